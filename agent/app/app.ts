@@ -1,0 +1,79 @@
+// The contract of apps: what a platform runs. An app knows its code base, its settings, its installer and
+// which paths the web may see; it knows nothing of any web server. The rules of engine.ts hold here too, and:
+// the app's own code (wp, drush, PHP of the site) runs as the site's system user, never as root.
+import type { PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type { PlatformSpec, SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
+import type { AppName } from '../../shared/vocabulary.ts';
+import type { ActionContext, Change } from '../engine/engine.ts';
+import type { Host } from '../host/host.ts';
+import type { SiteLayout } from '../host/site-layout.ts';
+
+/**
+ * What the web may see of a site, for any http engine to render. Patterns are PCRE on the decoded path, which
+ * begins with "/"; they are matched case-insensitively where caseless is true. Order of evaluation: deny first (404 for
+ * what must not be known to exist), then php, then noPhp files, then static files, then the front controller.
+ */
+export interface WebRules {
+  readonly docroot: string;
+  /** Paths that are answered 404 whatever they are. Dotfiles but /.well-known are always denied, by the engine. */
+  readonly deny: readonly {
+    readonly pattern: string;
+    readonly caseless?: boolean;
+    readonly why: string;
+  }[];
+  /** Paths served from elsewhere: URI prefix (with slashes at both ends) to absolute directory (slash at the end). Never PHP. */
+  readonly aliases: readonly {
+    readonly prefix: string;
+    readonly directory: string;
+  }[];
+  /** undefined: no PHP at all. */
+  readonly php: PhpRules | undefined;
+  /** Names tried for a directory, in order. */
+  readonly index: readonly string[];
+}
+
+export interface PhpRules {
+  /** Patterns of the scripts that may run; any other path that ends in .php is denied. */
+  readonly scripts: readonly string[];
+  /** Script, as path from the docroot, that gets every path which is no file; undefined answers 404. */
+  readonly frontController: string | undefined;
+  /** auto_prepend_file of the pool; absolute. */
+  readonly prepend?: string;
+  /** Absolute directories the pool may open besides the site's own directories. */
+  readonly openBasedir: readonly string[];
+}
+
+export type InstallState = 'absent' | 'partial' | 'installed';
+
+export interface App {
+  readonly name: AppName;
+  /** Facts of the code base at root; undefined when it is not of this app. Reads only. */
+  recognise(root: string, host: Host): Promise<PlatformFacts | undefined>;
+  /** What the web may see. Pure. */
+  web(platform: PlatformSpec, layout: SiteLayout): WebRules;
+  /** Settings and links of the site on this host; its user and directories (site-layout.ts) are there already. Empty when as declared. */
+  prepare(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<readonly Change[]>;
+  /** What prepare made outside of the site's own directories (a Drupal sites.php entry); those go with the site's root. */
+  remove(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<readonly Change[]>;
+}
+
+/** Apps with an installer of their own (drupal, wordpress). */
+export interface Installing {
+  /** What a look at the site's database says. */
+  installState(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<InstallState>;
+  /** Empties the site's own database, after a crashed install. Refuses when installState is "installed". */
+  wipe(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void>;
+  /** Runs the installer; the database is empty. */
+  install(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void>;
+  /** A link that logs in once and ends by itself. The link is a secret. */
+  loginLink(
+    site: SiteSpec,
+    account: string,
+    layout: SiteLayout,
+    ctx: ActionContext,
+  ): Promise<{ readonly url: string; readonly expiresAt: Date }>;
+}
+
+export function canInstall(app: App): app is App & Installing {
+  return 'install' in app;
+}

@@ -1,0 +1,104 @@
+// The contract of engines. An engine is the agent-side implementation of one service type for one daemon.
+// Rules that hold for every method:
+//  - It may be repeated at any time, also after a crash in the middle of the last call: look first, then act.
+//  - It touches only what is Aegir's on the daemon; what a person put there stays as it is.
+//  - It starts processes through host.run or host.daemon only, and writes files through host.files only.
+//  - Secrets never reach log, progress, summaries, argument vectors or error messages.
+//  - A failed change leaves the daemon working as before that change.
+
+import type { Failpoint } from '../../shared/failpoint.ts';
+import type { DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Message } from '../../shared/gen/aegir/v1/event.ts';
+import type { DbSpec, DnsSpec, FileSpec, HttpSpec, ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import type { ServiceType } from '../../shared/vocabulary.ts';
+import type { WebRules } from '../app/app.ts';
+import type { Host } from '../host/host.ts';
+
+/** What an http engine applies: the wire's spec with the rules that the site's app gave for it. */
+export type HttpSiteSpec = HttpSpec & { readonly rules: WebRules };
+
+export interface SpecOf {
+  http: HttpSiteSpec;
+  db: DbSpec;
+  dns: DnsSpec;
+  file: FileSpec;
+}
+
+/** What an action may use. One per action. */
+export interface ActionContext {
+  readonly host: Host;
+  /** Aborted when the action is cancelled or fenced off; honour it between changes and in long waits. */
+  readonly signal: AbortSignal;
+  readonly failpoint: Failpoint;
+  log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
+  /** 0 to 1. */
+  progress(fraction: number, label: string): void;
+  message(message: Message): void;
+}
+
+/** One described change. A preview prints summary; apply runs it. Summaries are one line, without secrets. */
+export interface Change {
+  readonly summary: string;
+  run(ctx: ActionContext): Promise<void>;
+}
+
+/** Something of ours on the daemon. */
+export interface Observed {
+  readonly siteId: string;
+  /** What it is, for example "virtual host", "database". */
+  readonly what: string;
+}
+
+/** What an engine can do beyond the contract; each names an optional interface or a property of specs it honours. */
+export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'network';
+
+export interface Engine<T extends ServiceType = ServiceType> {
+  readonly type: T;
+  readonly name: string;
+  readonly capabilities: ReadonlySet<Capability>;
+  /** The services of this engine on the host; empty when there is none. Reads only. */
+  detect(host: Host): Promise<readonly DetectedService[]>;
+  /** What is there of ours, by site. Reads only. */
+  inspect(service: ServiceRef, ctx: ActionContext): Promise<readonly Observed[]>;
+  /** The changes that bring the daemon to spec, in order; empty when it is there. Reads only until a change is run. */
+  plan(service: ServiceRef, spec: SpecOf[T], ctx: ActionContext): Promise<readonly Change[]>;
+  /** The changes that take everything of a site off the daemon; empty when nothing is there. spec is the last one known, when known. */
+  remove(
+    service: ServiceRef,
+    siteId: string,
+    spec: SpecOf[T] | undefined,
+    ctx: ActionContext,
+  ): Promise<readonly Change[]>;
+}
+
+/** Capability "prepare": what the daemon itself needs before it carries sites (include directories, listening addresses). */
+export interface Preparing {
+  prepare(service: ServiceRef, ctx: ActionContext): Promise<readonly Change[]>;
+}
+
+/** Capability "check": findings about the daemon for server verify. */
+export interface Checking {
+  check(service: ServiceRef, ctx: ActionContext): Promise<readonly Finding[]>;
+}
+
+export function canPrepare(engine: Engine): engine is Engine & Preparing {
+  return engine.capabilities.has('prepare');
+}
+
+export function canCheck(engine: Engine): engine is Engine & Checking {
+  return engine.capabilities.has('check');
+}
+
+/** Runs changes in order; between them it honours cancellation. Answers what was done. */
+export async function runChanges(changes: readonly Change[], ctx: ActionContext): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const [index, change] of changes.entries()) {
+    ctx.signal.throwIfAborted();
+    ctx.progress(index / changes.length, change.summary);
+    await change.run(ctx);
+    ctx.log('info', change.summary);
+    done.push(change.summary);
+    ctx.failpoint(`agent.change`);
+  }
+  return done;
+}

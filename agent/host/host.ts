@@ -1,0 +1,147 @@
+// The port to a host: what engines and apps may ask of the machine they run on. Two implementations:
+// systemd/ (production: system users, systemctl, /etc) and embedded/ (no root: private daemons as children).
+
+export interface Command {
+  /** Program and arguments; never a shell. Secrets never stand here: use input or env. */
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd?: string;
+  /** The whole environment of the process; default PATH, HOME, LANG only. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Given on standard input. */
+  readonly input?: string | Uint8Array;
+  /** System user to run as; default the agent's own. On embedded hosts every user is the run user. */
+  readonly user?: string;
+  /** Milliseconds; default 60 000. */
+  readonly timeoutMs?: number;
+  /** Most bytes kept of each output stream; default 1 MiB; what is over is dropped from the front. */
+  readonly maxOutput?: number;
+  readonly signal?: AbortSignal;
+  /** Called for each line of stdout or stderr as it comes. */
+  readonly onLine?: (stream: 'stdout' | 'stderr', line: string) => void;
+}
+
+export interface CommandResult {
+  /** Exit code; 128 + signal number when a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface FileOptions {
+  /** Permission bits, for example 0o644. */
+  readonly mode: number;
+  /** User and group names; default the agent's own. Ignored on embedded hosts. */
+  readonly owner?: string;
+  readonly group?: string;
+}
+
+/** Files: every write is to a temporary name, fsync, rename, fsync of the directory. */
+export interface Files {
+  /** undefined when there is none. */
+  read(path: string): Promise<string | undefined>;
+  write(path: string, content: string | Uint8Array, options: FileOptions): Promise<void>;
+  /** True when the file has exactly this content, mode and owner. */
+  matches(path: string, content: string, options: FileOptions): Promise<boolean>;
+  /** Makes the directory (and parents, 0755) or mends its mode and owner. */
+  directory(path: string, options: FileOptions): Promise<void>;
+  directoryMatches(path: string, options: FileOptions): Promise<boolean>;
+  /** Makes or replaces a symbolic link, atomically. */
+  link(target: string, path: string): Promise<void>;
+  /** undefined when path is no symbolic link. */
+  readLink(path: string): Promise<string | undefined>;
+  exists(path: string): Promise<boolean>;
+  /** Names in a directory, sorted; empty when there is none. */
+  list(path: string): Promise<readonly string[]>;
+  /** Removes a file, link or whole tree (never following links); no error when there is none. */
+  remove(path: string): Promise<void>;
+}
+
+export interface SystemUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Users {
+  lookup(name: string): Promise<SystemUser | undefined>;
+  /** Makes a system user with its own group, no shell, no password. Repeatable. */
+  ensure(name: string, home: string): Promise<SystemUser>;
+  /** Ends the user's processes and removes it with its group. Repeatable. */
+  remove(name: string): Promise<void>;
+}
+
+export type DaemonName = 'nginx' | 'mariadb' | `php-fpm@${string}`;
+
+/** One daemon of this host, as engines see it. */
+export interface Daemon {
+  readonly name: DaemonName;
+  /** Absolute path of its program. */
+  readonly program: string;
+  /** Arguments that make the program read this daemon's configuration (before -t and the like). */
+  readonly configArguments: readonly string[];
+  /** Directory whose *.conf (or *.cnf) files of ours it includes. */
+  readonly includeDir: string;
+  /** Addresses and port that sites are served at; port 0 when it has none. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** UNIX socket for local clients; empty when it has none. */
+  readonly socket: string;
+  /** User that its workers run as, whose group must read public files. */
+  readonly user: string;
+  isRunning(): Promise<boolean>;
+  /** Starts it unless it runs; resolves when it answers. Throws with the end of its log. */
+  start(): Promise<void>;
+  /** Has it read its configuration again; resolves when the new one is in force. Starts it when it is down. */
+  reload(): Promise<void>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface HostPaths {
+  /** The agent's own state: journal, keys. */
+  readonly state: string;
+  /** Root of the sites' directories. */
+  readonly sites: string;
+  /** Sites' access and error logs. */
+  readonly logs: string;
+  /** Sockets of pools. */
+  readonly run: string;
+}
+
+export interface DiskUsage {
+  readonly mount: string;
+  readonly type: string;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  readonly network: boolean;
+}
+
+export interface HostIdentity {
+  readonly hostname: string;
+  readonly os: string;
+  readonly kernel: string;
+  readonly arch: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly disks: readonly DiskUsage[];
+  readonly addresses: readonly string[];
+  readonly sourceAddresses: readonly string[];
+}
+
+export interface Host {
+  readonly kind: 'systemd' | 'embedded';
+  readonly paths: HostPaths;
+  readonly files: Files;
+  readonly users: Users;
+  /** Runs a program to its end. Throws only when it cannot be started, times out or is aborted; a non-zero code is a result. */
+  run(command: Command): Promise<CommandResult>;
+  /** undefined when the host has no such daemon. php-fpm@ takes a version: php-fpm@8.2. */
+  daemon(name: DaemonName): Promise<Daemon | undefined>;
+  /** Versions of PHP-FPM on the host, newest first, for example ["8.2"]. */
+  phpVersions(): Promise<readonly string[]>;
+  /** Absolute path of a program in PATH and the sbin directories; undefined when there is none. */
+  which(program: string): Promise<string | undefined>;
+  identity(): Promise<HostIdentity>;
+  /** Ends everything the host started (embedded); nothing on systemd. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+// Where a site's things lie on its web server: pure, used by http engines and apps alike.
+//
+//   <sites>/<site-id>/             0711 root   traversable, not listable
+//     docroot/                     0755 root   what the web server's root is (unless the app uses the platform's)
+//     config/                      0750 root:<site user>   settings, files in it 0440
+//     files/                       2750 <site user>:<web user>   public uploads; the web server reads through its group
+//     private/ tmp/ sessions/      0700 <site user>
+//   <logs>/<site-id>/access.log error.log php.log
+//   <run>/<site-id>.sock           0660 <web user>   the pool's socket
+import { join } from 'node:path';
+import { idBody } from '../../shared/id.ts';
+import type { HostPaths } from './host.ts';
+
+export interface SiteLayout {
+  readonly user: string;
+  readonly root: string;
+  readonly docroot: string;
+  readonly config: string;
+  readonly files: string;
+  readonly private: string;
+  readonly tmp: string;
+  readonly sessions: string;
+  readonly logs: string;
+  readonly socket: string;
+}
+
+export function siteLayout(paths: HostPaths, siteId: string): SiteLayout {
+  const root = join(paths.sites, siteId);
+  return {
+    user: siteUser(siteId),
+    root,
+    docroot: join(root, 'docroot'),
+    config: join(root, 'config'),
+    files: join(root, 'files'),
+    private: join(root, 'private'),
+    tmp: join(root, 'tmp'),
+    sessions: join(root, 'sessions'),
+    logs: join(paths.logs, siteId),
+    socket: join(paths.run, `${idBody(siteId)}.sock`),
+  };
+}
+
+/** System user of a site: 23 characters, within the 32 that Linux allows. */
+export function siteUser(siteId: string): string {
+  return `aegir-${idBody(siteId)}`;
+}

@@ -1,0 +1,92 @@
+// Plans are values: everything a task will do, decided before it starts. Nothing here does I/O, reads clocks or
+// makes random choices; ids and times are passed in. Secrets are named by id, never carried.
+import type { DnsRecord } from '../../shared/gen/aegir/v1/spec.ts';
+import type { JsonObject } from '../store/model.ts';
+
+/** The arguments of every kind of step. A step names records by id; its handler reads them when it runs. */
+export interface StepArgs {
+  /** Bring the http service of the site to the site's spec; undo removes it there (or goes back to `before`). */
+  'http.publish': {
+    serviceId: string;
+    siteId: string;
+    state: 'enabled' | 'disabled';
+    before: 'absent' | 'enabled' | 'disabled';
+  };
+  /** Take the site off the http service. */
+  'http.unpublish': { serviceId: string; siteId: string };
+  /** Database and user; undo drops them when this task created them. */
+  'db.create': {
+    serviceId: string;
+    siteId: string;
+    before: 'absent' | 'present';
+  };
+  'db.drop': { serviceId: string; siteId: string };
+  'dns.publish': {
+    serviceId: string;
+    siteId: string;
+    records: readonly DnsRecord[];
+    before: 'absent' | 'present';
+  };
+  'dns.unpublish': {
+    serviceId: string;
+    siteId: string;
+    records: readonly DnsRecord[];
+  };
+  /** User, directories, settings on the web server; undo removes them. */
+  'site.prepare': {
+    serverId: string;
+    siteId: string;
+    before: 'absent' | 'present';
+  };
+  'site.remove': { serverId: string; siteId: string };
+  /** The app's installer. */
+  'site.install': { serverId: string; siteId: string };
+  /** Ask for the home page on the web server. */
+  'site.probe': { serviceId: string; siteId: string };
+  'site.login': { serverId: string; siteId: string; account: string };
+  /** The site's state in the graph; undo sets `before`, or deletes the record when before is absent. */
+  'site.record': {
+    siteId: string;
+    to: 'enabled' | 'disabled' | 'deleting';
+    before: 'absent' | 'enabled' | 'disabled' | 'failed';
+  };
+  /** Forget the site and its secrets. */
+  'site.forget': { siteId: string };
+  'platform.verify': { platformId: string; serverId: string; added: boolean };
+  'service.prepare': { serviceId: string };
+  'service.enable': {
+    serviceId: string;
+    before: 'detected' | 'disabled' | 'enabled';
+  };
+  'server.detect': { serverId: string };
+  'server.diagnose': { serverId: string };
+}
+
+export type StepKind = keyof StepArgs;
+
+export type PlanStep = {
+  [K in StepKind]: {
+    readonly kind: K;
+    readonly args: StepArgs[K] & JsonObject;
+    /** One sentence for people. */
+    readonly summary: string;
+    /** Server it happens on; null for the master itself. */
+    readonly serverId: string | null;
+    /** What undoing does, or why there is nothing to undo. */
+    readonly undo: { readonly summary: string } | { readonly none: string };
+  };
+}[StepKind];
+
+export interface Plan {
+  /** Verb and noun, for example site.install. */
+  readonly verb: string;
+  readonly subjectId: string;
+  readonly subject: string;
+  readonly summary: string;
+  readonly steps: readonly PlanStep[];
+  readonly warnings: readonly string[];
+  /** After this step has begun, the task only goes forward: failures are retried, then wait for a person. */
+  readonly pointOfNoReturn: number | null;
+  /** Keys of things no other task may change meanwhile, for example site/site-…; see NewTask.locks. */
+  readonly locks: readonly string[];
+}

@@ -1,0 +1,186 @@
+// The records that the store keeps. Times are milliseconds since 1970; ids as in shared/id.ts.
+import type { DetectedService, HostFacts, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type { AppName, Role, ServiceType } from '../../shared/vocabulary.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+export interface ServerRecord {
+  readonly id: string;
+  /** Unique among servers that are not revoked. */
+  readonly name: string;
+  readonly state: 'pending' | 'accepted' | 'revoked';
+  readonly facts: HostFacts;
+  /** Types whose detected services are enabled by themselves (from the join token's policy). */
+  readonly autoEnable: readonly string[];
+  readonly enrolledAt: number;
+  readonly lastSeenAt: number | null;
+  readonly certificateExpiresAt: number;
+  /** Public nkey on the mesh. */
+  readonly meshKey: string | null;
+}
+
+export interface CertificateRecord {
+  /** Serial number, lower-case hex: the id. */
+  readonly id: string;
+  readonly serverId: string;
+  readonly notAfter: number;
+  readonly revokedAt: number | null;
+}
+
+export interface ServiceRecord {
+  readonly id: string;
+  readonly serverId: string;
+  /** '' for what is a fact only. Unique: serverId, type, engine, instance. */
+  readonly type: ServiceType | '';
+  readonly engine: string;
+  readonly instance: string;
+  readonly state: 'detected' | 'enabled' | 'disabled' | 'missing';
+  /** State to go back to when a missing service is found again. */
+  readonly stateBefore: 'detected' | 'enabled' | 'disabled';
+  readonly detected: DetectedService;
+}
+
+export interface PlatformRecord {
+  readonly id: string;
+  /** Unique. */
+  readonly name: string;
+  /** '' until verified when the person did not say. */
+  readonly app: AppName | '';
+  readonly serviceId: string;
+  readonly root: string;
+  readonly state: 'new' | 'verified' | 'failed';
+  readonly facts: PlatformFacts | null;
+}
+
+export interface SiteRecord {
+  readonly id: string;
+  /** Main host name, A-labels. All names and aliases of all sites are unique together. */
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly state: 'installing' | 'enabled' | 'disabled' | 'deleting' | 'failed';
+  readonly platformId: string;
+  /** Service ids by type. */
+  readonly bindings: {
+    readonly http: string;
+    readonly db?: string;
+    readonly dns?: string;
+    readonly file?: string;
+  };
+  readonly clientId: string | null;
+  readonly title: string;
+  readonly locale: string;
+  readonly profile: string;
+  readonly adminName: string;
+  readonly adminMail: string;
+  /** '' when the app needs none. */
+  readonly database: string;
+  readonly dbUser: string;
+  readonly dbPasswordSecret: string | null;
+  readonly saltSecret: string;
+  readonly createdAt: number;
+}
+
+export interface ClientRecord {
+  readonly id: string;
+  /** Unique. */
+  readonly name: string;
+  readonly mail: string;
+}
+
+export interface TokenRecord {
+  readonly id: string;
+  readonly kind: 'join' | 'api';
+  /** sha256 hex of the value. Unique. */
+  readonly hash: string;
+  readonly description: string;
+  readonly role: Role | '';
+  readonly usesLeft: number;
+  readonly expiresAt: number | null;
+  readonly createdAt: number;
+  readonly revokedAt: number | null;
+  readonly autoAccept: boolean;
+  readonly autoEnable: readonly string[];
+}
+
+/** Sealed with the master's key (AES-256-GCM, see master/ca/seal.ts); base64. */
+export interface SecretRecord {
+  readonly id: string;
+  readonly sealed: string;
+}
+
+/** Small single values, for example the CA's certificate. */
+export interface SettingRecord {
+  readonly id: string;
+  readonly value: string;
+}
+
+export const OPEN_TASK_STATES = ['queued', 'running', 'waiting', 'undoing', 'stuck'] as const;
+export const ENDED_TASK_STATES = ['succeeded', 'failed', 'cancelled'] as const;
+export type TaskState = (typeof OPEN_TASK_STATES)[number] | (typeof ENDED_TASK_STATES)[number];
+export type StepState = 'pending' | 'doing' | 'done' | 'failed' | 'undoing' | 'undone' | 'skipped';
+
+export interface TaskRecord {
+  readonly id: string;
+  /** Order of asking; from the store. */
+  readonly seq: number;
+  readonly verb: string;
+  readonly subjectId: string;
+  readonly subject: string;
+  readonly state: TaskState;
+  readonly reason: string;
+  readonly actor: string;
+  /** A Plan of master/plan/plan.ts. */
+  readonly plan: JsonObject;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  /** When a waiting task is looked at again; null when it is not waiting. */
+  readonly resumeAt: number | null;
+  readonly cancelRequested: boolean;
+  /** Whether what ends it is a cancel (state cancelled) or a failure; set when undoing begins. */
+  readonly undoCause: 'failure' | 'cancel' | null;
+  readonly idempotencyKey: string | null;
+  readonly leaseOwner: string | null;
+  /** Fences every write: grows with every claim, over all tasks, and is the generation of the task's actions. */
+  readonly leaseEpoch: number;
+  readonly leaseExpiresAt: number | null;
+}
+
+export interface StepRecord {
+  readonly taskId: string;
+  readonly index: number;
+  readonly kind: string;
+  readonly state: StepState;
+  /** Definite ends of do so far, plus one while doing: names the action. */
+  readonly attempts: number;
+  readonly undoAttempts: number;
+  /** What do gave back, for later steps and for undo. */
+  readonly result: JsonObject | null;
+  readonly error: string;
+  readonly progress: number;
+  readonly label: string;
+  /** Not run again before this. */
+  readonly notBefore: number | null;
+  /** When do first began: for time-outs that survive a restart. */
+  readonly startedAt: number | null;
+}
+
+export interface EventRecord {
+  readonly seq: number;
+  readonly taskId: string;
+  readonly step: number | null;
+  readonly time: number;
+  /** An Event.body of event.proto as ts-proto's JSON. Values of secret messages are sealed. */
+  readonly body: JsonObject;
+}
+
+export interface AuditRecord {
+  readonly seq: number;
+  readonly time: number;
+  readonly actor: string;
+  readonly method: string;
+  readonly subject: string;
+  /** ok or an error code. */
+  readonly outcome: string;
+}

@@ -1,0 +1,123 @@
+// The store as everyone else sees it: no SQL leaks out. Two implementations pass one suite: SQLite and PostgreSQL.
+// What a resolved promise acknowledged is durable (SQLite synchronous=FULL; PostgreSQL synchronous_commit=on).
+import type {
+  AuditRecord,
+  CertificateRecord,
+  ClientRecord,
+  EventRecord,
+  PlatformRecord,
+  SecretRecord,
+  ServerRecord,
+  ServiceRecord,
+  SettingRecord,
+  SiteRecord,
+  StepRecord,
+  TaskRecord,
+  TokenRecord,
+} from './model.ts';
+
+export interface Table<R extends { readonly id: string }> {
+  get(id: string): Promise<R | undefined>;
+  /** Rows whose scalar columns equal those of where; in order of id. */
+  find(where?: Partial<R>): Promise<readonly R[]>;
+  /** Throws already_exists when a unique rule forbids it. */
+  insert(record: R): Promise<void>;
+  /** Throws not_found; already_exists. */
+  update(id: string, patch: Partial<Omit<R, 'id'>>): Promise<void>;
+  /** False when there was none. */
+  delete(id: string): Promise<boolean>;
+}
+
+export interface NewTask extends Omit<TaskRecord, 'seq' | 'leaseOwner' | 'leaseEpoch' | 'leaseExpiresAt'> {
+  /** Keys that no other open task may work on at the same time; older tasks go first. */
+  readonly locks: readonly string[];
+  readonly steps: readonly { readonly kind: string }[];
+}
+
+export interface TaskFilter {
+  readonly state?: string;
+  readonly subjectId?: string;
+  /** Only tasks with a smaller seq: the next page, newest first. */
+  readonly beforeSeq?: number;
+  readonly limit: number;
+}
+
+export interface TaskTable {
+  get(id: string): Promise<TaskRecord | undefined>;
+  /** Newest first. */
+  list(filter: TaskFilter): Promise<readonly TaskRecord[]>;
+  /** Task, steps and locks at once. Throws already_exists for a known idempotency key of the same actor. */
+  insert(task: NewTask): Promise<void>;
+  byIdempotencyKey(actor: string, key: string, since: number): Promise<TaskRecord | undefined>;
+  /**
+   * Gives owner up to limit tasks to work on: open, not stuck, due (queued; waiting with resumeAt <= now; running or
+   * undoing), whose lease is free or expired at now, and for each of whose locks no older open task holds the same key.
+   * Each gets a fresh, larger leaseEpoch. Cancel requests make a waiting task due. On PostgreSQL: FOR UPDATE SKIP LOCKED.
+   */
+  claim(owner: string, now: number, leaseMs: number, limit: number): Promise<readonly TaskRecord[]>;
+  /** Lengthens all leases of owner; answers the ids still held. */
+  renew(owner: string, now: number, leaseMs: number): Promise<readonly string[]>;
+  /** For the embedded store, where the data directory's lock proves that no other master lives: frees all leases. */
+  breakLeases(): Promise<void>;
+  /** Fenced: throws aborted ("lease lost") unless leaseEpoch is epoch. Ended states free the task's locks in the same transaction. */
+  update(id: string, epoch: number, patch: Partial<Omit<TaskRecord, 'id' | 'seq' | 'plan'>>): Promise<void>;
+  /** Not fenced: a person asked. False when the task has ended. */
+  requestCancel(id: string): Promise<boolean>;
+  /** Not fenced: makes a stuck task go on. False when it is not stuck. */
+  unstick(id: string): Promise<boolean>;
+  /** Earliest resumeAt of waiting tasks; undefined for none. */
+  nextResume(): Promise<number | undefined>;
+  countOpen(): Promise<number>;
+}
+
+export interface StepTable {
+  /** In order of index. */
+  ofTask(taskId: string): Promise<readonly StepRecord[]>;
+  /** Fenced like TaskTable.update. */
+  update(
+    taskId: string,
+    index: number,
+    epoch: number,
+    patch: Partial<Omit<StepRecord, 'taskId' | 'index' | 'kind'>>,
+  ): Promise<void>;
+}
+
+export interface EventTable {
+  /** Answers the records with their seq. Not fenced: a late log line harms nobody. */
+  append(events: readonly Omit<EventRecord, 'seq'>[]): Promise<readonly EventRecord[]>;
+  /** In order of seq. */
+  list(taskId: string, afterSeq: number, limit: number): Promise<readonly EventRecord[]>;
+}
+
+export interface AuditTable {
+  append(record: Omit<AuditRecord, 'seq'>): Promise<void>;
+  list(beforeSeq: number | undefined, limit: number): Promise<readonly AuditRecord[]>;
+}
+
+/** Everything inside is one transaction: all or nothing. */
+export interface Tx {
+  readonly servers: Table<ServerRecord>;
+  readonly certificates: Table<CertificateRecord>;
+  readonly services: Table<ServiceRecord>;
+  readonly platforms: Table<PlatformRecord>;
+  readonly sites: Table<SiteRecord>;
+  readonly clients: Table<ClientRecord>;
+  readonly tokens: Table<TokenRecord>;
+  readonly secrets: Table<SecretRecord>;
+  readonly settings: Table<SettingRecord>;
+  readonly tasks: TaskTable;
+  readonly steps: StepTable;
+  readonly events: EventTable;
+  readonly audit: AuditTable;
+}
+
+/** Outside of transaction(), each call is a transaction of its own. */
+export interface Store extends Tx {
+  readonly kind: 'sqlite' | 'postgresql';
+  /**
+   * Runs work in one transaction; commits when it resolves, rolls back when it throws. Writers of the graph are
+   * serialised (SQLite: one connection; PostgreSQL: an advisory lock), so what was checked inside still holds at commit.
+   */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,45 @@
+// Which tests are which: unit (pure or in-process, seconds), daemons (real programs on loopback), lab (many hosts).
+import { defineConfig } from 'vitest/config';
+
+const slow = ['**/*.daemon.test.ts', '**/*.lab.test.ts', '**/*.e2e.test.ts'];
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{shared,master,agent,deploy,test}/**/*.test.ts'],
+          exclude: slow,
+        },
+      },
+      {
+        test: {
+          name: 'daemon',
+          include: ['{shared,master,agent,deploy,test}/**/*.daemon.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/**/*.e2e.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: ['test/**/*.lab.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
