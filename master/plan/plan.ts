@@ -1,7 +1,14 @@
 // Plans are values: everything a task will do, decided before it starts. Nothing here does I/O, reads clocks or
 // makes random choices; ids and times are passed in. Secrets are named by id, never carried.
-import type { DnsRecord } from '../../shared/gen/aegir/v1/spec.ts';
 import type { JsonObject } from '../store/model.ts';
+
+/** DnsRecord of spec.proto as JSON. */
+export type PlannedRecord = {
+  readonly name: string;
+  readonly type: string;
+  readonly ttl: number;
+  readonly data: string;
+};
 
 /** The arguments of every kind of step. A step names records by id; its handler reads them when it runs. */
 export interface StepArgs {
@@ -24,13 +31,13 @@ export interface StepArgs {
   'dns.publish': {
     serviceId: string;
     siteId: string;
-    records: readonly DnsRecord[];
+    records: readonly PlannedRecord[];
     before: 'absent' | 'present';
   };
   'dns.unpublish': {
     serviceId: string;
     siteId: string;
-    records: readonly DnsRecord[];
+    records: readonly PlannedRecord[];
   };
   /** User, directories, settings on the web server; undo removes them. */
   'site.prepare': {
@@ -44,11 +51,14 @@ export interface StepArgs {
   /** Ask for the home page on the web server. */
   'site.probe': { serviceId: string; siteId: string };
   'site.login': { serverId: string; siteId: string; account: string };
-  /** The site's state in the graph; undo sets `before`, or deletes the record when before is absent. */
+  /**
+   * The site's state in the graph; undo sets `before`, or, when that is absent, deletes the record with its secrets.
+   * First step of an install (to installing, before absent: the record is there already, saved with the task) and last of most.
+   */
   'site.record': {
     siteId: string;
-    to: 'enabled' | 'disabled' | 'deleting';
-    before: 'absent' | 'enabled' | 'disabled' | 'failed';
+    to: 'installing' | 'enabled' | 'disabled' | 'deleting';
+    before: 'absent' | 'installing' | 'enabled' | 'disabled' | 'deleting' | 'failed';
   };
   /** Forget the site and its secrets. */
   'site.forget': { siteId: string };
@@ -87,6 +97,8 @@ export interface Plan {
   readonly warnings: readonly string[];
   /** After this step has begun, the task only goes forward: failures are retried, then wait for a person. */
   readonly pointOfNoReturn: number | null;
+  /** What was asked, as the API's request in JSON, without secrets: a retry asks it again. */
+  readonly request?: JsonObject;
   /** Keys of things no other task may change meanwhile, for example site/site-…; see NewTask.locks. */
   readonly locks: readonly string[];
 }

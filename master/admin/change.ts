@@ -1,0 +1,90 @@
+// The one way in for everything that makes a task: decide (pure), then plan only, or save wish, plan and task at once.
+import { AegirError } from '../../shared/error.ts';
+import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { JsonObject, TaskRecord } from '../store/model.ts';
+import type { Tx } from '../store/store.ts';
+import type { AdminDeps, Caller, Draft, Options } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { planView } from './view-task.ts';
+
+export interface Decision {
+  readonly plan: Plan;
+  /** Saved with the task, in the same transaction. */
+  readonly save?: (tx: Tx) => Promise<void>;
+  readonly draft?: Draft;
+}
+
+const KEY_LIFE_MS = 24 * 3600 * 1000;
+const MAX_KEY = 64;
+
+/** request: what was asked, as JSON without its options; kept in the plan for a retry. */
+export async function change(
+  deps: AdminDeps,
+  caller: Caller,
+  options: Options,
+  request: JsonObject,
+  decide: (graph: Graph) => Decision,
+): Promise<ChangeResponse> {
+  const key = options?.idempotencyKey ?? '';
+  if (key.length > MAX_KEY || /[^\x21-\x7e]/.test(key)) {
+    throw new AegirError(
+      'invalid_argument',
+      `cannot use that idempotency key: 1 to ${MAX_KEY} printable characters are needed`,
+    );
+  }
+  if (options?.planOnly === true) return previewed(deps, decide(await loadGraph(deps.store)));
+
+  const answer = await deps.store.transaction(async (tx): Promise<ChangeResponse> => {
+    const graph = await loadGraph(tx);
+    const before =
+      key === '' ? undefined : await tx.tasks.byIdempotencyKey(caller.actor, key, deps.now() - KEY_LIFE_MS);
+    if (before !== undefined) {
+      return { plan: planView(planOf(before), graph), taskId: before.id, subjectId: before.subjectId };
+    }
+    const decision = decide(graph);
+    const plan = { ...decision.plan, request };
+    if (plan.steps.length === 0) return { plan: planView(plan, graph), taskId: '', subjectId: plan.subjectId };
+    await decision.save?.(tx);
+    const taskId = deps.newId('task');
+    await tx.tasks.insert({
+      id: taskId,
+      verb: plan.verb,
+      subjectId: plan.subjectId,
+      subject: plan.subject,
+      state: 'queued',
+      reason: '',
+      actor: caller.actor,
+      plan: plan as unknown as JsonObject,
+      createdAt: deps.now(),
+      startedAt: null,
+      finishedAt: null,
+      resumeAt: null,
+      cancelRequested: false,
+      undoCause: null,
+      idempotencyKey: key === '' ? null : key,
+      locks: plan.locks,
+      steps: plan.steps.map((step) => ({ kind: step.kind })),
+    });
+    return { plan: planView(plan, graph), taskId, subjectId: plan.subjectId };
+  });
+  if (answer.taskId !== '') deps.wakeRunner();
+  return answer;
+}
+
+async function previewed(deps: AdminDeps, decision: Decision): Promise<ChangeResponse> {
+  const graph = await loadGraph(deps.store);
+  const plan = planView(decision.plan, graph);
+  const previews = await deps.preview(decision.plan, decision.draft ?? {});
+  for (const [index, step] of plan.steps.entries()) {
+    step.changes = [...(previews[index]?.changes ?? [])];
+    step.previewNote = previews[index]?.note ?? '';
+  }
+  return { plan, taskId: '', subjectId: decision.draft === undefined ? decision.plan.subjectId : '' };
+}
+
+/** The plan stored with a task; the store keeps it as the JSON that change() gave. */
+export function planOf(task: TaskRecord): Plan {
+  return task.plan as unknown as Plan;
+}

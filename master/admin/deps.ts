@@ -1,0 +1,56 @@
+// What the admin layer is given, and who is calling. One file per noun beside this one does the work.
+
+import type { ChangeOptions } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+import type { IdPrefix } from '../../shared/id.ts';
+import type { Role } from '../../shared/vocabulary.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Agents } from '../session/agents.ts';
+import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import type { Store } from '../store/store.ts';
+
+export interface Caller {
+  /** Token id with its description, for the audit log and tasks. */
+  readonly actor: string;
+  readonly role: Role;
+}
+
+/** Records that a plan would save, for a preview before they are saved. */
+export interface Draft {
+  readonly site?: SiteRecord;
+  readonly platform?: PlatformRecord;
+  readonly secrets?: readonly SecretRecord[];
+}
+
+export interface StepPreview {
+  readonly changes: readonly string[];
+  readonly note: string;
+}
+
+export interface MasterFacts {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly caPin: string;
+  readonly addresses: readonly string[];
+  meshState(): string;
+}
+
+export interface AdminDeps {
+  readonly store: Store;
+  readonly agents: Agents;
+  readonly facts: MasterFacts;
+  now(): number;
+  newId(prefix: IdPrefix): string;
+  /** URL-safe random text of 32 characters (192 bits). */
+  newSecret(): string;
+  seal(secretId: string, text: string): string;
+  /** A token's value and its hash. */
+  newToken(kind: 'join' | 'api'): { readonly value: string; readonly hash: string };
+  /** The line to run on a new host. */
+  joinCommand(tokenValue: string): string;
+  wakeRunner(): void;
+  watch(taskId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<Event>;
+  preview(plan: Plan, draft: Draft): Promise<readonly StepPreview[]>;
+}
+
+export type Options = ChangeOptions | undefined;

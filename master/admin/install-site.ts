@@ -1,0 +1,122 @@
+// site.install: from what a person asks to a complete site record with its secrets.
+
+import { databaseName, databaseUser } from '../../shared/database-name.ts';
+import { AegirError } from '../../shared/error.ts';
+import type { ChangeResponse, InstallSiteAdminRequest } from '../../shared/gen/aegir/v1/admin.ts';
+import { freeText, hostName, mailAddress } from '../../shared/name.ts';
+import { APPS } from '../../shared/vocabulary.ts';
+import type { Graph } from '../graph/graph.ts';
+import { chooseService, requireSite, requireUsable } from '../graph/rules.ts';
+import { planInstallSite } from '../plan/install-site.ts';
+import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+
+const MAX_ALIASES = 100;
+
+export async function installSite(
+  deps: AdminDeps,
+  caller: Caller,
+  request: InstallSiteAdminRequest,
+): Promise<ChangeResponse> {
+  const name = hostName(request.name, 'site name');
+  if (request.aliases.length > MAX_ALIASES) {
+    throw new AegirError('invalid_argument', `cannot install ${name}: ${MAX_ALIASES} aliases are the most`);
+  }
+  const aliases = request.aliases.map((alias) => hostName(alias, 'alias'));
+  const title = freeText(request.title, 'title', 200) || request.name;
+  const locale = wordOrEmpty(request.locale, 'locale', /^[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}$/);
+  const profile = wordOrEmpty(request.profile, 'install profile', /^[a-z0-9_]{1,64}$/);
+  const adminName =
+    wordOrEmpty(request.adminName, 'administrator name', /^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,59}$/) || 'admin';
+  if (request.adminMail !== '') mailAddress(request.adminMail, "administrator's mail address");
+
+  const id = deps.newId('site');
+  const password = makeSecret(deps);
+  const salt = makeSecret(deps);
+  const { options, ...asked } = request;
+
+  return change(deps, caller, options, { method: 'site.install', ...asked }, (graph) => {
+    const platform = choosePlatform(graph, request.platform);
+    const app = platform.app === '' ? undefined : APPS[platform.app];
+    const wantsDb = app?.db === 'required' || (app?.db === 'optional' && request.db !== '');
+    if (app?.db === 'none' && request.db !== '') {
+      throw new AegirError(
+        'invalid_argument',
+        `cannot bind ${name} to ${request.db}: ${platform.app} sites use no database`,
+      );
+    }
+    const db = wantsDb ? chooseService(graph, request.db, 'db', `site ${name}`) : undefined;
+    const dns = chooseDns(graph, request.dns, platform, name);
+    const client = request.client === '' ? undefined : graph.client(request.client);
+    const site: SiteRecord = {
+      id,
+      name,
+      aliases,
+      state: 'installing',
+      platformId: platform.id,
+      bindings: {
+        http: platform.serviceId,
+        ...(db === undefined ? {} : { db: db.id }),
+        ...(dns === undefined ? {} : { dns: dns.id }),
+      },
+      clientId: client?.id ?? null,
+      title,
+      locale,
+      profile,
+      adminName,
+      adminMail: request.adminMail || client?.mail || `admin@${name}`,
+      database: db === undefined ? '' : databaseName(id),
+      dbUser: db === undefined ? '' : databaseUser(id),
+      dbPasswordSecret: db === undefined ? null : password.id,
+      saltSecret: salt.id,
+      createdAt: deps.now(),
+    };
+    requireSite(graph, site);
+    const secrets: readonly SecretRecord[] = db === undefined ? [salt] : [salt, password];
+    return {
+      plan: planInstallSite(graph, site, platform.app === 'drupal' || platform.app === 'wordpress'),
+      draft: { site, secrets },
+      save: async (tx) => {
+        for (const secret of secrets) await tx.secrets.insert(secret);
+        await tx.sites.insert(site);
+      },
+    };
+  });
+}
+
+function makeSecret(deps: AdminDeps): SecretRecord {
+  const id = deps.newId('sec');
+  return { id, sealed: deps.seal(id, deps.newSecret()) };
+}
+
+function choosePlatform(graph: Graph, ref: string): PlatformRecord {
+  if (ref !== '') return graph.platform(ref);
+  const [only] = graph.platforms;
+  if (only !== undefined && graph.platforms.length === 1) return only;
+  throw new AegirError(
+    'failed_precondition',
+    only === undefined
+      ? 'cannot choose a platform: there is none yet; see: aegir platform add --help'
+      : `cannot choose a platform: there are several; name one of ${graph.platforms.map((platform) => platform.name).join(', ')}`,
+  );
+}
+
+/** Named, or the null engine on the web server when that is enabled. */
+function chooseDns(graph: Graph, ref: string, platform: PlatformRecord, name: string) {
+  if (ref !== '') {
+    const service = graph.service(ref);
+    requireUsable(graph, service, 'dns', `site ${name}`);
+    return service;
+  }
+  const { serverId } = graph.service(platform.serviceId);
+  return graph.enabled('dns').find((service) => service.serverId === serverId && service.engine === 'null');
+}
+
+function wordOrEmpty(text: string, what: string, form: RegExp): string {
+  if (text === '' || form.test(text)) return text;
+  throw new AegirError(
+    'invalid_argument',
+    `cannot use ${JSON.stringify(text)} as ${what}: it is not of the form ${form.source}`,
+  );
+}

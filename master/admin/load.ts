@@ -1,0 +1,13 @@
+// Reads the graph from the store.
+import { createGraph, type Graph } from '../graph/graph.ts';
+import type { Tx } from '../store/store.ts';
+
+export async function loadGraph(tx: Tx): Promise<Graph> {
+  // One after the other: inside a transaction there is one connection.
+  const servers = await tx.servers.find();
+  const services = await tx.services.find();
+  const platforms = await tx.platforms.find();
+  const sites = await tx.sites.find();
+  const clients = await tx.clients.find();
+  return createGraph({ servers, services, platforms, sites, clients });
+}

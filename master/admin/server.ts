@@ -1,0 +1,139 @@
+// Servers: list, accept, revoke, detect, verify, and the line that makes a host join.
+import { AegirError } from '../../shared/error.ts';
+import type {
+  AcceptServerRequest,
+  ChangeResponse,
+  DetectServerRequest,
+  GetJoinCommandRequest,
+  GetJoinCommandResponse,
+  GetServerRequest,
+  ListServersRequest,
+  ListServersResponse,
+  RevokeServerRequest,
+  Server,
+  VerifyServerRequest,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import { planEnableService, planVerifyServer } from '../plan/change-server.ts';
+import type { Store } from '../store/store.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { pageOf } from './page.ts';
+import { createToken, serviceTypes } from './token.ts';
+import { serverView } from './view.ts';
+
+const DETECT_TIMEOUT_MS = 30_000;
+
+export async function listServers(deps: AdminDeps, request: ListServersRequest): Promise<ListServersResponse> {
+  const graph = await loadGraph(deps.store);
+  const page = pageOf(graph.servers, (server) => `${server.name} ${server.id}`, request);
+  return {
+    servers: page.items.map((server) => serverView(graph, deps.agents, server)),
+    nextPageToken: page.nextPageToken,
+  };
+}
+
+export async function getServer(deps: AdminDeps, request: GetServerRequest): Promise<Server> {
+  const graph = await loadGraph(deps.store);
+  return serverView(graph, deps.agents, graph.server(request.server));
+}
+
+/** Repeatable. enableTypes also enables what is detected, now and when it is detected later. */
+export async function acceptServer(deps: AdminDeps, caller: Caller, request: AcceptServerRequest): Promise<Server> {
+  const types = serviceTypes(request.enableTypes);
+  const id = await deps.store.transaction(async (tx) => {
+    const server = (await loadGraph(tx)).server(request.server);
+    if (server.state === 'revoked') {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot accept ${server.name}: it was revoked; let the host join again`,
+      );
+    }
+    const autoEnable = [...new Set([...server.autoEnable, ...types])];
+    await tx.servers.update(server.id, { state: 'accepted', autoEnable });
+    return server.id;
+  });
+  if (deps.agents.isConnected(id)) await deps.agents.refreshInventory(id, DETECT_TIMEOUT_MS);
+  await enableByPolicy(deps, caller, id);
+  return getServer(deps, { server: id });
+}
+
+/**
+ * Enables what the server's policy names and is only detected so far. Called when a server is accepted and after every
+ * inventory; a service that a person disabled stays so.
+ */
+export async function enableByPolicy(deps: AdminDeps, caller: Caller, serverId: string): Promise<void> {
+  const graph = await loadGraph(deps.store);
+  const server = graph.server(serverId);
+  if (server.state !== 'accepted') return;
+  for (const service of graph.servicesOf(serverId)) {
+    const wanted =
+      service.state === 'detected' && service.detected.manageable && server.autoEnable.includes(service.type);
+    if (!wanted || (await hasOpenTask(deps.store, service.id))) continue;
+    await change(deps, caller, undefined, { method: 'service.enable', service: service.id }, (now) => ({
+      plan: planEnableService(now, now.service(service.id)),
+    }));
+  }
+}
+
+async function hasOpenTask(store: Store, subjectId: string): Promise<boolean> {
+  const [newest] = await store.tasks.list({ subjectId, limit: 1 });
+  // A failed one is not tried again by itself: a person looks first.
+  return newest !== undefined && newest.state !== 'succeeded';
+}
+
+export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest): Promise<Server> {
+  const id = await deps.store.transaction(async (tx) => {
+    const server = (await loadGraph(tx)).server(request.server);
+    if (!request.confirm) {
+      throw new AegirError('failed_precondition', `cannot revoke ${server.name}: it was not confirmed; say --yes`);
+    }
+    await tx.servers.update(server.id, { state: 'revoked' });
+    for (const certificate of await tx.certificates.find({ serverId: server.id })) {
+      if (certificate.revokedAt === null) await tx.certificates.update(certificate.id, { revokedAt: deps.now() });
+    }
+    return server.id;
+  });
+  deps.agents.disconnect(id, 'revoked');
+  return getServer(deps, { server: id });
+}
+
+export async function detectServer(deps: AdminDeps, request: DetectServerRequest): Promise<Server> {
+  const server = (await loadGraph(deps.store)).server(request.server);
+  await deps.agents.refreshInventory(server.id, DETECT_TIMEOUT_MS);
+  return getServer(deps, { server: server.id });
+}
+
+export async function verifyServer(
+  deps: AdminDeps,
+  caller: Caller,
+  request: VerifyServerRequest,
+): Promise<ChangeResponse> {
+  return change(deps, caller, request.options, { method: 'server.verify', server: request.server }, (graph) => {
+    const server = graph.server(request.server);
+    if (server.state !== 'accepted') {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot verify ${server.name}: it is ${server.state}; run: aegir server accept ${server.name}`,
+      );
+    }
+    return { plan: planVerifyServer(graph, server) };
+  });
+}
+
+export async function getJoinCommand(
+  deps: AdminDeps,
+  caller: Caller,
+  request: GetJoinCommandRequest,
+): Promise<GetJoinCommandResponse> {
+  const { token, value } = await createToken(deps, {
+    kind: 'join',
+    description: `join command for ${caller.actor}`.slice(0, 200),
+    role: '',
+    uses: request.uses,
+    ttlSeconds: request.ttlSeconds,
+    autoAccept: request.autoAccept,
+    autoEnable: request.autoEnable,
+  });
+  return { command: deps.joinCommand(value), token };
+}

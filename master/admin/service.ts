@@ -1,0 +1,76 @@
+// Services: list, enable, disable.
+import { AegirError } from '../../shared/error.ts';
+import type {
+  ChangeResponse,
+  DisableServiceRequest,
+  EnableServiceRequest,
+  GetServiceRequest,
+  ListServicesRequest,
+  ListServicesResponse,
+  Service,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import type { Graph } from '../graph/graph.ts';
+import { requireUnused } from '../graph/rules.ts';
+import { planEnableService } from '../plan/change-server.ts';
+import type { ServiceRecord } from '../store/model.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { pageOf } from './page.ts';
+import { serviceTypes } from './token.ts';
+import { serviceView } from './view.ts';
+
+export async function listServices(deps: AdminDeps, request: ListServicesRequest): Promise<ListServicesResponse> {
+  const graph = await loadGraph(deps.store);
+  const server = request.server === '' ? undefined : graph.server(request.server).id;
+  const [type] = request.type === '' ? [] : serviceTypes([request.type]);
+  const wanted = graph.services.filter(
+    (service) =>
+      graph.server(service.serverId).state !== 'revoked' &&
+      (server === undefined || service.serverId === server) &&
+      (type === undefined || service.type === type),
+  );
+  const page = pageOf(wanted, (service) => `${graph.serviceName(service)} ${service.id}`, request);
+  return { services: page.items.map((service) => serviceView(graph, service)), nextPageToken: page.nextPageToken };
+}
+
+export async function getService(deps: AdminDeps, request: GetServiceRequest): Promise<Service> {
+  const graph = await loadGraph(deps.store);
+  return serviceView(graph, graph.service(request.service));
+}
+
+export async function enableService(
+  deps: AdminDeps,
+  caller: Caller,
+  request: EnableServiceRequest,
+): Promise<ChangeResponse> {
+  return change(deps, caller, request.options, { method: 'service.enable', service: request.service }, (graph) => {
+    const service = graph.service(request.service);
+    requireEnableable(graph, service);
+    return { plan: planEnableService(graph, service) };
+  });
+}
+
+function requireEnableable(graph: Graph, service: ServiceRecord): void {
+  const refuse = (why: string): never => {
+    throw new AegirError('failed_precondition', `cannot enable ${graph.serviceName(service)}: ${why}`);
+  };
+  const server = graph.server(service.serverId);
+  if (server.state !== 'accepted') refuse(`its server is ${server.state}; run: aegir server accept ${server.name}`);
+  if (service.type === '') refuse('it is a fact about the server, not a service that sites bind to');
+  if (!service.detected.manageable) refuse(`the agent has no engine for ${service.engine}`);
+  if (service.state === 'missing')
+    refuse(`it was not found any more; start or install it, then run: aegir server verify ${server.name}`);
+}
+
+/** Repeatable. Nothing on the server changes. */
+export async function disableService(deps: AdminDeps, request: DisableServiceRequest): Promise<Service> {
+  return deps.store.transaction(async (tx) => {
+    const graph = await loadGraph(tx);
+    const service = graph.service(request.service);
+    requireUnused(graph, service);
+    const patch = service.state === 'missing' ? { stateBefore: 'disabled' as const } : { state: 'disabled' as const };
+    await tx.services.update(service.id, patch);
+    return serviceView(graph, { ...service, ...patch });
+  });
+}

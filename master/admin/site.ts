@@ -1,0 +1,92 @@
+// Sites: install, verify, enable, disable, delete, login link, list.
+import { AegirError } from '../../shared/error.ts';
+import type {
+  ChangeResponse,
+  GetSiteRequest,
+  ListSitesRequest,
+  ListSitesResponse,
+  LoginSiteRequest,
+  Site,
+  SiteRequest,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import { freeText, hostName } from '../../shared/name.ts';
+import type { Graph } from '../graph/graph.ts';
+import { planDeleteSite, planDisableSite, planEnableSite, planLoginSite, planVerifySite } from '../plan/change-site.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { SiteRecord } from '../store/model.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { pageOf } from './page.ts';
+import { siteView } from './view.ts';
+
+export async function listSites(deps: AdminDeps, request: ListSitesRequest): Promise<ListSitesResponse> {
+  const graph = await loadGraph(deps.store);
+  const client = request.client === '' ? undefined : graph.client(request.client).id;
+  const platform = request.platform === '' ? undefined : graph.platform(request.platform).id;
+  const wanted = graph.sites.filter(
+    (site) =>
+      (client === undefined || site.clientId === client) && (platform === undefined || site.platformId === platform),
+  );
+  const page = pageOf(wanted, (site) => site.name, request);
+  return { sites: page.items.map((site) => siteView(graph, site)), nextPageToken: page.nextPageToken };
+}
+
+export async function getSite(deps: AdminDeps, request: GetSiteRequest): Promise<Site> {
+  const graph = await loadGraph(deps.store);
+  return siteView(graph, findSite(graph, request.site));
+}
+
+export const verifySite = onSite('site.verify', ['enabled', 'disabled', 'failed'], planVerifySite);
+export const enableSite = onSite('site.enable', ['enabled', 'disabled', 'failed'], planEnableSite, 'enabled');
+export const disableSite = onSite('site.disable', ['enabled', 'disabled', 'failed'], planDisableSite, 'disabled');
+
+export async function deleteSite(deps: AdminDeps, caller: Caller, request: SiteRequest): Promise<ChangeResponse> {
+  if (!request.confirm && request.options?.planOnly !== true) {
+    throw new AegirError('failed_precondition', `cannot delete ${request.site}: it was not confirmed; say --yes`);
+  }
+  return onSite('site.delete', ['enabled', 'disabled', 'failed', 'deleting'], planDeleteSite)(deps, caller, request);
+}
+
+export async function loginSite(deps: AdminDeps, caller: Caller, request: LoginSiteRequest): Promise<ChangeResponse> {
+  const account = freeText(request.account, 'account', 60);
+  return change(deps, caller, request.options, { method: 'site.login', site: request.site, account }, (graph) => {
+    const site = findSite(graph, request.site);
+    requireState(site, ['enabled'], 'log in to');
+    const { app } = graph.platform(site.platformId);
+    if (app !== 'drupal' && app !== 'wordpress') {
+      throw new AegirError('failed_precondition', `cannot log in to ${site.name}: ${app} has no accounts of its own`);
+    }
+    return { plan: planLoginSite(graph, site, account) };
+  });
+}
+
+/** A verb on one site: allowed in some states, and with nothing to do when it is in `already`. */
+function onSite(
+  method: string,
+  states: readonly SiteRecord['state'][],
+  plan: (graph: Graph, site: SiteRecord) => Plan,
+  already?: SiteRecord['state'],
+): (deps: AdminDeps, caller: Caller, request: SiteRequest) => Promise<ChangeResponse> {
+  return (deps, caller, request) =>
+    change(deps, caller, request.options, { method, site: request.site, confirm: request.confirm }, (graph) => {
+      const site = findSite(graph, request.site);
+      requireState(site, states, method.slice('site.'.length));
+      const made = plan(graph, site);
+      if (site.state !== already) return { plan: made };
+      return { plan: { ...made, summary: `${site.name} is ${already} already: nothing to do`, steps: [] } };
+    });
+}
+
+export function findSite(graph: Graph, ref: string): SiteRecord {
+  return graph.site(ref.startsWith('site-') && !ref.includes('.') ? ref : hostName(ref, 'site name'));
+}
+
+function requireState(site: SiteRecord, states: readonly SiteRecord['state'][], verb: string): void {
+  if (states.includes(site.state)) return;
+  const next =
+    site.state === 'installing' || site.state === 'deleting'
+      ? `wait for its task; see: aegir task list --subject ${site.id}`
+      : `it can be done when it is ${states.join(' or ')}`;
+  throw new AegirError('failed_precondition', `cannot ${verb} ${site.name}: it is ${site.state}; ${next}`);
+}

@@ -1,0 +1,105 @@
+// Tasks: list, read, watch, cancel, retry.
+import { AegirError } from '../../shared/error.ts';
+import type {
+  CancelTaskRequest,
+  ChangeResponse,
+  GetTaskRequest,
+  ListTasksRequest,
+  ListTasksResponse,
+  RetryTaskRequest,
+  Task,
+  WatchTaskRequest,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+import { ENDED_TASK_STATES, type JsonObject, OPEN_TASK_STATES, type TaskRecord } from '../store/model.ts';
+import { planOf } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { decodePageToken, encodePageToken, pageSize } from './page.ts';
+import { planView, taskView } from './view-task.ts';
+
+const STATES: readonly string[] = [...OPEN_TASK_STATES, ...ENDED_TASK_STATES];
+
+export async function listTasks(deps: AdminDeps, request: ListTasksRequest): Promise<ListTasksResponse> {
+  if (request.state !== '' && !STATES.includes(request.state)) {
+    throw new AegirError(
+      'invalid_argument',
+      `cannot list tasks in state ${JSON.stringify(request.state)}: there are ${STATES.join(', ')}`,
+    );
+  }
+  const limit = pageSize(request);
+  const before = request.pageToken === '' ? undefined : Number(decodePageToken(request.pageToken));
+  if (before !== undefined && !Number.isSafeInteger(before)) {
+    throw new AegirError('invalid_argument', 'cannot use that page_token: it is not one that a list gave');
+  }
+  const tasks = await deps.store.tasks.list({
+    limit: limit + 1,
+    ...(request.state === '' ? {} : { state: request.state }),
+    ...(request.subjectId === '' ? {} : { subjectId: request.subjectId }),
+    ...(before === undefined ? {} : { beforeSeq: before }),
+  });
+  const page = tasks.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    tasks: page.map((task) => taskView(task)),
+    nextPageToken: tasks.length > limit && last !== undefined ? encodePageToken(String(last.seq)) : '',
+  };
+}
+
+async function findTask(deps: AdminDeps, id: string): Promise<TaskRecord> {
+  const task = await deps.store.tasks.get(id);
+  if (task !== undefined) return task;
+  throw new AegirError('not_found', `cannot find task ${JSON.stringify(id)}; see: aegir task list`);
+}
+
+export async function getTask(deps: AdminDeps, request: GetTaskRequest): Promise<Task> {
+  const task = await findTask(deps, request.taskId);
+  const steps = await deps.store.steps.ofTask(task.id);
+  return taskView(task, { plan: planView(planOf(task), await loadGraph(deps.store)), steps });
+}
+
+export async function* watchTask(
+  deps: AdminDeps,
+  request: WatchTaskRequest,
+  signal: AbortSignal,
+): AsyncIterable<Event> {
+  const task = await findTask(deps, request.taskId);
+  yield* deps.watch(task.id, Number(request.afterSeq), signal);
+}
+
+/** A stuck task that is cancelled is given up: what it left stays, and its locks are free. */
+export async function cancelTask(deps: AdminDeps, request: CancelTaskRequest): Promise<Task> {
+  const task = await findTask(deps, request.taskId);
+  if (!(await deps.store.tasks.requestCancel(task.id))) {
+    throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: it has ended (${task.state})`);
+  }
+  deps.wakeRunner();
+  return getTask(deps, { taskId: task.id });
+}
+
+/** verbs: the admin calls by the method that plans keep with their request. */
+export async function retryTask(
+  deps: AdminDeps,
+  caller: Caller,
+  request: RetryTaskRequest,
+  verbs: (caller: Caller, asked: JsonObject) => Promise<ChangeResponse>,
+): Promise<ChangeResponse> {
+  const task = await findTask(deps, request.taskId);
+  if (task.state === 'stuck') {
+    await deps.store.tasks.unstick(task.id);
+    deps.wakeRunner();
+    const plan = planView(planOf(task), await loadGraph(deps.store));
+    return { plan, taskId: task.id, subjectId: task.subjectId };
+  }
+  if (task.state !== 'failed' && task.state !== 'cancelled') {
+    throw new AegirError('failed_precondition', `cannot retry task ${task.id}: it is ${task.state}`);
+  }
+  const asked = planOf(task).request;
+  if (asked === undefined) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot retry task ${task.id}: what was asked is not known any more; ask again`,
+    );
+  }
+  return verbs(caller, asked);
+}

@@ -1,0 +1,113 @@
+// Records as the API's messages.
+import type { Client, Platform, Server, Service, Site, Token } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Graph } from '../graph/graph.ts';
+import { siteUrl } from '../graph/site-url.ts';
+import type { Agents } from '../session/agents.ts';
+import type {
+  ClientRecord,
+  PlatformRecord,
+  ServerRecord,
+  ServiceRecord,
+  SiteRecord,
+  TokenRecord,
+} from '../store/model.ts';
+
+export function date(ms: number | null | undefined): Date | undefined {
+  return ms === null || ms === undefined ? undefined : new Date(ms);
+}
+
+export function serverView(graph: Graph, agents: Agents, server: ServerRecord): Server {
+  const vitals = agents.vitals(server.id);
+  return {
+    id: server.id,
+    name: server.name,
+    state: server.state,
+    connected: agents.isConnected(server.id),
+    lastSeenAt: date(server.lastSeenAt),
+    facts: server.facts,
+    enrolledAt: date(server.enrolledAt),
+    certificateExpiresAt: date(server.certificateExpiresAt),
+    agentRssBytes: BigInt(vitals?.rssBytes ?? 0),
+    meshState: vitals?.meshState ?? 'off',
+    services: graph.servicesOf(server.id).map((service) => serviceView(graph, service)),
+  };
+}
+
+export function serviceView(graph: Graph, service: ServiceRecord): Service {
+  return {
+    id: service.id,
+    serverId: service.serverId,
+    server: graph.server(service.serverId).name,
+    type: service.type,
+    engine: service.engine,
+    instance: service.instance,
+    state: service.state,
+    detected: service.detected,
+    bound: graph.sitesOnService(service.id).length + graph.platformsOnService(service.id).length,
+    name: graph.serviceName(service),
+  };
+}
+
+export function platformView(graph: Graph, platform: PlatformRecord): Platform {
+  return {
+    id: platform.id,
+    name: platform.name,
+    app: platform.app,
+    root: platform.root,
+    serviceId: platform.serviceId,
+    service: graph.serviceName(graph.service(platform.serviceId)),
+    state: platform.state,
+    facts: platform.facts ?? undefined,
+    sites: graph.sitesOnPlatform(platform.id).length,
+  };
+}
+
+export function siteView(graph: Graph, site: SiteRecord): Site {
+  const platform = graph.platform(site.platformId);
+  return {
+    id: site.id,
+    name: site.name,
+    aliases: [...site.aliases],
+    state: site.state,
+    platformId: platform.id,
+    platform: platform.name,
+    app: platform.app,
+    bindings: Object.entries(site.bindings).map(([type, serviceId]) => ({
+      type,
+      serviceId,
+      service: graph.serviceName(graph.service(serviceId)),
+    })),
+    clientId: site.clientId ?? '',
+    client: site.clientId === null ? '' : graph.client(site.clientId).name,
+    url: siteUrl(site.name, graph.service(site.bindings.http)),
+    title: site.title,
+    createdAt: date(site.createdAt),
+  };
+}
+
+export function clientView(graph: Graph, client: ClientRecord): Client {
+  return { id: client.id, name: client.name, mail: client.mail, sites: graph.sitesOfClient(client.id).length };
+}
+
+export function tokenView(token: TokenRecord, now: number): Token {
+  const state =
+    token.revokedAt !== null
+      ? 'revoked'
+      : token.expiresAt !== null && token.expiresAt <= now
+        ? 'expired'
+        : token.kind === 'join' && token.usesLeft === 0
+          ? 'used'
+          : 'active';
+  return {
+    id: token.id,
+    kind: token.kind,
+    description: token.description,
+    role: token.role,
+    usesLeft: token.usesLeft,
+    expiresAt: date(token.expiresAt),
+    createdAt: date(token.createdAt),
+    state,
+    autoAccept: token.autoAccept,
+    autoEnable: [...token.autoEnable],
+  };
+}

@@ -1,0 +1,120 @@
+// The Admin API over gRPC: decodes, identifies the caller, checks the right, calls, and turns errors into statuses.
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { Metadata, type Server } from '@grpc/grpc-js';
+import { AegirError, ERROR_CODES, toAegirError } from '../../shared/error.ts';
+import { audit } from '../admin/audit.ts';
+import { authorise } from '../admin/authorise.ts';
+import type { AdminDeps, Caller } from '../admin/deps.ts';
+import { ADMIN_SERVICES, createMethods, type Method } from './methods.ts';
+import { mayCall, RIGHTS } from './rights.ts';
+
+export interface ApiLog {
+  error(fields: Record<string, unknown>, text: string): void;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: messages are typed by the definitions that decode them
+type Unary = ServerUnaryCall<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type Stream = ServerWritableStream<any, any>;
+
+/** Adds every admin service to a server; refuses to start when a method has no implementation or no right. */
+export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): void {
+  const methods = createMethods(deps);
+  for (const service of ADMIN_SERVICES) {
+    const implementation: UntypedServiceImplementation = {};
+    for (const [name, definition] of Object.entries(service)) {
+      const method = methods.get(definition.path);
+      if (method === undefined || RIGHTS[definition.path] === undefined) {
+        throw new AegirError('internal', `cannot serve ${definition.path}: it has no implementation or no right`);
+      }
+      implementation[name] = definition.responseStream
+        ? (call: Stream) => void serveStream(deps, log, method, call)
+        : (call: Unary, answer: sendUnaryData<unknown>) => void serveUnary(deps, log, method, call, answer);
+    }
+    server.addService(service, implementation);
+  }
+}
+
+async function identify(deps: AdminDeps, path: string, metadata: Metadata): Promise<Caller> {
+  const [header] = metadata.get('authorization');
+  const value = typeof header === 'string' && header.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
+  const caller = await authorise(deps, value);
+  if (mayCall(caller.role, path)) return caller;
+  throw new AegirError(
+    'permission_denied',
+    `cannot call ${path.split('/').at(-1)}: it needs the role ${RIGHTS[path] ?? 'of nobody'}, and this token has ${caller.role}`,
+  );
+}
+
+async function serveUnary(
+  deps: AdminDeps,
+  log: ApiLog,
+  method: Method,
+  call: Unary,
+  answer: sendUnaryData<unknown>,
+): Promise<void> {
+  try {
+    const caller = await identify(deps, method.path, call.metadata);
+    const reads = RIGHTS[method.path] === 'viewer';
+    try {
+      const response = await method.unary?.(caller, call.request);
+      if (!reads) await audit(deps, caller, method.path, subjectOf(call.request), 'ok');
+      answer(null, response);
+    } catch (thrown) {
+      const error = toAegirError(thrown, 'answer the call');
+      if (!reads) await audit(deps, caller, method.path, subjectOf(call.request), error.code);
+      throw error;
+    }
+  } catch (thrown) {
+    answer(status(log, method.path, thrown));
+  }
+}
+
+async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: Stream): Promise<void> {
+  const end = new AbortController();
+  call.on('cancelled', () => end.abort());
+  try {
+    const caller = await identify(deps, method.path, call.metadata);
+    for await (const message of method.stream?.(caller, call.request, end.signal) ?? []) {
+      if (end.signal.aborted) return;
+      if (!call.write(message)) await drained(call, end.signal);
+    }
+    call.end();
+  } catch (thrown) {
+    if (!end.signal.aborted) call.emit('error', status(log, method.path, thrown));
+  }
+}
+
+/** A reader that is slow must not make us buffer without end. */
+function drained(call: Stream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      call.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    call.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** What a request is about, for the audit log: the first field that names something. */
+function subjectOf(request: Record<string, unknown>): string {
+  for (const field of ['site', 'server', 'service', 'platform', 'client', 'taskId', 'tokenId', 'name', 'kind']) {
+    const value = request[field];
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  return '';
+}
+
+/** Causes and surprises go to the log; the wire gets code and message. */
+function status(log: ApiLog, path: string, thrown: unknown) {
+  const error = toAegirError(thrown, 'answer the call');
+  const surprise = error.code === 'internal' || error.code === 'unknown';
+  if (surprise) log.error({ path, err: thrown }, error.message);
+  const details =
+    surprise && !(thrown instanceof AegirError)
+      ? 'cannot answer the call: an internal error; see the log of the master'
+      : error.message;
+  return { code: ERROR_CODES[error.code], details, message: details, name: 'Error', metadata: new Metadata() };
+}

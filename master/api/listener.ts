@@ -1,0 +1,57 @@
+// The listener of the Admin API: TLS, the admin services, health and reflection.
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import type { AdminDeps } from '../admin/deps.ts';
+import { type ApiLog, addAdminServices } from './grpc.ts';
+
+export interface ApiListenerOptions {
+  /** host:port; port 0 for any. */
+  readonly address: string;
+  /** PEM: certificate chain and key. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Loaded protos, for reflection. */
+  readonly definitions: PackageDefinition;
+  readonly log: ApiLog;
+}
+
+export interface ApiListener {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const CLOSE_GRACE_MS = 2000;
+
+export async function createApiListener(deps: AdminDeps, options: ApiListenerOptions): Promise<ApiListener> {
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_concurrent_streams': 200,
+    'grpc.keepalive_time_ms': 25_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  });
+  addAdminServices(server, deps, options.log);
+  const health = new HealthImplementation({ '': 'SERVING' });
+  health.addToServer(server);
+  new ReflectionService(options.definitions).addToServer(server);
+  const pair = { cert_chain: Buffer.from(options.certificate), private_key: Buffer.from(options.key) };
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(options.address, ServerCredentials.createSsl(null, [pair], false), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        health.setStatus('', 'NOT_SERVING');
+        const force = setTimeout(() => server.forceShutdown(), CLOSE_GRACE_MS);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+}

@@ -1,0 +1,151 @@
+// Every method of the Admin API and the admin function that does it. gRPC and, later, HTTP/JSON both call these.
+import { AegirError } from '../../shared/error.ts';
+import {
+  AddPlatformRequest,
+  type ChangeResponse,
+  ClientServiceService,
+  GraphServiceService,
+  InstallSiteAdminRequest,
+  LoginSiteRequest,
+  PlatformServiceService,
+  ServerServiceService,
+  ServiceServiceService,
+  SiteRequest,
+  SiteServiceService,
+  TaskServiceService,
+  TokenServiceService,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+import { addClient, listClients, removeClient } from '../admin/client.ts';
+import type { AdminDeps, Caller } from '../admin/deps.ts';
+import { getGraph, getStatus } from '../admin/graph.ts';
+import { installSite } from '../admin/install-site.ts';
+import { addPlatform, getPlatform, listPlatforms, removePlatform, verifyPlatform } from '../admin/platform.ts';
+import {
+  acceptServer,
+  detectServer,
+  getJoinCommand,
+  getServer,
+  listServers,
+  revokeServer,
+  verifyServer,
+} from '../admin/server.ts';
+import { disableService, enableService, getService, listServices } from '../admin/service.ts';
+import { deleteSite, disableSite, enableSite, getSite, listSites, loginSite, verifySite } from '../admin/site.ts';
+import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
+import { createToken, listTokens, revokeToken } from '../admin/token.ts';
+import type { JsonObject } from '../store/model.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
+type AnyMessage = any;
+
+export interface Method {
+  readonly path: string;
+  readonly unary?: (caller: Caller, request: AnyMessage) => Promise<AnyMessage>;
+  readonly stream?: (caller: Caller, request: AnyMessage, signal: AbortSignal) => AsyncIterable<AnyMessage>;
+}
+
+export const ADMIN_SERVICES = [
+  ServerServiceService,
+  ServiceServiceService,
+  PlatformServiceService,
+  SiteServiceService,
+  ClientServiceService,
+  TaskServiceService,
+  TokenServiceService,
+  GraphServiceService,
+] as const;
+
+export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
+  const unary: Record<string, (caller: Caller, request: AnyMessage) => Promise<AnyMessage>> = {
+    [ServerServiceService.listServers.path]: (_, request) => listServers(deps, request),
+    [ServerServiceService.getServer.path]: (_, request) => getServer(deps, request),
+    [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),
+    [ServerServiceService.revokeServer.path]: (_, request) => revokeServer(deps, request),
+    [ServerServiceService.verifyServer.path]: (caller, request) => verifyServer(deps, caller, request),
+    [ServerServiceService.detectServer.path]: (_, request) => detectServer(deps, request),
+    [ServerServiceService.getJoinCommand.path]: (caller, request) => getJoinCommand(deps, caller, request),
+    [ServiceServiceService.listServices.path]: (_, request) => listServices(deps, request),
+    [ServiceServiceService.getService.path]: (_, request) => getService(deps, request),
+    [ServiceServiceService.enableService.path]: (caller, request) => enableService(deps, caller, request),
+    [ServiceServiceService.disableService.path]: (_, request) => disableService(deps, request),
+    [PlatformServiceService.listPlatforms.path]: (_, request) => listPlatforms(deps, request),
+    [PlatformServiceService.getPlatform.path]: (_, request) => getPlatform(deps, request),
+    [PlatformServiceService.addPlatform.path]: (caller, request) => addPlatform(deps, caller, request),
+    [PlatformServiceService.verifyPlatform.path]: (caller, request) => verifyPlatform(deps, caller, request),
+    [PlatformServiceService.removePlatform.path]: (_, request) => removePlatform(deps, request),
+    [SiteServiceService.listSites.path]: (_, request) => listSites(deps, request),
+    [SiteServiceService.getSite.path]: (_, request) => getSite(deps, request),
+    [SiteServiceService.installSite.path]: (caller, request) => installSite(deps, caller, request),
+    [SiteServiceService.verifySite.path]: (caller, request) => verifySite(deps, caller, request),
+    [SiteServiceService.enableSite.path]: (caller, request) => enableSite(deps, caller, request),
+    [SiteServiceService.disableSite.path]: (caller, request) => disableSite(deps, caller, request),
+    [SiteServiceService.deleteSite.path]: (caller, request) => deleteSite(deps, caller, request),
+    [SiteServiceService.loginSite.path]: (caller, request) => loginSite(deps, caller, request),
+    [ClientServiceService.listClients.path]: (_, request) => listClients(deps, request),
+    [ClientServiceService.addClient.path]: (_, request) => addClient(deps, request),
+    [ClientServiceService.removeClient.path]: (_, request) => removeClient(deps, request),
+    [TaskServiceService.listTasks.path]: (_, request) => listTasks(deps, request),
+    [TaskServiceService.getTask.path]: (_, request) => getTask(deps, request),
+    [TaskServiceService.cancelTask.path]: (_, request) => cancelTask(deps, request),
+    [TaskServiceService.retryTask.path]: (caller, request) =>
+      retryTask(deps, caller, request, (who, asked) => askAgain(deps, who, asked)),
+    [TokenServiceService.listTokens.path]: (_, request) => listTokens(deps, request),
+    [TokenServiceService.createToken.path]: (_, request) => createToken(deps, request),
+    [TokenServiceService.revokeToken.path]: (_, request) => revokeToken(deps, request),
+    [GraphServiceService.getGraph.path]: () => getGraph(deps),
+    [GraphServiceService.getStatus.path]: () => getStatus(deps),
+  };
+  const methods = new Map<string, Method>();
+  for (const [path, call] of Object.entries(unary)) methods.set(path, { path, unary: call });
+  const { path } = TaskServiceService.watchTask;
+  methods.set(path, { path, stream: (caller, request, signal) => watchFor(deps, caller, request, signal) });
+  return methods;
+}
+
+/** Login links are for those who could make one: a viewer sees that there is one, not its value. */
+async function* watchFor(
+  deps: AdminDeps,
+  caller: Caller,
+  request: AnyMessage,
+  signal: AbortSignal,
+): AsyncIterable<Event> {
+  for await (const event of watchTask(deps, request, signal)) {
+    if (caller.role === 'viewer' && event.body?.$case === 'message') {
+      yield { ...event, body: { $case: 'message', value: { ...event.body.value, value: '' } } };
+    } else yield event;
+  }
+}
+
+/** A retry of what a plan keeps as its request. */
+function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<ChangeResponse> {
+  const method = asked['method'];
+  const site = () => SiteRequest.fromJSON(asked);
+  switch (method) {
+    case 'site.install':
+      return installSite(deps, caller, InstallSiteAdminRequest.fromJSON(asked));
+    case 'site.verify':
+      return verifySite(deps, caller, site());
+    case 'site.enable':
+      return enableSite(deps, caller, site());
+    case 'site.disable':
+      return disableSite(deps, caller, site());
+    case 'site.delete':
+      return deleteSite(deps, caller, site());
+    case 'site.login':
+      return loginSite(deps, caller, LoginSiteRequest.fromJSON(asked));
+    case 'platform.add':
+      return addPlatform(deps, caller, AddPlatformRequest.fromJSON(asked));
+    case 'platform.verify':
+      return verifyPlatform(deps, caller, { platform: String(asked['platform']), options: undefined });
+    case 'service.enable':
+      return enableService(deps, caller, { service: String(asked['service']), options: undefined });
+    case 'server.verify':
+      return verifyServer(deps, caller, { server: String(asked['server']), options: undefined });
+    default:
+      throw new AegirError(
+        'unimplemented',
+        `cannot retry ${JSON.stringify(method)}: this master does not know it; ask again`,
+      );
+  }
+}

@@ -1,0 +1,50 @@
+// Which role each method of the Admin API needs. A method that is not here is denied to everyone.
+import type { Role } from '../../shared/vocabulary.ts';
+
+export const RIGHTS: Readonly<Record<string, Role>> = {
+  '/aegir.v1.ServerService/ListServers': 'viewer',
+  '/aegir.v1.ServerService/GetServer': 'viewer',
+  '/aegir.v1.ServerService/DetectServer': 'operator',
+  '/aegir.v1.ServerService/VerifyServer': 'operator',
+  '/aegir.v1.ServerService/AcceptServer': 'admin',
+  '/aegir.v1.ServerService/RevokeServer': 'admin',
+  '/aegir.v1.ServerService/GetJoinCommand': 'admin',
+  '/aegir.v1.ServiceService/ListServices': 'viewer',
+  '/aegir.v1.ServiceService/GetService': 'viewer',
+  '/aegir.v1.ServiceService/EnableService': 'admin',
+  '/aegir.v1.ServiceService/DisableService': 'admin',
+  '/aegir.v1.PlatformService/ListPlatforms': 'viewer',
+  '/aegir.v1.PlatformService/GetPlatform': 'viewer',
+  '/aegir.v1.PlatformService/AddPlatform': 'operator',
+  '/aegir.v1.PlatformService/VerifyPlatform': 'operator',
+  '/aegir.v1.PlatformService/RemovePlatform': 'operator',
+  '/aegir.v1.SiteService/ListSites': 'viewer',
+  '/aegir.v1.SiteService/GetSite': 'viewer',
+  '/aegir.v1.SiteService/InstallSite': 'operator',
+  '/aegir.v1.SiteService/VerifySite': 'operator',
+  '/aegir.v1.SiteService/EnableSite': 'operator',
+  '/aegir.v1.SiteService/DisableSite': 'operator',
+  '/aegir.v1.SiteService/DeleteSite': 'operator',
+  '/aegir.v1.SiteService/LoginSite': 'operator',
+  '/aegir.v1.ClientService/ListClients': 'viewer',
+  '/aegir.v1.ClientService/AddClient': 'operator',
+  '/aegir.v1.ClientService/RemoveClient': 'operator',
+  '/aegir.v1.TaskService/ListTasks': 'viewer',
+  '/aegir.v1.TaskService/GetTask': 'viewer',
+  // Events carry login links: those who may make links may see them; viewers get the events without values.
+  '/aegir.v1.TaskService/WatchTask': 'viewer',
+  '/aegir.v1.TaskService/CancelTask': 'operator',
+  '/aegir.v1.TaskService/RetryTask': 'operator',
+  '/aegir.v1.TokenService/ListTokens': 'admin',
+  '/aegir.v1.TokenService/CreateToken': 'admin',
+  '/aegir.v1.TokenService/RevokeToken': 'admin',
+  '/aegir.v1.GraphService/GetGraph': 'viewer',
+  '/aegir.v1.GraphService/GetStatus': 'viewer',
+};
+
+const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 };
+
+export function mayCall(role: Role, path: string): boolean {
+  const needed = RIGHTS[path];
+  return needed !== undefined && RANK[role] >= RANK[needed];
+}

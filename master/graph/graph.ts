@@ -1,0 +1,111 @@
+// The service graph as a value: servers carry services, platforms run on http services, sites bind to services.
+// Pure: made from a snapshot of records, answers look-ups by id or name.
+import { AegirError } from '../../shared/error.ts';
+import type { ServiceType } from '../../shared/vocabulary.ts';
+import type { ClientRecord, PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
+
+export interface GraphSnapshot {
+  readonly servers: readonly ServerRecord[];
+  readonly services: readonly ServiceRecord[];
+  readonly platforms: readonly PlatformRecord[];
+  readonly sites: readonly SiteRecord[];
+  readonly clients: readonly ClientRecord[];
+}
+
+/** Look-ups take an id or a name and throw not_found, naming what there is. */
+export interface Graph extends GraphSnapshot {
+  server(ref: string): ServerRecord;
+  service(ref: string): ServiceRecord;
+  platform(ref: string): PlatformRecord;
+  site(ref: string): SiteRecord;
+  client(ref: string): ClientRecord;
+  /** SERVER/ENGINE[:INSTANCE], as people name a service. */
+  serviceName(service: ServiceRecord): string;
+  servicesOf(serverId: string): readonly ServiceRecord[];
+  enabled(type: ServiceType): readonly ServiceRecord[];
+  sitesOnPlatform(platformId: string): readonly SiteRecord[];
+  sitesOnService(serviceId: string): readonly SiteRecord[];
+  platformsOnService(serviceId: string): readonly PlatformRecord[];
+  sitesOfClient(clientId: string): readonly SiteRecord[];
+}
+
+const NAMES_IN_ERROR = 10;
+
+export function createGraph(snapshot: GraphSnapshot): Graph {
+  // Revoked servers keep their records but give their names away.
+  const alive = snapshot.servers.filter((server) => server.state !== 'revoked');
+  const servers = new Map(snapshot.servers.map((server) => [server.id, server]));
+  const byKey = <R extends { readonly id: string }>(records: readonly R[], name: (record: R) => readonly string[]) => {
+    const found = new Map<string, R>();
+    for (const record of records) {
+      for (const key of name(record)) found.set(key, record);
+      found.set(record.id, record);
+    }
+    return found;
+  };
+  const serviceName = (service: ServiceRecord): string => {
+    const server = servers.get(service.serverId)?.name ?? service.serverId;
+    return `${server}/${service.engine}${service.instance === '' ? '' : `:${service.instance}`}`;
+  };
+  const serverKeys = byKey(alive, (server) => [server.name]);
+  const serviceKeys = byKey(snapshot.services, (service) =>
+    servers.get(service.serverId)?.state === 'revoked' ? [] : [serviceName(service)],
+  );
+  const platformKeys = byKey(snapshot.platforms, (platform) => [platform.name]);
+  const siteKeys = byKey(snapshot.sites, (site) => [site.name, ...site.aliases]);
+  const clientKeys = byKey(snapshot.clients, (client) => [client.name]);
+
+  const find = <R>(kind: string, keys: ReadonlyMap<string, R>, ref: string, names: readonly string[]): R => {
+    const found = keys.get(ref);
+    if (found !== undefined) return found;
+    const known = names.slice(0, NAMES_IN_ERROR).join(', ') + (names.length > NAMES_IN_ERROR ? ', …' : '');
+    const hint = names.length === 0 ? `there is no ${kind} yet` : `there is: ${known}`;
+    throw new AegirError('not_found', `cannot find ${kind} ${JSON.stringify(ref)}: ${hint}`);
+  };
+
+  return {
+    ...snapshot,
+    server: (ref) =>
+      servers.get(ref) ??
+      find(
+        'server',
+        serverKeys,
+        ref,
+        alive.map((server) => server.name),
+      ),
+    service: (ref) =>
+      find('service', serviceKeys, ref, snapshot.services.filter((s) => s.type !== '').map(serviceName)),
+    platform: (ref) =>
+      find(
+        'platform',
+        platformKeys,
+        ref,
+        snapshot.platforms.map((platform) => platform.name),
+      ),
+    site: (ref) =>
+      find(
+        'site',
+        siteKeys,
+        ref,
+        snapshot.sites.map((site) => site.name),
+      ),
+    client: (ref) =>
+      find(
+        'client',
+        clientKeys,
+        ref,
+        snapshot.clients.map((client) => client.name),
+      ),
+    serviceName,
+    servicesOf: (serverId) => snapshot.services.filter((service) => service.serverId === serverId),
+    enabled: (type) =>
+      snapshot.services.filter(
+        (service) =>
+          service.type === type && service.state === 'enabled' && servers.get(service.serverId)?.state === 'accepted',
+      ),
+    sitesOnPlatform: (id) => snapshot.sites.filter((site) => site.platformId === id),
+    sitesOnService: (id) => snapshot.sites.filter((site) => Object.values(site.bindings).includes(id)),
+    platformsOnService: (id) => snapshot.platforms.filter((platform) => platform.serviceId === id),
+    sitesOfClient: (id) => snapshot.sites.filter((site) => site.clientId === id),
+  };
+}
