@@ -1,0 +1,92 @@
+// What every changing command does with its answer: show the plan, or follow the task and give its messages.
+
+import type { Command } from 'commander';
+import { AegirError } from '../../shared/error.ts';
+import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
+import { ChangeResponse as ChangeResponseMessage, Task } from '../../shared/gen/aegir/v1/admin.ts';
+import { Message } from '../../shared/gen/aegir/v1/event.ts';
+import type { Connection } from './connection.ts';
+import { type Out, printData, safe } from './output.ts';
+import { printPlan } from './plan-view.ts';
+import type { Cli, GlobalOptions } from './session.ts';
+import { watchTask } from './watch.ts';
+
+export interface ChangeFlags extends GlobalOptions {
+  readonly plan?: boolean;
+  readonly wait: boolean;
+  readonly verbose?: boolean;
+  readonly yes?: boolean;
+  readonly key?: string;
+}
+
+export function withChangeFlags(command: Command): Command {
+  return command
+    .option('--plan', 'only show what would be done')
+    .option('--no-wait', 'answer with the task id at once instead of following the task')
+    .option('-v, --verbose', 'show the log of the task too')
+    .option('--key <key>', 'idempotency key: repeating a call with it does nothing twice');
+}
+
+export function changeOptions(flags: ChangeFlags) {
+  return { planOnly: flags.plan === true, idempotencyKey: flags.key ?? '' };
+}
+
+/** Follows a change. Throws when the task ended in anything but success, so that the exit code tells. */
+export async function followChange(
+  cli: Cli,
+  flags: ChangeFlags,
+  call: (connection: Connection) => Promise<ChangeResponse>,
+): Promise<void> {
+  await cli.connected(flags, async (connection, out) => {
+    const answer = await call(connection);
+    if (flags.plan === true) {
+      printPlan(out, answer.plan);
+      return;
+    }
+    if (answer.taskId === '') {
+      out.stderr.write(`${safe(answer.plan?.summary ?? 'Nothing to do.')}\n`);
+      if (out.format !== 'table') printData(out, ChangeResponseMessage.toJSON(answer));
+      return;
+    }
+    if (!flags.wait) {
+      if (out.format === 'table') out.stdout.write(`${answer.taskId}\n`);
+      else printData(out, ChangeResponseMessage.toJSON(answer));
+      return;
+    }
+    await follow(connection, out, answer.taskId, flags.verbose === true);
+  });
+}
+
+export async function follow(connection: Connection, out: Out, taskId: string, verbose: boolean): Promise<void> {
+  const { task, messages } = await watchTask(connection, out, taskId, verbose);
+  if (out.format !== 'table')
+    printData(out, { task: Task.toJSON(task), messages: messages.map((message) => Message.toJSON(message)) });
+  else {
+    for (const message of messages) {
+      if (message.kind === 'todo') continue;
+      const label = message.kind === 'warning' ? 'Warning: ' : '';
+      const ends = message.expiresAt === undefined ? '' : ` (until ${message.expiresAt.toLocaleTimeString()})`;
+      out.stdout.write(`${label}${safe(message.text)}${ends}\n`);
+      if (message.value !== '') out.stdout.write(`  ${safe(message.value)}\n`);
+    }
+  }
+  if (task.state === 'succeeded') {
+    out.stderr.write(`${task.verb} ${safe(task.subject)}: done\n`);
+    return;
+  }
+  throw new AegirError('failed_precondition', ended(task));
+}
+
+function ended(task: Task): string {
+  const why = task.reason === '' ? '' : `: ${task.reason}`;
+  switch (task.state) {
+    case 'failed':
+      return `${task.verb} ${task.subject} failed and was undone${why}; after mending the cause: aegir task retry ${task.id}`;
+    case 'cancelled':
+      return `${task.verb} ${task.subject} was cancelled and undone`;
+    case 'stuck':
+      return `${task.verb} ${task.subject} is stuck${why}; after mending the cause: aegir task retry ${task.id}`;
+    default:
+      return `${task.verb} ${task.subject} is ${task.state}${why}`;
+  }
+}

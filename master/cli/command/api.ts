@@ -1,0 +1,93 @@
+// aegir api …: any method of the Admin API by its name, with JSON in and out, from the descriptors alone.
+import type { MethodDefinition } from '@grpc/grpc-js';
+import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
+import type { Command } from 'commander';
+import { AegirError } from '../../../shared/error.ts';
+import { descriptors } from '../../../shared/gen/descriptors.ts';
+import type { Cli, GlobalOptions } from '../session.ts';
+
+const MAX_INPUT_BYTES = 4 * 1024 * 1024;
+
+type AnyMethod = MethodDefinition<object, object>;
+
+/** Methods of the Admin API by "Service/Method"; the agents' own services are not offered. */
+export function loadMethods(): ReadonlyMap<string, AnyMethod> {
+  const loaded = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'), {
+    longs: String,
+    enums: String,
+    bytes: String,
+    defaults: true,
+    oneofs: true,
+  });
+  const methods = new Map<string, AnyMethod>();
+  for (const [service, definition] of Object.entries(loaded)) {
+    if ('format' in definition || service.endsWith('.AgentService') || service.endsWith('.EnrolService')) continue;
+    for (const [name, method] of Object.entries(definition)) {
+      methods.set(`${service.split('.').at(-1)}/${name}`, method as AnyMethod);
+    }
+  }
+  return methods;
+}
+
+export function apiCommand(cli: Cli, program: Command): void {
+  const noun = program.command('api').description('the Admin API itself');
+
+  noun
+    .command('list')
+    .description('list its methods')
+    .action((_, command: Command) => {
+      const out = cli.out(command.optsWithGlobals<GlobalOptions>());
+      const names = [...loadMethods().keys()].sort();
+      out.stdout.write(out.format === 'json' ? `${JSON.stringify(names, null, 2)}\n` : `${names.join('\n')}\n`);
+    });
+
+  noun
+    .command('call <method> [json]')
+    .description(
+      'call a method, for example: aegir api call SiteService/GetSite \'{"site": "example.org"}\'; - reads standard input',
+    )
+    .action(async (name: string, json: string | undefined, _, command: Command) => {
+      const methods = loadMethods();
+      const method = methods.get(name) ?? [...methods].find(([key]) => key.endsWith(`/${name}`))?.[1];
+      if (method === undefined)
+        throw new AegirError(
+          'not_found',
+          `cannot call ${JSON.stringify(name)}: there is no such method; see: aegir api list`,
+        );
+      const request = parse(json === '-' ? await readAll(cli.stdin) : (json ?? '{}'));
+      const printed = (message: object) => `${JSON.stringify(message, null, 2)}\n`;
+      await cli.connected({ ...command.optsWithGlobals<GlobalOptions>(), output: 'json' }, async (link, out) => {
+        if (!method.responseStream) {
+          out.stdout.write(printed(await link.call(method, request)));
+          return;
+        }
+        for await (const message of link.stream(method, request)) out.stdout.write(`${JSON.stringify(message)}\n`);
+      });
+    });
+}
+
+function parse(json: string): object {
+  try {
+    const value: unknown = JSON.parse(json);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (cause) {
+    throw new AegirError(
+      'invalid_argument',
+      `cannot use that request: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  }
+  throw new AegirError('invalid_argument', 'cannot use that request: a JSON object is needed');
+}
+
+async function readAll(stream: NodeJS.ReadStream): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of stream) {
+    size += part.length;
+    if (size > MAX_INPUT_BYTES)
+      throw new AegirError('invalid_argument', `cannot use that request: it is longer than ${MAX_INPUT_BYTES} bytes`);
+    parts.push(Buffer.from(part));
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,55 @@
+// aegir completion SHELL: nouns, verbs and options, made from the commands themselves.
+
+import type { Command } from 'commander';
+import { AegirError } from '../../../shared/error.ts';
+import type { Cli, GlobalOptions } from '../session.ts';
+
+/** Words that may follow a list of words: subcommands and options of the command they name. */
+export function wordsAfter(program: Command, words: readonly string[]): string[] {
+  let command = program;
+  for (const word of words) command = command.commands.find((sub) => sub.name() === word) ?? command;
+  const options = [...command.options, ...program.options]
+    .map((option) => option.long ?? '')
+    .filter((name) => name !== '');
+  return [
+    ...new Set([...command.commands.filter((sub) => !sub.name().startsWith('_')).map((sub) => sub.name()), ...options]),
+  ].sort();
+}
+
+const SCRIPTS: Readonly<Record<string, string>> = {
+  bash: `_aegir() {
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -W "$(aegir __words "\${COMP_WORDS[@]:1:COMP_CWORD-1}")" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -F _aegir aegir
+`,
+  zsh: `#compdef aegir
+_aegir() { compadd -- \${(f)"$(aegir __words \${words[2,CURRENT-1]})"} }
+compdef _aegir aegir
+`,
+  fish: `complete -c aegir -f -a '(aegir __words (commandline -opc)[2..-1])'
+`,
+};
+
+export function completionCommand(cli: Cli, program: Command): void {
+  program
+    .command('completion <shell>')
+    .description('print the completion script for bash, zsh or fish')
+    .action((shell: string, _, command: Command) => {
+      const script = SCRIPTS[shell];
+      if (script === undefined)
+        throw new AegirError(
+          'invalid_argument',
+          `cannot complete in ${JSON.stringify(shell)}: there are ${Object.keys(SCRIPTS).join(', ')}`,
+        );
+      cli.out(command.optsWithGlobals<GlobalOptions>()).stdout.write(script);
+    });
+  program
+    .command('__words [words...]', { hidden: true })
+    .allowUnknownOption()
+    .action((words: string[], _, command: Command) => {
+      cli
+        .out({ output: 'table', ...command.optsWithGlobals() })
+        .stdout.write(`${wordsAfter(program, words).join('\n')}\n`);
+    });
+}

@@ -1,0 +1,177 @@
+// aegir server …
+import type { Command } from 'commander';
+import { ServerServiceService as api, GetJoinCommandResponse, Server } from '../../../shared/gen/aegir/v1/admin.ts';
+import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import { listAll } from '../list.ts';
+import { wholeNumber } from '../number.ts';
+import { bytes, type Column, printData, printList, printOne, when } from '../output.ts';
+import type { Cli, GlobalOptions } from '../session.ts';
+
+const connection = (server: Server) => (server.connected ? 'connected' : 'not connected');
+
+const COLUMNS: readonly Column<Server>[] = [
+  { title: 'name', value: (server) => server.name },
+  { title: 'state', value: (server) => server.state },
+  { title: 'agent', value: connection },
+  { title: 'address', value: (server) => server.facts?.addresses[0] ?? '' },
+  { title: 'os', value: (server) => server.facts?.os ?? '' },
+  {
+    title: 'services',
+    value: (server) =>
+      server.services
+        .filter((service) => service.state === 'enabled')
+        .map((service) => service.engine)
+        .join(', '),
+  },
+  { title: 'last seen', value: (server) => when(server.lastSeenAt) },
+];
+
+const DETAILS: readonly Column<Server>[] = [
+  { title: 'Name', value: (server) => server.name },
+  { title: 'Id', value: (server) => server.id },
+  { title: 'State', value: (server) => server.state },
+  {
+    title: 'Agent',
+    value: (server) =>
+      `${connection(server)}, version ${server.facts?.agentVersion ?? '?'}, ${bytes(server.agentRssBytes)}`,
+  },
+  { title: 'Mesh', value: (server) => server.meshState },
+  { title: 'Addresses', value: (server) => server.facts?.addresses.join(', ') ?? '' },
+  {
+    title: 'System',
+    value: (server) => `${server.facts?.os ?? ''}, kernel ${server.facts?.kernel ?? ''}, ${server.facts?.arch ?? ''}`,
+  },
+  {
+    title: 'Size',
+    value: (server) => `${server.facts?.cpus ?? 0} CPUs, ${bytes(server.facts?.memoryBytes ?? 0n)} memory`,
+  },
+  {
+    title: 'Disks',
+    value: (server) =>
+      (server.facts?.disks ?? [])
+        .map((disk) => `${disk.mount} ${bytes(disk.freeBytes)} free of ${bytes(disk.sizeBytes)}`)
+        .join('; '),
+  },
+  { title: 'Enrolled', value: (server) => when(server.enrolledAt) },
+  { title: 'Certificate', value: (server) => `until ${when(server.certificateExpiresAt)}` },
+  {
+    title: 'Services',
+    value: (server) =>
+      server.services
+        .map(
+          (service) =>
+            `${service.engine}${service.instance === '' ? '' : `:${service.instance}`} ${service.detected?.version ?? ''} (${service.state})`,
+        )
+        .join('; '),
+  },
+];
+
+export function serverCommand(cli: Cli, program: Command): void {
+  const noun = program.command('server').description('machines with an agent');
+
+  noun
+    .command('list')
+    .description('list servers')
+    .action(async (_, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions>();
+      await cli.connected(flags, async (link, out) => {
+        const servers = await listAll(
+          (page) => link.call(api.listServers, page),
+          (answer) => answer.servers,
+        );
+        printList(
+          out,
+          servers,
+          Server.toJSON,
+          COLUMNS,
+          'No servers yet. Make one join with: aegir server join-command',
+        );
+      });
+    });
+
+  noun
+    .command('show <server>')
+    .description('show one server')
+    .action(async (server: string, _, command: Command) => {
+      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
+        printOne(out, await link.call(api.getServer, { server }), Server.toJSON, DETAILS),
+      );
+    });
+
+  noun
+    .command('accept <server>')
+    .description('let a pending server take part')
+    .option('--enable <types>', 'also enable its detected services of these types, for example http,db')
+    .option('--auto', 'enable all types: http, db, dns, file')
+    .action(async (server: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions & { enable?: string; auto?: boolean }>();
+      await cli.connected(flags, async (link, out) => {
+        const enableTypes = typesOf(flags);
+        printOne(out, await link.call(api.acceptServer, { server, enableTypes }), Server.toJSON, DETAILS);
+      });
+    });
+
+  noun
+    .command('revoke <server>')
+    .description("end a server's identity for ever and cut its connections")
+    .option('--yes', 'do not ask')
+    .action(async (server: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+      await cli.confirm(`Revoke ${server}? Its sites stay, but can't be managed any more.`, flags.yes === true);
+      await cli.connected(flags, async (link, out) =>
+        printOne(out, await link.call(api.revokeServer, { server, confirm: true }), Server.toJSON, DETAILS),
+      );
+    });
+
+  noun
+    .command('detect <server>')
+    .description('take an inventory now')
+    .action(async (server: string, _, command: Command) => {
+      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
+        printOne(out, await link.call(api.detectServer, { server }), Server.toJSON, DETAILS),
+      );
+    });
+
+  withChangeFlags(noun.command('verify <server>').description('diagnose, detect, compare and repair')).action(
+    async (server: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags>();
+      await followChange(cli, flags, (link) => link.call(api.verifyServer, { server, options: changeOptions(flags) }));
+    },
+  );
+
+  noun
+    .command('join-command')
+    .description('print the line that makes a host join')
+    .option('--ttl <seconds>', 'how long the token lives', '3600')
+    .option('--uses <n>', 'how many servers may use it', '1')
+    .option('--accept', 'accept those servers by themselves')
+    .option('--enable <types>', 'enable their detected services of these types')
+    .option('--auto', 'accept, and enable all types')
+    .action(async (_, command: Command) => {
+      const flags = command.optsWithGlobals<
+        GlobalOptions & { ttl: string; uses: string; accept?: boolean; enable?: string; auto?: boolean }
+      >();
+      await cli.connected(flags, async (link, out) => {
+        const answer = await link.call(api.getJoinCommand, {
+          ttlSeconds: wholeNumber(flags.ttl, '--ttl'),
+          uses: Number(wholeNumber(flags.uses, '--uses')),
+          autoAccept: flags.accept === true || flags.auto === true,
+          autoEnable: typesOf(flags),
+        });
+        if (out.format === 'table') {
+          out.stdout.write(`${answer.command}\n`);
+          out.stderr.write(
+            `Run it as root on the new host, before ${when(answer.token?.expiresAt)}. It contains a secret.\n`,
+          );
+        } else printData(out, GetJoinCommandResponse.toJSON(answer));
+      });
+    });
+}
+
+function typesOf(flags: { readonly enable?: string; readonly auto?: boolean }): string[] {
+  if (flags.auto === true) return ['http', 'db', 'dns', 'file'];
+  return (flags.enable ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+}

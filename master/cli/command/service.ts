@@ -1,0 +1,93 @@
+// aegir service …
+import type { Command } from 'commander';
+import { AegirError } from '../../../shared/error.ts';
+import { ServiceServiceService as api, Service } from '../../../shared/gen/aegir/v1/admin.ts';
+import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import { listAll } from '../list.ts';
+import { type Column, printList, printOne } from '../output.ts';
+import type { Cli, GlobalOptions } from '../session.ts';
+
+const COLUMNS: readonly Column<Service>[] = [
+  { title: 'service', value: (service) => service.name },
+  { title: 'type', value: (service) => service.type || '-' },
+  { title: 'state', value: (service) => service.state },
+  { title: 'version', value: (service) => service.detected?.version ?? '' },
+  { title: 'runs', value: (service) => (service.detected?.running ? 'yes' : 'no') },
+  { title: 'ports', value: (service) => service.detected?.ports.join(', ') ?? '' },
+  { title: 'bound', value: (service) => String(service.bound) },
+];
+
+const DETAILS: readonly Column<Service>[] = [
+  { title: 'Service', value: (service) => service.name },
+  { title: 'Id', value: (service) => service.id },
+  ...COLUMNS.slice(1).map((column) => ({ ...column, title: column.title[0]?.toUpperCase() + column.title.slice(1) })),
+  { title: 'Configuration', value: (service) => service.detected?.configRoots.join(', ') ?? '' },
+  { title: 'Can', value: (service) => service.detected?.capabilities.join(', ') ?? '' },
+];
+
+export function serviceCommand(cli: Cli, program: Command): void {
+  const noun = program.command('service').description('daemons on servers, that sites bind to');
+
+  noun
+    .command('list')
+    .description('list services')
+    .option('--server <server>', 'only of this server')
+    .option('--type <type>', 'only of this type: http, db, dns or file')
+    .option('--all', 'facts too, which nothing binds to')
+    .action(async (_, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions & { server?: string; type?: string; all?: boolean }>();
+      await cli.connected(flags, async (link, out) => {
+        const services = await listAll(
+          (page) => link.call(api.listServices, { ...page, server: flags.server ?? '', type: flags.type ?? '' }),
+          (answer) => answer.services,
+        );
+        const shown = flags.all === true ? services : services.filter((service) => service.type !== '');
+        printList(out, shown, Service.toJSON, COLUMNS, 'No services yet: no server has joined.');
+      });
+    });
+
+  noun
+    .command('show <service>')
+    .description('show one service, named SERVER/ENGINE[:INSTANCE]')
+    .action(async (service: string, _, command: Command) => {
+      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
+        printOne(out, await link.call(api.getService, { service }), Service.toJSON, DETAILS),
+      );
+    });
+
+  withChangeFlags(noun.command('enable [service]').description('make a detected service usable'))
+    .option('--auto', 'every detected service that an engine can drive')
+    .action(async (service: string | undefined, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags & { auto?: boolean }>();
+      if ((service === undefined) === (flags.auto !== true)) {
+        throw new AegirError('invalid_argument', 'cannot enable: name one service, or say --auto');
+      }
+      const names = service === undefined ? await enableable(cli, flags) : [service];
+      for (const name of names) {
+        await followChange(cli, flags, (link) =>
+          link.call(api.enableService, { service: name, options: changeOptions(flags) }),
+        );
+      }
+    });
+
+  noun
+    .command('disable <service>')
+    .description('take a service out of use; refused while something binds to it')
+    .action(async (service: string, _, command: Command) => {
+      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
+        printOne(out, await link.call(api.disableService, { service }), Service.toJSON, DETAILS),
+      );
+    });
+}
+
+async function enableable(cli: Cli, flags: GlobalOptions): Promise<readonly string[]> {
+  return cli.connected(flags, async (link) => {
+    const services = await listAll(
+      (page) => link.call(api.listServices, { ...page, server: '', type: '' }),
+      (answer) => answer.services,
+    );
+    return services
+      .filter((service) => service.state === 'detected' && service.type !== '' && service.detected?.manageable === true)
+      .map((service) => service.id);
+  });
+}

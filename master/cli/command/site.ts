@@ -1,0 +1,143 @@
+// aegir site …
+import type { Command } from 'commander';
+import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/admin.ts';
+import { displayName } from '../../../shared/name.ts';
+import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import { listAll } from '../list.ts';
+import { type Column, printList, printOne, when } from '../output.ts';
+import type { Cli, GlobalOptions } from '../session.ts';
+
+const binding = (site: Site, type: string) => site.bindings.find((bound) => bound.type === type)?.service ?? '-';
+
+const COLUMNS: readonly Column<Site>[] = [
+  { title: 'name', value: (site) => displayName(site.name) },
+  { title: 'state', value: (site) => site.state },
+  { title: 'app', value: (site) => site.app },
+  { title: 'platform', value: (site) => site.platform },
+  { title: 'http', value: (site) => binding(site, 'http') },
+  { title: 'db', value: (site) => binding(site, 'db') },
+  { title: 'client', value: (site) => site.client || '-' },
+  { title: 'url', value: (site) => site.url },
+];
+
+const DETAILS: readonly Column<Site>[] = [
+  { title: 'Name', value: (site) => displayName(site.name) },
+  { title: 'Id', value: (site) => site.id },
+  { title: 'URL', value: (site) => site.url },
+  { title: 'Aliases', value: (site) => site.aliases.map(displayName).join(', ') },
+  { title: 'State', value: (site) => site.state },
+  { title: 'Title', value: (site) => site.title },
+  { title: 'App', value: (site) => site.app },
+  { title: 'Platform', value: (site) => site.platform },
+  { title: 'Bindings', value: (site) => site.bindings.map((bound) => `${bound.type}: ${bound.service}`).join(', ') },
+  { title: 'Client', value: (site) => site.client },
+  { title: 'Created', value: (site) => when(site.createdAt) },
+];
+
+interface InstallFlags extends ChangeFlags {
+  readonly alias?: readonly string[];
+  readonly platform?: string;
+  readonly db?: string;
+  readonly dns?: string;
+  readonly client?: string;
+  readonly title?: string;
+  readonly locale?: string;
+  readonly profile?: string;
+  readonly adminName?: string;
+  readonly adminMail?: string;
+}
+
+export function siteCommand(cli: Cli, program: Command): void {
+  const noun = program.command('site').description('websites');
+
+  noun
+    .command('list')
+    .description('list sites')
+    .option('--client <client>', 'only of this client')
+    .option('--platform <platform>', 'only on this platform')
+    .action(async (_, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions & { client?: string; platform?: string }>();
+      await cli.connected(flags, async (link, out) => {
+        const sites = await listAll(
+          (page) => link.call(api.listSites, { ...page, client: flags.client ?? '', platform: flags.platform ?? '' }),
+          (answer) => answer.sites,
+        );
+        printList(out, sites, Site.toJSON, COLUMNS, 'No sites yet. Install one with: aegir site install NAME');
+      });
+    });
+
+  noun
+    .command('show <site>')
+    .description('show one site')
+    .action(async (site: string, _, command: Command) => {
+      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
+        printOne(out, await link.call(api.getSite, { site }), Site.toJSON, DETAILS),
+      );
+    });
+
+  withChangeFlags(noun.command('install <name>').description('create a site'))
+    .option('--alias <names...>', 'further host names')
+    .option('--platform <platform>', 'platform; may be left out when there is one only')
+    .option('--db <service>', 'db service; may be left out when one only is enabled')
+    .option('--dns <service>', "dns service; left out, the web server's null engine tells which records to set")
+    .option('--client <client>', 'who owns it')
+    .option('--title <title>', 'title of the site')
+    .option('--locale <locale>', 'language, as the app names it')
+    .option('--profile <profile>', 'install profile (drupal)')
+    .option('--admin-name <name>', "first administrator's name", 'admin')
+    .option('--admin-mail <mail>', "first administrator's mail address")
+    .action(async (name: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<InstallFlags>();
+      await followChange(cli, flags, (link) =>
+        link.call(api.installSite, {
+          name,
+          aliases: [...(flags.alias ?? [])],
+          platform: flags.platform ?? '',
+          db: flags.db ?? '',
+          dns: flags.dns ?? '',
+          client: flags.client ?? '',
+          title: flags.title ?? '',
+          locale: flags.locale ?? '',
+          profile: flags.profile ?? '',
+          adminName: flags.adminName ?? '',
+          adminMail: flags.adminMail ?? '',
+          options: changeOptions(flags),
+        }),
+      );
+    });
+
+  const verbs = [
+    { name: 'verify', text: 'find drift and mend it', method: api.verifySite },
+    { name: 'enable', text: 'serve a disabled site again', method: api.enableSite },
+    { name: 'disable', text: 'answer with a maintenance page', method: api.disableSite },
+  ] as const;
+  for (const verb of verbs) {
+    withChangeFlags(noun.command(`${verb.name} <site>`).description(verb.text)).action(
+      async (site: string, _, command: Command) => {
+        const flags = command.optsWithGlobals<ChangeFlags>();
+        await followChange(cli, flags, (link) =>
+          link.call(verb.method, { site, confirm: false, options: changeOptions(flags) }),
+        );
+      },
+    );
+  }
+
+  withChangeFlags(noun.command('delete <site>').description('remove a site with its files and database'))
+    .option('--yes', 'do not ask')
+    .action(async (site: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags>();
+      if (flags.plan !== true) await cli.confirm(`Delete ${site} with its files and database?`, flags.yes === true);
+      await followChange(cli, flags, (link) =>
+        link.call(api.deleteSite, { site, confirm: true, options: changeOptions(flags) }),
+      );
+    });
+
+  withChangeFlags(noun.command('login <site>').description('make a one-time login link'))
+    .option('--account <account>', 'whom to log in as; left out, the first administrator')
+    .action(async (site: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags & { account?: string }>();
+      await followChange(cli, flags, (link) =>
+        link.call(api.loginSite, { site, account: flags.account ?? '', options: changeOptions(flags) }),
+      );
+    });
+}

@@ -1,0 +1,115 @@
+// How results reach people and programs: table, json or yaml on stdout, everything else on stderr.
+import { stringify } from 'yaml';
+import { AegirError } from '../../shared/error.ts';
+
+export const FORMATS = ['table', 'json', 'yaml'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface Column<T> {
+  readonly title: string;
+  readonly value: (item: T) => string;
+}
+
+export interface Out {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly format: Format;
+}
+
+/** toJson: ts-proto's, so that JSON has the protos' canonical form (RFC 3339 times, 64-bit numbers as strings). */
+export function printList<T>(
+  out: Out,
+  items: readonly T[],
+  toJson: (item: T) => unknown,
+  columns: readonly Column<T>[],
+  empty: string,
+): void {
+  if (out.format !== 'table') {
+    printData(out, items.map(toJson));
+    return;
+  }
+  if (items.length === 0) {
+    out.stderr.write(`${empty}\n`);
+    return;
+  }
+  out.stdout.write(
+    renderTable(
+      columns.map((column) => column.title),
+      items.map((item) => columns.map((column) => column.value(item))),
+    ),
+  );
+}
+
+export function printOne<T>(out: Out, item: T, toJson: (item: T) => unknown, rows: readonly Column<T>[]): void {
+  if (out.format !== 'table') {
+    printData(out, toJson(item));
+    return;
+  }
+  const shown = rows.map((row) => [`${row.title}:`, row.value(item)]).filter(([, value]) => value !== '');
+  const width = Math.max(...shown.map(([title]) => cells(title ?? '')));
+  for (const [title = '', value = ''] of shown) out.stdout.write(`${pad(title, width)}  ${safe(value)}\n`);
+}
+
+export function printData(out: Out, data: unknown): void {
+  out.stdout.write(out.format === 'yaml' ? stringify(data) : `${JSON.stringify(data, null, 2)}\n`);
+}
+
+export function renderTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const clean = rows.map((row) => row.map(safe));
+  const widths = titles.map((title, column) => Math.max(cells(title), ...clean.map((row) => cells(row[column] ?? ''))));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column === titles.length - 1 ? cell : pad(cell, widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return `${[titles.map((title) => title.toUpperCase()), ...clean].map(line).join('\n')}\n`;
+}
+
+/** Text from elsewhere must not drive the terminal: control characters are shown as what they are. */
+export function safe(text: string): string {
+  // Also C1 controls and the direction overrides that make a line read differently from what it is.
+  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (c) =>
+    c === '\t' ? ' ' : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+function cells(text: string): number {
+  // East Asian wide characters take two cells, combining marks none: enough for names of hosts and people.
+  let width = 0;
+  for (const char of text)
+    width += /\p{M}/u.test(char)
+      ? 0
+      : /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\u{1f300}-\u{1faff}]/u.test(
+            char,
+          )
+        ? 2
+        : 1;
+  return width;
+}
+
+function pad(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - cells(text)));
+}
+
+export function formatOf(text: string): Format {
+  if ((FORMATS as readonly string[]).includes(text)) return text as Format;
+  throw new AegirError('invalid_argument', `cannot print as ${JSON.stringify(text)}: there are ${FORMATS.join(', ')}`);
+}
+
+/** For people: 2026-11-23 09:15, in local time; '-' for none. */
+export function when(date: Date | undefined): string {
+  if (date === undefined) return '-';
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+export function bytes(amount: bigint): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = Number(amount);
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

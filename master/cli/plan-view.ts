@@ -1,0 +1,26 @@
+// A plan as people read it before anything is done.
+import { Plan } from '../../shared/gen/aegir/v1/admin.ts';
+import { type Out, printData, safe } from './output.ts';
+
+export function printPlan(out: Out, plan: Plan | undefined): void {
+  if (plan === undefined) return;
+  if (out.format !== 'table') {
+    printData(out, Plan.toJSON(plan));
+    return;
+  }
+  out.stdout.write(renderPlan(plan));
+}
+
+export function renderPlan(plan: Plan): string {
+  const lines = [`Plan: ${plan.summary}`];
+  if (plan.steps.length === 0) lines.push('  Nothing to do.');
+  for (const [index, step] of plan.steps.entries()) {
+    lines.push(`  ${String(index + 1).padStart(2)}. ${step.summary}`);
+    for (const change of step.changes) lines.push(`        ~ ${change}`);
+    if (step.previewNote !== '') lines.push(`        (${step.previewNote})`);
+    lines.push(step.undo === '' ? `        undo: none, ${step.noUndoReason}` : `        undo: ${step.undo}`);
+    if (plan.pointOfNoReturn === index) lines.push('        From here on it only goes forward.');
+  }
+  for (const warning of plan.warnings) lines.push(`  Warning: ${warning}`);
+  return `${lines.map(safe).join('\n')}\n`;
+}

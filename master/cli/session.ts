@@ -1,0 +1,60 @@
+// What a command works with: output, connection made when first needed, global options.
+import { createInterface } from 'node:readline/promises';
+import { AegirError } from '../../shared/error.ts';
+import { type Connection, createConnection } from './connection.ts';
+import { chooseContext } from './context.ts';
+import { formatOf, type Out } from './output.ts';
+
+export interface GlobalOptions {
+  readonly output: string;
+  readonly context?: string;
+}
+
+export interface Cli {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadStream;
+  readonly out: (options: GlobalOptions) => Out;
+  /** Runs work with a connection that is closed afterwards. */
+  connected<T>(options: GlobalOptions, work: (connection: Connection, out: Out) => Promise<T>): Promise<T>;
+  /** Asks, unless yes; without a terminal to ask at it throws. */
+  confirm(question: string, yes: boolean): Promise<void>;
+}
+
+export function createCli(
+  env: NodeJS.ProcessEnv,
+  stdin: NodeJS.ReadStream,
+  stdout: NodeJS.WriteStream,
+  stderr: NodeJS.WriteStream,
+): Cli {
+  const out = (options: GlobalOptions): Out => ({ stdout, stderr, format: formatOf(options.output) });
+  return {
+    env,
+    stdin,
+    out,
+    connected: async (options, work) => {
+      const prepared = out(options);
+      const connection = createConnection(chooseContext(env, options.context));
+      try {
+        return await work(connection, prepared);
+      } finally {
+        connection.close();
+      }
+    },
+    confirm: async (question, yes) => {
+      if (yes) return;
+      if (!stdin.isTTY) {
+        throw new AegirError(
+          'failed_precondition',
+          `cannot ask "${question}": there is no terminal; say --yes to go on without asking`,
+        );
+      }
+      const ask = createInterface({ input: stdin, output: stderr });
+      try {
+        const answer = await ask.question(`${question} [y/N] `);
+        if (!/^y(es)?$/i.test(answer.trim())) throw new AegirError('cancelled', 'nothing was done');
+      } finally {
+        ask.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,102 @@
+// The live view of a task: step lines, progress bars on a terminal, plain lines elsewhere, messages at the end.
+
+import { AegirError } from '../../shared/error.ts';
+import { type Task, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Event, Message } from '../../shared/gen/aegir/v1/event.ts';
+import type { Connection } from './connection.ts';
+import { type Out, safe } from './output.ts';
+
+const BAR_CELLS = 24;
+const RETRY_MS = 1000;
+const MAX_SILENT_RETRIES = 60;
+
+export interface Watched {
+  readonly task: Task;
+  readonly messages: readonly Message[];
+}
+
+/** Follows until the task has ended; a broken connection is taken up again where it stopped. Draws on stderr. */
+export async function watchTask(connection: Connection, out: Out, taskId: string, verbose: boolean): Promise<Watched> {
+  const first = await connection.call(TaskServiceService.getTask, { taskId });
+  const view = createView(out, first, verbose);
+  const messages: Message[] = [];
+  let afterSeq = 0n;
+  for (let failures = 0; ; ) {
+    try {
+      for await (const event of connection.stream(TaskServiceService.watchTask, { taskId, afterSeq })) {
+        afterSeq = event.seq;
+        failures = 0;
+        if (event.body?.$case === 'message') messages.push(event.body.value);
+        view.show(event);
+      }
+      break;
+    } catch (thrown) {
+      const again = thrown instanceof AegirError && thrown.code === 'unavailable' && failures < MAX_SILENT_RETRIES;
+      if (!again) throw thrown;
+      failures += 1;
+      if (failures === 1) view.note('connection lost, trying again; the task goes on meanwhile');
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+  view.end();
+  return { task: await connection.call(TaskServiceService.getTask, { taskId }), messages };
+}
+
+interface View {
+  show(event: Event): void;
+  note(text: string): void;
+  end(): void;
+}
+
+function createView(out: Out, task: Task, verbose: boolean): View {
+  const live = out.stderr.isTTY === true;
+  const steps = task.plan?.steps ?? [];
+  let drawn = false;
+  const clear = () => {
+    if (drawn) out.stderr.write('\r\u001b[2K');
+    drawn = false;
+  };
+  const line = (text: string) => {
+    clear();
+    out.stderr.write(`${safe(text)}\n`);
+  };
+  const number = (index: number) => `[${index + 1}/${steps.length}]`;
+  line(task.plan?.summary ?? task.verb);
+  const showState = (step: number | undefined, to: string, reason: string) => {
+    if (step === undefined) {
+      if (to === 'waiting' || to === 'stuck' || to === 'undoing') line(`  ${to}${reason === '' ? '' : `: ${reason}`}`);
+      return;
+    }
+    const summary = steps[step]?.summary ?? '';
+    if (to === 'doing') {
+      if (live) draw(step, 0, summary);
+      else line(`  ${number(step)} ${summary}`);
+    } else if (to === 'done') {
+      if (live) line(`  ${number(step)} done     ${summary}`);
+    } else if (to === 'failed') line(`  ${number(step)} failed   ${summary}`);
+    else if (to === 'undoing') line(`  ${number(step)} undoing  ${summary}`);
+    else if (to === 'undone' && live) line(`  ${number(step)} undone   ${summary}`);
+  };
+  const draw = (step: number, fraction: number, label: string) => {
+    const full = Math.round(Math.max(0, Math.min(1, fraction)) * BAR_CELLS);
+    const bar = `${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}`;
+    const text = `  ${number(step)} ${bar} ${Math.round(fraction * 100)}% ${safe(label)}`;
+    clear();
+    out.stderr.write(text.slice(0, Math.max(20, (out.stderr.columns ?? 80) - 1)));
+    drawn = true;
+  };
+  return {
+    show: ({ body, step }) => {
+      if (body?.$case === 'state') showState(step, body.value.to, body.value.reason);
+      else if (body?.$case === 'progress' && live && step !== undefined)
+        draw(step, body.value.fraction, body.value.label);
+      else if (body?.$case === 'log') {
+        const { level, text } = body.value;
+        if (level === 'warn' || level === 'error' || (verbose && level !== 'debug'))
+          line(`      ${level === 'info' ? '' : `${level}: `}${text}`);
+      } else if (body?.$case === 'message' && body.value.kind === 'todo') line(`      to do: ${body.value.text}`);
+    },
+    note: (text) => line(`  (${text})`),
+    end: clear,
+  };
+}

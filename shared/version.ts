@@ -1,0 +1,2 @@
+// The version of this code; package.json's, held equal by a test.
+export const VERSION = '0.1.0';
