@@ -117,6 +117,9 @@ export interface Store extends Tx {
   /**
    * Runs work in one transaction; commits when it resolves, rolls back when it throws. Writers of the graph are
    * serialised (SQLite: one connection; PostgreSQL: an advisory lock), so what was checked inside still holds at commit.
+   * Inside, use tx alone: a call to the store itself throws internal, since it would wait for this transaction. A call
+   * of tx whose error is caught has changed nothing. work may run again from its start when PostgreSQL reports a
+   * conflict, and has a minute: others wait meanwhile.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;

@@ -1,0 +1,33 @@
+// What the daemons of one embedded server share.
+import type { DaemonName, Files } from '../host.ts';
+import type { Run, RunAs } from '../process.ts';
+import type { EmbeddedLayout } from './layout.ts';
+import type { RunUser } from './run-user.ts';
+
+export type Note = (level: 'info' | 'warn' | 'error', text: string) => void;
+
+export interface EmbeddedContext {
+  readonly layout: EmbeddedLayout;
+  readonly files: Files;
+  readonly run: Run;
+  readonly user: RunUser;
+  readonly as: RunAs;
+  /** Where this server is found. */
+  readonly address: string;
+  /** All addresses that nginx listens on, address first. */
+  readonly webAddresses: readonly string[];
+  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly note: Note;
+  /** Aborted when the server closes. */
+  readonly closing: AbortSignal;
+}
+
+/** Fixed per daemon: where its log, its record and its configuration are. */
+export function placesOf(context: EmbeddedContext, name: DaemonName) {
+  const file = name.replace('@', '-');
+  return {
+    log: `${context.layout.daemonLogs}/${file}.log`,
+    record: `${context.layout.records}/${file}.json`,
+    etc: `${context.layout.etc}/${file}`,
+  };
+}

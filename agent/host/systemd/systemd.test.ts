@@ -1,0 +1,197 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Command, CommandResult } from '../host.ts';
+import type { Run } from '../process.ts';
+import { createSerial } from '../serial.ts';
+import { createSystemdHost, installedAs, phpVersionsIn } from './host.ts';
+import { parseListening } from './mariadb.ts';
+import { createNginx } from './nginx.ts';
+import { parseLogPath, wrongLines } from './php-fpm.ts';
+import { createSystemctl, parseUnitState } from './systemctl.ts';
+import { createSystemUsers } from './users.ts';
+
+/** Records what is run; answers by the first rule whose words the command begins with. */
+function script(rules: Record<string, () => Partial<CommandResult>>): { run: Run; ran: string[] } {
+  const ran: string[] = [];
+  const run: Run = async ({ argv }: Command) => {
+    const line = argv.join(' ');
+    ran.push(line);
+    const rule = Object.keys(rules).find((words) => line.startsWith(words));
+    return { code: 0, stdout: '', stderr: '', ...(rule === undefined ? {} : rules[rule]?.()) };
+  };
+  return { run, ran };
+}
+
+const ACTIVE = { stdout: 'LoadState=loaded\nActiveState=active\nMainPID=10\n' };
+
+test('unit states', () => {
+  expect(parseUnitState(ACTIVE.stdout)).toEqual({ loaded: true, active: true, mainPid: 10 });
+  expect(parseUnitState('LoadState=not-found\nActiveState=inactive\nMainPID=0\n')).toEqual({
+    loaded: false,
+    active: false,
+    mainPid: undefined,
+  });
+  expect(parseUnitState('LoadState=loaded\nActiveState=reloading\nMainPID=3\n').active).toBe(true);
+});
+
+test.each([
+  ['--socket=/run/s --bind-address=127.0.0.1', { addresses: ['127.0.0.1'], port: 3306, socket: '/run/s' }],
+  ['--bind_address=* --port=3307', { addresses: ['0.0.0.0', '::'], port: 3307, socket: '/run/mysqld/mysqld.sock' }],
+  ['--bind-address=127.0.0.1 --bind-address=10.0.0.1,10.0.0.2', { addresses: ['10.0.0.1', '10.0.0.2'] }],
+  ['--skip-networking', { addresses: [], port: 0 }],
+  ['--skip-networking=0', { port: 3306 }],
+])('mariadb listens as %s says', (text, expected) => {
+  expect(parseListening(`mariadbd would have been started with the following arguments:\n${text} \n`)).toMatchObject(
+    expected,
+  );
+});
+
+test('php-fpm -tt: the log path when it is a file of notices; secrets stay in', () => {
+  const of = (log: string, level: string): string =>
+    `[x] NOTICE: [global]\n[x] NOTICE: \terror_log = ${log}\n[x] NOTICE: \tlog_level = ${level}\n`;
+  expect(parseLogPath(of('/var/log/f.log', 'unknown value'))).toBe('/var/log/f.log');
+  expect(parseLogPath(of('syslog', 'NOTICE'))).toBeUndefined();
+  expect(parseLogPath(of('/var/log/f.log', 'ERROR'))).toBeUndefined();
+  const text = '[x] NOTICE: \tenv[PASSWORD] = hunter2\n[x] ERROR: [/etc/a.conf:3] unknown entry';
+  expect(wrongLines(text)).toBe('[x] ERROR: [/etc/a.conf:3] unknown entry');
+});
+
+test('programs and versions', () => {
+  expect(phpVersionsIn(['php-fpm8.2', 'php-fpm8.10', 'php-fpm', 'nginx'])).toEqual(['8.10', '8.2']);
+  expect(installedAs('php-fpm@8.3')).toEqual({ program: '/usr/sbin/php-fpm8.3', unit: 'php8.3-fpm.service' });
+  expect(() => installedAs('php-fpm@../x')).toThrow(/cannot use/);
+});
+
+test('a unit that does not start says what its journal says', async () => {
+  const { run } = script({
+    'systemctl --no-ask-password start': () => ({ code: 1, stderr: 'Job failed.' }),
+    journalctl: () => ({ stdout: 'bind() to 0.0.0.0:80 failed\n' }),
+  });
+  await expect(createSystemctl(run).act('start', 'nginx.service')).rejects.toThrow(
+    /cannot start nginx.service: .*1:\nJob failed.\nbind\(\) to 0.0.0.0:80 failed/s,
+  );
+});
+
+function nginxWith(rules: Parameters<typeof script>[0], generations: readonly (readonly number[])[]) {
+  const { run, ran } = script({ 'systemctl show': () => ACTIVE, ...rules });
+  let asked = 0;
+  const workers = async (): Promise<readonly number[]> => generations[Math.min(asked++, generations.length - 1)] ?? [];
+  const systemctl = createSystemctl(run);
+  const program = '/usr/sbin/nginx';
+  return { ran, nginx: createNginx({ program, addresses: [], run, systemctl, serial: createSerial(), workers }) };
+}
+
+test('nginx: reload waits for the new workers', async () => {
+  const { nginx, ran } = nginxWith({}, [
+    [1, 2],
+    [1, 2],
+    [1, 2, 3],
+    [3, 4],
+  ]);
+  await nginx.reload();
+  const doing = ran.filter((line) => !line.startsWith('systemctl show'));
+  expect(doing).toEqual(['/usr/sbin/nginx -t -q', 'systemctl --no-ask-password reload -- nginx.service']);
+});
+
+test('nginx: a wrong configuration is never reloaded', async () => {
+  const { nginx, ran } = nginxWith(
+    { '/usr/sbin/nginx': () => ({ code: 1, stderr: 'unknown directive "x" in /a:3' }) },
+    [[1]],
+  );
+  await expect(nginx.reload()).rejects.toThrow(/unknown directive "x" in \/a:3/);
+  expect(ran.some((line) => line.includes(' reload '))).toBe(false);
+});
+
+test('nginx: reload starts one that is down', async () => {
+  const states = ['inactive', 'active'];
+  const show = () => ({ stdout: `LoadState=loaded\nActiveState=${states.shift() ?? 'active'}\nMainPID=10\n` });
+  const { nginx, ran } = nginxWith({ 'systemctl show': show }, [[5]]);
+  await nginx.reload();
+  expect(ran).toContain('systemctl --no-ask-password start -- nginx.service');
+});
+
+const PASSWD = 'aegir-0123456789abcdef:x:990:990:Aegir site:/h:/usr/sbin/nologin\n';
+const NAME = 'aegir-0123456789abcdef';
+
+test('users: made once', async () => {
+  let there = false;
+  const { run, ran } = script({
+    'getent -- passwd': () => (there ? { stdout: PASSWD } : { code: 2 }),
+    'getent -- group': () => ({ code: 2 }),
+    useradd: () => {
+      there = true;
+      return {};
+    },
+  });
+  const users = createSystemUsers({ run });
+  expect(await users.ensure(NAME, '/h')).toEqual({ name: NAME, uid: 990, gid: 990 });
+  await users.ensure(NAME, '/h');
+  expect(ran.filter((line) => line.startsWith('useradd'))).toEqual([
+    `useradd --system --user-group --no-create-home --home-dir=/h --shell=/usr/sbin/nologin --comment=Aegir site -- ${NAME}`,
+  ]);
+});
+
+test('users: a group left by a crash is taken', async () => {
+  const { run, ran } = script({
+    'getent -- passwd': () => ({ code: 2 }),
+    'getent -- group': () => ({ stdout: `${NAME}:x:990:\n` }),
+  });
+  await expect(createSystemUsers({ run }).ensure(NAME, '/h')).rejects.toThrow(/useradd made none/);
+  expect(ran.find((line) => line.startsWith('useradd'))).toContain(` --gid=${NAME} `);
+});
+
+test('users: processes end before the user goes; its group goes too', async () => {
+  const { run, ran } = script({
+    'getent -- passwd': () => ({ stdout: PASSWD }),
+    'getent -- group': () => ({ stdout: `${NAME}:x:990:\n` }),
+  });
+  const endProcesses = async (uid: number): Promise<boolean> => {
+    ran.push(`end ${uid}`);
+    return true;
+  };
+  await createSystemUsers({ run, endProcesses }).remove(NAME);
+  expect(ran.filter((line) => !line.startsWith('getent'))).toEqual([
+    'end 990',
+    `userdel -- ${NAME}`,
+    `groupdel -- ${NAME}`,
+  ]);
+});
+
+test('users: none is removed whose processes stay, or that is no system user of ours', async () => {
+  const { run, ran } = script({ 'getent -- passwd': () => ({ stdout: PASSWD }) });
+  const users = createSystemUsers({ run, endProcesses: async () => false });
+  await expect(users.remove(NAME)).rejects.toThrow(/do not end/);
+  for (const name of ['root', 'www-data', 'aegir-', 'aegir-a b', '-r', 'aegir-x\nroot']) {
+    await expect(users.remove(name)).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(users.ensure(name, '/h')).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
+  const person = script({ 'getent -- passwd': () => ({ stdout: PASSWD.replace('990:990', '1000:1000') }) });
+  await expect(createSystemUsers({ run: person.run }).remove(NAME)).rejects.toThrow(/no system user/);
+  expect([...ran, ...person.ran].some((line) => line.startsWith('userdel'))).toBe(false);
+});
+
+test('the host makes its directories, and has no daemon whose unit is not there', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'aegir-systemd-'));
+  try {
+    const paths = {
+      state: join(dir, 'state'),
+      sites: join(dir, 'a/sites'),
+      logs: join(dir, 'logs'),
+      run: join(dir, 'run'),
+    };
+    const { run } = script({
+      'systemctl show': () => ({ stdout: 'LoadState=not-found\nActiveState=inactive\nMainPID=0\n' }),
+    });
+    const host = await createSystemdHost({ paths, run });
+    expect(await host.files.directoryMatches(paths.run, { mode: 0o711 })).toBe(true);
+    expect(await host.files.directoryMatches(paths.state, { mode: 0o700 })).toBe(true);
+    expect(await host.daemon('nginx')).toBeUndefined();
+    const identity = await host.identity();
+    expect(identity.cpus).toBeGreaterThan(0);
+    expect(identity.disks.some(({ sizeBytes }) => sizeBytes > 0)).toBe(true);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,79 @@
+// npm run up: master, mesh node and two embedded servers on this machine, a platform, a site; ends with its login link.
+//   --check      from nothing in a temporary directory; asks the home page and the login link, stops, exits 0 or says why not
+//   --dir DIR    keep everything there
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkSite } from './check.ts';
+import { installFirstSite } from './first-site.ts';
+import { type Fleet, startFleet } from './fleet.ts';
+import { defaultDir, openLayout } from './layout.ts';
+
+interface Flags {
+  readonly check: boolean;
+  readonly dir: string | undefined;
+}
+
+function parse(argv: readonly string[]): Flags {
+  let check = false;
+  let dir: string | undefined;
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i];
+    if (word === '--check') check = true;
+    else if (word === '--dir' && argv[i + 1] !== undefined) dir = argv[++i];
+    else {
+      process.stderr.write('usage: npm run up [-- --check] [--dir DIR]\n');
+      process.exit(word === '--help' ? 0 : 2);
+    }
+  }
+  return { check, dir };
+}
+
+const begin = performance.now();
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const step = (text: string) => say(`${`${((performance.now() - begin) / 1000).toFixed(1)} s`.padStart(8)}  ${text}`);
+
+async function main(): Promise<number> {
+  const flags = parse(process.argv.slice(2));
+  const temporary = flags.check && flags.dir === undefined;
+  const dir =
+    flags.dir ??
+    (temporary ? mkdtempSync(join(tmpdir(), 'aegir-check-')) : defaultDir(process.env, process.getuid?.() ?? 0));
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
+
+  let fleet: Fleet | undefined;
+  let failed: unknown;
+  try {
+    const layout = await openLayout(dir);
+    fleet = await startFleet(layout, step, stop.signal);
+    const site = await installFirstSite(fleet, step, stop.signal);
+    if (flags.check) await checkSite(fleet, site, step);
+    else {
+      say('');
+      say(`  Site          ${site.url}`);
+      if (site.loginLink !== '') say(`  Login link    ${site.loginLink}   (works once, for ten minutes)`);
+      say(`  API           ${fleet.apiAddress}   (gRPC, TLS; CA certificate in ${join(layout.master, 'ca.pem')})`);
+      say(`  Admin token   ${fleet.tokenFile}`);
+      say('  Try           npm run -s aegir -- graph');
+      say('                npm run -s aegir -- site login demo.localhost');
+      say('');
+      say(`Everything is under ${dir}. Ctrl-C stops it; the next npm run up finds all as it was.`);
+      await Promise.race([fleet.ended, new Promise((resolve) => stop.signal.addEventListener('abort', resolve))]);
+    }
+  } catch (error) {
+    failed = stop.signal.aborted ? undefined : error;
+  }
+  if (stop.signal.aborted || flags.check) step('stopping');
+  await fleet?.stop();
+  if (failed !== undefined) {
+    process.stderr.write(`up: ${failed instanceof Error ? failed.message : String(failed)}\n`);
+    if (temporary) process.stderr.write(`up: what it left is in ${dir}\n`);
+    return 1;
+  }
+  if (temporary) rmSync(dir, { recursive: true, force: true });
+  if (flags.check && !stop.signal.aborted) step('check passed: home page and login link work, nothing is left running');
+  return flags.check && stop.signal.aborted ? 130 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,110 @@
+// The mesh as the master sees it: one node of its own, credentials for agents, revocations pushed to live nodes.
+import { connect, jwtAuthenticator, type NatsConnection } from 'nats';
+import { createUser } from 'nats-jwt';
+import { AegirError } from '../../shared/error.ts';
+import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Store } from '../store/store.ts';
+import { accountClaims, agentClaims, operatorClaims, systemClaims, systemUserClaims } from './claims.ts';
+import type { MeshKeys } from './keys.ts';
+import { type MeshNode, type NodeOptions, startMeshNode } from './node.ts';
+
+export interface MeshOptions extends Omit<NodeOptions, 'claims'> {
+  readonly keys: MeshKeys;
+  readonly store: Store;
+  /** Certificate and key that the master shows to its node, PEM. */
+  readonly client: { readonly certificate: string; readonly key: string };
+  /** host:port as agents reach the node. */
+  readonly advertise: string;
+  now(): number;
+}
+
+export interface Mesh {
+  state(): 'running' | 'stopped';
+  /** For an accepted server and its agent's public nkey. */
+  credentials(serverId: string, userKey: string): Promise<MeshCredentials>;
+  /** Cuts what connects with this key, now and until the key is another. Durable. Resolves when the node has it. */
+  revoke(userKey: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const USER_LIFE_MS = 3600_000;
+const SYSTEM_LIFE_MS = 365 * 24 * 3600_000;
+const REVOCATIONS = 'mesh.revocations';
+const PUSH_TIMEOUT_MS = 4000;
+
+export async function openMesh(options: MeshOptions): Promise<Mesh> {
+  const { keys, store } = options;
+  const accounts = async () => ({
+    [keys.system.getPublicKey()]: await systemClaims(keys),
+    [keys.account.getPublicKey()]: await accountClaims(keys, await revocations(store)),
+  });
+  const claims = {
+    operatorJwt: await operatorClaims(keys),
+    systemAccount: keys.system.getPublicKey(),
+    accounts: await accounts(),
+  };
+  const node: MeshNode = await startMeshNode({ ...options, claims });
+  let system: NatsConnection;
+  try {
+    system = await connectSystem(options);
+    // The node keeps the claims it had: a revocation while it was down is pushed now.
+    await push(system, await accountClaims(keys, await revocations(store)));
+  } catch (cause) {
+    await node.stop();
+    throw cause;
+  }
+  return {
+    state: () => node.state(),
+    credentials: async (serverId, userKey) => {
+      if (!/^U[A-Z2-7]{55}$/.test(userKey)) {
+        throw new AegirError('invalid_argument', 'cannot give leave to use the mesh: that is no public user nkey');
+      }
+      const expiresAt = options.now() + USER_LIFE_MS;
+      const jwt = await agentClaims(keys, serverId, userKey, expiresAt);
+      return { jwt, servers: [`tls://${options.advertise}`], expiresAt: new Date(expiresAt) };
+    },
+    revoke: async (userKey) => {
+      const jwt = await store.transaction(async (tx) => {
+        const all = { ...(await revocations(tx)), [userKey]: Math.ceil(options.now() / 1000) + 1 };
+        const value = JSON.stringify(all);
+        if ((await tx.settings.get(REVOCATIONS)) === undefined) await tx.settings.insert({ id: REVOCATIONS, value });
+        else await tx.settings.update(REVOCATIONS, { value });
+        return accountClaims(keys, all);
+      });
+      await push(system, jwt);
+    },
+    close: async () => {
+      await system.close();
+      await node.stop();
+    },
+  };
+}
+
+async function revocations(store: Pick<Store, 'settings'>): Promise<Record<string, number>> {
+  const setting = await store.settings.get(REVOCATIONS);
+  return setting === undefined ? {} : (JSON.parse(setting.value) as Record<string, number>);
+}
+
+async function connectSystem(options: MeshOptions): Promise<NatsConnection> {
+  const user = createUser();
+  const jwt = await systemUserClaims(options.keys, user.getPublicKey(), options.now() + SYSTEM_LIFE_MS);
+  return connect({
+    servers: `tls://${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`,
+    authenticator: jwtAuthenticator(jwt, user.getSeed()),
+    tls: { cert: options.client.certificate, key: options.client.key, ca: options.ca },
+    name: 'master',
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 500,
+    ignoreAuthErrorAbort: true,
+  });
+}
+
+/** $SYS.REQ.CLAIMS.UPDATE of nats-server: stores the account's claims and acts on them before it answers. */
+async function push(system: NatsConnection, jwt: string): Promise<void> {
+  const answer = await system.request('$SYS.REQ.CLAIMS.UPDATE', new TextEncoder().encode(jwt), {
+    timeout: PUSH_TIMEOUT_MS,
+  });
+  const { error } = JSON.parse(answer.string()) as { error?: { description?: string } };
+  if (error !== undefined)
+    throw new AegirError('unavailable', `cannot push claims to the mesh: ${error.description ?? 'no reason given'}`);
+}

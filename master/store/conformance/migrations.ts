@@ -1,0 +1,46 @@
+// From empty, from an older schema with what is in it, never from a newer one.
+import { expect, it } from 'vitest';
+import type { Subject } from '../conformance.ts';
+import { type Migration, migrations } from '../migrations/migrations.ts';
+
+const next: Migration = {
+  version: migrations.length + 1,
+  name: 'tomorrow',
+  up: ({ text }) => [`create table tomorrow (id ${text} primary key)`, `update settings set value = value || '!'`],
+};
+const broken: Migration = {
+  version: migrations.length + 1,
+  name: 'broken',
+  up: () => [`update settings set value = 'lost'`, 'create nonsense'],
+};
+
+export function migrationCases(subject: () => Subject): void {
+  it('numbers them 1, 2, 3, …', () => {
+    expect(migrations.map(({ version }) => version)).toEqual(migrations.map((_, at) => at + 1));
+  });
+
+  it('migrates what is there, once', async () => {
+    const { store, place, reopen } = subject();
+    await store.settings.insert({ id: 'a', value: 'kept' });
+    await store.close();
+    for (let time = 0; time < 2; time++) {
+      const newer = await place.open({ migrations: [...migrations, next] });
+      expect((await newer.settings.get('a'))?.value).toBe('kept!');
+      await newer.close();
+    }
+    await expect(reopen()).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(
+        new RegExp(`version ${next.version} \\(tomorrow\\).*only up to version ${migrations.length};`),
+      ),
+    });
+  });
+
+  it('leaves all as it was when one fails', async () => {
+    const { store, place, reopen } = subject();
+    await store.settings.insert({ id: 'a', value: 'kept' });
+    await store.close();
+    await expect(place.open({ migrations: [...migrations, broken] })).rejects.toThrow('cannot open the store');
+    expect((await (await reopen()).settings.get('a'))?.value).toBe('kept');
+  });
+}

@@ -1,0 +1,147 @@
+// Records for the suite, with values that are easily lost: unicode, empty, the largest numbers, null.
+import type {
+  CertificateRecord,
+  ClientRecord,
+  PlatformRecord,
+  SecretRecord,
+  ServerRecord,
+  ServiceRecord,
+  SettingRecord,
+  SiteRecord,
+  TokenRecord,
+} from '../model.ts';
+import type { NewTask, Store, Tx } from '../store.ts';
+
+export const ODD = 'Žluťoučký kůň 🐎 \u202e"\'`;--\n\t\\ ﷽ \u{10ffff}';
+export const BIG = Number.MAX_SAFE_INTEGER;
+
+export function server(id: string, changes: Partial<ServerRecord> = {}): ServerRecord {
+  return {
+    id,
+    name: `${id}.example`,
+    state: 'accepted',
+    facts: {
+      hostname: ODD,
+      os: '',
+      kernel: '6.1.0',
+      arch: 'x64',
+      cpus: 4294967295,
+      memoryBytes: 18446744073709551615n,
+      disks: [{ mount: '/', type: 'ext4', sizeBytes: 9007199254740993n, freeBytes: 0n, network: true }],
+      addresses: ['2001:db8::1', '192.0.2.1'],
+      sourceAddresses: [],
+      hostKind: 'systemd',
+      agentVersion: '',
+    },
+    autoEnable: [],
+    enrolledAt: BIG,
+    lastSeenAt: null,
+    certificateExpiresAt: 0,
+    meshKey: null,
+    ...changes,
+  };
+}
+
+export function service(id: string, serverId: string, changes: Partial<ServiceRecord> = {}): ServiceRecord {
+  return {
+    id,
+    serverId,
+    type: 'http',
+    engine: 'nginx',
+    instance: '',
+    state: 'enabled',
+    stateBefore: 'detected',
+    detected: {
+      type: 'http',
+      engine: 'nginx',
+      instance: '',
+      version: ODD,
+      ports: [80, 443],
+      configRoots: ['/etc/nginx'],
+      running: true,
+      manageable: false,
+      socket: '',
+      capabilities: [],
+    },
+    ...changes,
+  };
+}
+
+export function platform(id: string, serviceId: string, changes: Partial<PlatformRecord> = {}): PlatformRecord {
+  return { id, name: id, app: '', serviceId, root: '/srv/ű', state: 'new', facts: null, ...changes };
+}
+
+export function site(id: string, platformId: string, changes: Partial<SiteRecord> = {}): SiteRecord {
+  return {
+    id,
+    name: `${id}.example`,
+    aliases: [],
+    state: 'installing',
+    platformId,
+    bindings: { http: 'svc-1' },
+    clientId: null,
+    title: ODD,
+    locale: '',
+    profile: '',
+    adminName: 'admin',
+    adminMail: 'a@b.example',
+    database: '',
+    dbUser: '',
+    dbPasswordSecret: null,
+    saltSecret: 'sec-1',
+    createdAt: 1,
+    ...changes,
+  };
+}
+
+export function token(id: string, changes: Partial<TokenRecord> = {}): TokenRecord {
+  return {
+    id,
+    kind: 'join',
+    hash: `hash of ${id}`,
+    description: ODD,
+    role: '',
+    usesLeft: BIG,
+    expiresAt: null,
+    createdAt: -1,
+    revokedAt: null,
+    autoAccept: true,
+    autoEnable: ['http', 'db'],
+    ...changes,
+  };
+}
+
+export const certificate: CertificateRecord = { id: '0f', serverId: 'srv-1', notAfter: BIG, revokedAt: null };
+export const client: ClientRecord = { id: 'cli-1', name: ODD, mail: '' };
+export const secret: SecretRecord = { id: 'sec-1', sealed: `${'A'.repeat(100_000)}==` };
+export const setting: SettingRecord = { id: 'ca.certificate', value: '' };
+
+/** srv-1, svc-1 on it, plat-1 on that. */
+export async function saveGround(tx: Tx | Store): Promise<void> {
+  await tx.servers.insert(server('srv-1'));
+  await tx.services.insert(service('svc-1', 'srv-1'));
+  await tx.platforms.insert(platform('plat-1', 'svc-1'));
+}
+
+export function task(id: string, changes: Partial<NewTask> = {}): NewTask {
+  return {
+    id,
+    verb: 'site.install',
+    subjectId: 'site-1',
+    subject: ODD,
+    state: 'queued',
+    reason: '',
+    actor: 'tok-1',
+    plan: { verb: 'site.install', odd: ODD, nul: 'a\0b', half: '\ud800', big: BIG, none: null, list: [1.5, false, {}] },
+    createdAt: 1000,
+    startedAt: null,
+    finishedAt: null,
+    resumeAt: null,
+    cancelRequested: false,
+    undoCause: null,
+    idempotencyKey: null,
+    locks: [],
+    steps: [{ kind: 'site.record' }, { kind: 'http.publish' }],
+    ...changes,
+  };
+}
