@@ -1,0 +1,137 @@
+// The stage on which an http engine is tested: a real host in a private directory, the engine, and short ways to do with
+// a site what an agent does. And a way to die: from a given point on nothing more happens, as after a crash.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import type { Daemon, DaemonName, Host } from '../../host/host.ts';
+import type { ActionContext, Change, Checking, Engine, HttpSiteSpec, Preparing } from '../engine.ts';
+import { runChanges } from '../engine.ts';
+import { type Answer, type Ask, ask } from './http-ask.ts';
+import { createFixture, type Fixture } from './http-fixture.ts';
+
+export type HttpEngine = Engine<'http'> & Preparing & Checking;
+
+/** What an engine brings to be tested. */
+export interface HttpSubject {
+  /** As in the service's engine. */
+  readonly name: string;
+  readonly daemon: DaemonName;
+  createEngine(): HttpEngine;
+  /** A host with that daemon and PHP-FPM, of its own below dir. */
+  startHost(dir: string): Promise<Host>;
+  /** A virtual host as an operator would write it; a file of the include directory. */
+  foreignSite(daemon: Daemon, name: string): string;
+}
+
+export interface Stage {
+  readonly host: Host;
+  readonly engine: HttpEngine;
+  readonly service: ServiceRef;
+  readonly daemon: Daemon;
+  readonly fpm: Daemon;
+  readonly fixture: Fixture;
+  readonly ctx: ActionContext;
+  /** Plans and runs; answers the summaries. */
+  apply(spec: HttpSiteSpec): Promise<readonly string[]>;
+  plan(spec: HttpSiteSpec): Promise<readonly string[]>;
+  remove(siteId: string, spec?: HttpSiteSpec): Promise<readonly string[]>;
+  get(host: string, path: string, more?: Partial<Ask>): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export async function openStage(subject: HttpSubject): Promise<Stage> {
+  const dir = await mkdtemp(join(tmpdir(), 'aegir-http-'));
+  const host = await subject.startHost(dir);
+  const engine = subject.createEngine();
+  const service = { id: 'svc-0000000000000001', serverId: 'srv-0000000000000001', type: 'http', engine: subject.name };
+  const ref: ServiceRef = { ...service, version: '' };
+  const daemon = await daemonOf(host, subject.daemon);
+  const [version = ''] = await host.phpVersions();
+  const fpm = await daemonOf(host, `php-fpm@${version}`);
+  const ctx = contextOf(host);
+  return {
+    host,
+    engine,
+    service: ref,
+    daemon,
+    fpm,
+    fixture: await createFixture(host, dir),
+    ctx,
+    apply: async (spec) => runChanges(await engine.plan(ref, spec, ctx), ctx),
+    plan: async (spec) => summaries(await engine.plan(ref, spec, ctx)),
+    remove: async (siteId, spec) => runChanges(await engine.remove(ref, siteId, spec, ctx), ctx),
+    get: (name, path, more) =>
+      ask({ address: daemon.addresses[0] ?? '127.0.0.1', port: daemon.port, host: name, path, ...more }),
+    async close() {
+      await host.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function contextOf(
+  host: Host,
+  failpoint: (name: string) => void = () => {},
+  signal?: AbortSignal,
+): ActionContext {
+  const nothing = (): void => {};
+  const living = signal ?? new AbortController().signal;
+  return { host, signal: living, failpoint, log: nothing, progress: nothing, message: nothing };
+}
+
+export function summaries(changes: readonly Change[]): readonly string[] {
+  return changes.map(({ summary }) => summary);
+}
+
+/**
+ * Runs what plan answers as an agent that dies when it reaches the nth failpoint: every later call to the host never
+ * returns. Resolves with the point's name once dead, or undefined when all was done before.
+ */
+export async function dieAt(
+  nth: number,
+  host: Host,
+  plan: (ctx: ActionContext) => Promise<readonly Change[]>,
+): Promise<string | undefined> {
+  let left = nth;
+  let dead = false;
+  const { promise: death, resolve: die } = Promise.withResolvers<string>();
+  const failpoint = (name: string): void => {
+    left -= 1;
+    if (left !== 0) return;
+    dead = true;
+    die(name);
+  };
+  const ctx = contextOf(
+    mortal(host, () => dead),
+    failpoint,
+  );
+  const living = runChanges(await plan(ctx), ctx).then(() => undefined);
+  return Promise.race([death, living]);
+}
+
+/** A host whose methods, at any depth, never return once dead. */
+function mortal<T extends object>(target: T, isDead: () => boolean): T {
+  return new Proxy(target, {
+    get(object, key) {
+      const value: unknown = Reflect.get(object, key);
+      if (typeof value === 'object' && value !== null) return mortal(value, isDead);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (isDead()) return new Promise(() => {});
+        const result: unknown = Reflect.apply(value, object, args);
+        if (!(result instanceof Promise)) return result;
+        return result.then((answer: unknown) => {
+          if (isDead()) return new Promise(() => {});
+          return typeof answer === 'object' && answer !== null && 'reload' in answer ? mortal(answer, isDead) : answer;
+        });
+      };
+    },
+  });
+}
+
+async function daemonOf(host: Host, name: DaemonName): Promise<Daemon> {
+  const daemon = await host.daemon(name);
+  if (daemon === undefined) throw new Error(`the host under test has no ${name}`);
+  return daemon;
+}

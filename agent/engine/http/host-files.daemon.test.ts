@@ -1,0 +1,48 @@
+// The files for systemd-tmpfiles and logrotate, read by those programs themselves in a private root.
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { which } from '../../host/which.ts';
+import { type HostFile, hostFiles } from './host-files.ts';
+
+const run = promisify(execFile);
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'aegir-host-files-'));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+function fileFor(start: string): HostFile {
+  const paths = { state: `${root}/state`, sites: `${root}/sites`, logs: `${root}/logs`, run: `${root}/run/aegir` };
+  const file = hostFiles(paths).find(({ path }) => path.startsWith(start));
+  if (file === undefined) throw new Error(`no file below ${start}`);
+  return file;
+}
+
+const tmpfiles = await which('systemd-tmpfiles');
+it.skipIf(tmpfiles === undefined || process.geteuid?.() !== 0)(
+  'systemd-tmpfiles makes the directory (skipped without root)',
+  async () => {
+    const config = join(root, 'aegir.conf');
+    await writeFile(config, fileFor('/etc/tmpfiles.d/').content);
+    await run(tmpfiles ?? '', ['--create', config]);
+    expect((await stat(join(root, 'run/aegir'))).mode & 0o777).toBe(0o711);
+  },
+);
+
+const logrotate = await which('logrotate');
+it.skipIf(logrotate === undefined)(
+  'logrotate rotates the logs of a site (skipped where it is not installed)',
+  async () => {
+    const config = join(root, 'rotate.conf');
+    await writeFile(config, fileFor('/etc/logrotate.d/').content, { mode: 0o644 });
+    await mkdir(join(root, 'logs/site-1'), { recursive: true });
+    await writeFile(join(root, 'logs/site-1/access.log'), 'a line\n');
+    await run(logrotate ?? '', ['--force', '--state', join(root, 'state'), config]);
+    expect((await stat(join(root, 'logs/site-1/access.log'))).size).toBe(0);
+    expect((await stat(join(root, 'logs/site-1/access.log.1.gz'))).size).toBeGreaterThan(0);
+  },
+);

@@ -1,0 +1,199 @@
+// Virtual hosts as text: goldens of what is written, and a table of what must never be.
+import { describe, expect, it } from 'vitest';
+import type { WebRules } from '../../../app/app.ts';
+import { phpLimits } from '../fpm/limits.ts';
+import { renderNginxBase, sizesIn } from './base.ts';
+import { renderVirtualHost, type VirtualHost } from './render.ts';
+
+const rules: WebRules = {
+  docroot: '/var/aegir/platforms/demo/web',
+  deny: [
+    { pattern: '\\.(?:inc|module)$', caseless: true, why: 'source' },
+    { pattern: '^/a "quoted" \\"path\\\\$', why: 'two\nlines; } of why' },
+  ],
+  aliases: [{ prefix: '/sites/demo.org/files/', directory: '/var/aegir/sites/site-0000000000000001/files/' }],
+  php: { scripts: ['^/index\\.php$', '^/core/[a-z]{1,20}\\.php$'], frontController: '/index.php', openBasedir: [] },
+  index: ['index.php', 'index.html'],
+};
+
+const host: VirtualHost = {
+  siteId: 'site-0000000000000001',
+  name: 'example.org',
+  aliases: ['www.example.org', 'xn--bcher-kva.example'],
+  state: 'enabled',
+  rules,
+  limits: phpLimits(undefined),
+  logs: '/var/log/aegir/site-0000000000000001',
+  socket: '/run/aegir/0000000000000001.sock',
+  listening: { addresses: [], port: 80, ipv6: true },
+};
+
+const withRules = (change: Partial<WebRules>): VirtualHost => ({ ...host, rules: { ...rules, ...change } });
+const withPhp = (change: Partial<NonNullable<WebRules['php']>>): VirtualHost => ({
+  ...host,
+  rules: { ...rules, php: { scripts: [], frontController: undefined, openBasedir: [], ...change } },
+});
+
+describe('a virtual host', () => {
+  const goldens: readonly [string, VirtualHost][] = [
+    ['php', host],
+    ['disabled', { ...host, state: 'disabled' }],
+    ['static', withRules({ php: undefined, deny: [], index: ['index.html'] })],
+    ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
+    ['ipv4-only', { ...host, listening: { addresses: [], port: 80, ipv6: false } }],
+  ];
+
+  it.each(goldens)('is written as in testdata/%s.conf', async (name, value) => {
+    await expect(renderVirtualHost(value)).toMatchFileSnapshot(`testdata/${name}.conf`);
+  });
+
+  it('runs the front controller even when the scripts do not list it', () => {
+    const text = renderVirtualHost(withPhp({ scripts: [], frontController: '/app.php' }));
+    expect(text).toContain('location ~ "^/app\\\\.php$"');
+  });
+
+  it('denies before PHP may run, and PHP source before files', () => {
+    const text = renderVirtualHost(host);
+    const places = [
+      '"/\\\\.(?!',
+      'inc|module',
+      '/sites/demo\\\\.org/files/.*',
+      '"^/index',
+      '"\\\\.(?:php[0-9]?',
+      'alias',
+      'location / {',
+    ];
+    const found = places.map((place) => text.indexOf(place));
+    expect(found).toEqual([...found].sort((a, b) => a - b));
+    expect(found).not.toContain(-1);
+  });
+
+  it('keeps a comment in its line', () => {
+    expect(renderVirtualHost(host)).toContain('# two lines; } of why\n');
+  });
+});
+
+describe('what is hostile', () => {
+  const paths = [
+    '/srv/a"b',
+    "/srv/a'b",
+    '/srv/a\nb',
+    '/srv/$host',
+    '/srv/a;b',
+    '/srv/{a}',
+    '/srv/a\\b',
+    '/srv/a#b',
+    '/srv/a\tb',
+    '/srv/../etc',
+    '/srv//a',
+    'srv/a',
+    '',
+    '/srv/a\0b',
+    '/srv/a`b`',
+    '/srv/a:b',
+    '/srv/a*',
+    '/srv/a\u2028b',
+    '/srv/ ',
+  ];
+  const names = [
+    'a.org;',
+    'a.org b.org',
+    '~^a',
+    '*.a.org',
+    '_',
+    '',
+    'A.org',
+    'a.org.',
+    'bücher.example',
+    'a"b.org',
+    '$host',
+    '127.0.0.1',
+    'a\n.org',
+  ];
+  const prefixes = [
+    'files/',
+    '/files',
+    '/',
+    '',
+    '/a b/',
+    '/a"/',
+    '/../',
+    '/a/../b/',
+    '/a//b/',
+    '/a;/',
+    '/a$b/',
+    '/a{/',
+    '/a\n/',
+    '/%2e/',
+  ];
+  const scripts = [
+    'index.php',
+    '/index.php;',
+    '/a b.php',
+    '/../x.php',
+    '/.x.php',
+    '/$uri',
+    '/a"b.php',
+    '/a\n.php',
+    '/',
+  ];
+  const patterns = ['', 'a\nb', 'a\0b', '(?<host>.*)', "(?'host'.*)", '(?P<host>.*)', 'x'.repeat(3000)];
+
+  const cases: readonly (readonly [what: string, value: string, of: VirtualHost])[] = [
+    ...paths.map((value) => ['docroot', value, withRules({ docroot: value })] as const),
+    ...paths.map((value) => ['logs', value, { ...host, logs: value }] as const),
+    ...paths.map((value) => ['socket', value, { ...host, socket: value }] as const),
+    ['socket', 'too long', { ...host, socket: `/run/${'x'.repeat(120)}` }],
+    ...paths.map(
+      (value) => ['alias directory', value, withRules({ aliases: [{ prefix: '/a/', directory: value }] })] as const,
+    ),
+    ...prefixes.map(
+      (value) => ['alias prefix', value, withRules({ aliases: [{ prefix: value, directory: '/srv/a/' }] })] as const,
+    ),
+    ...names.map((value) => ['name', value, { ...host, name: value }] as const),
+    ...names.map((value) => ['alias', value, { ...host, aliases: [value] }] as const),
+    ...patterns.map((value) => ['deny', value, withRules({ deny: [{ pattern: value, why: 'x' }] })] as const),
+    ...patterns.map((value) => ['scripts', value, withPhp({ scripts: [value] })] as const),
+    ...scripts.map((value) => ['front controller', value, withPhp({ frontController: value })] as const),
+    ...['../index.php', '/etc/x', 'a b', 'a;b', '', '.x', 'a"'].map(
+      (value) => ['index', value, withRules({ index: [value] })] as const,
+    ),
+    ...['site-1', 'site-0000000000000001;', '../site', 'plat-0000000000000001'].map(
+      (value) => ['site id', value, { ...host, siteId: value }] as const,
+    ),
+    ...['0.0.0.0; x', 'localhost', ''].map(
+      (value) => ['address', value, { ...host, listening: { addresses: [value], port: 80, ipv6: true } }] as const,
+    ),
+    ['port', '0', { ...host, listening: { addresses: [], port: 0, ipv6: true } }],
+  ];
+
+  it.each(cases)('is refused as %s: %j', (_what, _value, of) => {
+    expect(() => renderVirtualHost(of)).toThrow(
+      expect.objectContaining({ name: 'AegirError', code: 'invalid_argument' }),
+    );
+  });
+
+  it('leaves spaces and letters of any script in paths', () => {
+    expect(renderVirtualHost(withRules({ docroot: '/srv/Meine Seiten/bücher' }))).toContain(
+      'root "/srv/Meine Seiten/bücher";',
+    );
+  });
+});
+
+describe('the base file', () => {
+  const manifest = new Map([['aegir-site-0000000000000001.conf', 'a'.repeat(64)]]);
+  const listening = { addresses: [], port: 80, ipv6: true };
+
+  it('is written as in testdata/base.conf', async () => {
+    const text = renderNginxBase({ listening, sizes: ['server_names_hash_bucket_size'] }, manifest, 'b'.repeat(64));
+    await expect(text).toMatchFileSnapshot('testdata/base.conf');
+  });
+
+  it('is read again for the directives it has', () => {
+    const both = ['server_names_hash_bucket_size', 'server_names_hash_max_size'] as const;
+    for (const sizes of [[], [both[0]], [both[1]], both]) {
+      expect(sizesIn(renderNginxBase({ listening, sizes }, manifest, ''))).toEqual(sizes);
+    }
+    expect(sizesIn('# server_names_hash_bucket_size 64;')).toEqual([]);
+  });
+});

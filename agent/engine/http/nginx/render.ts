@@ -1,0 +1,137 @@
+// Renders a site's virtual host for nginx from the rules of its app. Pure; every value is checked on its way in.
+//
+// nginx tries regular expressions in the order in which they stand, before any prefix; so the order here is the order of
+// WebRules: what is denied, then what PHP may run, then what is denied because only PHP would make sense of it, then
+// files, then the front controller.
+import type { WebRules } from '../../../app/app.ts';
+import {
+  configComment,
+  configName,
+  configPath,
+  configPattern,
+  configPrefix,
+  configScript,
+  configSiteId,
+  configSocket,
+} from '../config/quote.ts';
+import type { PhpLimits } from '../fpm/limits.ts';
+import { fastcgiLines } from './fastcgi.ts';
+import { type Listening, listenLines, quoted } from './syntax.ts';
+
+export interface VirtualHost {
+  readonly siteId: string;
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly state: string;
+  readonly rules: WebRules;
+  readonly limits: PhpLimits;
+  readonly logs: string;
+  readonly socket: string;
+  readonly listening: Listening;
+}
+
+/** Dotfiles at any depth, but for /.well-known of the root (RFC 8615). */
+const DOTFILE = '/\\.(?!(?<=^/\\.)well-known(?:/|$))';
+/** What no web server shall hand out as text: PHP under any of its names. */
+const PHP_SOURCE = '\\.(?:php[0-9]?|phtml|phps)';
+
+export function renderVirtualHost(host: VirtualHost): string {
+  const names = [host.name, ...host.aliases].map(configName);
+  const logs = configPath(host.logs, 'log directory');
+  const body = host.state === 'disabled' ? maintenance() : serving(host);
+  return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
+server {
+${listenLines(host.listening, '  ')}  server_name ${names.join(' ')};
+  access_log ${quoted(`${logs}/access.log`)} combined;
+  error_log ${quoted(`${logs}/error.log`)} error;
+  server_tokens off;
+  # Redirects stay right behind a front that speaks TLS or another port.
+  absolute_redirect off;
+  client_max_body_size ${host.limits.bodyBytes};
+${body}}
+`;
+}
+
+function serving({ rules, limits, socket }: VirtualHost): string {
+  const { php } = rules;
+  const fallback = php?.frontController === undefined ? '=404' : `${script(php.frontController)}$is_args$args`;
+  return `  root ${quoted(configPath(rules.docroot, 'document root'))};
+  # The last one stands for a directory that has none of the others.
+  index ${index(rules)};
+${php === undefined ? '' : fastcgiLines(limits)}
+${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${rules.aliases.map(({ prefix }) => denied(`^${escaped(configPrefix(prefix))}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${scripts(rules, socket)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}
+${rules.aliases.map((alias) => files(alias, fallback)).join('')}  location / {
+    add_header X-Content-Type-Options nosniff;
+    try_files $uri $uri/ ${fallback};
+  }
+`;
+}
+
+function denied(pattern: string, caseless: boolean, why: string): string {
+  return `  # ${configComment(why)}
+  location ${caseless ? '~*' : '~'} ${quoted(configPattern(pattern))} {
+    return 404;
+  }
+`;
+}
+
+/** The front controller runs by its own name even where scripts does not list it. */
+function scripts({ php }: WebRules, socket: string): string {
+  if (php === undefined) return '';
+  const front = php.frontController === undefined ? [] : [`^${escaped(php.frontController)}$`];
+  const pass = quoted(`unix:${configSocket(socket, 'socket of the pool')}`);
+  // try_files: only a file that is there reaches PHP (CVE-2019-11043 and its kind).
+  return [...new Set([...php.scripts, ...front])]
+    .map(
+      (pattern) => `  location ~ ${quoted(configPattern(pattern))} {
+    try_files $fastcgi_script_name =404;
+    fastcgi_pass ${pass};
+  }
+`,
+    )
+    .join('');
+}
+
+function files({ prefix, directory }: WebRules['aliases'][number], fallback: string): string {
+  const path = configPath(directory.endsWith('/') ? directory : `${directory}/`, 'aliased directory');
+  return `  location ${quoted(configPrefix(prefix))} {
+    alias ${quoted(path)};
+    add_header X-Content-Type-Options nosniff;
+    try_files $uri ${fallback};
+  }
+`;
+}
+
+/** A directory without index is, like any path that is no file, for the front controller; or it is not found. */
+function index({ index, php }: WebRules): string {
+  const names = index.map((name) => configScript(`/${name}`, 'index file').slice(1));
+  // Without a front controller: a name that the rule for dotfiles answers, with 404 instead of nginx's own 403.
+  const last = php?.frontController === undefined ? '/.no-index' : script(php.frontController);
+  return [...names, last].join(' ');
+}
+
+function script(path: string): string {
+  return configScript(path, 'front controller');
+}
+
+function maintenance(): string {
+  const page =
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Down for maintenance</title>' +
+    '<meta name="viewport" content="width=device-width"></head><body>' +
+    '<h1>Down for maintenance</h1><p>This site is not available at the moment. Please come back later.</p>' +
+    '</body></html>';
+  return `
+  location / {
+    # No type by the name that was asked for.
+    types { }
+    default_type text/html;
+    add_header Retry-After 600 always;
+    add_header Cache-Control no-store always;
+    return 503 ${quoted(page)};
+  }
+`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,29 @@
+// The two things to know about nginx's syntax: how a string is quoted, and how an address is listened on. Pure.
+import { isIP } from 'node:net';
+import { AegirError } from '../../../../shared/error.ts';
+
+/** In double quotes, where nginx reads \\ and \" as one character. It has no escape for $: callers refuse that in paths. */
+export function quoted(text: string): string {
+  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+}
+
+/** addresses empty: all of them, of both families. */
+export interface Listening {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly ipv6: boolean;
+}
+
+export function listenLines({ addresses, port, ipv6 }: Listening, indent: string): string {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new AegirError('invalid_argument', `cannot listen on port ${port}: it must be between 1 and 65535`);
+  }
+  const at = addresses.map((address) => {
+    if (isIP(address) === 0) {
+      throw new AegirError('invalid_argument', `cannot listen on ${JSON.stringify(address)}: it is no IP address`);
+    }
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  });
+  const all = ipv6 ? [`${port}`, `[::]:${port}`] : [`${port}`];
+  return (at.length > 0 ? at : all).map((one) => `${indent}listen ${one};\n`).join('');
+}
