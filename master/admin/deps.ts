@@ -48,6 +48,8 @@ export interface AdminDeps {
   newToken(kind: 'join' | 'api'): { readonly value: string; readonly hash: string };
   /** The line to run on a new host. */
   joinCommand(tokenValue: string): string;
+  /** Cuts the server's mesh connection, now and for ever; durable when it resolves. */
+  revokeMesh(meshKey: string): Promise<void>;
   wakeRunner(): void;
   watch(taskId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<Event>;
   preview(plan: Plan, draft: Draft): Promise<readonly StepPreview[]>;

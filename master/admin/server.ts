@@ -83,7 +83,7 @@ async function hasOpenTask(store: Store, subjectId: string): Promise<boolean> {
 }
 
 export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest): Promise<Server> {
-  const id = await deps.store.transaction(async (tx) => {
+  const { id, meshKey } = await deps.store.transaction(async (tx) => {
     const server = (await loadGraph(tx)).server(request.server);
     if (!request.confirm) {
       throw new AegirError('failed_precondition', `cannot revoke ${server.name}: it was not confirmed; say --yes`);
@@ -92,9 +92,10 @@ export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest
     for (const certificate of await tx.certificates.find({ serverId: server.id })) {
       if (certificate.revokedAt === null) await tx.certificates.update(certificate.id, { revokedAt: deps.now() });
     }
-    return server.id;
+    return server;
   });
   deps.agents.disconnect(id, 'revoked');
+  if (meshKey !== null) await deps.revokeMesh(meshKey);
   return getServer(deps, { server: id });
 }
 

@@ -67,12 +67,14 @@ export async function* watchTask(
   yield* deps.watch(task.id, Number(request.afterSeq), signal);
 }
 
-/** A stuck task that is cancelled is given up: what it left stays, and its locks are free. */
+/** A stuck task that is cancelled is given up when it fails again: what it left stays, and its locks are free. */
 export async function cancelTask(deps: AdminDeps, request: CancelTaskRequest): Promise<Task> {
   const task = await findTask(deps, request.taskId);
   if (!(await deps.store.tasks.requestCancel(task.id))) {
     throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: it has ended (${task.state})`);
   }
+  // A stuck one is tried once more and, as it is cancelled, given up when that fails again.
+  if (task.state === 'stuck') await deps.store.tasks.unstick(task.id);
   deps.wakeRunner();
   return getTask(deps, { taskId: task.id });
 }

@@ -1,4 +1,5 @@
 // The connection to a master: one channel, TLS under the context's CA, the token on every call, errors as AegirError.
+import type { PeerCertificate } from 'node:tls';
 import {
   type CallOptions,
   Client,
@@ -10,6 +11,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { AegirError, ERROR_CODES, isErrorCode } from '../../shared/error.ts';
+import { MASTER_IDENTITY } from '../../shared/identity.ts';
 import type { Context } from './context.ts';
 
 export interface Connection {
@@ -25,7 +27,11 @@ const CALL_TIMEOUT_MS = 120_000;
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 export function createConnection(context: Context): Connection {
-  const client = new Client(context.address, credentials.createSsl(Buffer.from(context.ca)), {
+  const trust = credentials.createSsl(Buffer.from(context.ca), null, null, { checkServerIdentity: isMaster });
+  const client = new Client(context.address, trust, {
+    // Masters are known by their URI under the context's own authority, at whatever name or address they are reached;
+    // and an IP address is no server name in TLS (RFC 6066).
+    'grpc.ssl_target_name_override': 'master.aegir.internal',
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': 25_000,
     'grpc.keepalive_timeout_ms': 10_000,
@@ -68,6 +74,11 @@ export function createConnection(context: Context): Connection {
     },
     close: () => client.close(),
   };
+}
+
+function isMaster(_host: string, certificate: PeerCertificate): Error | undefined {
+  const names = (certificate.subjectaltname ?? '').split(', ');
+  return names.includes(`URI:${MASTER_IDENTITY}`) ? undefined : new Error('its certificate is not that of a master');
 }
 
 function fromWire(address: string, error: ServiceError | null): AegirError {

@@ -9,4 +9,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-process.exitCode = await runProgram(createProgram(cli, VERSION), process.argv.slice(2), process.stderr);
+// Not top-level await: the binary is one CommonJS file.
+void runProgram(createProgram(cli, VERSION), process.argv.slice(2), process.stderr).then((code) => {
+  process.exitCode = code;
+});

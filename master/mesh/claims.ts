@@ -18,7 +18,9 @@ export function operatorClaims(keys: MeshKeys): Promise<string> {
 }
 
 export function systemClaims(keys: MeshKeys): Promise<string> {
-  return encodeAccount('SYS', keys.system, {}, { signer: keys.operator });
+  // Limits that are left out count as 0: without them not even the master may connect.
+  const limits = { conn: -1, subs: -1, data: -1, payload: -1, imports: -1, exports: -1, leaf: -1, wildcards: true };
+  return encodeAccount('SYS', keys.system, { limits }, { signer: keys.operator });
 }
 
 /** revocations: public user key to the time (s since 1970) up to which its JWTs are void. */

@@ -48,8 +48,7 @@ export function completionCommand(cli: Cli, program: Command): void {
     .command('__words [words...]', { hidden: true })
     .allowUnknownOption()
     .action((words: string[], _, command: Command) => {
-      cli
-        .out({ output: 'table', ...command.optsWithGlobals() })
-        .stdout.write(`${wordsAfter(program, words).join('\n')}\n`);
+      const out = cli.out(command.optsWithGlobals<GlobalOptions>());
+      out.stdout.write(`${wordsAfter(program, words).join('\n')}\n`);
     });
 }

@@ -1,0 +1,30 @@
+// The one list of action kinds.
+import type { ActionKind } from '../validate.ts';
+import type { ActionHandler } from './action.ts';
+import { createApply } from './apply.ts';
+import { createDiagnose } from './diagnose.ts';
+import { createInstallSite } from './install-site.ts';
+import { createLoginLink } from './login-link.ts';
+import { createPrepareService } from './prepare-service.ts';
+import { createPrepareSite } from './prepare-site.ts';
+import { createProbeSite } from './probe-site.ts';
+import { createRemove } from './remove.ts';
+import { createRemoveSite } from './remove-site.ts';
+import { createVerifyPlatform } from './verify-platform.ts';
+
+export type ActionHandlers = { readonly [K in ActionKind]: ActionHandler<K> };
+
+export function createActions(): ActionHandlers {
+  return {
+    apply: createApply(),
+    remove: createRemove(),
+    prepareService: createPrepareService(),
+    diagnose: createDiagnose(),
+    verifyPlatform: createVerifyPlatform(),
+    prepareSite: createPrepareSite(),
+    removeSite: createRemoveSite(),
+    installSite: createInstallSite(),
+    loginLink: createLoginLink(),
+    probeSite: createProbeSite(),
+  };
+}

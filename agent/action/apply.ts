@@ -1,0 +1,40 @@
+// apply: one service to a spec, by the service's engine.
+
+import type { ActionContext, Change, HttpSiteSpec } from '../engine/engine.ts';
+import { siteLayout } from '../host/site-layout.ts';
+import type { RequestOf } from '../validate.ts';
+import type { ValidHttpSpec } from '../validate-spec.ts';
+import { type ActionHandler, appFor, previewOrRun, type Tools, typedEngineFor } from './action.ts';
+
+export function createApply(): ActionHandler<'apply'> {
+  return {
+    kind: 'apply',
+    label: ({ spec }) => `apply-${spec.type}`,
+    async run(request, ctx, tools) {
+      return previewOrRun(await plan(request, ctx, tools), request.preview, ctx);
+    },
+  };
+}
+
+async function plan(
+  { service, spec }: RequestOf['apply'],
+  ctx: ActionContext,
+  tools: Tools,
+): Promise<readonly Change[]> {
+  switch (spec.type) {
+    case 'http':
+      return typedEngineFor(tools, service, 'http').plan(service, withRules(spec.value, ctx, tools), ctx);
+    case 'db':
+      return typedEngineFor(tools, service, 'db').plan(service, spec.value, ctx);
+    case 'dns':
+      return typedEngineFor(tools, service, 'dns').plan(service, spec.value, ctx);
+    case 'file':
+      return typedEngineFor(tools, service, 'file').plan(service, spec.value, ctx);
+  }
+}
+
+/** The app says what the web may see; the engine renders it. */
+export function withRules(spec: ValidHttpSpec, ctx: ActionContext, tools: Tools): HttpSiteSpec {
+  const layout = siteLayout(ctx.host.paths, spec.siteId);
+  return { ...spec, rules: appFor(tools, spec.app).web(spec.platform, layout) };
+}

@@ -1,0 +1,124 @@
+// probe-site: asks the site for a page at the web server of its own host, as a visitor would by its name.
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { AegirError } from '../../shared/error.ts';
+import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import type { ActionContext } from '../engine/engine.ts';
+import type { DaemonName } from '../host/host.ts';
+import { logEnd, markLog } from '../host/log-mark.ts';
+import { siteLayout } from '../host/site-layout.ts';
+import { oneLine } from '../redact.ts';
+import type { ActionHandler } from './action.ts';
+
+const MAX_REDIRECTS = 5;
+const MAX_BODY = 1024 * 1024; // read so that the page is known to end, no further
+const TIMEOUT_MS = 30_000;
+const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx' };
+
+interface Target {
+  readonly address: string;
+  readonly port: number;
+  /** Site's own origin: Host header, and what counts as the same site. */
+  readonly origin: string;
+}
+interface Answer {
+  readonly status: number;
+  readonly location: string | undefined;
+}
+
+export function createProbeSite(): ActionHandler<'probeSite'> {
+  return {
+    kind: 'probeSite',
+    label: () => 'probe-site',
+    async run({ site, service, path }, ctx) {
+      const { address, port } = await addressOf(service, ctx);
+      const target = { address, port, origin: site.url };
+      const errorLog = join(siteLayout(ctx.host.paths, site.id).logs, 'error.log');
+      const mark = await markLog(errorLog);
+      let url = new URL(path, site.url);
+      for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+        const answer = await ask(target, url, ctx.signal);
+        ctx.log('info', `${url.href} at ${address}:${port} answered ${answer.status}`);
+        if (answer.status < 200 || answer.status >= 400) {
+          const lines = (await mark.since()) || (await logEnd(errorLog, 1));
+          const why = oneLine(lines.trim().split('\n')[0] ?? '', 500);
+          const log = why === '' ? `its error log ${errorLog} says nothing` : `its error log says: ${why}`;
+          throw new AegirError('unavailable', `cannot open ${url.href}: it answered ${answer.status}; ${log}`, {
+            retryable: answer.status >= 500,
+          });
+        }
+        const next = sameSite(answer, url, site.url);
+        if (next === undefined) return { changes: [] };
+        url = next;
+      }
+      throw new AegirError(
+        'failed_precondition',
+        `cannot open ${site.url}${path}: it redirects to itself more than ${MAX_REDIRECTS} times; check the site's address in its settings`,
+      );
+    },
+  };
+}
+
+async function addressOf(
+  service: ServiceRef,
+  ctx: ActionContext,
+): Promise<{ readonly address: string; readonly port: number }> {
+  const name = DAEMONS[service.engine];
+  const daemon = name === undefined ? undefined : await ctx.host.daemon(name);
+  const address = daemon?.addresses[0];
+  if (daemon !== undefined && address !== undefined && daemon.port > 0) {
+    const any = address === '0.0.0.0' || address === '*' ? '127.0.0.1' : address === '::' ? '::1' : address;
+    return { address: any, port: daemon.port };
+  }
+  throw new AegirError(
+    'failed_precondition',
+    `cannot ask the site for a page: this server has no ${service.engine} that serves sites`,
+  );
+}
+
+/** Where a redirect leads when it stays on the site over plain HTTP; a redirect elsewhere is an answer like another. */
+function sameSite(answer: Answer, from: URL, origin: string): URL | undefined {
+  if (answer.status < 300 || answer.location === undefined || !URL.canParse(answer.location, from)) return undefined;
+  const next = new URL(answer.location, from);
+  return next.origin === origin ? next : undefined;
+}
+
+function ask(target: Target, url: URL, signal: AbortSignal): Promise<Answer> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const fail = (cause: Error) => {
+    if (signal.aborted) return reject(signal.reason);
+    const why = timeout.aborted
+      ? `it did not answer within ${TIMEOUT_MS / 1000} s`
+      : (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+        ? `nothing listens at ${target.address}:${target.port}; is the web server running?`
+        : cause.message;
+    reject(new AegirError('unavailable', `cannot open ${url.href}: ${why}`, { cause }));
+  };
+  const call = request(
+    {
+      host: target.address,
+      port: target.port,
+      path: url.pathname + url.search,
+      method: 'GET',
+      headers: { host: new URL(target.origin).host, 'user-agent': 'aegir-agent', accept: 'text/html,*/*' },
+      signal: AbortSignal.any([signal, timeout]),
+      agent: false,
+    },
+    (response) => {
+      const answer = { status: response.statusCode ?? 0, location: response.headers.location };
+      let size = 0;
+      response.on('error', fail);
+      response.on('end', () => resolve(answer));
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size <= MAX_BODY) return;
+        resolve(answer);
+        response.destroy();
+      });
+    },
+  );
+  call.on('error', fail);
+  call.end();
+  return promise;
+}

@@ -1,0 +1,17 @@
+// remove-site: the app's traces outside of the site, then its directories, user and logs.
+import { siteLayout } from '../host/site-layout.ts';
+import { planAccountRemoval } from '../site/account.ts';
+import { type ActionHandler, appFor, previewOrRun } from './action.ts';
+
+export function createRemoveSite(): ActionHandler<'removeSite'> {
+  return {
+    kind: 'removeSite',
+    label: () => 'remove-site',
+    async run({ site, preview }, ctx, tools) {
+      const layout = siteLayout(ctx.host.paths, site.id);
+      const traces = await appFor(tools, site.platform.app).remove(site, layout, ctx);
+      const account = await planAccountRemoval(layout, ctx.host);
+      return previewOrRun([...traces, ...account], preview, ctx);
+    },
+  };
+}

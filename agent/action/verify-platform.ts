@@ -1,0 +1,49 @@
+// verify-platform: whether a path is a code base of an app, and what can be said of it.
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { AegirError } from '../../shared/error.ts';
+import type { ActionContext } from '../engine/engine.ts';
+import { type ActionHandler, appFor, type Outcome, type Tools } from './action.ts';
+
+export function createVerifyPlatform(): ActionHandler<'verifyPlatform'> {
+  return {
+    kind: 'verifyPlatform',
+    label: () => 'verify-platform',
+    async run({ platform }, ctx, tools) {
+      await checkDirectory(platform.root);
+      return recognise(platform.root, platform.app, ctx, tools);
+    },
+  };
+}
+
+async function recognise(root: string, app: string, ctx: ActionContext, tools: Tools): Promise<Outcome> {
+  const candidates = app === '' ? tools.apps : [appFor(tools, app)];
+  for (const candidate of candidates) {
+    ctx.signal.throwIfAborted();
+    const facts = await candidate.recognise(root, ctx.host);
+    if (facts !== undefined) return { changes: [], platform: facts };
+  }
+  const names = candidates.map((candidate) => candidate.name).join(', ');
+  throw unusable(root, `it is no code base of ${names}; name the directory that holds one`);
+}
+
+async function checkDirectory(root: string): Promise<void> {
+  try {
+    if (!(await stat(root)).isDirectory()) throw unusable(root, 'it is no directory');
+    await access(root, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof AegirError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw unusable(root, 'there is no such directory on this server; put the code there first', error);
+    }
+    if (code === 'EACCES' || code === 'EPERM') {
+      throw unusable(root, 'the agent may not read it; make it readable', error);
+    }
+    throw unusable(root, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function unusable(root: string, why: string, cause?: unknown): AegirError {
+  return new AegirError('failed_precondition', `cannot use ${root} as a platform: ${why}`, { cause });
+}

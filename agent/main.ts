@@ -1,0 +1,189 @@
+// The agent's program: run, join, status. The only place that wires the agent's long-lived parts.
+import { randomUUID } from 'node:crypto';
+import { Command, CommanderError } from 'commander';
+import type { Logger } from 'pino';
+import { AegirError, toAegirError } from '../shared/error.ts';
+import { createFailpoint } from '../shared/failpoint.ts';
+import { createActions } from './action/actions.ts';
+import { createApps } from './app/apps.ts';
+import { type AgentConfig, DEFAULT_STATE, loadConfig } from './config.ts';
+import { createDispatch } from './dispatch.ts';
+import { createEngines } from './engine/engines.ts';
+import { createHost, ownFiles } from './host-of.ts';
+import { createIdentityStore } from './identity.ts';
+import { createDetectors } from './inventory/detectors.ts';
+import { createInventory } from './inventory.ts';
+import { type JoinArguments, join } from './join.ts';
+import { openJournal } from './journal.ts';
+import { createLogger } from './logger.ts';
+import { createNoMesh } from './mesh/no-mesh.ts';
+import { createSession } from './session.ts';
+import { createStatusFile, readStatus } from './status.ts';
+import { createUpstream } from './upstream.ts';
+import { AGENT_VERSION } from './version.ts';
+
+const EXIT_ERROR = 1;
+const EXIT_REVOKED = 3;
+const GRACE_MS = 10_000;
+
+/** Resolves with the exit code. */
+async function run(config: AgentConfig, log: Logger): Promise<number> {
+  const files = ownFiles();
+  const store = createIdentityStore(files, config.stateDir);
+  const identity = await store.load();
+  if (identity === undefined) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot run: this host has not joined (no ${store.path}); use the line that \`aegir server join-command\` prints`,
+    );
+  }
+  const now = Date.now;
+  const bootId = randomUUID();
+  const failpoint = createFailpoint(process.env);
+  // Before the host: its lock keeps a second agent of this state from touching anything.
+  const journal = openJournal(config.stateDir, { boot: bootId, serverId: identity.serverId, now });
+  const stop = listenForStop(); // from here on there is something to put in order
+  const host = await createHost(config, log);
+  const engines = createEngines();
+  const apps = createApps();
+  const mesh = createNoMesh();
+  const upstream = createUpstream();
+  const inventory = createInventory({
+    host,
+    engines,
+    detectors: createDetectors(),
+    agentVersion: AGENT_VERSION,
+    log,
+    now,
+  });
+  const dispatch = createDispatch({
+    host,
+    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, now },
+    actions: createActions(),
+    journal,
+    upstream,
+    failpoint,
+    log,
+    boot: bootId,
+    onChanged: inventory.poke,
+  });
+  const status = createStatusFile(files, config.stateDir, now);
+  const session = createSession({
+    identity,
+    store,
+    bootId,
+    dispatch,
+    upstream,
+    inventory,
+    mesh,
+    failpoint,
+    log,
+    now,
+    onState: (state) =>
+      void status.write(state).catch((error: unknown) => log.warn({ err: error }, 'cannot write the status')),
+  });
+
+  void stop.came.then(async (signal) => {
+    log.info({ signal }, 'stopping: running actions have 10 s');
+    await dispatch.stop(GRACE_MS); // the session stays, so that results still go up
+    session.stop();
+  });
+  log.info({ version: AGENT_VERSION, server: identity.serverId, name: identity.name, boot: bootId }, 'agent begins');
+  try {
+    inventory.start();
+    const end = await session.run();
+    if (end === 'revoked') {
+      log.error('this server was revoked by its master: the agent stops; to come back, join again with --again');
+      await dispatch.stop(0);
+    }
+    return end === 'revoked' ? EXIT_REVOKED : 0;
+  } finally {
+    stop.forget();
+    inventory.stop();
+    await mesh.close();
+    await host.close();
+    journal.close();
+    log.info('agent ended');
+  }
+}
+
+interface StopSignal {
+  /** Resolves with the first signal's name; later ones change nothing. */
+  readonly came: Promise<string>;
+  forget(): void;
+}
+
+function listenForStop(): StopSignal {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  for (const signal of signals) process.on(signal, resolve);
+  return {
+    came: promise,
+    forget() {
+      for (const signal of signals) process.off(signal, resolve);
+    },
+  };
+}
+
+interface CommonOptions {
+  readonly state?: string;
+  readonly config?: string;
+}
+
+function createProgram(setCode: (code: number) => void): Command {
+  const program = new Command('aegir-agent')
+    .description("Carries out a master's typed actions on this host")
+    .version(AGENT_VERSION)
+    .exitOverride();
+  const common = (command: Command) =>
+    command
+      .option('--state <dir>', `identity and journal (default ${DEFAULT_STATE}, or the configuration's stateDir)`)
+      .option('--config <file>', 'configuration, JSON');
+
+  common(program.command('run').description('run the agent')).action(async (options: CommonOptions) => {
+    const config = loadConfig(options.config, options.state);
+    setCode(await run(config, createLogger(config.logLevel)));
+  });
+
+  common(program.command('join').description('join a master'))
+    .requiredOption('--master <host:port>', "the master's enrolment address")
+    .requiredOption('--ca-pin <sha256:…>', "SHA-256 of the master's authority, as it printed it")
+    .option('--token-file <file>', 'file that holds the join token; - for standard input')
+    .option('--token <token>', 'join token; other users of this host may see it')
+    .option('--name <name>', "name of the server (default the host's)")
+    .option('--again', 'replace the identity that this host has')
+    .action(async (options: CommonOptions & JoinArguments) => {
+      const config = loadConfig(options.config, options.state);
+      process.stdout.write(`${await join(options, config, process.env)}\n`);
+    });
+
+  common(program.command('status').description('who this host is and whether its agent runs')).action(
+    async (options: CommonOptions) => {
+      const { stateDir } = loadConfig(options.config, options.state);
+      const files = ownFiles();
+      const status = await readStatus(files, createIdentityStore(files, stateDir), stateDir, Date.now());
+      process.stdout.write(`${status.lines.join('\n')}\n`);
+      setCode(status.running ? 0 : EXIT_ERROR);
+    },
+  );
+  return program;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  try {
+    const program = createProgram((next) => {
+      code = next;
+    });
+    await program.parseAsync([...argv]);
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const failure = toAegirError(error, 'go on');
+    process.stderr.write(`aegir-agent: ${failure.message}\n`);
+    return EXIT_ERROR;
+  }
+}
+
+// Not top-level await: the binary is one CommonJS file.
+void main(process.argv).then((code) => process.exit(code));

@@ -1,0 +1,92 @@
+// The agent's connection to the mesh: mutual TLS with the agent's certificate, JWT from the master, own key's signature.
+import { connect, jwtAuthenticator, type NatsConnection } from 'nats';
+import type { KeyPair } from 'nkeys.js';
+import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Mesh } from './mesh.ts';
+
+export interface MeshIdentity {
+  /** PEM: certificate, key, certificate authority; asked for at every connect, so that a renewed one is used. */
+  (): { readonly certificate: string; readonly key: string; readonly ca: string };
+}
+
+export interface MeshDeps {
+  readonly key: KeyPair;
+  readonly identity: MeshIdentity;
+  readonly log: (level: 'info' | 'warn', text: string) => void;
+}
+
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 30_000;
+
+/** Connects when the master gives leave, and again after every loss, until closed. Each connect uses the newest leave. */
+export function createMeshConnection(deps: MeshDeps): Mesh {
+  let credentials: MeshCredentials | undefined;
+  let connection: NatsConnection | undefined;
+  let loop: Promise<void> | undefined;
+  const end = new AbortController();
+  let wake = () => {};
+
+  const once = async (leave: MeshCredentials): Promise<void> => {
+    const { certificate, key, ca } = deps.identity();
+    const made = await connect({
+      servers: leave.servers,
+      authenticator: jwtAuthenticator(() => credentials?.jwt ?? leave.jwt, deps.key.getSeed()),
+      tls: { cert: certificate, key, ca },
+      // We reconnect ourselves: the client's own way keeps the first certificate for ever.
+      reconnect: false,
+      timeout: 10_000,
+      pingInterval: 20_000,
+      maxPingOut: 2,
+    });
+    connection = made;
+    deps.log('info', `mesh: connected to ${made.getServer()}`);
+    const why = await made.closed();
+    connection = undefined;
+    if (!end.signal.aborted) deps.log('warn', `mesh: connection lost${why instanceof Error ? `: ${why.message}` : ''}`);
+  };
+
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  const run = async (): Promise<void> => {
+    for (let backoff = FIRST_BACKOFF_MS; !end.signal.aborted; ) {
+      const leave = credentials;
+      const valid = leave !== undefined && (leave.expiresAt?.getTime() ?? 0) > Date.now();
+      if (valid) {
+        try {
+          const start = Date.now();
+          await once(leave);
+          if (Date.now() - start > MAX_BACKOFF_MS) backoff = FIRST_BACKOFF_MS;
+        } catch (error) {
+          connection = undefined;
+          deps.log('warn', `mesh: cannot connect: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+      if (end.signal.aborted) return;
+      await pause(backoff * (0.5 + Math.random() / 2));
+      backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
+    }
+  };
+
+  return {
+    key: () => deps.key.getPublicKey(),
+    update: (fresh) => {
+      credentials = fresh;
+      loop ??= run();
+      wake();
+    },
+    state: () => (credentials === undefined ? 'off' : connection === undefined ? 'disconnected' : 'connected'),
+    close: async () => {
+      end.abort();
+      wake();
+      await connection?.close();
+      await loop;
+    },
+  };
+}

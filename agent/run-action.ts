@@ -1,0 +1,146 @@
+// Runs one action through its handler: context, masking, time limit, and the result in bounds.
+import type { Logger } from 'pino';
+import { AegirError, toAegirError } from '../shared/error.ts';
+import type { Failpoint } from '../shared/failpoint.ts';
+import type { ActionResult } from '../shared/gen/aegir/v1/agent.ts';
+import type { Message } from '../shared/gen/aegir/v1/event.ts';
+import type { ActionHandler, Attempt, Outcome, Tools } from './action/action.ts';
+import type { ActionHandlers } from './action/actions.ts';
+import { createActionContext } from './action-context.ts';
+import type { ActionContext } from './engine/engine.ts';
+import type { Host } from './host/host.ts';
+import { createRedactor, oneLine } from './redact.ts';
+import type { Upstream } from './upstream.ts';
+import { type ActionKind, onlyReads, type ValidAction, type ValidRequest } from './validate.ts';
+
+const MAX_CHANGES = 1_000;
+const MAX_SUMMARY = 500;
+const MAX_FINDINGS = 200;
+const MAX_TEXT = 2_000;
+const TASK_LIMIT_MS = 2 * 3600 * 1000; // the longest installer is minutes; this only ends what hangs for good
+const QUESTION_LIMIT_MS = 5 * 60 * 1000;
+
+export interface RunnerOptions {
+  readonly host: Host;
+  readonly tools: Tools;
+  readonly actions: ActionHandlers;
+  readonly upstream: Upstream;
+  readonly failpoint: Failpoint;
+  readonly log: Logger;
+}
+
+export interface Ended {
+  /** undefined when it was aborted with stopReason. */
+  readonly result: ActionResult | undefined;
+  /** It did more than look. */
+  readonly changed: boolean;
+}
+
+export interface Runner {
+  (action: ValidAction, signal: AbortSignal, resumed: boolean): Promise<Ended>;
+  label(action: ValidAction): string;
+  /** Abort with this when the agent stops: the action then has no result. */
+  readonly stopReason: AegirError;
+}
+
+export function createRunner(options: RunnerOptions): Runner {
+  const { actions, tools, upstream, log } = options;
+  const stopReason = new AegirError('unavailable', 'cannot finish the action: the agent stops');
+
+  const run = async (action: ValidAction, cancelled: AbortSignal, resumed: boolean): Promise<Ended> => {
+    const label = labelOf(actions, action.request);
+    const redactor = createRedactor(action.request.value);
+    const limit = AbortSignal.timeout(action.inTask ? TASK_LIMIT_MS : QUESTION_LIMIT_MS);
+    const signal = AbortSignal.any([cancelled, limit]);
+    const { ctx, messages } = createActionContext({
+      host: options.host,
+      signal,
+      failpoint: options.failpoint,
+      label,
+      redactor,
+      emit(body) {
+        upstream.event(action.id, new Date(tools.now()), body);
+        if (body.$case === 'log') log.debug({ action: action.id, level: body.value.level }, body.value.text);
+      },
+    });
+    const attempt = { resumed, hide: redactor.add };
+    const changed = !onlyReads(action.request);
+    if (action.inTask) options.failpoint(`agent.journal.started:${label}`);
+    log.info({ action: action.id, kind: label, resumed }, 'action begins');
+    try {
+      const outcome = await handle(actions, action.request, ctx, tools, attempt);
+      if (action.inTask) options.failpoint(`agent.action.done:${label}`);
+      log.info({ action: action.id, kind: label, changes: outcome.changes.length }, 'action done');
+      return { changed, result: okResult(action.id, outcome, messages, redactor.redact) };
+    } catch (thrown) {
+      if (cancelled.reason === stopReason) return { changed, result: undefined };
+      const error = cancelled.aborted
+        ? toAegirError(cancelled.reason, `do ${label}`)
+        : limit.aborted
+          ? new AegirError('deadline_exceeded', `cannot finish ${label}: it took longer than an action may`)
+          : toAegirError(thrown, `do ${label}`);
+      const cause = redactor.redact(causes(error));
+      log.warn({ action: action.id, kind: label, code: error.code, cause }, redactor.redact(error.message));
+      if (action.inTask) options.failpoint(`agent.action.done:${label}`);
+      return { changed, result: errorResult(action.id, error, redactor.redact) };
+    }
+  };
+  return Object.assign(run, { label: (action: ValidAction) => labelOf(actions, action.request), stopReason });
+}
+
+function labelOf(actions: ActionHandlers, request: ValidRequest): string {
+  const handler = actions[request.kind] as ActionHandler<ActionKind>;
+  return handler.label(request.value);
+}
+
+function handle(
+  actions: ActionHandlers,
+  request: ValidRequest,
+  ctx: ActionContext,
+  tools: Tools,
+  attempt: Attempt,
+): Promise<Outcome> {
+  const handler = actions[request.kind] as ActionHandler<ActionKind>;
+  return handler.run(request.value, ctx, tools, attempt);
+}
+
+function okResult(
+  actionId: string,
+  outcome: Outcome,
+  messages: readonly Message[],
+  redact: (text: string) => string,
+): ActionResult {
+  const changes = outcome.changes.slice(0, MAX_CHANGES).map((text) => oneLine(redact(text), MAX_SUMMARY));
+  const rest = outcome.changes.length - changes.length;
+  if (rest > 0) changes.push(`… and ${rest} more`);
+  const findings = (outcome.findings ?? [])
+    .slice(0, MAX_FINDINGS)
+    .map((finding) => ({ ...finding, text: oneLine(redact(finding.text), MAX_TEXT) }));
+  return {
+    actionId,
+    changes,
+    outcome: { $case: 'ok', value: { messages: [...messages], platform: outcome.platform, findings } },
+  };
+}
+
+export function errorResult(
+  actionId: string,
+  error: AegirError,
+  redact: (text: string) => string = (text) => text,
+): ActionResult {
+  const message = oneLine(redact(error.message), MAX_TEXT);
+  return {
+    actionId: actionId.slice(0, 200),
+    changes: [],
+    outcome: { $case: 'error', value: { code: error.code, message, retryable: error.retryable } },
+  };
+}
+
+/** The chain of causes, for our own log. */
+function causes(error: Error): string {
+  const texts: string[] = [];
+  for (let cause = error.cause; cause instanceof Error && texts.length < 5; cause = cause.cause) {
+    texts.push(cause.message);
+  }
+  return oneLine(texts.join(' <- '), MAX_TEXT);
+}

@@ -1,0 +1,101 @@
+// A site's place on its web server: system user, directories and logs, as site-layout.ts declares them. Plans only;
+// empty when all is as declared, so that a changed mode or owner is found as drift.
+import { join } from 'node:path';
+import { AegirError } from '../../shared/error.ts';
+import type { Change } from '../engine/engine.ts';
+import type { FileOptions, Host } from '../host/host.ts';
+import type { SiteLayout } from '../host/site-layout.ts';
+
+interface DeclaredDirectory {
+  readonly path: string;
+  readonly options: FileOptions;
+}
+
+/** System user, directories, logs. Parents come before what is in them. */
+export async function planAccount(layout: SiteLayout, host: Host): Promise<readonly Change[]> {
+  const { user } = layout;
+  const webGroup = await webServerGroup(host);
+  const changes: Change[] = [];
+  const known = (await host.users.lookup(user)) !== undefined;
+  if (!known) {
+    changes.push({
+      summary: `make system user ${user}`,
+      run: async () => void (await host.users.ensure(user, layout.root)),
+    });
+  }
+  for (const { path, options } of declaredDirectories(layout, webGroup)) {
+    // Without the user no owner can be as declared, and none can be looked up.
+    if (known && (await host.files.directoryMatches(path, options))) continue;
+    const there = await host.files.exists(path);
+    changes.push({
+      summary: `${there ? 'mend mode and owner of' : 'make'} directory ${path} (${describe(options)})`,
+      run: () => host.files.directory(path, options),
+    });
+  }
+  // The pool writes its log as the site's user, in a directory that only root may change: a log that the site could
+  // replace by a link would be opened by root.
+  const phpLog = join(layout.logs, 'php.log');
+  if (!(await host.files.exists(phpLog))) {
+    changes.push({
+      summary: `make ${phpLog}`,
+      run: () => host.files.write(phpLog, '', { mode: 0o640, owner: user, group: user }),
+    });
+  }
+  return changes;
+}
+
+function declaredDirectories(layout: SiteLayout, webGroup: string): readonly DeclaredDirectory[] {
+  const { user } = layout;
+  const root = { owner: 'root', group: 'root' };
+  const own = { mode: 0o700, owner: user, group: user };
+  return [
+    { path: layout.root, options: { mode: 0o711, ...root } },
+    { path: layout.docroot, options: { mode: 0o755, ...root } },
+    { path: layout.config, options: { mode: 0o750, owner: 'root', group: user } },
+    { path: layout.files, options: { mode: 0o2750, owner: user, group: webGroup } },
+    { path: layout.private, options: own },
+    { path: layout.tmp, options: own },
+    { path: layout.sessions, options: own },
+    { path: layout.logs, options: { mode: 0o750, owner: 'root', group: user } },
+  ];
+}
+
+/** Takes away what planAccount made. The app's traces and the pool are gone before. */
+export async function planAccountRemoval(layout: SiteLayout, host: Host): Promise<readonly Change[]> {
+  const changes: Change[] = [];
+  const tree = await host.files.exists(layout.root);
+  if (tree) {
+    changes.push({
+      summary: `remove directory ${layout.root} with all of the site's files`,
+      // Before the user goes, or its number could be given to another site that then owns these files.
+      run: () => host.files.remove(layout.root),
+    });
+  }
+  if ((await host.users.lookup(layout.user)) !== undefined) {
+    changes.push({
+      summary: `end the processes of system user ${layout.user} and remove it`,
+      run: async () => {
+        await host.users.remove(layout.user);
+        // A process that still wrote while the tree went may have left something.
+        await host.files.remove(layout.root);
+      },
+    });
+  }
+  if (await host.files.exists(layout.logs)) {
+    changes.push({ summary: `remove logs ${layout.logs}`, run: () => host.files.remove(layout.logs) });
+  }
+  return changes;
+}
+
+async function webServerGroup(host: Host): Promise<string> {
+  const nginx = await host.daemon('nginx');
+  if (nginx !== undefined) return nginx.user;
+  throw new AegirError(
+    'failed_precondition',
+    'cannot prepare the site: this server has no web server that the agent drives; install nginx',
+  );
+}
+
+function describe(options: FileOptions): string {
+  return `${options.mode.toString(8).padStart(4, '0')} ${options.owner ?? 'agent'}:${options.group ?? 'agent'}`;
+}

@@ -1,0 +1,173 @@
+// Checks of the specs inside actions: every field bounded and formed before an engine or an app sees it.
+// Messages name the field; they quote no secrets.
+import { isIP } from 'node:net';
+import { AegirError } from '../shared/error.ts';
+import type {
+  DbConnection,
+  DbSpec,
+  DnsRecord,
+  DnsSpec,
+  FileSpec,
+  HttpSpec,
+  PhpSpec,
+  PlatformSpec,
+  ServiceRef,
+  SiteSpec,
+} from '../shared/gen/aegir/v1/spec.ts';
+import { type IdPrefix, isId } from '../shared/id.ts';
+import { absolutePath, freeText, hostName, mailAddress } from '../shared/name.ts';
+import { isAppName, isServiceType } from '../shared/vocabulary.ts';
+
+/** What validation adds to the wire's types: what must be there is there. */
+export type ValidHttpSpec = HttpSpec & { readonly platform: PlatformSpec };
+export type ValidSite = SiteSpec & { readonly platform: PlatformSpec };
+
+const MAX_NAMES = 200;
+const MAX_ADDRESSES = 1_000;
+const MAX_RECORDS = 1_000;
+const RECORD_TYPES = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'CAA', 'NS', 'SRV'];
+const RECORD_NAME =
+  /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+export function refuse(field: string, why: string): never {
+  throw new AegirError('invalid_argument', `cannot accept the action: ${field} ${why}`);
+}
+
+export function present<T>(value: T | undefined, field: string): T {
+  return value ?? refuse(field, 'is missing');
+}
+
+export function checkId(prefix: IdPrefix, id: string, field: string): void {
+  if (!isId(prefix, id)) refuse(field, `is no id of the form ${prefix}-…`);
+}
+
+function match(text: string, form: RegExp, field: string, needs: string): void {
+  if (!form.test(text)) refuse(field, `needs ${needs}`);
+}
+
+export function checkService(service: ServiceRef, serverId: string): void {
+  checkId('svc', service.id, 'service.id');
+  checkId('srv', service.serverId, 'service.server_id');
+  if (service.serverId !== serverId) refuse('service.server_id', 'is not this server: the action went astray');
+  if (!isServiceType(service.type)) refuse('service.type', 'is none of http, db, dns, file');
+  match(service.engine, /^[a-z][a-z0-9-]{0,31}$/, 'service.engine', 'the name of an engine');
+  match(service.version, /^[0-9A-Za-z.+~:-]{0,64}$/, 'service.version', 'up to 64 characters of a version');
+}
+
+function checkName(name: string, field: string): void {
+  if (hostName(name, field) !== name) refuse(field, 'must be in lower case ASCII form without a trailing dot');
+}
+
+function checkNames(name: string, aliases: readonly string[], field: string): void {
+  checkName(name, `${field}.name`);
+  if (aliases.length > MAX_NAMES) refuse(`${field}.aliases`, `has more than ${MAX_NAMES} names`);
+  for (const alias of aliases) checkName(alias, `${field}.aliases`);
+  if (new Set([name, ...aliases]).size !== aliases.length + 1) refuse(`${field}.aliases`, 'has a name twice');
+}
+
+function checkUrl(url: string, field: string): void {
+  const needs = 'must be http:// or https://, a host and perhaps a port, nothing after';
+  if (url.length > 300 || !/^https?:\/\/[a-z0-9.:[\]-]+$/.test(url) || !URL.canParse(url)) refuse(field, needs);
+  if (new URL(url).origin !== url) refuse(field, needs);
+}
+
+/** Also normalises the root. */
+export function checkPlatform(platform: PlatformSpec, field: string, appRequired: boolean): PlatformSpec {
+  checkId('plat', platform.id, `${field}.id`);
+  if ((appRequired || platform.app !== '') && !isAppName(platform.app)) refuse(`${field}.app`, 'is no app we know');
+  return { ...platform, root: absolutePath(platform.root, `${field}.root`) };
+}
+
+function checkPhp(php: PhpSpec): void {
+  match(php.version, /^(?:[0-9]{1,2}\.[0-9]{1,2})?$/, 'php.version', 'a version as 8.2');
+  if (php.maxChildren > 500) refuse('php.max_children', 'is over 500');
+  const most = 1n << 40n;
+  if (php.memoryLimitBytes > most) refuse('php.memory_limit_bytes', 'is over 1 TiB');
+  if (php.maxBodyBytes > most) refuse('php.max_body_bytes', 'is over 1 TiB');
+  if (php.maxExecutionSeconds > 86_400) refuse('php.max_execution_seconds', 'is over a day');
+}
+
+export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
+  checkId('site', spec.siteId, 'http.site_id');
+  checkNames(spec.name, spec.aliases, 'http');
+  checkUrl(spec.url, 'http.url');
+  if (!isAppName(spec.app)) refuse('http.app', 'is no app we know');
+  if (spec.state !== 'enabled' && spec.state !== 'disabled') refuse('http.state', 'is neither enabled nor disabled');
+  if (spec.php !== undefined) checkPhp(spec.php);
+  const platform = checkPlatform(present(spec.platform, 'http.platform'), 'http.platform', true);
+  if (platform.app !== spec.app) refuse('http.app', 'is not the app of its platform');
+  return { ...spec, platform };
+}
+
+function checkPassword(password: string, field: string): void {
+  // Long enough that masking it in logs never eats ordinary words.
+  match(password, /^[\x21-\x7e]{8,256}$/, field, '8 to 256 printable ASCII characters without spaces');
+}
+
+export function checkDbSpec(spec: DbSpec): DbSpec {
+  checkId('site', spec.siteId, 'db.site_id');
+  match(spec.database, /^[A-Za-z0-9_]{1,64}$/, 'db.database', '1 to 64 letters, digits or underscores');
+  match(spec.user, /^[A-Za-z0-9_]{1,32}$/, 'db.user', '1 to 32 letters, digits or underscores');
+  checkPassword(spec.password, 'db.password');
+  if (spec.from.length === 0 || spec.from.length > MAX_ADDRESSES) {
+    refuse('db.from', `needs 1 to ${MAX_ADDRESSES} addresses`);
+  }
+  for (const from of spec.from) {
+    if (from !== 'localhost' && isIP(from) === 0) refuse('db.from', 'has something that is no IP address');
+  }
+  return spec;
+}
+
+function checkRecord(record: DnsRecord): void {
+  match(record.name, RECORD_NAME, 'dns.records.name', 'a name in lower case ASCII form without a trailing dot');
+  if (!RECORD_TYPES.includes(record.type)) refuse('dns.records.type', `is none of ${RECORD_TYPES.join(', ')}`);
+  if (record.ttl > 2_147_483_647) refuse('dns.records.ttl', 'is over 2147483647');
+  if (record.data === '') refuse('dns.records.data', 'is empty');
+  freeText(record.data, 'dns.records.data', 4096);
+}
+
+export function checkDnsSpec(spec: DnsSpec): DnsSpec {
+  checkId('site', spec.siteId, 'dns.site_id');
+  if (spec.zone !== '') checkName(spec.zone, 'dns.zone');
+  if (spec.records.length > MAX_RECORDS) refuse('dns.records', `has more than ${MAX_RECORDS} records`);
+  for (const record of spec.records) checkRecord(record);
+  return spec;
+}
+
+export function checkFileSpec(spec: FileSpec): FileSpec {
+  return { ...spec, root: absolutePath(spec.root, 'file.root') };
+}
+
+function checkConnection(db: DbConnection): void {
+  if (db.driver !== 'mysql' && db.driver !== 'pgsql') refuse('site.db.driver', 'is neither mysql nor pgsql');
+  if (db.socket !== '') {
+    if (absolutePath(db.socket, 'site.db.socket') !== db.socket) refuse('site.db.socket', 'ends in a slash');
+    if (db.host !== '' || db.port !== 0) refuse('site.db', 'has both a socket and a host or port');
+  } else {
+    if (isIP(db.host) === 0) checkName(db.host, 'site.db.host');
+    if (db.port < 1 || db.port > 65_535) refuse('site.db.port', 'is not between 1 and 65535');
+  }
+  match(db.database, /^[A-Za-z0-9_]{1,64}$/, 'site.db.database', '1 to 64 letters, digits or underscores');
+  match(db.user, /^[A-Za-z0-9_]{1,32}$/, 'site.db.user', '1 to 32 letters, digits or underscores');
+  checkPassword(db.password, 'site.db.password');
+}
+
+/** Empty, or a name that no program takes for an option. */
+export function checkAccount(account: string, field: string): void {
+  match(account, /^(?:[\p{L}\p{N}_][\p{L}\p{N}_.@ '+-]{0,59})?$/u, field, "up to 60 letters, digits or _.@ '+-");
+}
+
+export function checkSite(site: SiteSpec): ValidSite {
+  checkId('site', site.id, 'site.id');
+  checkNames(site.name, site.aliases, 'site');
+  checkUrl(site.url, 'site.url');
+  if (site.db !== undefined) checkConnection(site.db);
+  freeText(site.title, 'site.title', 200);
+  match(site.locale, /^(?:[A-Za-z][A-Za-z0-9_@.-]{0,31})?$/, 'site.locale', 'a locale such as en or en_US');
+  match(site.profile, /^(?:[a-z][a-z0-9_]{0,63})?$/, 'site.profile', 'the name of an install profile');
+  checkAccount(site.adminName, 'site.admin_name');
+  if (site.adminMail.startsWith('-')) refuse('site.admin_mail', 'begins with a hyphen');
+  if (site.adminMail !== '') mailAddress(site.adminMail, 'site.admin_mail');
+  match(site.salt, /^[A-Za-z0-9._~-]{32,128}$/, 'site.salt', '32 to 128 URL-safe characters');
+  return { ...site, platform: checkPlatform(present(site.platform, 'site.platform'), 'site.platform', true) };
+}

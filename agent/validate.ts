@@ -1,0 +1,179 @@
+// The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
+// refused with invalid_argument. Nothing behind this file checks the wire again.
+import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
+import type { DbSpec, DnsSpec, FileSpec, PlatformSpec, ServiceRef } from '../shared/gen/aegir/v1/spec.ts';
+import {
+  checkAccount,
+  checkDbSpec,
+  checkDnsSpec,
+  checkFileSpec,
+  checkHttpSpec,
+  checkId,
+  checkPlatform,
+  checkService,
+  checkSite,
+  present,
+  refuse,
+  type ValidHttpSpec,
+  type ValidSite,
+} from './validate-spec.ts';
+
+export type ValidSpec =
+  | { readonly type: 'http'; readonly value: ValidHttpSpec }
+  | { readonly type: 'db'; readonly value: DbSpec }
+  | { readonly type: 'dns'; readonly value: DnsSpec }
+  | { readonly type: 'file'; readonly value: FileSpec };
+
+/** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
+export interface RequestOf {
+  apply: { readonly service: ServiceRef; readonly preview: boolean; readonly spec: ValidSpec };
+  remove: {
+    readonly service: ServiceRef;
+    readonly siteId: string;
+    readonly preview: boolean;
+    readonly spec: ValidSpec | undefined;
+  };
+  prepareService: { readonly service: ServiceRef; readonly preview: boolean };
+  diagnose: { readonly masterTime: Date | undefined };
+  verifyPlatform: { readonly platform: PlatformSpec };
+  prepareSite: { readonly site: ValidSite; readonly preview: boolean };
+  removeSite: { readonly site: ValidSite; readonly preview: boolean };
+  installSite: { readonly site: ValidSite };
+  loginLink: { readonly site: ValidSite; readonly account: string };
+  probeSite: { readonly site: ValidSite; readonly service: ServiceRef; readonly path: string };
+}
+export type ActionKind = keyof RequestOf;
+export type ValidRequest = {
+  [K in ActionKind]: { readonly kind: K; readonly value: RequestOf[K] };
+}[ActionKind];
+
+export interface ValidAction {
+  readonly id: string;
+  readonly generation: bigint;
+  readonly resource: string;
+  /** ms since 1970; undefined for a question without a task, which may have none. */
+  readonly expiresAt: number | undefined;
+  /** Part of a task: journalled, fenced, serialised. Otherwise a question, asked once, that changes nothing. */
+  readonly inTask: boolean;
+  readonly request: ValidRequest;
+}
+
+/** Form of action ids; checked first, since a refusal has to name the action. */
+export function isActionId(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}$/.test(text);
+}
+
+export function validateAction(action: Action, serverId: string): ValidAction {
+  if (!isActionId(action.id)) refuse('id', 'needs 1 to 128 letters, digits or ._:/#-');
+  const inTask = action.taskId !== '';
+  const request = validateRequest(
+    action.request ?? refuse('request', 'is missing, or of a kind that this agent does not know'),
+    serverId,
+  );
+  if (inTask) checkId('task', action.taskId, 'task_id');
+  else if (!onlyReads(request)) refuse('task_id', 'is missing, and only what changes nothing may come without a task');
+  if (action.generation >= 1n << 63n) refuse('generation', 'is out of range');
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$/.test(action.resource) && (inTask || action.resource !== '')) {
+    refuse('resource', 'needs 1 to 200 letters, digits or ._:/-');
+  }
+  const expiresAt = action.expiresAt?.getTime();
+  if (inTask && expiresAt === undefined) refuse('expires_at', 'is missing');
+  if (Number.isNaN(expiresAt)) refuse('expires_at', 'is no time');
+  return { id: action.id, generation: action.generation, resource: action.resource, expiresAt, inTask, request };
+}
+
+/** True for what may be asked without a task. */
+export function onlyReads(request: ValidRequest): boolean {
+  switch (request.kind) {
+    case 'apply':
+    case 'remove':
+    case 'prepareService':
+    case 'prepareSite':
+    case 'removeSite':
+      return request.value.preview;
+    case 'diagnose':
+    case 'verifyPlatform':
+    case 'probeSite':
+      return true;
+    case 'installSite':
+    case 'loginLink':
+      return false;
+  }
+}
+
+function validateRequest(request: NonNullable<Action['request']>, serverId: string): ValidRequest {
+  switch (request.$case) {
+    case 'apply': {
+      const service = validService(request.value.service, serverId);
+      const spec = validateSpec(present(request.value.spec, 'spec'), service);
+      return { kind: 'apply', value: { service, preview: request.value.preview, spec } };
+    }
+    case 'remove': {
+      const { siteId, preview } = request.value;
+      const service = validService(request.value.service, serverId);
+      checkId('site', siteId, 'site_id');
+      const spec = request.value.spec === undefined ? undefined : validateSpec(request.value.spec, service);
+      if (spec !== undefined && spec.type !== 'file' && spec.value.siteId !== siteId) {
+        refuse('spec.site_id', 'is another site than site_id');
+      }
+      return { kind: 'remove', value: { service, siteId, preview, spec } };
+    }
+    case 'prepareService': {
+      const service = validService(request.value.service, serverId);
+      return { kind: 'prepareService', value: { service, preview: request.value.preview } };
+    }
+    case 'diagnose': {
+      const { masterTime } = request.value;
+      if (Number.isNaN(masterTime?.getTime())) refuse('master_time', 'is no time');
+      return { kind: 'diagnose', value: { masterTime } };
+    }
+    case 'verifyPlatform': {
+      const platform = checkPlatform(present(request.value.platform, 'platform'), 'platform', false);
+      return { kind: 'verifyPlatform', value: { platform } };
+    }
+    case 'prepareSite':
+    case 'removeSite': {
+      const site = checkSite(present(request.value.site, 'site'));
+      return { kind: request.$case, value: { site, preview: request.value.preview } };
+    }
+    case 'installSite':
+      return { kind: 'installSite', value: { site: checkSite(present(request.value.site, 'site')) } };
+    case 'loginLink': {
+      checkAccount(request.value.account, 'account');
+      const site = checkSite(present(request.value.site, 'site'));
+      return { kind: 'loginLink', value: { site, account: request.value.account } };
+    }
+    case 'probeSite': {
+      const service = validService(request.value.service, serverId);
+      if (service.type !== 'http') refuse('service.type', 'must be http');
+      const path = request.value.path === '' ? '/' : request.value.path;
+      if (!/^\/(?!\/)[\x21-\x7e]{0,1999}$|^\/$/.test(path)) {
+        refuse('path', 'must begin with one slash and have up to 2000 printable ASCII characters');
+      }
+      const site = checkSite(present(request.value.site, 'site'));
+      return { kind: 'probeSite', value: { site, service, path } };
+    }
+    default:
+      return refuse('request', 'is of a kind that this agent does not know; update the agent');
+  }
+}
+
+function validService(service: ServiceRef | undefined, serverId: string): ServiceRef {
+  const there = present(service, 'service');
+  checkService(there, serverId);
+  return there;
+}
+
+function validateSpec(spec: NonNullable<(ApplyRequest | RemoveRequest)['spec']>, service: ServiceRef): ValidSpec {
+  if (spec.$case !== service.type) refuse('spec', `is for ${spec.$case}, the service is of type ${service.type}`);
+  switch (spec.$case) {
+    case 'http':
+      return { type: 'http', value: checkHttpSpec(spec.value) };
+    case 'db':
+      return { type: 'db', value: checkDbSpec(spec.value) };
+    case 'dns':
+      return { type: 'dns', value: checkDnsSpec(spec.value) };
+    case 'file':
+      return { type: 'file', value: checkFileSpec(spec.value) };
+  }
+}

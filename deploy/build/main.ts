@@ -1,0 +1,105 @@
+// npm run build: aegir-agent, aegir and aegir-master as single files that need no Node, and the archive that masters offer to new hosts.
+//   dist/aegir-agent-linux-ARCH.tar.gz   aegir-agent, libatomic.so.1, aegir-agent.service
+//   dist/aegir-linux-ARCH.tar.gz         aegir, libatomic.so.1
+//   dist/aegir-master-linux-ARCH.tar.gz  aegir-master, libatomic.so.1, aegir-master.service
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { pack } from 'tar-stream';
+import { sha256Hex } from '../../shared/digest.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const dist = join(root, 'dist');
+const work = join(dist, 'work');
+const node = join(root, 'node_modules/node/bin/node');
+// Node's own binary needs it, and a bare Debian lacks it; it travels with us (GCC runtime library exception).
+const LIBATOMIC = ['/usr/lib/x86_64-linux-gnu/libatomic.so.1', '/usr/lib/aarch64-linux-gnu/libatomic.so.1'];
+
+const PROGRAMS = [
+  { name: 'aegir-agent', entry: 'agent/main.ts', more: ['deploy/systemd/aegir-agent.service'] },
+  { name: 'aegir', entry: 'master/cli/main.ts', more: [] },
+  { name: 'aegir-master', entry: 'master/main.ts', more: ['deploy/systemd/aegir-master.service'] },
+] as const;
+
+async function bundle(name: string, entry: string): Promise<string> {
+  const outfile = join(work, `${name}.cjs`);
+  await build({
+    entryPoints: [join(root, entry)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node26',
+    format: 'cjs',
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    // Optional native parts that these packages try and do without.
+    external: ['pg-native', 'bufferutil', 'utf-8-validate'],
+    // CommonJS has no import.meta; what needs a path asks whether it is the binary first.
+    define: { 'import.meta.dirname': 'undefined' },
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+/** One file: Node with the bundle inside, which looks for its libraries beside itself. */
+function makeBinary(name: string, main: string): string {
+  const output = join(work, name);
+  const config = join(work, `${name}.json`);
+  writeFileSync(
+    config,
+    JSON.stringify({ main, output, disableExperimentalSEAWarning: true, useSnapshot: false, useCodeCache: true }),
+  );
+  execFileSync(node, ['--build-sea', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('patchelf', ['--set-rpath', '$ORIGIN', output]);
+  return output;
+}
+
+/** The same bytes for the same content: no times, no owners. */
+async function archive(
+  path: string,
+  files: readonly { readonly name: string; readonly source: string; readonly mode: number }[],
+): Promise<string> {
+  const tar = pack();
+  for (const { name, source, mode } of files)
+    tar.entry({ name, mode, mtime: new Date(0), uid: 0, gid: 0 }, readFileSync(source));
+  tar.finalize();
+  const parts: Uint8Array[] = [];
+  for await (const part of tar) parts.push(part as Uint8Array);
+  const bytes = gzipSync(Buffer.concat(parts), { level: 4 });
+  writeFileSync(path, bytes);
+  return sha256Hex(bytes);
+}
+
+/** Builds what is named, or everything; answers the archives by program. */
+export async function buildBinaries(
+  names: readonly string[] = PROGRAMS.map((program) => program.name),
+): Promise<Readonly<Record<string, string>>> {
+  const libatomic = LIBATOMIC.find(existsSync);
+  if (libatomic === undefined) throw new Error('build: libatomic.so.1 is missing; run: apt-get install libatomic1');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  cpSync(realpathSync(libatomic), join(work, 'libatomic.so.1'));
+  const made: Record<string, string> = {};
+  for (const program of PROGRAMS.filter(({ name }) => names.includes(name))) {
+    const binary = makeBinary(program.name, await bundle(program.name, program.entry));
+    execFileSync(binary, ['--version'], { stdio: 'ignore', env: { LD_LIBRARY_PATH: '' } });
+    const path = join(dist, `${program.name}-linux-${process.arch}.tar.gz`);
+    const digest = await archive(path, [
+      { name: program.name, source: binary, mode: 0o755 },
+      { name: 'libatomic.so.1', source: join(work, 'libatomic.so.1'), mode: 0o644 },
+      ...program.more.map((source) => ({
+        name: source.split('/').at(-1) ?? source,
+        source: join(root, source),
+        mode: 0o644,
+      })),
+    ]);
+    console.log(`${path}\n  sha256 ${digest}`);
+    made[program.name] = path;
+  }
+  return made;
+}
+
+if (process.argv[1] === import.meta.filename) await buildBinaries();

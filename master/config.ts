@@ -1,0 +1,126 @@
+// The master's configuration: one JSON file, parsed and checked once.
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { AegirError } from '../shared/error.ts';
+import { absolutePath, hostName } from '../shared/name.ts';
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface MasterConfig {
+  /** Absolute path; everything the master keeps is below it. */
+  readonly dataDir: string;
+  /** Names and IP addresses by which agents and people reach this master, the preferred one first. */
+  readonly advertise: readonly [string, ...string[]];
+  readonly listen: {
+    readonly api: Listen;
+    readonly agent: Listen;
+    readonly enrol: Listen;
+    readonly web: Listen;
+    /** undefined: this master runs no mesh node. */
+    readonly mesh: Listen | undefined;
+  };
+  readonly store: { readonly kind: 'sqlite' } | { readonly kind: 'postgresql'; readonly url: string };
+  readonly logLevel: string;
+}
+
+export const DEFAULT_PORTS = { api: 7443, agent: 7444, enrol: 7445, web: 7446, mesh: 7447 } as const;
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
+
+export function readMasterConfig(path: string): MasterConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AegirError('failed_precondition', `cannot read the configuration ${path}: ${why}`, { cause });
+  }
+  return parseMasterConfig(value);
+}
+
+/** Unknown keys are refused: a misspelt one must not pass unseen. */
+export function parseMasterConfig(value: unknown): MasterConfig {
+  const top = object(value, 'the configuration');
+  known(top, ['dataDir', 'advertise', 'listen', 'store', 'logLevel'], 'the configuration');
+  const listen = object(top['listen'] ?? {}, 'listen');
+  known(listen, Object.keys(DEFAULT_PORTS), 'listen');
+  const at = (key: keyof typeof DEFAULT_PORTS) =>
+    parseListen(listen[key] ?? `0.0.0.0:${DEFAULT_PORTS[key]}`, `listen.${key}`);
+  const [first, ...others] = list(top['advertise'], 'advertise').map(addressName);
+  if (first === undefined)
+    throw wrong('advertise', 'it needs at least one name or IP address by which agents reach this master');
+  const logLevel = text(top['logLevel'] ?? 'info', 'logLevel');
+  if (!LEVELS.includes(logLevel)) throw wrong('logLevel', `it is one of ${LEVELS.join(', ')}`);
+  return {
+    dataDir: absolutePath(text(top['dataDir'], 'dataDir'), 'dataDir'),
+    advertise: [first, ...others],
+    listen: {
+      api: at('api'),
+      agent: at('agent'),
+      enrol: at('enrol'),
+      web: at('web'),
+      mesh: listen['mesh'] === 'off' ? undefined : at('mesh'),
+    },
+    store: parseStore(top['store'] ?? { kind: 'sqlite' }),
+    logLevel,
+  };
+}
+
+function parseStore(value: unknown): MasterConfig['store'] {
+  const store = object(value, 'store');
+  if (store['kind'] === 'sqlite') {
+    known(store, ['kind'], 'store');
+    return { kind: 'sqlite' };
+  }
+  if (store['kind'] === 'postgresql') {
+    known(store, ['kind', 'url'], 'store');
+    const url = text(store['url'], 'store.url');
+    if (!/^postgres(ql)?:\/\//.test(url)) throw wrong('store.url', 'it begins with postgresql://');
+    return { kind: 'postgresql', url };
+  }
+  throw wrong('store.kind', 'it is sqlite or postgresql');
+}
+
+/** HOST:PORT or [IPV6]:PORT. */
+export function parseListen(value: unknown, what: string): Listen {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):([0-9]{1,5})$/.exec(text(value, what));
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2] ?? '';
+  if (match === null || port > 65_535) throw wrong(what, 'it has the form ADDRESS:PORT');
+  return { host, port };
+}
+
+export function showListen({ host, port }: Listen): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function addressName(value: unknown): string {
+  const name = text(value, 'advertise');
+  return isIP(name) === 0 ? hostName(name, 'advertise') : name;
+}
+
+function wrong(what: string, why: string): AegirError {
+  return new AegirError('invalid_argument', `cannot use ${what}: ${why}`);
+}
+
+function object(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw wrong(what, 'a JSON object is needed');
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (Array.isArray(value) && value.length <= 20) return value;
+  throw wrong(what, 'a list of 1 to 20 is needed');
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw wrong(what, 'a text is needed');
+}
+
+function known(value: Record<string, unknown>, keys: readonly string[], what: string): void {
+  const extra = Object.keys(value).find((key) => !keys.includes(key));
+  if (extra !== undefined) throw wrong(`${what}.${extra}`, `there is no such setting; there are ${keys.join(', ')}`);
+}

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { graphOf, ids, platform, server, service, site, snapshot } from '../../test/records.ts';
+import { chooseService, requireFreeNames, requireSite, requireUnused, requireUsable } from './rules.ts';
+import { graphView } from './view.ts';
+
+const fresh = { ...site, id: 'site-0123456789abcde9', name: 'new.example.org', aliases: [] };
+
+describe('a binding', () => {
+  test.each([
+    [{ state: 'detected' as const }, /aegir service enable web1\/nginx/],
+    [{ state: 'disabled' as const }, /it is disabled/],
+    [{ state: 'missing' as const }, /aegir server verify web1/],
+    [{ type: 'db' as const }, /http is needed/],
+  ])('to a service that is %j is refused', (patch, why) => {
+    const bad = service(ids.nginx, ids.web1, 'http', 'nginx', 80, patch);
+    const graph = graphOf({ services: [bad, ...snapshot.services.slice(1)] });
+    expect(() => requireUsable(graph, bad, 'http', 'a site')).toThrow(why);
+  });
+
+  test.each([
+    ['pending' as const, /aegir server accept web1/],
+    ['revoked' as const, /revoked/],
+  ])('on a server that is %s is refused', (state, why) => {
+    const graph = graphOf({
+      servers: [server(ids.web1, 'web1', '192.0.2.11', { state }), ...snapshot.servers.slice(1)],
+    });
+    expect(() => requireUsable(graph, graph.service(ids.nginx), 'http', 'a site')).toThrow(why);
+  });
+
+  test('that is left out is the only enabled service, or an error that names the choices', () => {
+    expect(chooseService(graphOf(), '', 'db', 'a site').id).toBe(ids.mariadb);
+    const second = service('svc-0123456789abcde8', ids.web1, 'db', 'mariadb', 3306);
+    expect(() => chooseService(graphOf({ services: [...snapshot.services, second] }), '', 'db', 'a site')).toThrow(
+      'web1/mariadb',
+    );
+    expect(() => chooseService(graphOf({ services: [] }), '', 'db', 'a site')).toThrow(/none is enabled/);
+  });
+});
+
+describe('names', () => {
+  test.each([[{ name: 'example.org' }], [{ name: 'www.example.org' }], [{ aliases: ['example.org'] }]])(
+    'of another site are refused: %j',
+    (patch) => {
+      expect(() => requireFreeNames(graphOf(), { ...fresh, ...patch })).toThrow(/site example.org has it/);
+    },
+  );
+
+  test('twice in one site are refused', () => {
+    expect(() => requireFreeNames(graphOf(), { ...fresh, aliases: ['new.example.org'] })).toThrow(/twice/);
+  });
+
+  test('of its own are no clash', () => expect(() => requireFreeNames(graphOf(), site)).not.toThrow());
+});
+
+test('a site needs a verified platform and the database its app requires', () => {
+  expect(() => requireSite(graphOf(), fresh)).not.toThrow();
+  expect(() => requireSite(graphOf({ platforms: [{ ...platform, state: 'new' }] }), fresh)).toThrow(
+    /platform verify wordpress/,
+  );
+  expect(() => requireSite(graphOf(), { ...fresh, bindings: { http: ids.nginx } })).toThrow(/needs a db service/);
+});
+
+test('a service in use cannot be disabled', () => {
+  const graph = graphOf();
+  expect(() => requireUnused(graph, graph.service(ids.mariadb))).toThrow('site example.org bind to it');
+  expect(() => requireUnused(graphOf({ sites: [] }), graph.service(ids.mariadb))).not.toThrow();
+});
+
+test('look-ups name what there is', () => {
+  expect(() => graphOf().server('web9')).toThrow('there is: web1, db1');
+  expect(graphOf().service('web1/nginx').id).toBe(ids.nginx);
+  expect(graphOf().site('www.example.org').id).toBe(ids.site);
+});
+
+test('a revoked server gives its name away but keeps its record', () => {
+  const graph = graphOf({
+    servers: [server(ids.web1, 'web1', '192.0.2.11', { state: 'revoked' }), ...snapshot.servers.slice(1)],
+  });
+  expect(() => graph.server('web1')).toThrow(/cannot find/);
+  expect(graph.server(ids.web1).state).toBe('revoked');
+});
+
+test('the view has every node once and edges between nodes that are there', () => {
+  const view = graphView(graphOf());
+  const known = new Set(view.nodes.map((node) => node.id));
+  expect(known.size).toBe(view.nodes.length);
+  expect(view.edges.every((edge) => known.has(edge.from) && known.has(edge.to))).toBe(true);
+  expect(view.edges.filter((edge) => edge.kind === 'binds')).toHaveLength(3);
+});

@@ -1,0 +1,44 @@
+// db.create: the site's database with its user.
+import type { StepHandler } from '../handler.ts';
+import { type HandlerDeps, readParts, readService } from '../parts.ts';
+import { perform, previewOn } from '../perform.ts';
+import { dbSpec, serviceRef } from '../spec.ts';
+
+export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
+  const request = async (serviceId: string, siteId: string, preview: boolean) => {
+    const service = await readService(deps.store, serviceId);
+    const value = dbSpec(await readParts(deps, siteId));
+    return {
+      $case: 'apply' as const,
+      value: { service: serviceRef(service), preview, spec: { $case: 'db' as const, value } },
+    };
+  };
+  return {
+    kind: 'db.create',
+    do: async (args, ctx) => {
+      const { serverId } = await readService(deps.store, args.serviceId);
+      await perform(
+        deps,
+        ctx,
+        'do',
+        serverId,
+        `site/${args.siteId}`,
+        await request(args.serviceId, args.siteId, false),
+      );
+      return { is: 'done' };
+    },
+    undo: async (args, ctx) => {
+      if (args.before === 'present') return { is: 'done' };
+      const service = await readService(deps.store, args.serviceId);
+      await perform(deps, ctx, 'undo', service.serverId, `site/${args.siteId}`, {
+        $case: 'remove',
+        value: { service: serviceRef(service), siteId: args.siteId, preview: false, spec: undefined },
+      });
+      return { is: 'done' };
+    },
+    preview: async (args) => {
+      const { serverId } = await readService(deps.store, args.serviceId);
+      return previewOn(deps, serverId, await request(args.serviceId, args.siteId, true));
+    },
+  };
+}

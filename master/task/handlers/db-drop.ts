@@ -1,0 +1,28 @@
+// db.drop: removes the site's database and its user.
+import type { StepHandler } from '../handler.ts';
+import { type HandlerDeps, readService } from '../parts.ts';
+import { perform, previewOn } from '../perform.ts';
+import { serviceRef } from '../spec.ts';
+
+export function createDbDrop(deps: HandlerDeps): StepHandler<'db.drop'> {
+  const request = async (serviceId: string, siteId: string, preview: boolean) => {
+    const service = await readService(deps.store, serviceId);
+    return {
+      service,
+      request: { $case: 'remove' as const, value: { service: serviceRef(service), siteId, preview, spec: undefined } },
+    };
+  };
+  return {
+    kind: 'db.drop',
+    do: async (args, ctx) => {
+      const made = await request(args.serviceId, args.siteId, false);
+      await perform(deps, ctx, 'do', made.service.serverId, `site/${args.siteId}`, made.request);
+      return { is: 'done' };
+    },
+    undo: { none: 'what is removed cannot come back' },
+    preview: async (args) => {
+      const made = await request(args.serviceId, args.siteId, true);
+      return previewOn(deps, made.service.serverId, made.request);
+    },
+  };
+}

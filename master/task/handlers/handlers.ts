@@ -1,0 +1,41 @@
+// The one list of step handlers.
+import type { Handlers } from '../handler.ts';
+import type { HandlerDeps } from '../parts.ts';
+import { createDbCreate } from './db-create.ts';
+import { createDbDrop } from './db-drop.ts';
+import { createDnsPublish, createDnsUnpublish } from './dns.ts';
+import { createHttpPublish } from './http-publish.ts';
+import { createHttpUnpublish } from './http-unpublish.ts';
+import { createPlatformVerify } from './platform-verify.ts';
+import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
+import {
+  createSiteInstall,
+  createSiteLogin,
+  createSitePrepare,
+  createSiteProbe,
+  createSiteRemove,
+} from './site-host.ts';
+import { createSiteForget, createSiteRecord } from './site-record.ts';
+
+export function createHandlers(deps: HandlerDeps): Handlers {
+  return {
+    'http.publish': createHttpPublish(deps),
+    'http.unpublish': createHttpUnpublish(deps),
+    'db.create': createDbCreate(deps),
+    'db.drop': createDbDrop(deps),
+    'dns.publish': createDnsPublish(deps),
+    'dns.unpublish': createDnsUnpublish(deps),
+    'site.prepare': createSitePrepare(deps),
+    'site.remove': createSiteRemove(deps),
+    'site.install': createSiteInstall(deps),
+    'site.probe': createSiteProbe(deps),
+    'site.login': createSiteLogin(deps),
+    'site.record': createSiteRecord(deps),
+    'site.forget': createSiteForget(deps),
+    'platform.verify': createPlatformVerify(deps),
+    'service.prepare': createServicePrepare(deps),
+    'service.enable': createServiceEnable(deps),
+    'server.detect': createServerDetect(deps),
+    'server.diagnose': createServerDiagnose(deps),
+  };
+}

@@ -1,0 +1,39 @@
+// platform.verify: what the code base is, by the agent; kept with the platform.
+import { AegirError } from '../../../shared/error.ts';
+import { isAppName } from '../../../shared/vocabulary.ts';
+import type { StepHandler } from '../handler.ts';
+import type { HandlerDeps } from '../parts.ts';
+import { perform } from '../perform.ts';
+
+export function createPlatformVerify(deps: HandlerDeps): StepHandler<'platform.verify'> {
+  const { store } = deps;
+  return {
+    kind: 'platform.verify',
+    do: async (args, ctx) => {
+      const platform = await store.platforms.get(args.platformId);
+      if (platform === undefined)
+        throw new AegirError('not_found', `cannot verify platform ${args.platformId}: it is not there any more`);
+      const { id, app, root } = platform;
+      try {
+        const { output } = await perform(deps, ctx, 'do', args.serverId, `platform/${id}`, {
+          $case: 'verifyPlatform',
+          value: { platform: { id, app, root } },
+        });
+        const facts = output.platform;
+        if (facts === undefined || !isAppName(facts.app))
+          throw new AegirError('internal', `cannot verify platform ${platform.name}: the agent gave no facts`);
+        await store.platforms.update(id, { state: 'verified', app: facts.app, facts });
+        ctx.emit({ $case: 'log', value: { level: 'info', text: `${root} is ${facts.app} ${facts.version}`.trim() } });
+      } catch (thrown) {
+        const passing = thrown instanceof AegirError && (thrown.retryable || thrown.code === 'cancelled');
+        if (!args.added && !passing) await store.platforms.update(id, { state: 'failed' });
+        throw thrown;
+      }
+      return { is: 'done' };
+    },
+    undo: async (args) => {
+      if (args.added) await store.platforms.delete(args.platformId);
+      return { is: 'done' };
+    },
+  };
+}

@@ -1,0 +1,96 @@
+// The steps about services and servers: prepare and enable a service, detect and diagnose a server.
+import { AegirError } from '../../../shared/error.ts';
+import type { StepHandler } from '../handler.ts';
+import { type HandlerDeps, readServer, readService } from '../parts.ts';
+import { perform, previewOn } from '../perform.ts';
+import { serviceRef } from '../spec.ts';
+
+const DETECT_TIMEOUT_MS = 60_000;
+
+export function createServicePrepare(deps: HandlerDeps): StepHandler<'service.prepare'> {
+  const request = async (serviceId: string, preview: boolean) => {
+    const service = await readService(deps.store, serviceId);
+    return { service, request: { $case: 'prepareService' as const, value: { service: serviceRef(service), preview } } };
+  };
+  return {
+    kind: 'service.prepare',
+    do: async (args, ctx) => {
+      const made = await request(args.serviceId, false);
+      await perform(deps, ctx, 'do', made.service.serverId, `service/${args.serviceId}`, made.request);
+      return { is: 'done' };
+    },
+    undo: { none: 'a service that is ready harms nobody' },
+    preview: async (args) => {
+      const made = await request(args.serviceId, true);
+      return previewOn(deps, made.service.serverId, made.request);
+    },
+  };
+}
+
+export function createServiceEnable({ store }: HandlerDeps): StepHandler<'service.enable'> {
+  return {
+    kind: 'service.enable',
+    do: async (args) => {
+      const service = await readService(store, args.serviceId);
+      await store.services.update(
+        args.serviceId,
+        service.state === 'missing' ? { stateBefore: 'enabled' } : { state: 'enabled', stateBefore: 'enabled' },
+      );
+      return { is: 'done' };
+    },
+    undo: async (args) => {
+      const service = await readService(store, args.serviceId);
+      await store.services.update(
+        args.serviceId,
+        service.state === 'missing' ? { stateBefore: args.before } : { state: args.before, stateBefore: args.before },
+      );
+      return { is: 'done' };
+    },
+  };
+}
+
+export function createServerDetect(deps: HandlerDeps): StepHandler<'server.detect'> {
+  return {
+    kind: 'server.detect',
+    do: async (args, ctx) => {
+      await deps.agents.refreshInventory(args.serverId, DETECT_TIMEOUT_MS);
+      const services = await deps.store.services.find({ serverId: args.serverId });
+      for (const service of services) {
+        const wanted = service.state === 'missing' && service.stateBefore === 'enabled';
+        const text = `${service.engine}${service.instance === '' ? '' : `:${service.instance}`} is enabled, and was not found`;
+        if (wanted) ctx.emit({ $case: 'message', value: { kind: 'warning', text, value: '', expiresAt: undefined } });
+      }
+      return { is: 'done' };
+    },
+    undo: { none: 'it only looks' },
+  };
+}
+
+/** Findings become log lines; what is not well is told to the person; an error fails the step. */
+export function createServerDiagnose(deps: HandlerDeps): StepHandler<'server.diagnose'> {
+  return {
+    kind: 'server.diagnose',
+    do: async (args, ctx) => {
+      const masterTime = new Date(ctx.now());
+      const { output } = await perform(deps, ctx, 'do', args.serverId, `server/${args.serverId}`, {
+        $case: 'diagnose',
+        value: { masterTime },
+      });
+      const errors: string[] = [];
+      for (const finding of output.findings) {
+        const line = `${finding.subject}: ${finding.text}`;
+        const level = finding.level === 'ok' ? 'info' : finding.level === 'warning' ? 'warn' : 'error';
+        ctx.emit({ $case: 'log', value: { level, text: line } });
+        if (level === 'error') errors.push(line);
+        if (level === 'warn')
+          ctx.emit({ $case: 'message', value: { kind: 'warning', text: line, value: '', expiresAt: undefined } });
+      }
+      if (errors.length > 0) {
+        const { name } = await readServer(deps.store, args.serverId);
+        throw new AegirError('failed_precondition', `cannot call ${name} well: ${errors.join('; ')}`);
+      }
+      return { is: 'done' };
+    },
+    undo: { none: 'it only looks' },
+  };
+}

@@ -1,0 +1,27 @@
+// How often and how long things are tried.
+
+export interface Limits {
+  /** Tasks at work at once. */
+  readonly tasks: number;
+  readonly leaseMs: number;
+  /** How often a step that failed for a passing reason is tried in all. */
+  readonly attempts: number;
+  /** And for how long at most. */
+  readonly retryForMs: number;
+  readonly firstBackoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+export const LIMITS: Limits = {
+  tasks: 16,
+  leaseMs: 15_000,
+  attempts: 5,
+  retryForMs: 5 * 60_000,
+  firstBackoffMs: 1000,
+  maxBackoffMs: 30_000,
+};
+
+/** Milliseconds before attempt number `after` + 1. */
+export function backoffMs(limits: Limits, after: number): number {
+  return Math.min(limits.maxBackoffMs, limits.firstBackoffMs * 2 ** Math.min(after - 1, 20));
+}

@@ -1,0 +1,83 @@
+// One action on one agent, as part of a step: named so that a repeat is known, fenced, its events passed on, its result
+// acknowledged only when it is durable here.
+import { AegirError, isErrorCode } from '../../shared/error.ts';
+import type { ActionEvent, ActionOutput, ActionResult } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ActionRequest } from '../session/agents.ts';
+import type { StepContext } from './handler.ts';
+import { type HandlerDeps, readServer } from './parts.ts';
+
+export interface Performed {
+  readonly output: ActionOutput;
+  readonly changes: readonly string[];
+}
+
+const EXPIRES_MS = 10 * 60_000;
+const PREVIEW_TIMEOUT_MS = 10_000;
+
+/** Throws what the agent answered as an error; unavailable when no session came in ten minutes. */
+export async function perform(
+  deps: HandlerDeps,
+  ctx: StepContext,
+  direction: 'do' | 'undo',
+  serverId: string,
+  resource: string,
+  request: ActionRequest,
+): Promise<Performed> {
+  const server = await readServer(deps.store, serverId);
+  if (server.state === 'revoked') {
+    throw new AegirError('failed_precondition', `cannot act on ${server.name}: it was revoked`);
+  }
+  const order = {
+    id: `${ctx.taskId}.${ctx.step}.${direction}.${ctx.attempt}`,
+    attempt: ctx.attempt,
+    generation: ctx.generation,
+    resource,
+    taskId: ctx.taskId,
+    step: ctx.step,
+    expiresAt: ctx.now() + EXPIRES_MS,
+    request,
+  };
+  let messages = 0;
+  const { result, acknowledge } = await deps.agents.perform(serverId, order, {
+    signal: ctx.signal,
+    onEvent: (event) => {
+      // Messages come with the result too, and that one survives a crash: they are told from there.
+      if (event.body?.$case !== 'message') pass(ctx, event);
+    },
+    onWaiting: () =>
+      ctx.emit({ $case: 'log', value: { level: 'warn', text: `waiting for the agent of ${server.name} to connect` } }),
+  });
+  ctx.afterDurable(acknowledge);
+  const performed = { output: outputOf(result), changes: result.changes };
+  for (const message of performed.output.messages) {
+    messages += 1;
+    ctx.emit({ $case: 'message', value: message });
+  }
+  if (performed.changes.length === 0 && messages === 0)
+    ctx.emit({ $case: 'log', value: { level: 'info', text: 'nothing had to be changed' } });
+  return performed;
+}
+
+function pass(ctx: StepContext, event: ActionEvent): void {
+  if (event.body !== undefined) ctx.emit(event.body);
+}
+
+/** What an engine would change now. */
+export async function previewOn(
+  deps: HandlerDeps,
+  serverId: string,
+  request: ActionRequest,
+): Promise<readonly string[]> {
+  const result = await deps.agents.ask(serverId, request, PREVIEW_TIMEOUT_MS);
+  outputOf(result);
+  return result.changes;
+}
+
+function outputOf(result: ActionResult): ActionOutput {
+  const { outcome } = result;
+  if (outcome?.$case === 'ok') return outcome.value;
+  const error = outcome?.value;
+  if (error === undefined) throw new AegirError('internal', 'cannot read the result of an action: it is empty');
+  const code = isErrorCode(error.code) ? error.code : 'unknown';
+  throw new AegirError(code, error.message, { retryable: error.retryable });
+}

@@ -1,0 +1,54 @@
+// What each step of a plan would change now, asked from the agents' engines. Reads only.
+import { toAegirError } from '../../shared/error.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import type { Store, Table } from '../store/store.ts';
+import type { Handlers, StepHandler } from './handler.ts';
+
+export interface StepPreview {
+  readonly changes: readonly string[];
+  /** Why changes could not be told; empty otherwise. */
+  readonly note: string;
+}
+
+export async function previewPlan(
+  plan: Plan,
+  handlers: Handlers,
+  signal: AbortSignal,
+): Promise<readonly StepPreview[]> {
+  return Promise.all(
+    plan.steps.map(async (step): Promise<StepPreview> => {
+      const handler = handlers[step.kind] as unknown as StepHandler<'server.detect'>;
+      if (handler.preview === undefined) return { changes: [], note: '' };
+      try {
+        return { changes: await handler.preview(step.args as never, signal), note: '' };
+      } catch (thrown) {
+        return { changes: [], note: `not known: ${toAegirError(thrown, 'preview').message}` };
+      }
+    }),
+  );
+}
+
+/** The store with records that a plan would save, so that previews can be made before anything is saved. */
+export function withDraft(
+  store: Store,
+  draft: { site?: SiteRecord; platform?: PlatformRecord; secrets?: readonly SecretRecord[] },
+): Store {
+  return {
+    ...store,
+    sites: over(store.sites, draft.site === undefined ? [] : [draft.site]),
+    platforms: over(store.platforms, draft.platform === undefined ? [] : [draft.platform]),
+    secrets: over(store.secrets, draft.secrets ?? []),
+  };
+}
+
+function over<R extends { readonly id: string }>(table: Table<R>, drafts: readonly R[]): Table<R> {
+  if (drafts.length === 0) return table;
+  return {
+    find: (where) => table.find(where),
+    insert: (record) => table.insert(record),
+    update: (id, patch) => table.update(id, patch),
+    delete: (id) => table.delete(id),
+    get: async (id) => drafts.find((draft) => draft.id === id) ?? table.get(id),
+  };
+}

@@ -1,0 +1,111 @@
+// Keeps tasks going: claims what is due, renews leases, tells cancelled tasks, and lets go in order when the master stops.
+import type { TaskRecord } from '../store/model.ts';
+import { type TaskControl, type WorkDeps, workTask } from './work.ts';
+
+export interface RunnerDeps extends WorkDeps {
+  /** Names this master's process; fresh with every start. */
+  readonly owner: string;
+  readonly log: { error(fields: Record<string, unknown>, text: string): void };
+}
+
+export interface Runner {
+  start(): void;
+  /** Looks for work now: something was asked, or cancelled. */
+  wake(): void;
+  /** Lets go of everything at work; it goes on at the next start. Resolves when nothing is at work. */
+  stop(): Promise<void>;
+}
+
+const POLL_MS = 1000;
+
+export function createRunner(deps: RunnerDeps): Runner {
+  const working = new Map<string, { readonly control: TaskControl; readonly ended: Promise<void> }>();
+  let stopping = false;
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> | undefined;
+  let lookAgain = false;
+  let renewedAt = 0;
+
+  const work = (task: TaskRecord) => {
+    const control: TaskControl = { leave: new AbortController(), cancel: new AbortController() };
+    const ended = workTask(deps, task, control)
+      .catch((thrown: unknown) => {
+        // A lost lease is another master's work now; anything else is tried again when the lease has run out.
+        if (!control.leave.signal.aborted) deps.log.error({ task: task.id, err: thrown }, 'cannot go on with a task');
+      })
+      .finally(() => {
+        working.delete(task.id);
+        wake();
+      });
+    working.set(task.id, { control, ended });
+  };
+
+  const renew = async () => {
+    if (deps.now() - renewedAt < deps.limits.leaseMs / 3 || working.size === 0) return;
+    const asked = [...working.keys()];
+    const held = new Set(await deps.store.tasks.renew(deps.owner, deps.now(), deps.limits.leaseMs));
+    renewedAt = deps.now();
+    for (const id of asked) {
+      if (held.has(id)) continue;
+      // It may have ended, or begun to wait, while we asked: then leaving it changes nothing.
+      working.get(id)?.control.leave.abort();
+    }
+  };
+
+  const tellCancelled = async () => {
+    for (const [id, { control }] of working) {
+      const task = await deps.store.tasks.get(id);
+      const pointOfNoReturn = task?.plan['pointOfNoReturn'];
+      if (task?.cancelRequested !== true || task.undoCause !== null) continue;
+      // Past the point of no return the running step goes on; the refusal is told between steps.
+      const steps = typeof pointOfNoReturn === 'number' ? await deps.store.steps.ofTask(id) : [];
+      const past = steps.some(
+        (step) => typeof pointOfNoReturn === 'number' && step.index >= pointOfNoReturn && step.attempts > 0,
+      );
+      if (!past) control.cancel.abort();
+    }
+  };
+
+  const look = async (): Promise<void> => {
+    await renew();
+    await tellCancelled();
+    const free = deps.limits.tasks - working.size;
+    if (free <= 0 || stopping) return;
+    for (const task of await deps.store.tasks.claim(deps.owner, deps.now(), deps.limits.leaseMs, free)) {
+      if (renewedAt === 0) renewedAt = deps.now();
+      work(task);
+    }
+  };
+
+  const tick = () => {
+    clearTimeout(timer);
+    if (stopping) return;
+    if (looking !== undefined) {
+      lookAgain = true;
+      return;
+    }
+    looking = look()
+      .catch((thrown: unknown) => deps.log.error({ err: thrown }, 'cannot look for tasks'))
+      .finally(() => {
+        looking = undefined;
+        if (stopping) return;
+        if (lookAgain) {
+          lookAgain = false;
+          tick();
+        } else timer = setTimeout(tick, POLL_MS);
+      });
+  };
+  const wake = tick;
+
+  return {
+    start: tick,
+    wake,
+    stop: async () => {
+      stopping = true;
+      clearTimeout(timer);
+      await looking;
+      for (const { control } of working.values()) control.leave.abort();
+      await Promise.all([...working.values()].map(({ ended }) => ended));
+    },
+  };
+}

@@ -1,0 +1,111 @@
+// From records to the specs that agents get. Pure; secrets come in opened and go out on the agent's wire only.
+
+import { AegirError } from '../../shared/error.ts';
+import type {
+  DbConnection,
+  DbSpec,
+  DnsSpec,
+  HttpSpec,
+  PlatformSpec,
+  ServiceRef,
+  SiteSpec,
+} from '../../shared/gen/aegir/v1/spec.ts';
+import { siteUrl } from '../graph/site-url.ts';
+import type { PlannedRecord } from '../plan/plan.ts';
+import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
+
+const MARIADB_PORT = 3306;
+
+/** Everything around one site. */
+export interface SiteParts {
+  readonly site: SiteRecord;
+  readonly platform: PlatformRecord;
+  readonly http: ServiceRecord;
+  readonly web: ServerRecord;
+  /** null for sites without a database. */
+  readonly db: { readonly service: ServiceRecord; readonly server: ServerRecord; readonly password: string } | null;
+  readonly salt: string;
+}
+
+export function serviceRef(service: ServiceRecord): ServiceRef {
+  return { id: service.id, serverId: service.serverId, type: service.type, engine: service.engine, version: '' };
+}
+
+export function platformSpec(platform: PlatformRecord): PlatformSpec {
+  return { id: platform.id, app: platform.app, root: platform.root };
+}
+
+export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpSpec {
+  const { site, platform } = parts;
+  return {
+    siteId: site.id,
+    name: site.name,
+    aliases: [...site.aliases],
+    app: platform.app,
+    platform: platformSpec(platform),
+    url: siteUrl(site.name, parts.http),
+    state,
+    php: undefined,
+  };
+}
+
+/** Web and database on one server with a socket: by the socket; otherwise by the database server's first address. */
+function bySocket(parts: SiteParts): boolean {
+  return parts.db !== null && parts.db.server.id === parts.web.id && parts.db.service.detected.socket !== '';
+}
+
+export function dbSpec(parts: SiteParts): DbSpec {
+  const { site, db, web } = parts;
+  if (db === null) throw new AegirError('internal', `cannot make a database for ${site.name}: it binds to none`);
+  return {
+    siteId: site.id,
+    database: site.database,
+    user: site.dbUser,
+    password: db.password,
+    from: bySocket(parts) ? ['localhost'] : [...new Set(web.facts.sourceAddresses)],
+  };
+}
+
+export function dbConnection(parts: SiteParts): DbConnection | undefined {
+  const { site, db } = parts;
+  if (db === null) return undefined;
+  const socket = bySocket(parts) ? db.service.detected.socket : '';
+  const [host] = db.server.facts.addresses;
+  if (socket === '' && host === undefined) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot reach the database of ${site.name}: ${db.server.name} has no address`,
+    );
+  }
+  return {
+    driver: db.service.engine === 'postgresql' ? 'pgsql' : 'mysql',
+    host: socket === '' ? (host ?? '') : '',
+    port: socket === '' ? (db.service.detected.ports[0] ?? MARIADB_PORT) : 0,
+    socket,
+    database: site.database,
+    user: site.dbUser,
+    password: db.password,
+  };
+}
+
+export function siteSpec(parts: SiteParts): SiteSpec {
+  const { site } = parts;
+  return {
+    id: site.id,
+    name: site.name,
+    aliases: [...site.aliases],
+    url: siteUrl(site.name, parts.http),
+    platform: platformSpec(parts.platform),
+    db: dbConnection(parts),
+    title: site.title,
+    locale: site.locale,
+    profile: site.profile,
+    adminName: site.adminName,
+    adminMail: site.adminMail,
+    salt: parts.salt,
+  };
+}
+
+export function dnsSpec(siteId: string, records: readonly PlannedRecord[]): DnsSpec {
+  return { siteId, zone: '', records: records.map((record) => ({ ...record })) };
+}
