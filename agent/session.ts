@@ -55,12 +55,15 @@ export function createSession(options: SessionOptions): Session {
   const stopping = new AbortController();
   let identity = options.identity;
   let lastEnd = '';
+  let saving: Promise<void> = Promise.resolve();
 
+  /** One after the other: the last one asked for is the one that stays. */
+  const save = (next: AgentIdentity) => saving.then(() => options.store.save(next));
   const keepMasters = (welcome: Welcome) => {
     const masters = welcome.masters.filter(isAddress).slice(0, 50);
     if (masters.length === 0 || masters.join() === identity.masters.join()) return;
     identity = { ...identity, masters };
-    options.store.save(identity).catch((error: unknown) => log.error({ err: error }, 'cannot keep the masters'));
+    saving = save(identity).catch((error: unknown) => log.error({ err: error }, 'cannot keep the masters'));
   };
 
   const open = async (address: string): Promise<StreamEnd> => {
@@ -80,7 +83,7 @@ export function createSession(options: SessionOptions): Session {
       },
       async onRenewed(renewed) {
         const merged = { ...renewed, masters: identity.masters };
-        await options.store.save(merged);
+        await save(merged);
         identity = merged;
         log.info({ until: new Date(validity(merged.certificatePem).to) }, 'certificate renewed');
       },
@@ -107,7 +110,6 @@ export function createSession(options: SessionOptions): Session {
   return {
     async run() {
       for (;;) {
-        if (stopping.signal.aborted) return 'stopped';
         const delay = backoff.next();
         if (delay > 0) await pause(delay, stopping.signal);
         const is = await round().catch((error: unknown): StreamEnd['is'] => {
@@ -115,6 +117,7 @@ export function createSession(options: SessionOptions): Session {
           return 'lost';
         });
         if (is === 'stopped' || is === 'revoked') {
+          await saving;
           options.onState?.({ is, master: '', serverState: '', why: lastEnd });
           return is;
         }

@@ -115,7 +115,9 @@ function converse(
   const renewWhenDue = (ms: number) => {
     timers.at('renew', ms, async () => {
       try {
-        await options.onRenewed(await renew(client, options.identity));
+        const renewed = await renew(client, options.identity);
+        if (ended) return; // the one we have is good for a while, and the next session renews
+        await options.onRenewed(renewed);
         end('renewed', 'the certificate was renewed');
       } catch (error) {
         if (ended) return;

@@ -1,0 +1,51 @@
+// Runs small PHP programs of ours as the site's user: code in the argument vector (no secrets in it), everything else as
+// JSON on standard input, one JSON value back on a marked line.
+import { AegirError } from '../../shared/error.ts';
+import type { ActionContext } from '../engine/engine.ts';
+import type { SiteLayout } from '../host/site-layout.ts';
+
+const MARK = 'AEGIR-ANSWER:';
+const TIMEOUT_MS = 5 * 60_000;
+const TAIL = 400;
+
+/** The code gets $in (the decoded input) and calls answer($value) once at its end. */
+export async function runPhp(
+  code: string,
+  input: object,
+  layout: SiteLayout,
+  doing: string,
+  ctx: ActionContext,
+): Promise<unknown> {
+  const program = `error_reporting(E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED); ini_set('display_errors', 'stderr');
+$in = json_decode(stream_get_contents(STDIN), true, 64, JSON_THROW_ON_ERROR);
+function answer($value) { echo "\\n${MARK}" . json_encode($value) . "\\n"; }
+${code}`;
+  const {
+    code: status,
+    stdout,
+    stderr,
+  } = await ctx.host.run({
+    argv: ['php', '-d', `sys_temp_dir=${layout.tmp}`, '-d', 'memory_limit=512M', '-r', program],
+    cwd: layout.root,
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: layout.private, TMPDIR: layout.tmp, LANG: 'C.UTF-8' },
+    input: JSON.stringify(input),
+    user: layout.user,
+    timeoutMs: TIMEOUT_MS,
+    signal: ctx.signal,
+  });
+  const line = stdout.split('\n').findLast((each) => each.startsWith(MARK));
+  if (status === 0 && line !== undefined) return JSON.parse(line.slice(MARK.length));
+  throw new AegirError(
+    'internal',
+    `cannot ${doing}: PHP ended with status ${status}: ${inWords(`${stderr}\n${stdout}`)}`,
+  );
+}
+
+/** Pages that apps die with, as text. */
+function inWords(output: string): string {
+  const text = output
+    .replace(/<style[\s\S]*?<\/style>|<script[\s\S]*?<\/script>|<[^>]*>/g, ' ')
+    .replace(/&#?\w+;/g, ' ');
+  const plain = text.replace(/\s+/g, ' ').trim();
+  return plain === '' ? 'it said nothing' : plain.slice(-TAIL);
+}

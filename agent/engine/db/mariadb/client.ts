@@ -1,0 +1,85 @@
+// Talks to MariaDB by its own client program over the socket: SQL on standard input, rows back, errors for people.
+import { AegirError, type ErrorCode } from '../../../../shared/error.ts';
+import type { Daemon, Host } from '../../../host/host.ts';
+
+export interface Client {
+  /** Rows of tab-separated fields, unescaped; '\N' is null. Throws AegirError. */
+  query(sql: string, doing: string, signal?: AbortSignal): Promise<readonly (readonly (string | null)[])[]>;
+}
+
+const TIMEOUT_MS = 60_000;
+
+export function createClient(host: Host, daemon: Daemon): Client {
+  return {
+    query: async (sql, doing, signal) => {
+      const { code, stdout, stderr } = await host.run({
+        argv: [
+          'mariadb',
+          '--no-defaults',
+          '--batch',
+          '--skip-column-names',
+          '--default-character-set=utf8mb4',
+          `--socket=${daemon.socket}`,
+          // The run user of an embedded server, root on a systemd host: each by socket authentication.
+          `--user=${host.kind === 'embedded' ? daemon.user : 'root'}`,
+        ],
+        input: sql,
+        timeoutMs: TIMEOUT_MS,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      if (code !== 0) throw failure(stderr, doing, daemon, host);
+      return stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => line.split('\t').map(unescaped));
+    },
+  };
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0', '\\': '\\' };
+
+function unescaped(field: string): string | null {
+  if (field === '\\N' || field === 'NULL') return null;
+  return field.replace(/\\(.)/g, (_, char: string) => ESCAPES[char] ?? char);
+}
+
+interface Known {
+  readonly code: ErrorCode;
+  readonly retryable?: boolean;
+  readonly text: string;
+}
+
+/** By the server's or client's error number (MariaDB manual, "Error Codes"). Its text may quote SQL: it is not passed on for others. */
+function failure(stderr: string, doing: string, daemon: Daemon, host: Host): AegirError {
+  const number = Number(/ERROR (\d+)/.exec(stderr)?.[1] ?? 0);
+  const start =
+    host.kind === 'systemd'
+      ? '; start it, for example: systemctl start mariadb'
+      : '; see the log of the embedded server';
+  const known: Readonly<Record<number, Known>> = {
+    2002: { code: 'unavailable', text: `MariaDB does not answer on ${daemon.socket}${start}` },
+    2013: { code: 'unavailable', text: 'MariaDB ended in the middle of it' },
+    2006: { code: 'unavailable', text: 'MariaDB ended in the middle of it' },
+    1053: { code: 'unavailable', text: 'MariaDB is shutting down' },
+    1040: { code: 'unavailable', text: 'MariaDB has too many connections' },
+    1698: {
+      code: 'permission_denied',
+      text: `the agent may not administer MariaDB by its socket; let its user in with unix_socket authentication`,
+    },
+    1045: {
+      code: 'permission_denied',
+      text: `the agent may not administer MariaDB by its socket; let its user in with unix_socket authentication`,
+    },
+    1021: { code: 'resource_exhausted', text: 'the disk of MariaDB is full; make room there' },
+    1030: {
+      code: 'resource_exhausted',
+      text: 'the storage engine of MariaDB failed, for example for want of disk space',
+    },
+    1290: { code: 'failed_precondition', text: 'MariaDB is read-only' },
+    1836: { code: 'failed_precondition', text: 'MariaDB is read-only' },
+  };
+  const full = /Errcode: 28|No space left/i.test(stderr);
+  const found = full ? known[1021] : known[number];
+  if (found !== undefined) return new AegirError(found.code, `cannot ${doing}: ${found.text}`, { cause: stderr });
+  return new AegirError('internal', `cannot ${doing}: MariaDB answered with error ${number}`, { cause: stderr });
+}

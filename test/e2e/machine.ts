@@ -1,0 +1,184 @@
+// A whole fleet on this machine for tests: master and two embedded servers as real processes that can be killed and
+// started again, each with an environment of its own. Everything is under one temporary directory.
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Child } from '../../deploy/up/child.ts';
+import { type Layout, openLayout } from '../../deploy/up/layout.ts';
+import {
+  connectWhenReady,
+  type ExtraEnv,
+  LOOPBACK,
+  SERVERS,
+  startAgent,
+  startMaster,
+  until,
+} from '../../deploy/up/processes.ts';
+import type { Connection } from '../../master/cli/connection.ts';
+import {
+  type ChangeResponse,
+  PlatformServiceService,
+  ServerServiceService,
+  ServiceServiceService,
+  type Task,
+  TaskServiceService,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+
+export type ProcessName = 'master' | 'web1' | 'db1';
+
+export interface Machine {
+  readonly layout: Layout;
+  connection(): Connection;
+  /** Starts it, or starts it again; resolves when it serves. */
+  start(name: ProcessName, env?: ExtraEnv): Promise<void>;
+  process(name: ProcessName): Child;
+  stop(name: ProcessName): Promise<void>;
+  /** Both servers connected and their services enabled. */
+  ready(): Promise<void>;
+  /** Ends everything; throws when a process of it is left. */
+  close(): Promise<void>;
+}
+
+const never = new AbortController().signal;
+
+export async function createMachine(): Promise<Machine> {
+  const dir = mkdtempSync(join(tmpdir(), 'aegir-e2e-'));
+  const layout = await openLayout(dir);
+  const processes = new Map<ProcessName, Child>();
+  let link: Connection | undefined;
+  const connection = () => {
+    if (link === undefined) throw new Error('the master was not started');
+    return link;
+  };
+  const process = (name: ProcessName) => {
+    const child = processes.get(name);
+    if (child === undefined) throw new Error(`${name} was not started`);
+    return child;
+  };
+  const machine: Machine = {
+    layout,
+    connection,
+    process,
+    start: async (name, env = {}) => {
+      if (name === 'master') {
+        const master = startMaster(layout, env);
+        processes.set('master', master);
+        link?.close();
+        link = await connectWhenReady(
+          layout,
+          `${LOOPBACK}:${layout.ports.api}`,
+          join(layout.master, 'admin.token'),
+          master,
+          never,
+        );
+        return;
+      }
+      const server = SERVERS.find((each) => each.name === name);
+      if (server === undefined) throw new Error(`there is no server ${name}`);
+      processes.set(name, await startAgent(layout, connection(), server, env));
+    },
+    stop: async (name) => process(name).stop(),
+    ready: async () => {
+      await until('both servers to be connected', undefined, never, async () => {
+        const { servers } = await connection().call(ServerServiceService.listServers, { pageSize: 0, pageToken: '' });
+        return ['web1', 'db1'].every((name) =>
+          servers.some((server) => server.name === name && server.connected && server.state === 'accepted'),
+        );
+      });
+      await until('services to be enabled', undefined, never, async () => {
+        const { services } = await connection().call(ServiceServiceService.listServices, {
+          pageSize: 0,
+          pageToken: '',
+          server: '',
+          type: '',
+        });
+        return ['web1/nginx', 'web1/null', 'db1/mariadb'].every((name) =>
+          services.some((service) => service.name === name && service.state === 'enabled'),
+        );
+      });
+    },
+    close: async () => {
+      link?.close();
+      await Promise.all([...processes].filter(([name]) => name !== 'master').map(([, child]) => child.stop()));
+      await processes.get('master')?.stop();
+      const left = processesUnder(dir);
+      rmSync(dir, { recursive: true, force: true });
+      if (left.length > 0) throw new Error(`processes are left: ${left.join('; ')}`);
+    },
+  };
+  return machine;
+}
+
+/** Starts everything from nothing. */
+export async function startMachine(env: ExtraEnv = {}): Promise<Machine> {
+  const machine = await createMachine();
+  try {
+    await machine.start('master', env);
+    await machine.start('web1', env);
+    await machine.start('db1', env);
+    await machine.ready();
+    return machine;
+  } catch (error) {
+    await machine.close().catch(() => {});
+    throw error;
+  }
+}
+
+export async function addWordpress(machine: Machine): Promise<void> {
+  const change = await machine.connection().call(PlatformServiceService.addPlatform, {
+    name: 'wordpress',
+    root: '/usr/share/wordpress',
+    service: 'web1/nginx',
+    app: '',
+    options: undefined,
+  });
+  const { task } = await finish(machine, change);
+  if (task.state !== 'succeeded') throw new Error(`platform add: ${task.state}: ${task.reason}`);
+}
+
+export interface Finished {
+  readonly task: Task;
+  readonly events: readonly Event[];
+}
+
+const TASK_TIMEOUT_MS = 120_000;
+
+/** Follows a task to its end, over restarts of the master. */
+export async function finish(machine: Machine, change: ChangeResponse): Promise<Finished> {
+  const { taskId } = change;
+  let task: Task | undefined;
+  for (const deadline = Date.now() + TASK_TIMEOUT_MS; ; ) {
+    try {
+      task = await machine.connection().call(TaskServiceService.getTask, { taskId });
+      if (['succeeded', 'failed', 'cancelled', 'stuck'].includes(task.state)) break;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'unavailable') throw error;
+    }
+    if (Date.now() > deadline)
+      throw new Error(`task ${taskId} does not end: ${task?.state} ${task?.reason} ${JSON.stringify(task?.steps)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const events: Event[] = [];
+  if (task.state !== 'stuck') {
+    for await (const event of machine.connection().stream(TaskServiceService.watchTask, { taskId, afterSeq: 0n }))
+      events.push(event);
+  }
+  return { task, events };
+}
+
+/** Processes whose command line or working directory names the directory. */
+export function processesUnder(dir: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        const cwd = readlinkSync(`/proc/${pid}/cwd`);
+        return line.includes(dir) || cwd.startsWith(dir) ? [`${pid} ${line}`] : [];
+      } catch {
+        // It ended while we looked.
+        return [];
+      }
+    });
+}

@@ -1,0 +1,61 @@
+// Row 1: `npm run up -- --check` from nothing exits 0 and leaves nothing running.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { processesUnder } from './machine.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const dir = mkdtempSync(join(tmpdir(), 'aegir-up-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function up(args: readonly string[], onOutput: (text: string, pid: number) => void = () => {}): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, XDG_CONFIG_HOME: join(dir, 'config') };
+    const child = spawn(process.execPath, [join(root, 'deploy/up/main.ts'), ...args], { env });
+    let output = '';
+    const take = (part: Buffer) => {
+      output += part.toString();
+      onOutput(output, child.pid ?? 0);
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.on('error', reject);
+    child.on('exit', (code) => resolve({ code, output }));
+  });
+}
+
+test('up --check does the main job from nothing and leaves nothing', async () => {
+  const { code, output } = await up(['--check', '--dir', join(dir, 'check')]);
+  expect(output).toContain('login link does not log in a second time');
+  expect(code, output).toBe(0);
+  expect(processesUnder(dir)).toEqual([]);
+});
+
+test('Ctrl-C stops everything, and a second up finds all as it was', async () => {
+  const place = join(dir, 'twice');
+  const run = () => {
+    let told = false;
+    return up(['--dir', place], (text, pid) => {
+      if (told || !text.includes('Ctrl-C stops it')) return;
+      told = true;
+      process.kill(pid, 'SIGINT');
+    });
+  };
+  const first = await run();
+  expect(first.code, first.output).toBe(0);
+  expect(first.output).toMatch(/Run the installer/);
+  expect(processesUnder(dir)).toEqual([]);
+  const second = await run();
+  expect(second.code, second.output).toBe(0);
+  expect(second.output).not.toMatch(/Run the installer/);
+  expect(second.output).toMatch(/Login link\s+http/);
+  expect(processesUnder(dir)).toEqual([]);
+  expect(existsSync(join(place, 'master/admin.token'))).toBe(true);
+});
