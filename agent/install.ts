@@ -7,9 +7,12 @@ import { isSea } from 'node:sea';
 import { AegirError } from '../shared/error.ts';
 
 export interface InstallDeps {
-  /** Joins unless the host has an identity; answers a line for the person. */
-  readonly join: () => Promise<string>;
-  readonly say: (line: string) => void;
+  hasIdentity(): Promise<boolean>;
+  /** Joins; answers a line for the person. */
+  join(): Promise<string>;
+  /** Join even when the host has an identity. */
+  readonly again: boolean;
+  say(line: string): void;
 }
 
 const HOME = '/usr/lib/aegir';
@@ -36,7 +39,8 @@ export async function install(deps: InstallDeps): Promise<void> {
   symlinkSync(join(HOME, 'aegir-agent'), COMMAND);
   replace(join(HOME, 'aegir-agent.service'), UNIT, 0o644);
   deps.say(`Installed ${COMMAND} and ${UNIT}.`);
-  deps.say(await deps.join());
+  if (deps.again || !(await deps.hasIdentity())) deps.say(await deps.join());
+  else deps.say('This host has joined already and keeps its identity; use --again for a new one.');
   for (const args of [['daemon-reload'], ['enable', '--quiet', 'aegir-agent'], ['restart', 'aegir-agent']]) {
     execFileSync('systemctl', args, { stdio: ['ignore', 'ignore', 'inherit'] });
   }

@@ -1,5 +1,6 @@
 // The agent's program: run, join, status. The only place that wires the agent's long-lived parts.
 import { randomUUID } from 'node:crypto';
+import { join as joinPath } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import type { Logger } from 'pino';
 import { AegirError, toAegirError } from '../shared/error.ts';
@@ -11,12 +12,14 @@ import { createDispatch } from './dispatch.ts';
 import { createEngines } from './engine/engines.ts';
 import { createHost, ownFiles } from './host-of.ts';
 import { createIdentityStore } from './identity.ts';
+import { install } from './install.ts';
 import { createDetectors } from './inventory/detectors.ts';
 import { createInventory } from './inventory.ts';
 import { type JoinArguments, join } from './join.ts';
 import { openJournal } from './journal.ts';
 import { createLogger } from './logger.ts';
-import { createNoMesh } from './mesh/no-mesh.ts';
+import { createMeshConnection } from './mesh/connection.ts';
+import { openMeshKey } from './mesh/key.ts';
 import { createSession } from './session.ts';
 import { createStatusFile, readStatus } from './status.ts';
 import { createUpstream } from './upstream.ts';
@@ -46,7 +49,14 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const host = await createHost(config, log);
   const engines = createEngines();
   const apps = createApps();
-  const mesh = createNoMesh();
+  const mesh = createMeshConnection({
+    key: openMeshKey(joinPath(config.stateDir, 'mesh.seed')),
+    identity: async () => {
+      const { certificatePem, keyPem, caPem } = (await store.load()) ?? identity;
+      return { certificate: certificatePem, key: keyPem, ca: caPem };
+    },
+    log: (level, text) => log[level](text),
+  });
   const upstream = createUpstream();
   const inventory = createInventory({
     host,
@@ -155,6 +165,23 @@ function createProgram(setCode: (code: number) => void): Command {
     .action(async (options: CommonOptions & JoinArguments) => {
       const config = loadConfig(options.config, options.state);
       process.stdout.write(`${await join(options, config, process.env)}\n`);
+    });
+
+  common(program.command('install').description('install this binary as a service, join a master, start'))
+    .requiredOption('--master <host:port>', "the master's enrolment address")
+    .requiredOption('--ca-pin <sha256:…>', "SHA-256 of the master's authority, as it printed it")
+    .option('--token-file <file>', 'file that holds the join token; - for standard input')
+    .option('--token <token>', 'join token; other users of this host may see it')
+    .option('--name <name>', "name of the server (default the host's)")
+    .option('--again', 'replace the identity that this host has')
+    .action(async (options: CommonOptions & JoinArguments) => {
+      const config = loadConfig(options.config, options.state);
+      await install({
+        hasIdentity: async () => (await createIdentityStore(ownFiles(), config.stateDir).load()) !== undefined,
+        join: () => join(options, config, process.env),
+        again: options.again === true,
+        say: (line) => process.stdout.write(`${line}\n`),
+      });
     });
 
   common(program.command('status').description('who this host is and whether its agent runs')).action(

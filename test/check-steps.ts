@@ -11,6 +11,6 @@ export const checkSteps: readonly Step[] = [
   { name: 'lint and format', argv: ['biome', 'check', '--error-on-warnings', '.'] },
   {
     name: 'unit',
-    argv: ['vitest', 'run', '--config', 'test/vitest.config.ts', '--project', 'unit', '--reporter', 'dot'],
+    argv: ['vitest', 'run', '--config', 'test/vitest.config.ts', '--project', 'unit', '--silent=passed-only'],
   },
 ];

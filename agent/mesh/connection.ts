@@ -4,14 +4,17 @@ import type { KeyPair } from 'nkeys.js';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Mesh } from './mesh.ts';
 
-export interface MeshIdentity {
-  /** PEM: certificate, key, certificate authority; asked for at every connect, so that a renewed one is used. */
-  (): { readonly certificate: string; readonly key: string; readonly ca: string };
+export interface MeshCertificate {
+  /** PEM: certificate, key, certificate authority. */
+  readonly certificate: string;
+  readonly key: string;
+  readonly ca: string;
 }
 
 export interface MeshDeps {
   readonly key: KeyPair;
-  readonly identity: MeshIdentity;
+  /** Asked for at every connect, so that a renewed one is used. */
+  identity(): Promise<MeshCertificate>;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -27,7 +30,7 @@ export function createMeshConnection(deps: MeshDeps): Mesh {
   let wake = () => {};
 
   const once = async (leave: MeshCredentials): Promise<void> => {
-    const { certificate, key, ca } = deps.identity();
+    const { certificate, key, ca } = await deps.identity();
     const made = await connect({
       servers: leave.servers,
       authenticator: jwtAuthenticator(() => credentials?.jwt ?? leave.jwt, deps.key.getSeed()),

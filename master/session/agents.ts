@@ -18,7 +18,11 @@ export interface ActionOrder {
 }
 
 export interface PerformOptions {
-  /** Aborting asks the agent to cancel and rejects with cancelled once it answered, or after 30 s. */
+  /**
+   * Aborting asks the agent to cancel and rejects with cancelled once it answered, or after 30 s. Aborted with an
+   * AegirError of another code than cancelled (the lease is lost, the master stops), the order is only let go and
+   * rejects with that error: the action goes on, and its result meets whoever performs the same id next.
+   */
   readonly signal: AbortSignal;
   readonly onEvent: (event: ActionEvent) => void;
   /** Told when there is no session and the order waits for one. */

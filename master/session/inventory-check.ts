@@ -1,0 +1,90 @@
+// What an agent says about its host, bounded and formed: it may be wrong or hostile, and goes into the graph, into
+// database grants and onto people's screens.
+import { isIP } from 'node:net';
+import { AegirError } from '../../shared/error.ts';
+import type { DetectedService, Disk, HostFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import { isServiceType } from '../../shared/vocabulary.ts';
+import type { SessionLog } from './status.ts';
+
+const MAX_TEXT = 300;
+const MAX_PATH = 1000;
+const MAX_DISKS = 200;
+const MAX_ADDRESSES = 64;
+export const MAX_SERVICES = 500;
+const MAX_LIST = 64;
+
+export function checkFacts(facts: HostFacts | undefined, log: SessionLog): HostFacts {
+  if (facts === undefined) refuse('facts', 'are missing');
+  const addresses = facts.addresses.filter(isAddress);
+  const sourceAddresses = facts.sourceAddresses.filter(isAddress);
+  const dropped = facts.addresses.length + facts.sourceAddresses.length - addresses.length - sourceAddresses.length;
+  if (dropped > 0) log.warn({ hostname: text(facts.hostname), dropped }, 'left out addresses that are none');
+  return {
+    hostname: text(facts.hostname),
+    os: text(facts.os),
+    kernel: text(facts.kernel),
+    arch: text(facts.arch),
+    cpus: facts.cpus,
+    memoryBytes: facts.memoryBytes,
+    disks: some(facts.disks, MAX_DISKS, 'disks').map(disk),
+    addresses: [...new Set(some(addresses, MAX_ADDRESSES, 'addresses'))],
+    sourceAddresses: [...new Set(some(sourceAddresses, MAX_ADDRESSES, 'source_addresses'))],
+    hostKind: text(facts.hostKind),
+    agentVersion: text(facts.agentVersion),
+  };
+}
+
+/** Services of types that this master does not know are left out: a newer agent may have some. */
+export function checkServices(services: readonly DetectedService[], log: SessionLog): readonly DetectedService[] {
+  const byPlace = new Map<string, DetectedService>();
+  for (const service of some(services, MAX_SERVICES, 'services')) {
+    if (service.type !== '' && !isServiceType(service.type)) {
+      log.warn({ type: text(service.type), engine: text(service.engine) }, 'left out a service of an unknown type');
+      continue;
+    }
+    if (!/^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$/.test(service.engine)) refuse('services.engine', 'has another form');
+    if (service.instance.length > MAX_TEXT || /[\p{Cc}]/u.test(service.instance)) {
+      refuse('services.instance', 'is too long or has control characters');
+    }
+    const place = JSON.stringify([service.type, service.engine, service.instance]);
+    if (byPlace.has(place)) refuse('services', `name ${place} twice`);
+    byPlace.set(place, {
+      type: service.type,
+      engine: service.engine,
+      instance: service.instance,
+      version: text(service.version),
+      ports: some(service.ports, MAX_LIST, 'services.ports').filter((port) => port > 0 && port < 65_536),
+      configRoots: some(service.configRoots, MAX_LIST, 'services.config_roots').map((path) => text(path, MAX_PATH)),
+      running: service.running,
+      manageable: service.manageable,
+      socket: text(service.socket, MAX_PATH),
+      capabilities: some(service.capabilities, MAX_LIST, 'services.capabilities').map((word) => text(word)),
+    });
+  }
+  return [...byPlace.values()];
+}
+
+function disk(seen: Disk): Disk {
+  return { ...seen, mount: text(seen.mount, MAX_PATH), type: text(seen.type) };
+}
+
+function isAddress(address: string): boolean {
+  return isIP(address) !== 0 && !address.includes('%');
+}
+
+/** For people to read: control characters would move their terminal's cursor. */
+function text(value: string, max = MAX_TEXT): string {
+  return value
+    .slice(0, max)
+    .replace(/\p{Cc}/gu, ' ')
+    .toWellFormed();
+}
+
+function some<T>(list: readonly T[], max: number, field: string): readonly T[] {
+  if (list.length > max) refuse(field, `are ${list.length}; ${max} is the most`);
+  return list;
+}
+
+function refuse(field: string, why: string): never {
+  throw new AegirError('invalid_argument', `cannot take the inventory: ${field} ${why}`);
+}
