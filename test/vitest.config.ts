@@ -6,6 +6,8 @@ const slow = ['**/*.daemon.test.ts', '**/*.lab.test.ts', '**/*.e2e.test.ts'];
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
+    // Most tests wait for a process or a socket, not for a core.
+    maxWorkers: 4,
     projects: [
       {
         test: {

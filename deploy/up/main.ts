@@ -1,7 +1,7 @@
 // npm run up: master, mesh node and two embedded servers on this machine, a platform, a site; ends with its login link.
 //   --check      from nothing in a temporary directory; asks the home page and the login link, stops, exits 0 or says why not
 //   --dir DIR    keep everything there
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkSite } from './check.ts';
@@ -45,6 +45,8 @@ async function main(): Promise<number> {
   let fleet: Fleet | undefined;
   let failed: unknown;
   try {
+    // The daemons' user has to pass through it.
+    if (temporary) chmodSync(dir, 0o711);
     const layout = await openLayout(dir);
     fleet = await startFleet(layout, step, stop.signal);
     const site = await installFirstSite(fleet, step, stop.signal);

@@ -1,6 +1,6 @@
 // A whole fleet on this machine for tests: master and two embedded servers as real processes that can be killed and
 // started again, each with an environment of its own. Everything is under one temporary directory.
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Child } from '../../deploy/up/child.ts';
@@ -44,6 +44,8 @@ const never = new AbortController().signal;
 
 export async function createMachine(): Promise<Machine> {
   const dir = mkdtempSync(join(tmpdir(), 'aegir-e2e-'));
+  // The daemons' user has to pass through it.
+  chmodSync(dir, 0o711);
   const layout = await openLayout(dir);
   const processes = new Map<ProcessName, Child>();
   let link: Connection | undefined;
