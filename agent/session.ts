@@ -46,7 +46,7 @@ export interface Session {
   stop(): void;
 }
 
-const STEADY_MS = 30_000; // a session that held so long was a good one
+const STEADY_MS = 3000; // a session that held so long was a good one
 
 export function createSession(options: SessionOptions): Session {
   const { log, now } = options;

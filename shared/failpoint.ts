@@ -1,22 +1,51 @@
 // Places where a test may kill the process (SIGKILL), to show that a crash there loses nothing.
-// Off unless AEGIR_FAILPOINT or AEGIR_FAILPOINT_LOG is set, which only tests do.
-import { appendFileSync } from 'node:fs';
+// Off unless AEGIR_FAILPOINT, AEGIR_FAILPOINT_FILE or AEGIR_FAILPOINT_LOG is set, which only tests do.
+import { appendFileSync, readFileSync, unlinkSync } from 'node:fs';
 
 /**
  * Marks a boundary. AEGIR_FAILPOINT_LOG=FILE appends each name reached to FILE, one a line.
  * AEGIR_FAILPOINT=NAME kills this process when NAME is reached; NAME#N at its Nth time (from 1).
+ * AEGIR_FAILPOINT_FILE=FILE does so when FILE holds that: it may be written while the process runs, and is removed with
+ * the process, so that the next one lives.
  */
 export type Failpoint = (name: string) => void;
 
+interface Trap {
+  /** As written. */
+  readonly text: string;
+  readonly name: string;
+  left: number;
+}
+
 export function createFailpoint(env: NodeJS.ProcessEnv): Failpoint {
   const log = env['AEGIR_FAILPOINT_LOG'];
-  const [name, nth] = (env['AEGIR_FAILPOINT'] ?? '').split('#');
-  if (!log && !name) return () => {};
-  let left = Number(nth ?? '1');
+  const file = env['AEGIR_FAILPOINT_FILE'];
+  let trap = set(env['AEGIR_FAILPOINT'] ?? '');
+  if (!log && !file && trap.name === '') return () => {};
   return (reached) => {
     if (log) appendFileSync(log, `${reached}\n`);
-    if (reached !== name) return;
-    left -= 1;
-    if (left === 0) process.kill(process.pid, 'SIGKILL');
+    if (file) {
+      const text = read(file);
+      if (text !== trap.text) trap = set(text);
+    }
+    if (reached !== trap.name) return;
+    trap.left -= 1;
+    if (trap.left !== 0) return;
+    if (file) unlinkSync(file);
+    process.kill(process.pid, 'SIGKILL');
   };
+}
+
+function set(text: string): Trap {
+  const [name = '', nth = '1'] = text.split('#');
+  return { text, name, left: Number(nth) };
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    // No trap is set.
+    return '';
+  }
 }

@@ -14,5 +14,7 @@ export const DEVELOPER_FILES: WebRules['deny'] = [
     caseless: true,
     why: 'files for developers',
   },
-  { pattern: '^/(?:vendor|node_modules|src|tests?)/', why: 'code, no pages' },
+  { pattern: '^/(?:vendor|node_modules)/', why: 'code, no pages' },
+  // Pages may have such addresses too.
+  { pattern: '^/(?:src|tests?)/.*\\.php[0-9]?$', caseless: true, why: 'code, no pages' },
 ];

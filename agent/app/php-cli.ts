@@ -25,7 +25,7 @@ ${code}`;
     stdout,
     stderr,
   } = await ctx.host.run({
-    argv: ['php', '-d', `sys_temp_dir=${layout.tmp}`, '-d', 'memory_limit=512M', '-r', program],
+    argv: ['php', ...phpOptions(layout), '-r', program],
     cwd: layout.root,
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: layout.private, TMPDIR: layout.tmp, LANG: 'C.UTF-8' },
     input: JSON.stringify(input),
@@ -41,11 +41,19 @@ ${code}`;
   );
 }
 
-/** Pages that apps die with, as text. */
-function inWords(output: string): string {
+/** For every PHP that Aegir starts. Traces without arguments: of a failed connection the password would be one. */
+export function phpOptions(layout: SiteLayout): readonly string[] {
+  const options = [`sys_temp_dir=${layout.tmp}`, 'memory_limit=512M', 'zend.exception_ignore_args=1'];
+  return options.flatMap((option) => ['-d', option]);
+}
+
+/** What PHP died of, also from a page of HTML: its last error, or else the end of what it said; on one line. */
+export function inWords(output: string): string {
   const text = output
     .replace(/<style[\s\S]*?<\/style>|<script[\s\S]*?<\/script>|<[^>]*>/g, ' ')
     .replace(/&#?\w+;/g, ' ');
   const plain = text.replace(/\s+/g, ' ').trim();
-  return plain === '' ? 'it said nothing' : plain.slice(-TAIL);
+  if (plain === '') return 'it said nothing';
+  const error = plain.lastIndexOf('Fatal error: ');
+  return error === -1 ? plain.slice(-TAIL) : plain.slice(error, error + TAIL);
 }

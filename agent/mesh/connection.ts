@@ -20,6 +20,8 @@ export interface MeshDeps {
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 30_000;
+/** A connection that held so long was a good one. */
+const STEADY_MS = 3000;
 
 /** Connects when the master gives leave, and again after every loss, until closed. Each connect uses the newest leave. */
 export function createMeshConnection(deps: MeshDeps): Mesh {
@@ -65,7 +67,7 @@ export function createMeshConnection(deps: MeshDeps): Mesh {
         try {
           const start = Date.now();
           await once(leave);
-          if (Date.now() - start > MAX_BACKOFF_MS) backoff = FIRST_BACKOFF_MS;
+          if (Date.now() - start > STEADY_MS) backoff = FIRST_BACKOFF_MS;
         } catch (error) {
           connection = undefined;
           deps.log('warn', `mesh: cannot connect: ${error instanceof Error ? error.message : String(error)}`);

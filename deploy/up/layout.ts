@@ -1,4 +1,5 @@
 // Where `npm run up` keeps things, and its ports: chosen once, then kept, so that a second start finds all as it was.
+import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
@@ -27,7 +28,8 @@ export function defaultDir(env: NodeJS.ProcessEnv, uid: number): string {
   return join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local/state'), 'aegir-up');
 }
 
-export async function openLayout(dir: string): Promise<Layout> {
+/** ports 'usual': those of the manual when they are free; 'spare': never those, for several machines at once. */
+export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual'): Promise<Layout> {
   mkdirSync(dir, { recursive: true, mode: 0o711 });
   const path = join(dir, 'ports.json');
   const master = join(dir, 'master');
@@ -38,7 +40,7 @@ export async function openLayout(dir: string): Promise<Layout> {
       throw new Error(`up: cannot read ${path}: ${String(error)}`);
   }
   const taken = new Set<number>();
-  const port = (wanted: number) => freePort(wanted, taken);
+  const port = (wanted: number) => freePort(choice === 'usual' ? [wanted] : [], taken);
   const ports: Ports = {
     api: await port(7443),
     agent: await port(7444),
@@ -52,24 +54,25 @@ export async function openLayout(dir: string): Promise<Layout> {
   return { dir, master, ports };
 }
 
-/** The wanted port when nobody listens there on any address, else one that the kernel gives. */
-async function freePort(wanted: number, taken: Set<number>): Promise<number> {
-  for (const candidate of [wanted, 0, 0, 0, 0]) {
-    const port = await listenable(candidate);
-    if (port === undefined || taken.has(port)) continue;
-    taken.add(port);
-    return port;
+/** Below the ports that the kernel gives to whoever dials out (ip(7), ip_local_port_range): nobody takes one meanwhile. */
+const SPARE = { first: 15_000, count: 15_000 } as const;
+const TRIES = 50;
+
+/** One that nobody listens on at any address: a wanted one, else a spare one. */
+async function freePort(wanted: readonly number[], taken: Set<number>): Promise<number> {
+  for (let tried = 0; tried < TRIES; tried++) {
+    const candidate = wanted[tried] ?? SPARE.first + randomInt(SPARE.count);
+    if (taken.has(candidate) || !(await isFree(candidate))) continue;
+    taken.add(candidate);
+    return candidate;
   }
-  throw new Error(`up: cannot find a free port near ${wanted}`);
+  throw new Error('up: cannot find a free port; see: ss --listening --tcp');
 }
 
-function listenable(port: number): Promise<number | undefined> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen(port, '0.0.0.0', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : undefined));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)));
   });
 }

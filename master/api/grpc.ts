@@ -17,6 +17,8 @@ type Unary = ServerUnaryCall<any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
 type Stream = ServerWritableStream<any, any>;
 
+const MAX_DETAILS = 1000;
+
 /** Adds every admin service to a server; refuses to start when a method has no implementation or no right. */
 export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): void {
   const methods = createMethods(deps);
@@ -77,6 +79,8 @@ async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: S
     const caller = await identify(deps, method.path, call.metadata);
     for await (const message of method.stream?.(caller, call.request, end.signal) ?? []) {
       if (end.signal.aborted) return;
+      // A watch may last for days; its token may end meanwhile.
+      await identify(deps, method.path, call.metadata);
       if (!call.write(message)) await drained(call, end.signal);
     }
     call.end();
@@ -116,5 +120,16 @@ function status(log: ApiLog, path: string, thrown: unknown) {
     surprise && !(thrown instanceof AegirError)
       ? 'cannot answer the call: an internal error; see the log of the master'
       : error.message;
-  return { code: ERROR_CODES[error.code], details, message: details, name: 'Error', metadata: new Metadata() };
+  const told = bounded(details);
+  return { code: ERROR_CODES[error.code], details: told, message: told, name: 'Error', metadata: new Metadata() };
+}
+
+/**
+ * It travels as an HTTP/2 trailer, percent-encoded: one too long would end the connection with all its calls. The middle
+ * goes, since the end says what to do.
+ */
+function bounded(details: string): string {
+  if (details.length <= MAX_DETAILS) return details.toWellFormed();
+  const half = MAX_DETAILS / 2;
+  return `${details.slice(0, half)}…${details.slice(-half)}`.toWellFormed();
 }

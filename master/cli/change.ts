@@ -49,7 +49,7 @@ export async function followChange(
       return;
     }
     if (!flags.wait) {
-      if (out.format === 'table') out.stdout.write(`${answer.taskId}\n`);
+      if (out.format === 'table') out.stdout.write(`${safe(answer.taskId)}\n`);
       else printData(out, ChangeResponseMessage.toJSON(answer));
       return;
     }

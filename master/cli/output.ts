@@ -1,5 +1,5 @@
 // How results reach people and programs: table, json or yaml on stdout, everything else on stderr.
-import { stringify } from 'yaml';
+import { Document, visit } from 'yaml';
 import { AegirError } from '../../shared/error.ts';
 
 export const FORMATS = ['table', 'json', 'yaml'] as const;
@@ -51,7 +51,31 @@ export function printOne<T>(out: Out, item: T, toJson: (item: T) => unknown, row
 }
 
 export function printData(out: Out, data: unknown): void {
-  out.stdout.write(out.format === 'yaml' ? stringify(data) : `${JSON.stringify(data, null, 2)}\n`);
+  out.stdout.write(out.format === 'yaml' ? renderYaml(data) : renderJson(data, 2));
+}
+
+/** One JSON value and a line's end; what would drive a terminal is escaped, which says the same to a program. */
+export function renderJson(data: unknown, indent = 0): string {
+  return `${JSON.stringify(data, null, indent).replace(UNSAFE_BUT_LINES, (c) => `\\u${hex(c, 4)}`)}\n`;
+}
+
+/** Texts with what would drive a terminal are quoted and escaped: plain YAML would carry it as it is. */
+function renderYaml(data: unknown): string {
+  const document = new Document(data);
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === 'string' && node.value.search(UNSAFE) >= 0) node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return String(document).replace(UNSAFE_BUT_LINES, (c) => `\\u${hex(c, 4)}`);
+}
+
+// C0 and C1 controls, and the marks and overrides that make a line read differently from what it is.
+const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+const UNSAFE_BUT_LINES = /(?!\n)[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+function hex(c: string, digits: number): string {
+  return c.charCodeAt(0).toString(16).padStart(digits, '0');
 }
 
 export function renderTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -67,10 +91,7 @@ export function renderTable(titles: readonly string[], rows: readonly (readonly 
 
 /** Text from elsewhere must not drive the terminal: control characters are shown as what they are. */
 export function safe(text: string): string {
-  // Also C1 controls and the direction overrides that make a line read differently from what it is.
-  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (c) =>
-    c === '\t' ? ' ' : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return text.replace(UNSAFE, (c) => (c === '\t' ? ' ' : `\\x${hex(c, 2)}`));
 }
 
 function cells(text: string): number {

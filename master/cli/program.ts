@@ -25,7 +25,13 @@ export function createProgram(cli: Cli, version: string): Command {
     .option('-o, --output <format>', 'table, json or yaml', 'table')
     .option('--context <name>', 'which master to talk to')
     .addHelpText('after', `\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not authorised, 4 master not reached.\n`)
-    .exitOverride();
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => cli.stdout.write(text),
+      writeErr: (text) => cli.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   const nouns = [
     serverCommand,
     serviceCommand,

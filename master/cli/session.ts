@@ -13,6 +13,8 @@ export interface GlobalOptions {
 export interface Cli {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
   readonly out: (options: GlobalOptions) => Out;
   /** Runs work with a connection that is closed afterwards. */
   connected<T>(options: GlobalOptions, work: (connection: Connection, out: Out) => Promise<T>): Promise<T>;
@@ -30,6 +32,8 @@ export function createCli(
   return {
     env,
     stdin,
+    stdout,
+    stderr,
     out,
     connected: async (options, work) => {
       const prepared = out(options);

@@ -15,6 +15,8 @@ export interface EventBus {
   emit(taskId: string, step: number | null, body: EventBody): void;
   /** Resolves when everything emitted so far is durable. */
   flush(): Promise<void>;
+  /** The task's record was changed here: who watches it looks at once, for example to see that it has ended. */
+  look(taskId: string): void;
   /** What is kept after afterSeq, then what comes; ends when the task has ended and everything was given. */
   watch(taskId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<Event>;
   close(): Promise<void>;
@@ -32,6 +34,7 @@ const GATHER_MS = 20;
 const MAX_BATCH = 200;
 const MAX_QUEUE = 20_000;
 const MAX_TEXT = 4096;
+const MAX_LABEL = 200;
 const READ_AT_ONCE = 500;
 // Another master may have written: without its notice we look this often.
 const LOOK_MS = 1000;
@@ -73,6 +76,9 @@ export function createEventBus(deps: EventBusDeps): EventBus {
       else timer ??= setTimeout(() => void flush(), GATHER_MS);
     },
     flush,
+    look: (taskId) => {
+      for (const tell of listeners) tell(taskId);
+    },
     async *watch(taskId, afterSeq, signal) {
       let after = afterSeq;
       let told = () => {};
@@ -122,12 +128,26 @@ async function hasEnded(store: Store, taskId: string): Promise<boolean> {
 function toStored(taskId: string, body: EventBody, sealer: EventSealer): JsonObject {
   if (body.$case === 'message' && body.value.value !== '') {
     const value = sealer.seal(taskId, body.value.value);
-    return asJson({ $case: 'message', value: { ...body.value, value } });
+    return asJson(bounded({ $case: 'message', value: { ...body.value, value } }));
   }
-  if (body.$case === 'log' && body.value.text.length > MAX_TEXT) {
-    return asJson({ $case: 'log', value: { ...body.value, text: `${body.value.text.slice(0, MAX_TEXT - 1)}…` } });
+  return asJson(bounded(body));
+}
+
+function bounded(body: EventBody): EventBody {
+  switch (body.$case) {
+    case 'log':
+      return { $case: 'log', value: { ...body.value, text: cut(body.value.text, MAX_TEXT) } };
+    case 'message':
+      return { $case: 'message', value: { ...body.value, text: cut(body.value.text, MAX_TEXT) } };
+    case 'state':
+      return { $case: 'state', value: { ...body.value, reason: cut(body.value.reason, MAX_TEXT) } };
+    case 'progress':
+      return { $case: 'progress', value: { ...body.value, label: cut(body.value.label, MAX_LABEL) } };
   }
-  return asJson(body);
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1).toWellFormed()}…`;
 }
 
 const EMPTY = { seq: 0n, taskId: '', step: undefined, time: undefined } as const;

@@ -11,6 +11,8 @@ export interface MeshKeys {
 }
 
 const NAMES = ['operator', 'system', 'account'] as const;
+/** First letters of nkeys: operator, account, account. */
+const KINDS = ['O', 'A', 'A'];
 
 /** Reads the keys, or makes them at the first start; written durably before they are used. */
 export function openMeshKeys(path: string): MeshKeys {
@@ -20,6 +22,8 @@ export function openMeshKeys(path: string): MeshKeys {
     const seeds = JSON.parse(text) as Record<string, string>;
     const [operator, system, account] = NAMES.map((name) => fromSeed(Buffer.from(seeds[name] ?? '')));
     if (operator === undefined || system === undefined || account === undefined) throw new Error('a key is missing');
+    if (![operator, system, account].every((key, i) => key.getPublicKey().startsWith(KINDS[i] ?? '')))
+      throw new Error('a key is of another kind than its name says');
     return { operator, system, account };
   } catch (cause) {
     throw new AegirError(

@@ -1,5 +1,5 @@
 // The mesh as the master sees it: one node of its own, credentials for agents, revocations pushed to live nodes.
-import { connect, jwtAuthenticator, type NatsConnection } from 'nats';
+import { connect, Events, jwtAuthenticator, type NatsConnection } from 'nats';
 import { createUser } from 'nats-jwt';
 import { AegirError } from '../../shared/error.ts';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
@@ -31,12 +31,14 @@ const USER_LIFE_MS = 3600_000;
 const SYSTEM_LIFE_MS = 365 * 24 * 3600_000;
 const REVOCATIONS = 'mesh.revocations';
 const PUSH_TIMEOUT_MS = 4000;
+const PUSH_ONCE_MS = 500;
 
 export async function openMesh(options: MeshOptions): Promise<Mesh> {
   const { keys, store } = options;
+  const current = async () => accountClaims(keys, await revocations(store));
   const accounts = async () => ({
     [keys.system.getPublicKey()]: await systemClaims(keys),
-    [keys.account.getPublicKey()]: await accountClaims(keys, await revocations(store)),
+    [keys.account.getPublicKey()]: await current(),
   });
   const claims = {
     operatorJwt: await operatorClaims(keys),
@@ -48,30 +50,37 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
   try {
     system = await connectSystem(options);
     // The node keeps the claims it had: a revocation while it was down is pushed now.
-    await push(system, await accountClaims(keys, await revocations(store)));
+    await push(system, await current());
   } catch (cause) {
     await node.stop();
     throw cause;
   }
+  void pushAgain(system, current, options.log);
   return {
     state: () => node.state(),
     credentials: async (serverId, userKey) => {
       if (!/^U[A-Z2-7]{55}$/.test(userKey)) {
         throw new AegirError('invalid_argument', 'cannot give leave to use the mesh: that is no public user nkey');
       }
+      // A revocation voids the JWTs made before it; this key shall get none after it either.
+      if (Object.hasOwn(await revocations(store), userKey)) {
+        throw new AegirError(
+          'permission_denied',
+          'cannot give leave to use the mesh: that key was revoked; join again',
+        );
+      }
       const expiresAt = options.now() + USER_LIFE_MS;
       const jwt = await agentClaims(keys, serverId, userKey, expiresAt);
       return { jwt, servers: [`tls://${options.advertise}`], expiresAt: new Date(expiresAt) };
     },
     revoke: async (userKey) => {
-      const jwt = await store.transaction(async (tx) => {
+      await store.transaction(async (tx) => {
         const all = { ...(await revocations(tx)), [userKey]: Math.ceil(options.now() / 1000) + 1 };
         const value = JSON.stringify(all);
         if ((await tx.settings.get(REVOCATIONS)) === undefined) await tx.settings.insert({ id: REVOCATIONS, value });
         else await tx.settings.update(REVOCATIONS, { value });
-        return accountClaims(keys, all);
       });
-      await push(system, jwt);
+      await push(system, await current());
     },
     close: async () => {
       await system.close();
@@ -94,17 +103,51 @@ async function connectSystem(options: MeshOptions): Promise<NatsConnection> {
     tls: { cert: options.client.certificate, key: options.client.key, ca: options.ca },
     name: 'master',
     maxReconnectAttempts: -1,
-    reconnectTimeWait: 500,
+    reconnectTimeWait: 250,
+    reconnectJitterTLS: 100,
     ignoreAuthErrorAbort: true,
   });
 }
 
-/** $SYS.REQ.CLAIMS.UPDATE of nats-server: stores the account's claims and acts on them before it answers. */
+/** A node that was started again has the claims of before: what was recorded meanwhile is pushed. */
+async function pushAgain(
+  system: NatsConnection,
+  current: () => Promise<string>,
+  log: MeshOptions['log'],
+): Promise<void> {
+  for await (const { type } of system.status()) {
+    if (type !== Events.Reconnect) continue;
+    try {
+      await push(system, await current());
+    } catch (thrown) {
+      log('warn', `mesh node: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    }
+  }
+}
+
+/**
+ * $SYS.REQ.CLAIMS.UPDATE of nats-server: stores the account's claims and acts on them before it answers. What is asked
+ * while the connection is being made again is lost, so it is asked again.
+ */
 async function push(system: NatsConnection, jwt: string): Promise<void> {
-  const answer = await system.request('$SYS.REQ.CLAIMS.UPDATE', new TextEncoder().encode(jwt), {
-    timeout: PUSH_TIMEOUT_MS,
-  });
-  const { error } = JSON.parse(answer.string()) as { error?: { description?: string } };
-  if (error !== undefined)
-    throw new AegirError('unavailable', `cannot push claims to the mesh: ${error.description ?? 'no reason given'}`);
+  const claims = new TextEncoder().encode(jwt);
+  for (const deadline = Date.now() + PUSH_TIMEOUT_MS; ; ) {
+    const asked = Date.now();
+    try {
+      const answer = await system.request('$SYS.REQ.CLAIMS.UPDATE', claims, { timeout: PUSH_ONCE_MS });
+      const { error } = JSON.parse(answer.string()) as { error?: { description?: string } };
+      if (error !== undefined) throw new Error(error.description ?? 'no reason given');
+      return;
+    } catch (cause) {
+      if (Date.now() >= deadline || system.isClosed()) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new AegirError(
+          'unavailable',
+          `cannot tell the mesh node who is revoked: ${why}; it is recorded, and told when the node answers again`,
+          { cause },
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, asked + PUSH_ONCE_MS - Date.now())));
+    }
+  }
 }

@@ -1,5 +1,6 @@
 // A mesh node as a child of the master: writes its files, starts nats-server, keeps it running, ends it.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -29,6 +30,7 @@ const START_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
 const MAX_BACKOFF_MS = 30_000;
 const LOG_TAIL = 20;
+const MAX_GREETING = 65_536;
 
 /** Resolves when the node answers. Throws failed_precondition when there is no nats-server or it does not start. */
 export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
@@ -39,7 +41,9 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
       'cannot start the mesh node: nats-server is not installed; run: apt-get install nats-server',
     );
   }
-  const conf = writeFiles(options);
+  // Fresh with every start, so that another NATS server on the port is not taken for ours.
+  const name = `master-${randomBytes(4).toString('hex')}`;
+  const conf = writeFiles(options, name);
   await endLeftover(join(options.dir, 'node.pid'), conf);
   const tail: string[] = [];
   let child: ChildProcess | undefined;
@@ -87,7 +91,7 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
     },
   };
   try {
-    await answers(options.host, options.port, () => child !== undefined);
+    await answers(options.host, options.port, name, () => child !== undefined);
   } catch (cause) {
     await node.stop();
     const why =
@@ -103,12 +107,12 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
   return node;
 }
 
-function writeFiles(options: NodeOptions): string {
+function writeFiles(options: NodeOptions, name: string): string {
   const at = (name: string) => join(options.dir, name);
   mkdirSync(at('jwt'), { recursive: true, mode: 0o700 });
-  const put = (name: string, content: string) => {
-    writeFileSync(`${at(name)}.tmp`, content, { mode: 0o600 });
-    renameSync(`${at(name)}.tmp`, at(name));
+  const put = (file: string, content: string) => {
+    writeFileSync(`${at(file)}.tmp`, content, { mode: 0o600 });
+    renameSync(`${at(file)}.tmp`, at(file));
   };
   put('cert.pem', options.certificate);
   put('key.pem', options.key);
@@ -117,7 +121,7 @@ function writeFiles(options: NodeOptions): string {
   put(
     'node.conf',
     renderNodeConf({
-      name: 'master',
+      name,
       listen: `${host}:${options.port}`,
       pidFile: at('node.pid'),
       certFile: at('cert.pem'),
@@ -151,21 +155,26 @@ async function endLeftover(pidFile: string, conf: string): Promise<void> {
   }
 }
 
-async function answers(host: string, port: number, alive: () => boolean): Promise<void> {
+async function answers(host: string, port: number, name: string, alive: () => boolean): Promise<void> {
   for (const deadline = Date.now() + START_TIMEOUT_MS; ; ) {
     if (!alive()) throw new Error('it ended');
     // nats-server greets with INFO before TLS begins; another program on the port would not.
     const greeting = await new Promise<string>((resolve) => {
       const socket = connect(port, host);
-      const end = (text: string) => {
+      let text = '';
+      const end = () => {
         socket.destroy();
         resolve(text);
       };
-      socket.once('data', (data) => end(data.toString('latin1')));
-      socket.once('error', () => end(''));
-      socket.setTimeout(1000, () => end(''));
+      socket.on('data', (data) => {
+        text += data.toString('latin1');
+        if (text.includes('\n') || text.length > MAX_GREETING) end();
+      });
+      socket.once('error', end);
+      socket.once('close', end);
+      socket.setTimeout(1000, end);
     });
-    if (greeting.startsWith('INFO ')) return;
+    if (greeting.startsWith('INFO ') && greeting.includes(`"server_name":${JSON.stringify(name)}`)) return;
     if (Date.now() > deadline) throw new Error('it does not answer');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -39,6 +39,11 @@ export interface StepHandler<K extends StepKind> {
   do(args: StepArgs[K], ctx: StepContext): Promise<Outcome>;
   /** Required, or none with a reason. Must be harmless when do never began, or stopped anywhere. */
   readonly undo: ((args: StepArgs[K], ctx: StepContext) => Promise<Outcome>) | { readonly none: string };
+  /**
+   * A person gave the task up with this step begun and not undone: its records must not go on saying that somebody
+   * works on them. May be repeated; touches no agent.
+   */
+  givenUp?(args: StepArgs[K]): Promise<void>;
   /** What do would change now, for --plan. Reads only. */
   preview?(args: StepArgs[K], signal: AbortSignal): Promise<readonly string[]>;
 }

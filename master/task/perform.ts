@@ -11,6 +11,15 @@ export interface Performed {
   readonly changes: readonly string[];
 }
 
+/** Actions that bring something to a state: that nothing had to change is news. The others look, or make something new. */
+const CHANGING: ReadonlySet<ActionRequest['$case']> = new Set([
+  'apply',
+  'remove',
+  'prepareService',
+  'prepareSite',
+  'removeSite',
+]);
+
 const EXPIRES_MS = 10 * 60_000;
 const PREVIEW_TIMEOUT_MS = 10_000;
 
@@ -37,7 +46,6 @@ export async function perform(
     expiresAt: ctx.now() + EXPIRES_MS,
     request,
   };
-  let messages = 0;
   const { result, acknowledge } = await deps.agents.perform(serverId, order, {
     signal: ctx.signal,
     onEvent: (event) => {
@@ -49,11 +57,8 @@ export async function perform(
   });
   ctx.afterDurable(acknowledge);
   const performed = { output: outputOf(result), changes: result.changes };
-  for (const message of performed.output.messages) {
-    messages += 1;
-    ctx.emit({ $case: 'message', value: message });
-  }
-  if (performed.changes.length === 0 && messages === 0)
+  for (const message of performed.output.messages) ctx.emit({ $case: 'message', value: message });
+  if (performed.changes.length === 0 && CHANGING.has(request.$case))
     ctx.emit({ $case: 'log', value: { level: 'info', text: 'nothing had to be changed' } });
   return performed;
 }

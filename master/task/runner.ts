@@ -1,4 +1,5 @@
 // Keeps tasks going: claims what is due, renews leases, tells cancelled tasks, and lets go in order when the master stops.
+import { AegirError } from '../../shared/error.ts';
 import type { TaskRecord } from '../store/model.ts';
 import { type TaskControl, type WorkDeps, workTask } from './work.ts';
 
@@ -17,9 +18,17 @@ export interface Runner {
 }
 
 const POLL_MS = 1000;
+const BROKEN_PAUSE_MS = 5000;
+
+/** Not cancelled: an action that runs goes on, and its result meets whoever performs it next. See agents.ts. */
+function letGo(why: string): AegirError {
+  return new AegirError('aborted', `cannot go on with the task here: ${why}`);
+}
 
 export function createRunner(deps: RunnerDeps): Runner {
   const working = new Map<string, { readonly control: TaskControl; readonly ended: Promise<void> }>();
+  /** Tasks that broke off, with their epochs, until their leases are free. */
+  const broken = new Map<string, number>();
   let stopping = false;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
@@ -30,8 +39,10 @@ export function createRunner(deps: RunnerDeps): Runner {
     const control: TaskControl = { leave: new AbortController(), cancel: new AbortController() };
     const ended = workTask(deps, task, control)
       .catch((thrown: unknown) => {
-        // A lost lease is another master's work now; anything else is tried again when the lease has run out.
-        if (!control.leave.signal.aborted) deps.log.error({ task: task.id, err: thrown }, 'cannot go on with a task');
+        // A lost lease is another master's work now; anything else is tried again after a pause.
+        if (control.leave.signal.aborted) return;
+        deps.log.error({ task: task.id, err: thrown }, 'cannot go on with a task');
+        broken.set(task.id, task.leaseEpoch);
       })
       .finally(() => {
         working.delete(task.id);
@@ -48,7 +59,19 @@ export function createRunner(deps: RunnerDeps): Runner {
     for (const id of asked) {
       if (held.has(id)) continue;
       // It may have ended, or begun to wait, while we asked: then leaving it changes nothing.
-      working.get(id)?.control.leave.abort();
+      working.get(id)?.control.leave.abort(letGo('its lease is lost'));
+    }
+  };
+
+  /** A task that broke off stays leased to this owner, whose leases are all renewed: nobody could take it up again. */
+  const freeBroken = async () => {
+    for (const [id, epoch] of broken) {
+      try {
+        await deps.store.tasks.update(id, epoch, { leaseOwner: null, leaseExpiresAt: deps.now() + BROKEN_PAUSE_MS });
+      } catch (thrown) {
+        if (!(thrown instanceof AegirError) || thrown.code !== 'aborted') throw thrown;
+      }
+      broken.delete(id);
     }
   };
 
@@ -67,6 +90,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   };
 
   const look = async (): Promise<void> => {
+    await freeBroken();
     await renew();
     await tellCancelled();
     const free = deps.limits.tasks - working.size;
@@ -104,7 +128,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       stopping = true;
       clearTimeout(timer);
       await looking;
-      for (const { control } of working.values()) control.leave.abort();
+      for (const { control } of working.values()) control.leave.abort(letGo('this master stops'));
       await Promise.all([...working.values()].map(({ ended }) => ended));
     },
   };

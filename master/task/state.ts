@@ -6,7 +6,7 @@ export type Next =
   | { readonly is: 'undo'; readonly index: number }
   /** Nothing may be undone any more, or nothing began: the cancel is refused with this text. */
   | { readonly is: 'refuse-cancel'; readonly why: string }
-  | { readonly is: 'begin-undo'; readonly cause: 'cancel'; readonly reason: string }
+  | { readonly is: 'begin-undo'; readonly cause: 'cancel' | 'failure'; readonly reason: string }
   | { readonly is: 'finish'; readonly state: 'succeeded' | 'failed' | 'cancelled' };
 
 /** A step has begun when its intent was recorded once: only then can it have left something. */
@@ -30,9 +30,18 @@ export function nextOf(task: TaskRecord, steps: readonly StepRecord[], pointOfNo
   if (open === undefined) return { is: 'finish', state: 'succeeded' };
   if (task.cancelRequested) {
     if (isPastReturn(pointOfNoReturn, steps)) {
+      // Cancelling a stuck task means: try once more, and give it up when that fails too.
+      if (wasStuck(open)) return { is: 'do', index: open.index };
       return { is: 'refuse-cancel', why: 'it is past its point of no return and only goes forward' };
     }
     return { is: 'begin-undo', cause: 'cancel', reason: '' };
   }
+  // Recorded, and then the master died before it could say that it undoes: doing it again would hide the failure.
+  if (open.state === 'failed') return { is: 'begin-undo', cause: 'failure', reason: open.error };
   return { is: 'do', index: open.index };
+}
+
+/** A step that goes forward only and failed for good: see failed() in work.ts. */
+function wasStuck(step: StepRecord): boolean {
+  return step.state === 'pending' && hasBegun(step) && step.error !== '' && step.startedAt === null;
 }

@@ -8,7 +8,8 @@ import type { JsonObject, StepRecord, TaskRecord, TaskState } from '../store/mod
 import type { Store } from '../store/store.ts';
 import type { Handlers, Outcome, StepContext, StepHandler } from './handler.ts';
 import { backoffMs, type Limits } from './limits.ts';
-import { isPastReturn, nextOf } from './state.ts';
+import { hasBegun, isPastReturn, nextOf } from './state.ts';
+import { lastTold, whyUndone } from './told.ts';
 
 export interface WorkDeps {
   readonly store: Store;
@@ -28,6 +29,8 @@ export interface TaskControl {
 }
 
 type AnyHandler = StepHandler<'server.detect'>;
+type TaskPatch = Parameters<Store['tasks']['update']>[2];
+type UpdateStep = (patch: Parameters<Store['steps']['update']>[3]) => Promise<void>;
 
 /** Resolves when the task needs no more work now. */
 export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: TaskControl): Promise<void> {
@@ -36,22 +39,28 @@ export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: Tas
   const plan = claimed.plan as unknown as Plan;
   failpoint('task.claimed');
   const say = (step: number | null, body: EventBody) => deps.events.emit(claimed.id, step, body);
-  const turn = async (from: TaskState, to: TaskState, patch: Parameters<Store['tasks']['update']>[2] = {}) => {
+  let told = claimed.state;
+  const turn = async (to: TaskState, patch: TaskPatch = {}) => {
     const reason = patch.reason ?? '';
-    say(null, { $case: 'state', value: { from, to, reason } });
+    say(null, { $case: 'state', value: { from: told, to, reason } });
     await deps.events.flush();
     await store.tasks.update(claimed.id, epoch, { state: to, reason, ...patch });
+    deps.events.look(claimed.id);
+    told = to;
   };
+  if ((claimed.state === 'running' || claimed.state === 'undoing') && (await lastTold(store, claimed.id)) === 'stuck') {
+    // A person made it go on, which is recorded without a word: it is told, with the reason that being stuck hid.
+    told = 'stuck';
+    await turn(claimed.state, { reason: claimed.undoCause === 'failure' ? await whyUndone(store, claimed.id) : '' });
+  }
 
   for (let task = claimed; ; ) {
     if (control.leave.signal.aborted) return;
     const steps = await store.steps.ofTask(task.id);
     const next = nextOf(task, steps, plan.pointOfNoReturn);
     if (next.is === 'finish') {
-      await turn(task.state, next.state, {
-        finishedAt: deps.now(),
-        reason: next.state === 'failed' ? task.reason : '',
-      });
+      const reason = next.state !== 'failed' ? '' : task.reason || (await whyUndone(store, task.id));
+      await turn(next.state, { finishedAt: deps.now(), reason });
       failpoint('task.finished');
       return;
     }
@@ -59,7 +68,8 @@ export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: Tas
       say(null, { $case: 'log', value: { level: 'warn', text: `cannot cancel: ${next.why}` } });
       await store.tasks.update(task.id, epoch, { cancelRequested: false });
     } else if (next.is === 'begin-undo') {
-      await turn(task.state, 'undoing', { undoCause: next.cause, cancelRequested: false, reason: next.reason });
+      const { cause: undoCause, reason } = next;
+      await turn('undoing', { undoCause, cancelRequested: false, resumeAt: null, reason });
     } else {
       const step = steps[next.index];
       const planned = plan.steps[next.index];
@@ -68,7 +78,7 @@ export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: Tas
       }
       const wanted = next.is === 'do' ? 'running' : 'undoing';
       if (task.state !== wanted) {
-        await turn(task.state, wanted, {
+        await turn(wanted, {
           startedAt: task.startedAt ?? deps.now(),
           reason: next.is === 'do' ? '' : task.reason,
           resumeAt: null,
@@ -97,22 +107,21 @@ interface One {
   readonly args: never;
   readonly control: TaskControl;
   say(step: number | null, body: EventBody): void;
-  turn(from: TaskState, to: TaskState, patch?: Parameters<Store['tasks']['update']>[2]): Promise<void>;
+  turn(to: TaskState, patch?: TaskPatch): Promise<void>;
 }
 
 /** False: leave the task now. */
 async function doStep(one: One): Promise<boolean> {
-  const { deps, task, step, epoch, control, say } = one;
-  const update = (patch: Parameters<Store['steps']['update']>[3]) =>
-    deps.store.steps.update(task.id, step.index, epoch, patch);
+  const { deps, task, step, epoch, control } = one;
+  const update: UpdateStep = (patch) => deps.store.steps.update(task.id, step.index, epoch, patch);
   if (!(await sleepUntil(step.notBefore, deps, control))) return !control.leave.signal.aborted;
 
   // A step found doing was cut off by a crash: the same attempt goes on, so that agents know its action.
   const attempt = step.state === 'doing' ? step.attempts : step.attempts + 1;
   const startedAt = step.startedAt ?? deps.now();
   if (step.state !== 'doing') {
+    await tell(one, 'doing');
     await update({ state: 'doing', attempts: attempt, startedAt, error: '', progress: 0, label: '', notBefore: null });
-    say(step.index, { $case: 'state', value: { from: step.state, to: 'doing', reason: '' } });
   }
   deps.failpoint(`task.step.intent:${step.kind}`);
 
@@ -128,34 +137,41 @@ async function doStep(one: One): Promise<boolean> {
   } catch (thrown) {
     if (control.leave.signal.aborted) return false;
     const error = toAegirError(thrown, `do ${step.kind}`);
-    await failed(one, error, attempt, startedAt, update);
+    const goOn = await failed(one, error, attempt, startedAt, update);
     acknowledge();
-    return !(await isStuck(one));
+    return goOn;
   }
   if (control.leave.signal.aborted) return false;
   deps.failpoint(`task.step.done:${step.kind}`);
   if (outcome.is === 'wait') {
-    await deps.events.flush();
     // The look that said "wait" is over: the next one is a new attempt, so that agents act anew.
+    await tell(one, 'pending', outcome.why, 'doing');
     await update({ state: 'pending' });
-    await one.turn(task.state, 'waiting', { resumeAt: outcome.at, reason: outcome.why });
+    acknowledge();
+    await one.turn('waiting', { resumeAt: outcome.at, reason: outcome.why });
     return false;
   }
-  await deps.events.flush();
+  await tell(one, 'done', '', 'doing');
   await update({ state: 'done', result: outcome.result ?? null, progress: 1, label: '', error: '' });
   deps.failpoint(`task.step.durable:${step.kind}`);
   acknowledge();
-  say(step.index, { $case: 'state', value: { from: 'doing', to: 'done', reason: '' } });
   return true;
 }
 
+/** A step's turn is told before it is recorded: a crash between the two tells it twice, and never leaves it untold. */
+async function tell(one: One, to: StepRecord['state'], reason = '', from = one.step.state): Promise<void> {
+  one.say(one.step.index, { $case: 'state', value: { from, to, reason } });
+  await one.deps.events.flush();
+}
+
+/** False: leave the task now. */
 async function failed(
   one: One,
   error: AegirError,
   attempt: number,
   startedAt: number,
-  update: (patch: Parameters<Store['steps']['update']>[3]) => Promise<void>,
-): Promise<void> {
+  update: UpdateStep,
+): Promise<boolean> {
   const { deps, task, step, plan, steps, control, say } = one;
   const cancelled = control.cancel.signal.aborted;
   const pastReturn =
@@ -169,54 +185,58 @@ async function failed(
       $case: 'log',
       value: { level: 'warn', text: `${error.message}; trying again in ${Math.ceil(wait / 1000)} s` },
     });
+    await tell(one, 'pending', error.message, 'doing');
     await update({ state: 'pending', error: error.message, notBefore: deps.now() + wait });
-    return;
+    return true;
   }
   if (!cancelled || error.code !== 'cancelled')
     say(step.index, { $case: 'log', value: { level: 'error', text: error.message } });
-  await deps.events.flush();
-  say(step.index, { $case: 'state', value: { from: 'doing', to: 'failed', reason: error.message } });
+  await tell(one, pastReturn ? 'pending' : 'failed', error.message, 'doing');
   if (!pastReturn) {
     await update({ state: 'failed', error: error.message });
-    await one.turn(
-      task.state,
-      'undoing',
-      cancelled ? { undoCause: 'cancel', cancelRequested: false } : { undoCause: 'failure', reason: error.message },
-    );
-    return;
+    // A cancel that came too late to be the cause is answered by this undoing: it does not mean "give up".
+    const because = cancelled
+      ? { undoCause: 'cancel' as const }
+      : { undoCause: 'failure' as const, reason: error.message };
+    await one.turn('undoing', { ...because, cancelRequested: false });
+    return true;
   }
   // Forward is the only way: pending again, so that going on begins a new attempt.
   await update({ state: 'pending', error: error.message, startedAt: null });
   const current = await deps.store.tasks.get(task.id);
   if (current?.cancelRequested === true) {
-    const reason = `given up after: ${error.message}`;
-    await one.turn(task.state, 'failed', { finishedAt: deps.now(), reason });
-  } else await one.turn(task.state, 'stuck', { reason: error.message });
+    await giveUp(one, `given up after: ${error.message}`);
+  } else await one.turn('stuck', { reason: error.message });
+  return false;
 }
 
-async function isStuck(one: One): Promise<boolean> {
-  const state = (await one.deps.store.tasks.get(one.task.id))?.state;
-  return state === 'stuck' || state === 'failed';
+/** The person ends it as it stands: what it left stays, and the records say so. */
+async function giveUp(one: One, reason: string): Promise<void> {
+  const { deps, task, plan } = one;
+  for (const step of await deps.store.steps.ofTask(task.id)) {
+    const planned = plan.steps[step.index];
+    if (planned === undefined || !hasBegun(step) || step.state === 'undone' || step.state === 'skipped') continue;
+    const handler = deps.handlers[planned.kind] as unknown as AnyHandler;
+    await handler.givenUp?.(planned.args as never);
+  }
+  await one.turn('failed', { finishedAt: deps.now(), reason });
 }
 
 async function undoStep(one: One): Promise<boolean> {
   const { deps, task, step, epoch, handler, control, say } = one;
-  const update = (patch: Parameters<Store['steps']['update']>[3]) =>
-    deps.store.steps.update(task.id, step.index, epoch, patch);
+  const update: UpdateStep = (patch) => deps.store.steps.update(task.id, step.index, epoch, patch);
   const { undo } = handler;
   if (typeof undo !== 'function') {
+    await tell(one, 'skipped', `nothing to undo: ${undo.none}`);
     await update({ state: 'skipped' });
-    say(step.index, {
-      $case: 'state',
-      value: { from: step.state, to: 'skipped', reason: `nothing to undo: ${undo.none}` },
-    });
     return true;
   }
-  if (!(await sleepUntil(step.notBefore, deps, control))) return !control.leave.signal.aborted;
+  // A pause before the next do is over as soon as it is to be undone.
+  const notBefore = step.state === 'undoing' ? step.notBefore : null;
+  if (!(await sleepUntil(notBefore, deps, control))) return !control.leave.signal.aborted;
   const attempt = step.state === 'undoing' && step.notBefore === null ? step.undoAttempts : step.undoAttempts + 1;
+  if (step.state !== 'undoing') await tell(one, 'undoing');
   await update({ state: 'undoing', undoAttempts: attempt, notBefore: null });
-  if (step.state !== 'undoing')
-    say(step.index, { $case: 'state', value: { from: step.state, to: 'undoing', reason: '' } });
   deps.failpoint(`task.undo.intent:${step.kind}`);
   const after: (() => void)[] = [];
   const acknowledge = () => {
@@ -235,11 +255,9 @@ async function undoStep(one: One): Promise<boolean> {
     const current = await deps.store.tasks.get(task.id);
     if (current?.cancelRequested === true) {
       // Cancelled while its undo fails: the person gives it up, and is told what was left.
+      await tell(one, 'failed', error.message, 'undoing');
       await update({ state: 'failed', error: error.message });
-      await one.turn(task.state, 'failed', {
-        finishedAt: deps.now(),
-        reason: `given up, not undone whole: ${error.message}`,
-      });
+      await giveUp(one, `given up, not undone whole: ${error.message}`);
       acknowledge();
       return false;
     }
@@ -252,16 +270,15 @@ async function undoStep(one: One): Promise<boolean> {
     });
     acknowledge();
     if (error.retryable) return true;
-    await one.turn(task.state, 'stuck', { reason: `cannot undo: ${error.message}` });
+    await one.turn('stuck', { reason: `cannot undo: ${error.message}` });
     return false;
   }
   if (control.leave.signal.aborted) return false;
   deps.failpoint(`task.undo.done:${step.kind}`);
-  await deps.events.flush();
+  await tell(one, 'undone', '', 'undoing');
   await update({ state: 'undone' });
   deps.failpoint(`task.undo.durable:${step.kind}`);
   acknowledge();
-  say(step.index, { $case: 'state', value: { from: 'undoing', to: 'undone', reason: '' } });
   return true;
 }
 

@@ -22,6 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'master/cli': [],
   'master/config.ts': [],
   'master/bootstrap.ts': ['master/admin', 'master/ca', 'master/store'],
+  'master/install.ts': ['master/config.ts'],
+  'master/run.ts': ['*'],
   'master/main.ts': ['*'],
   'agent/host': [],
   'agent/app': ['agent/engine/engine.ts', 'agent/host'],

@@ -16,7 +16,6 @@ import {
 } from '../../deploy/up/processes.ts';
 import type { Connection } from '../../master/cli/connection.ts';
 import {
-  type ChangeResponse,
   PlatformServiceService,
   ServerServiceService,
   ServiceServiceService,
@@ -46,7 +45,7 @@ export async function createMachine(): Promise<Machine> {
   const dir = mkdtempSync(join(tmpdir(), 'aegir-e2e-'));
   // The daemons' user has to pass through it.
   chmodSync(dir, 0o711);
-  const layout = await openLayout(dir);
+  const layout = await openLayout(dir, 'spare');
   const processes = new Map<ProcessName, Child>();
   let link: Connection | undefined;
   const connection = () => {
@@ -127,16 +126,20 @@ export async function startMachine(env: ExtraEnv = {}): Promise<Machine> {
   }
 }
 
-export async function addWordpress(machine: Machine): Promise<void> {
+export async function addPlatform(machine: Machine, name: string, root: string): Promise<void> {
   const change = await machine.connection().call(PlatformServiceService.addPlatform, {
-    name: 'wordpress',
-    root: '/usr/share/wordpress',
+    name,
+    root,
     service: 'web1/nginx',
     app: '',
     options: undefined,
   });
-  const { task } = await finish(machine, change);
+  const { task } = await finish(machine, change.taskId);
   if (task.state !== 'succeeded') throw new Error(`platform add: ${task.state}: ${task.reason}`);
+}
+
+export function addWordpress(machine: Machine): Promise<void> {
+  return addPlatform(machine, 'wordpress', '/usr/share/wordpress');
 }
 
 export interface Finished {
@@ -147,8 +150,7 @@ export interface Finished {
 const TASK_TIMEOUT_MS = 120_000;
 
 /** Follows a task to its end, over restarts of the master. */
-export async function finish(machine: Machine, change: ChangeResponse): Promise<Finished> {
-  const { taskId } = change;
+export async function finish(machine: Machine, taskId: string): Promise<Finished> {
   let task: Task | undefined;
   for (const deadline = Date.now() + TASK_TIMEOUT_MS; ; ) {
     try {
@@ -167,6 +169,17 @@ export async function finish(machine: Machine, change: ChangeResponse): Promise<
       events.push(event);
   }
   return { task, events };
+}
+
+/** Ids of the newest tasks. */
+export async function taskIds(machine: Machine): Promise<ReadonlySet<string>> {
+  const { tasks } = await machine.connection().call(TaskServiceService.listTasks, {
+    pageSize: 50,
+    pageToken: '',
+    state: '',
+    subjectId: '',
+  });
+  return new Set(tasks.map((task) => task.id));
 }
 
 /** Processes whose command line or working directory names the directory. */

@@ -39,12 +39,13 @@ export function createWordpressApp(): App & Installing {
     installState: async (site, layout, ctx): Promise<InstallState> => {
       const { tables, marker } = await databaseContents(site, MARKER, layout, ctx);
       if (tables.length === 0) return 'absent';
-      return marker === site.id ? 'installed' : 'partial';
+      // Whose ever it is: a copy or a restored backup bears the mark of the site that it was.
+      return marker === null ? 'partial' : 'installed';
     },
 
     wipe: async (site, layout, ctx) => {
       const { marker } = await databaseContents(site, MARKER, layout, ctx);
-      if (marker === site.id) {
+      if (marker !== null) {
         throw new AegirError(
           'failed_precondition',
           `cannot empty the database of ${site.name}: it holds an installed site`,

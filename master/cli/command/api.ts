@@ -1,26 +1,35 @@
 // aegir api …: any method of the Admin API by its name, with JSON in and out, from the descriptors alone.
 import type { MethodDefinition } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
+import { loadFileDescriptorSetFromBuffer, type PackageDefinition } from '@grpc/proto-loader';
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { descriptors } from '../../../shared/gen/descriptors.ts';
+import { printData, renderJson } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const MAX_INPUT_BYTES = 4 * 1024 * 1024;
 
-type AnyMethod = MethodDefinition<object, object>;
+interface MessageType {
+  readonly name: string;
+  readonly field: readonly { readonly name: string; readonly type: string; readonly typeName: string }[];
+}
 
-/** Methods of the Admin API by "Service/Method"; the agents' own services are not offered. */
-export function loadMethods(): ReadonlyMap<string, AnyMethod> {
-  const loaded = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'), {
+type AnyMethod = MethodDefinition<object, object> & { readonly requestType: { readonly type: MessageType } };
+
+function loadAll(): PackageDefinition {
+  return loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'), {
     longs: String,
     enums: String,
     bytes: String,
     defaults: true,
     oneofs: true,
   });
+}
+
+/** Methods of the Admin API by "Service/Method"; the agents' own services are not offered. */
+export function loadMethods(): ReadonlyMap<string, AnyMethod> {
   const methods = new Map<string, AnyMethod>();
-  for (const [service, definition] of Object.entries(loaded)) {
+  for (const [service, definition] of Object.entries(loadAll())) {
     if ('format' in definition || service.endsWith('.AgentService') || service.endsWith('.EnrolService')) continue;
     for (const [name, method] of Object.entries(definition)) {
       methods.set(`${service.split('.').at(-1)}/${name}`, method as AnyMethod);
@@ -38,7 +47,8 @@ export function apiCommand(cli: Cli, program: Command): void {
     .action((_, command: Command) => {
       const out = cli.out(command.optsWithGlobals<GlobalOptions>());
       const names = [...loadMethods().keys()].sort();
-      out.stdout.write(out.format === 'json' ? `${JSON.stringify(names, null, 2)}\n` : `${names.join('\n')}\n`);
+      if (out.format === 'table') out.stdout.write(`${names.join('\n')}\n`);
+      else printData(out, names);
     });
 
   noun
@@ -55,13 +65,13 @@ export function apiCommand(cli: Cli, program: Command): void {
           `cannot call ${JSON.stringify(name)}: there is no such method; see: aegir api list`,
         );
       const request = parse(json === '-' ? await readAll(cli.stdin) : (json ?? '{}'));
-      const printed = (message: object) => `${JSON.stringify(message, null, 2)}\n`;
+      checkFields(method.requestType.type, request);
       await cli.connected({ ...command.optsWithGlobals<GlobalOptions>(), output: 'json' }, async (link, out) => {
         if (!method.responseStream) {
-          out.stdout.write(printed(await link.call(method, request)));
+          out.stdout.write(renderJson(await link.call(method, request), 2));
           return;
         }
-        for await (const message of link.stream(method, request)) out.stdout.write(`${JSON.stringify(message)}\n`);
+        for await (const message of link.stream(method, request)) out.stdout.write(renderJson(message));
       });
     });
 }
@@ -78,6 +88,30 @@ function parse(json: string): object {
     );
   }
   throw new AegirError('invalid_argument', 'cannot use that request: a JSON object is needed');
+}
+
+function messageOf(typeName: string): MessageType | undefined {
+  const name = Object.keys(loadAll()).find((key) => key === typeName || key.endsWith(`.${typeName}`));
+  const found = name === undefined ? undefined : loadAll()[name];
+  return found !== undefined && 'format' in found ? (found.type as unknown as MessageType) : undefined;
+}
+
+/** protobufjs leaves out what it does not know: {"options": {"planOnly": true}} would do it, not plan it. */
+function checkFields(type: MessageType, request: object): void {
+  for (const { name, type: kind, typeName } of type.field) {
+    const value: unknown = (request as Record<string, unknown>)[name];
+    const inner = kind === 'TYPE_MESSAGE' ? messageOf(typeName) : undefined;
+    for (const each of Array.isArray(value) ? value : [value])
+      if (inner !== undefined && typeof each === 'object' && each !== null) checkFields(inner, each);
+  }
+  const known = type.field.map((field) => field.name);
+  const unknown = Object.keys(request).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const names = known.length === 0 ? 'it has none' : `there are ${known.join(', ')}`;
+  throw new AegirError(
+    'invalid_argument',
+    `cannot use that request: ${type.name} has no ${unknown.join(', ')}; ${names}`,
+  );
 }
 
 async function readAll(stream: NodeJS.ReadStream): Promise<string> {

@@ -2,10 +2,12 @@
 
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
+import { FORMATS } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 /** Words that may follow a list of words: subcommands and options of the command they name. */
 export function wordsAfter(program: Command, words: readonly string[]): string[] {
+  if (['-o', '--output'].includes(words.at(-1) ?? '')) return [...FORMATS];
   let command = program;
   for (const word of words) command = command.commands.find((sub) => sub.name() === word) ?? command;
   const options = [...command.options, ...program.options]
@@ -19,15 +21,15 @@ export function wordsAfter(program: Command, words: readonly string[]): string[]
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_aegir() {
   local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(aegir __words "\${COMP_WORDS[@]:1:COMP_CWORD-1}")" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$(aegir __words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}")" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -F _aegir aegir
 `,
   zsh: `#compdef aegir
-_aegir() { compadd -- \${(f)"$(aegir __words \${words[2,CURRENT-1]})"} }
+_aegir() { compadd -- \${(f)"$(aegir __words -- \${words[2,CURRENT-1]})"} }
 compdef _aegir aegir
 `,
-  fish: `complete -c aegir -f -a '(aegir __words (commandline -opc)[2..-1])'
+  fish: `complete -c aegir -f -a '(aegir __words -- (commandline -opc)[2..-1])'
 `,
 };
 
@@ -44,11 +46,8 @@ export function completionCommand(cli: Cli, program: Command): void {
         );
       cli.out(command.optsWithGlobals<GlobalOptions>()).stdout.write(script);
     });
-  program
-    .command('__words [words...]', { hidden: true })
-    .allowUnknownOption()
-    .action((words: string[], _, command: Command) => {
-      const out = cli.out(command.optsWithGlobals<GlobalOptions>());
-      out.stdout.write(`${wordsAfter(program, words).join('\n')}\n`);
-    });
+  program.command('__words [words...]', { hidden: true }).action((words: string[], _, command: Command) => {
+    const out = cli.out(command.optsWithGlobals<GlobalOptions>());
+    out.stdout.write(`${wordsAfter(program, words).join('\n')}\n`);
+  });
 }

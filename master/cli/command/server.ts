@@ -4,7 +4,7 @@ import { ServerServiceService as api, GetJoinCommandResponse, Server } from '../
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
 import { wholeNumber } from '../number.ts';
-import { bytes, type Column, printData, printList, printOne, when } from '../output.ts';
+import { bytes, type Column, printData, printList, printOne, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const connection = (server: Server) => (server.connected ? 'connected' : 'not connected');
@@ -159,7 +159,7 @@ export function serverCommand(cli: Cli, program: Command): void {
           autoEnable: typesOf(flags),
         });
         if (out.format === 'table') {
-          out.stdout.write(`${answer.command}\n`);
+          out.stdout.write(`${safe(answer.command)}\n`);
           out.stderr.write(
             `Run it as root on the new host, before ${when(answer.token?.expiresAt)}. It contains a secret.\n`,
           );

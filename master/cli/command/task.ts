@@ -4,7 +4,7 @@ import { TaskServiceService as api, Task } from '../../../shared/gen/aegir/v1/ad
 import { Event } from '../../../shared/gen/aegir/v1/event.ts';
 import { type ChangeFlags, follow, followChange } from '../change.ts';
 import { wholeNumber } from '../number.ts';
-import { type Column, printData, printList, printOne, safe, when } from '../output.ts';
+import { type Column, printData, printList, printOne, renderJson, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const COLUMNS: readonly Column<Task>[] = [
@@ -87,7 +87,7 @@ export function taskCommand(cli: Cli, program: Command): void {
       await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) => {
         for await (const event of link.stream(api.watchTask, { taskId, afterSeq: 0n })) {
           if (out.format === 'table') out.stdout.write(`${line(event)}\n`);
-          else if (out.format === 'json') out.stdout.write(`${JSON.stringify(Event.toJSON(event))}\n`);
+          else if (out.format === 'json') out.stdout.write(renderJson(Event.toJSON(event)));
           else printData(out, [Event.toJSON(event)]);
         }
       });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { TokenServiceService as api, CreateTokenResponse, Token } from '../../../shared/gen/aegir/v1/admin.ts';
 import { listAll } from '../list.ts';
 import { wholeNumber } from '../number.ts';
-import { type Column, printData, printList, printOne, when } from '../output.ts';
+import { type Column, printData, printList, printOne, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const COLUMNS: readonly Column<Token>[] = [
@@ -63,7 +63,7 @@ export function tokenCommand(cli: Cli, program: Command): void {
           autoEnable: (flags.enable ?? '').split(',').filter((word) => word !== ''),
         });
         if (out.format !== 'table') printData(out, CreateTokenResponse.toJSON(answer));
-        else out.stdout.write(`${answer.value}\n`);
+        else out.stdout.write(`${safe(answer.value)}\n`);
       });
     });
 

@@ -18,6 +18,10 @@ export function createSiteRecord({ store }: HandlerDeps): StepHandler<'site.reco
         await store.sites.update(args.siteId, { state: before });
       return { is: 'done' };
     },
+    givenUp: async (args) => {
+      if ((await store.sites.get(args.siteId)) !== undefined)
+        await store.sites.update(args.siteId, { state: 'failed' });
+    },
   };
 }
 

@@ -1,0 +1,101 @@
+// Drupal as one of the apps, on a real code base: AEGIR_DRUPAL_CODE names one or more (with ":" between); it is copied,
+// never written to. What has a drush of its own is installed by it, and then again by Drupal's own installer.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { createMariadbEngine } from '../../engine/db/mariadb/engine.ts';
+import { createNginxEngine } from '../../engine/http/nginx/engine.ts';
+import { planAccount, planAccountRemoval } from '../../site/account.ts';
+import { createApps } from '../apps.ts';
+import { describeApp } from '../conformance.ts';
+import { createDrupalApp } from './app.ts';
+
+const roots = (process.env['AEGIR_DRUPAL_CODE'] ?? '').split(':').filter((root) => root !== '');
+const world = { http: createNginxEngine(), db: createMariadbEngine(), planAccount, planAccountRemoval };
+
+if (roots.length === 0) {
+  const why = 'set AEGIR_DRUPAL_CODE to the path of a Drupal code base to run these tests';
+  console.warn(`app drupal is not tested against real code: ${why}`);
+  describe('app drupal', () => {
+    test.skip(why, () => {});
+  });
+}
+
+for (const source of roots) {
+  const place = ['.', 'web', 'docroot'].find((each) => existsSync(join(source, each, 'sites'))) ?? '.';
+  const seven = existsSync(join(source, place, 'includes/bootstrap.inc'));
+  const file = join(source, place, seven ? 'includes/bootstrap.inc' : 'core/lib/Drupal.php');
+  const version = /VERSION(?:',| =) '([^']+)'/.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
+  const drush = existsSync(join(source, 'vendor/drush/drush/drush.php'));
+  const ways = [
+    ...(drush
+      ? [{ by: 'drush', says: /installing by \S+drush\.php/, password: { password: 'plain-Password_42' } }]
+      : []),
+    { by: 'its own installer', says: /by Drupal's own installer/, password: {} },
+  ];
+  describe.each(ways)(`${source}, Drupal ${version}, installed by $by`, ({ says, password }) => {
+    describeApp({
+      ...password,
+      app: createDrupalApp(),
+      apps: createApps(),
+      world,
+      needsDatabase: true,
+      code: async (dir) => {
+        // Hard links are quick, and nothing that Aegir writes goes through them.
+        const copy = join(dir, 'code');
+        try {
+          execFileSync('cp', ['-al', source, copy]);
+        } catch {
+          execFileSync('cp', ['-a', source, copy]);
+        }
+        return copy;
+      },
+      version: new RegExp(`^${version.replaceAll('.', '\\.')}$`),
+      docroot: (root) => join(root, place),
+      settings: {
+        read: `$app_root = '/x'; $site_path = 'y'; $databases = $settings = $conf = $config = array();
+          require $site['docroot'] . '/own/settings.php';
+          $db = $databases['default']['default'];
+          $found = array($db['password'], $db['username'], $db['database'], $db['host'], $db['port'])`,
+        expected: ({ db }) => [db?.password, db?.user, db?.database, db?.host, db?.port],
+      },
+      spoil: (stage, site) => join(stage.layout(site).docroot, 'own/settings.php'),
+      uploads: (site) => `/sites/${site.id}/files/`,
+      denied: [
+        '/core/install.php',
+        '/install.php',
+        '/update.php',
+        '/update.php/selection',
+        '/core/authorize.php',
+        '/core/rebuild.php',
+        '/authorize.php',
+        '/autoload.php',
+        '/core/includes/bootstrap.inc',
+        '/includes/bootstrap.inc',
+        '/core/core.services.yml',
+        '/composer.json',
+        '/web.config',
+        '/core/CHANGELOG.txt',
+        '/CHANGELOG.txt',
+        '/.htaccess',
+        '/sites/default/settings.php',
+        '/sites/default/default.settings.php',
+        '/sites/site-00000000000000aa/settings.php',
+        '/sites/site-00000000000000aa/names.php',
+        '/sites/sites.php',
+        '/sites/aegir.sites.php',
+        '/vendor/autoload.php',
+        '/core/modules/node/node.module',
+        '/modules/node/node.module',
+        '/core/modules/node/node.info.yml',
+        '/modules/node/node.info',
+        '/core/modules/system/tests/http.php',
+        '/core/lib/Drupal.php',
+        '/scripts/drupal.sh',
+      ],
+      open: [[seven ? '/misc/drupal.js' : '/core/misc/drupal.js', /javascript/]],
+      installing: { ownPage: seven ? '/user' : '/user/1', loggedIn: /user\/logout/, says, timeoutMs: 300_000 },
+    });
+  });
+}

@@ -1,0 +1,272 @@
+// The command line against a real Admin API: exit codes, what goes to which stream, JSON and YAML that parse, live tasks,
+// and names from the wire that would drive a terminal.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { site } from '../../test/records.ts';
+import { createHandlers } from '../task/handlers/handlers.ts';
+import { LIMITS } from '../task/limits.ts';
+import { createRunner, type Runner } from '../task/runner.ts';
+import { createProgram, runProgram } from './program.ts';
+import { createCli } from './session.ts';
+
+const EVIL = 'evil\u001b[2J\u202e\u009b31m';
+const DRIVES = /(?!\n)[\p{Cc}\u202e]/u;
+let master: MasterApi;
+let runner: Runner;
+const tokens = { admin: '', viewer: '', garbage: 'garbage' };
+
+beforeAll(async () => {
+  master = await openMasterApi();
+  writeFileSync(join(master.dir, 'ca.pem'), master.caPem);
+  tokens.admin = await master.token();
+  tokens.viewer = await master.token({ role: 'viewer', description: EVIL });
+  await master.store.clients.insert({ id: 'cli-0123456789abcde1', name: EVIL, mail: '' });
+  const { store, agents, events } = master;
+  const handlers = createHandlers({ store, agents, unseal: (_, sealed) => sealed, now: Date.now });
+  runner = createRunner({
+    ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
+    ...{ owner: 'cli-test', log: { error: (fields) => master.faults.push(fields['err']) } },
+  });
+  master.onWake = () => runner.wake();
+  runner.start();
+});
+afterAll(async () => {
+  await runner.stop();
+  await master.close();
+});
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function aegir(args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): Promise<Ran> {
+  const [stdout, stderr, stdin] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  stdin.end(input);
+  const texts = [stdout, stderr].map(async (stream) => {
+    const parts: string[] = [];
+    for await (const part of stream) parts.push(String(part));
+    return parts.join('');
+  });
+  const reached = {
+    ...{ HOME: master.dir, AEGIR_ADDRESS: master.address, AEGIR_CA: join(master.dir, 'ca.pem') },
+    ...{ AEGIR_TOKEN: tokens.admin, ...env },
+  };
+  const cli = createCli(reached, stdin as never, stdout as never, stderr as never);
+  const code = await runProgram(createProgram(cli, '1.2.3'), args, stderr as never);
+  stdout.end();
+  stderr.end();
+  const [out = '', err = ''] = await Promise.all(texts);
+  return { code, out, err };
+}
+
+const as = (who: keyof typeof tokens) => ({ AEGIR_TOKEN: tokens[who] });
+
+describe('exit codes, and errors on stderr alone', () => {
+  test.each<readonly [number, string, NodeJS.ProcessEnv, RegExp]>([
+    [1, 'site show nowhere.example', {}, /^aegir: cannot find site .*nowhere\.example.*\n$/],
+    [1, 'site show nowhere.example -o json', {}, /^aegir: cannot find/],
+    [1, 'site delete example.org', {}, /^aegir: cannot ask .*: there is no terminal; say --yes .*\n$/],
+    [1, 'task cancel task-none', {}, /^aegir: cannot find task/],
+    [1, 'site list --context none', { AEGIR_ADDRESS: '' }, /^aegir: cannot choose a master: .*aegir context add/],
+    [1, 'site list', { AEGIR_CA: '/none' }, /^aegir: cannot read the CA certificate: ENOENT/],
+    [
+      1,
+      'api call SiteService/None',
+      {},
+      /^aegir: cannot call "SiteService\/None": there is no such method; see: aegir api list\n$/,
+    ],
+    [2, 'site list -o xml', {}, /^aegir: cannot print as "xml": there are table, json, yaml\n$/],
+    [2, 'site list --bogus', {}, /^error: unknown option '--bogus'/],
+    [2, 'site bogus', {}, /^error: unknown command 'bogus'/],
+    [2, 'site show', {}, /^error: missing required argument 'site'/],
+    [2, 'site', {}, /Usage: aegir site/],
+    [2, '', {}, /Usage: aegir/],
+    [2, 'task list --limit many', {}, /^aegir: cannot use "many" for --limit: a whole number is needed\n$/],
+    [2, 'task list --limit 5000', {}, /^aegir: cannot list 5000 at once: page_size may be 1 to 1000\n$/],
+    [2, 'site install ../../x --platform wordpress', {}, /^aegir: cannot use .*site name/],
+    [2, 'completion tcsh', {}, /^aegir: cannot complete in "tcsh": there are bash, zsh, fish\n$/],
+    [2, 'api call GetSite {', {}, /^aegir: cannot use that request: /],
+    [2, 'api call GetSite []', {}, /^aegir: cannot use that request: a JSON object is needed\n$/],
+    [2, 'api call GetSite {"sight":"x"}', {}, /^aegir: cannot use that request: \w+ has no sight; there are site\n$/],
+    [
+      2,
+      'api call DeleteSite {"site":"x","options":{"planOnly":true}}',
+      {},
+      /ChangeOptions has no planOnly; there are plan_only/,
+    ],
+    [3, 'site list', { AEGIR_TOKEN: 'garbage' }, /^aegir: cannot authorise the call: .*aegir token create/],
+    [
+      3,
+      'token list',
+      { AEGIR_TOKEN: 'VIEWER' },
+      /^aegir: cannot call ListTokens: it needs the role admin, and this token has viewer\n$/,
+    ],
+    [3, 'site delete example.org --yes', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
+    [
+      4,
+      'site list',
+      { AEGIR_ADDRESS: '127.0.0.1:1' },
+      /^aegir: cannot reach the master at 127\.0\.0\.1:1: .*does it run/,
+    ],
+  ])('%i: aegir %s', async (code, line, env, err) => {
+    const token = env['AEGIR_TOKEN'] === 'VIEWER' ? as('viewer') : {};
+    const ran = await aegir(line === '' ? [] : line.split(' '), { ...env, ...token });
+    expect(ran).toEqual({ code, out: '', err: expect.stringMatching(err) });
+    expect(ran.err.trimEnd()).not.toMatch(DRIVES);
+  });
+
+  test('0: help and version, on stdout', async () => {
+    for (const line of ['--help', 'site --help', 'site install --help', 'help site', '--version']) {
+      const ran = await aegir(line.split(' '));
+      expect(ran, line).toMatchObject({ code: 0, err: '' });
+      expect(ran.out, line).toMatch(line === '--version' ? /^1\.2\.3\n$/ : /^Usage: aegir/);
+    }
+  });
+
+  test('4: a master that is not the one of the context', async () => {
+    const other = await openMasterApi();
+    try {
+      const ran = await aegir(['site', 'list'], { AEGIR_ADDRESS: other.address });
+      expect(ran).toMatchObject({ code: 4, out: '' });
+      expect(ran.err).toMatch(/cannot reach the master/);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('no token is ever said', async () => {
+    for (const line of ['site show nowhere.example', 'status', 'token list', 'context list']) {
+      const { out, err } = await aegir(line.split(' '));
+      expect(out + err).not.toContain(tokens.admin);
+    }
+  });
+});
+
+const READS = [
+  ...['server list', 'server show web1', 'service list', 'service show web1/nginx', 'platform list'],
+  ...['platform show wordpress', 'site list', 'site show example.org', 'client list', 'task list', 'token list'],
+  ...['graph', 'status', 'context list', 'api list', 'site delete example.org --plan'],
+];
+
+describe.each(READS)('aegir %s', (line) => {
+  test('gives a table to people, and JSON and YAML that parse to programs', async () => {
+    const table = await aegir(line.split(' '));
+    expect(table.code).toBe(0);
+    expect(table.out + table.err).not.toBe('');
+    expect(table.out).not.toMatch(DRIVES);
+    const json = await aegir([...line.split(' '), '-o', 'json']);
+    expect(json).toMatchObject({ code: 0, err: '' });
+    expect(json.out).not.toMatch(DRIVES);
+    const yaml = await aegir(['--output', 'yaml', ...line.split(' ')]);
+    expect(yaml).toMatchObject({ code: 0, err: '' });
+    expect(yaml.out).not.toMatch(DRIVES);
+    // What moves by itself apart, they say the same.
+    if (line !== 'status') expect(parse(yaml.out)).toEqual(JSON.parse(json.out));
+  });
+});
+
+test('names from the wire are whole in JSON, and harmless in tables', async () => {
+  const names = JSON.parse((await aegir(['client', 'list', '-o', 'json'])).out).map(
+    (client: { name: string }) => client.name,
+  );
+  expect(names).toContain(EVIL);
+  expect((await aegir(['client', 'list'])).out).toContain('evil\\x1b[2J\\x202e\\x9b31m');
+  expect((await aegir(['api', 'call', 'ListClients'])).out).not.toMatch(DRIVES);
+});
+
+describe('changes', () => {
+  test('are followed: lines on stderr, the result on stdout', async () => {
+    const ran = await aegir(['site', 'disable', 'example.org']);
+    expect(ran).toMatchObject({ code: 0, out: '' });
+    expect(ran.err).toMatch(/^Take example\.org off the web/);
+    expect(ran.err).toMatch(/\[1\/2\] .*maintenance page/);
+    expect(ran.err).toMatch(/site\.disable example\.org: done\n$/);
+    const json = await aegir(['site', 'enable', 'example.org', '-o', 'json']);
+    expect(json.code).toBe(0);
+    expect(JSON.parse(json.out)).toMatchObject({ task: { state: 'succeeded', verb: 'site.enable' }, messages: [] });
+  });
+
+  test('the login link is on stdout, alone with its sentence', async () => {
+    const ran = await aegir(['site', 'login', 'example.org']);
+    expect(ran).toMatchObject({ code: 0, out: 'Log in once\n  https://example.org/once\n' });
+    expect(ran.err).not.toContain('https://');
+    const json = JSON.parse((await aegir(['site', 'login', 'example.org', '-o', 'json'])).out);
+    expect(json.messages).toMatchObject([{ kind: 'link', value: 'https://example.org/once' }]);
+    const log = await aegir(['task', 'log', json.task.id, '-o', 'json']);
+    expect(
+      log.out
+        .trimEnd()
+        .split('\n')
+        .map((each) => JSON.parse(each)).length,
+    ).toBeGreaterThan(3);
+    // A viewer may see the story, not the link.
+    const seen = await aegir(['task', 'log', json.task.id], as('viewer'));
+    expect(seen).toMatchObject({ code: 0, err: '' });
+    expect(seen.out).not.toContain('https://example.org/once');
+  });
+
+  test('with nothing to do, nothing is done', async () => {
+    const ran = await aegir(['site', 'enable', 'example.org']);
+    expect(ran).toEqual({ code: 0, out: '', err: 'example.org is enabled already: nothing to do\n' });
+    expect(JSON.parse((await aegir(['site', 'enable', 'example.org', '-o', 'json'])).out)).toMatchObject({ plan: {} });
+  });
+
+  test('--no-wait answers with the task, --plan with what would be', async () => {
+    const plan = await aegir(['site', 'verify', 'example.org', '--plan']);
+    expect(plan).toMatchObject({ code: 0, err: '' });
+    expect(plan.out).toMatch(/^Plan: Verify example\.org/);
+    const ran = await aegir(['site', 'verify', 'example.org', '--no-wait']);
+    expect(ran).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/^task-\w{16}\n$/) });
+    const watched = await aegir(['task', 'watch', ran.out.trim()]);
+    expect(watched.code).toBe(0);
+    expect(watched.err).toMatch(/site\.verify example\.org: done\n$/);
+  });
+
+  test('a task that failed is exit code 1, says why and what next, and harms no terminal', async () => {
+    master.agents.before = (order) => {
+      if (order.request.$case === 'probeSite') throw new Error(`cannot probe: ${EVIL}\r\nforged line`);
+    };
+    try {
+      await aegir(['site', 'disable', 'example.org']);
+      const ran = await aegir(['site', 'enable', 'example.org']);
+      expect(ran).toMatchObject({ code: 1, out: '' });
+      expect(ran.err).toMatch(
+        /site\.enable example\.org failed and was undone: .*after mending the cause: aegir task retry task-\w+\n$/,
+      );
+      expect(ran.err).not.toMatch(DRIVES);
+      expect(ran.err).not.toMatch(/^forged/m);
+      const json = await aegir(['site', 'enable', 'example.org', '-o', 'json']);
+      expect(json.code).toBe(1);
+      expect(JSON.parse(json.out).task).toMatchObject({ state: 'failed' });
+      const { id } = JSON.parse(json.out).task;
+      for (const line of [`task show ${id}`, `task log ${id}`, `task list`]) {
+        const shown = await aegir(line.split(' '));
+        expect(shown.code, line).toBe(0);
+        expect(shown.out, line).not.toMatch(DRIVES);
+        expect(shown.out, line).not.toMatch(/^forged/m);
+      }
+    } finally {
+      master.agents.before = () => {};
+    }
+    expect((await master.store.sites.get(site.id))?.state).toBe('disabled');
+  });
+
+  test('api call reads JSON from its argument or stdin', async () => {
+    const asked = '{"site": "example.org"}';
+    const ran = await aegir(['api', 'call', 'SiteService/GetSite', asked]);
+    expect(JSON.parse(ran.out)).toMatchObject({ name: 'example.org' });
+    expect(await aegir(['api', 'call', 'GetSite', '-'], {}, asked)).toEqual(ran);
+    const long = await aegir(['api', 'call', 'GetSite', '-'], {}, `{"site": "${'x'.repeat(5_000_000)}"}`);
+    expect(long).toMatchObject({ code: 2, err: expect.stringMatching(/it is longer than 4194304 bytes/) });
+  });
+});
+
+test('the master had no fault of its own', () => {
+  expect(master.faults).toEqual([]);
+});

@@ -1,0 +1,114 @@
+// Every verb with a task: the plan, what stands before it, and what shall stand after it has succeeded or was undone.
+import type { Graph, GraphSnapshot } from '../../graph/graph.ts';
+import { planEnableService, planVerifyPlatform, planVerifyServer } from '../../plan/change-server.ts';
+import {
+  planDeleteSite,
+  planDisableSite,
+  planEnableSite,
+  planLoginSite,
+  planVerifySite,
+} from '../../plan/change-site.ts';
+import { planInstallSite } from '../../plan/install-site.ts';
+import type { Plan } from '../../plan/plan.ts';
+import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
+import type { Store } from '../../store/store.ts';
+import type { ScriptAgents } from './script-agents.ts';
+
+export interface TaskCase {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly ground: GraphSnapshot;
+  /** On the hosts before, when done, when undone. */
+  readonly world: readonly string[];
+  readonly doneWorld: readonly string[];
+  readonly undoneWorld: readonly string[];
+  /** In the graph when done and when undone; see graphLines. */
+  readonly done: readonly string[];
+  readonly undone: readonly string[];
+}
+
+/** snapshot: web1 with http and dns, db1 with a database, one enabled site on one verified platform. */
+export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<GraphSnapshot>) => Graph): TaskCase[] {
+  const [site] = snapshot.sites as [SiteRecord];
+  const [platform] = snapshot.platforms as [PlatformRecord];
+  const [nginx] = snapshot.services as [ServiceRecord];
+  const [web1, db1] = snapshot.servers.map((server) => server.id) as [string, string];
+  const at = `site/${site.id}`;
+  const parts = [`${db1} db ${at}`, `${web1} dns ${at}`, `${web1} files ${at}`];
+  const served = [...parts, `${web1} http ${at} enabled`].sort();
+  const hidden = [...parts, `${web1} http ${at} disabled`].sort();
+
+  const ground = (patch: Partial<GraphSnapshot>): GraphSnapshot => ({ ...snapshot, ...patch });
+  const siteIn = (state: SiteRecord['state']) => ground({ sites: [{ ...site, state }] });
+  const still = (name: string, plan: Plan, from: GraphSnapshot, world: readonly string[]): TaskCase => {
+    const lines = linesOf(from);
+    return { name, plan, ground: from, world, doneWorld: world, undoneWorld: world, done: lines, undone: lines };
+  };
+  const graph = graphOf();
+  const installing = { ...site, state: 'installing' as const };
+  const disabled = { ...site, state: 'disabled' as const };
+  const detected = { ...nginx, state: 'detected' as const, stateBefore: 'detected' as const };
+  const services = snapshot.services.map((service) => (service === nginx ? detected : service));
+  const bare = ground({ sites: [], platforms: [{ ...platform, app: '', state: 'new' }] });
+  const without = linesOf(ground({ sites: [] }));
+
+  return [
+    {
+      ...still('install', planInstallSite(graph, installing, true), siteIn('installing'), []),
+      ...{ doneWorld: served, done: linesOf(siteIn('enabled')), undone: without },
+    },
+    {
+      ...still('delete', planDeleteSite(graph, site), siteIn('enabled'), served),
+      ...{ doneWorld: [], done: without },
+    },
+    {
+      ...still('disable', planDisableSite(graph, site), siteIn('enabled'), served),
+      ...{ doneWorld: hidden, done: linesOf(siteIn('disabled')) },
+    },
+    {
+      ...still('enable', planEnableSite(graph, disabled), siteIn('disabled'), hidden),
+      ...{ doneWorld: served, done: linesOf(siteIn('enabled')) },
+    },
+    still('verify', planVerifySite(graph, site), siteIn('enabled'), served),
+    still('login', planLoginSite(graph, site, ''), siteIn('enabled'), served),
+    still('verify of a web server', planVerifyServer(graph, graph.server(web1)), snapshot, served),
+    still('verify of a database server', planVerifyServer(graph, graph.server(db1)), snapshot, served),
+    {
+      ...still('service enable', planEnableService(graph, detected), ground({ sites: [], services }), []),
+      done: without,
+    },
+    {
+      ...still('platform add', planVerifyPlatform(graph, { ...platform, app: '', state: 'new' }, true), bare, []),
+      ...{ done: without, undone: linesOf({ ...bare, platforms: [] }) },
+    },
+    still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
+  ];
+}
+
+/** What the graph says, one line a record, secrets by their id. */
+export async function graphLines(store: Store): Promise<string[]> {
+  const [servers, services, platforms, sites] = await Promise.all([
+    ...[store.servers.find(), store.services.find(), store.platforms.find(), store.sites.find()],
+  ] as const);
+  const secrets = (await store.secrets.find()).map((secret) => secret.id);
+  return lines({ servers, services, platforms, sites, clients: [] } as GraphSnapshot, secrets);
+}
+
+export function worldLines(agents: ScriptAgents): string[] {
+  return [...agents.world].sort();
+}
+
+function linesOf(snapshot: GraphSnapshot): string[] {
+  const secrets = snapshot.sites.flatMap((site) => [site.saltSecret, site.dbPasswordSecret ?? []].flat());
+  return lines(snapshot, secrets);
+}
+
+function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
+  return [
+    ...snapshot.servers.map((server) => `server ${server.id} ${server.state}`),
+    ...snapshot.services.map((service) => `service ${service.id} ${service.state} ${service.stateBefore}`),
+    ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
+    ...snapshot.sites.map((site) => `site ${site.id} ${site.state}`),
+    ...secrets.map((id) => `secret ${id}`),
+  ].sort();
+}

@@ -1,0 +1,118 @@
+// Agents for tests of tasks: hosts are a set of what is on them, actions change it at once, and every answer is kept
+// under its action's id as a real agent's journal does. What is to go wrong is told by the test.
+import { AegirError } from '../../../shared/error.ts';
+import type { ActionResult, PlatformFacts } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
+
+export interface Performed {
+  readonly id: string;
+  readonly generation: number;
+  readonly serverId: string;
+  readonly resource: string;
+  readonly act: string;
+}
+
+export interface ScriptAgents extends Agents {
+  /** What stands on hosts, as "server resource". */
+  readonly world: Set<string>;
+  /** Every order, in the order of asking; a repeat is there twice. */
+  readonly asked: readonly Performed[];
+  /** Ids whose results were acknowledged: agents forget them. */
+  readonly acknowledged: ReadonlySet<string>;
+  /** Called before an order is carried out; what it waits for, the order waits for. */
+  before: (order: ActionOrder, serverId: string, options: PerformOptions) => Promise<void> | void;
+}
+
+const FACTS: PlatformFacts = {
+  app: 'wordpress',
+  version: '6.1.1',
+  docroot: '/usr/share/wordpress',
+  phpMinimum: '',
+  profiles: [],
+};
+
+export function createScriptAgents(): ScriptAgents {
+  const world = new Set<string>();
+  const asked: Performed[] = [];
+  const acknowledged = new Set<string>();
+  const journal = new Map<string, ActionResult>();
+
+  return {
+    world,
+    asked,
+    acknowledged,
+    before: () => {},
+    isConnected: () => true,
+    connectedCount: () => 2,
+    vitals: () => undefined,
+    ask: async () => resultOf('', ['would change one thing']),
+    refreshInventory: async () => {},
+    disconnect: () => {},
+    async perform(serverId, order, options) {
+      asked.push({ ...order, serverId, act: actOf(order) });
+      await this.before(order, serverId, options);
+      const result = journal.get(order.id) ?? carryOut(world, serverId, order);
+      journal.set(order.id, result);
+      return { result, acknowledge: () => acknowledged.add(order.id) };
+    },
+  };
+}
+
+/** Waits until the signal says to stop, as an action does that takes long. */
+export function untilAborted({ signal }: PerformOptions): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = () => {
+      const { reason } = signal as { reason: unknown };
+      reject(reason instanceof AegirError ? reason : new AegirError('cancelled', 'cannot go on: it was cancelled'));
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+function actOf({ request }: ActionOrder): string {
+  if (request.$case !== 'apply' && request.$case !== 'remove') return request.$case;
+  return `${request.$case} ${request.value.service?.type}`;
+}
+
+function carryOut(world: Set<string>, serverId: string, order: ActionOrder): ActionResult {
+  const { request } = order;
+  const at = (what: string) => `${serverId} ${what} ${order.resource}`;
+  const before = [...world].join();
+  const messages: { kind: string; text: string; value: string; expiresAt: undefined }[] = [];
+  switch (request.$case) {
+    case 'apply': {
+      const { service, spec } = request.value;
+      const what = at(service?.type ?? '');
+      for (const there of [...world]) if (there.startsWith(what)) world.delete(there);
+      world.add(spec?.$case === 'http' ? `${what} ${spec.value.state}` : what);
+      break;
+    }
+    case 'remove':
+      for (const there of [...world]) if (there.startsWith(at(request.value.service?.type ?? ''))) world.delete(there);
+      break;
+    case 'prepareSite':
+      world.add(at('files'));
+      break;
+    case 'removeSite':
+      world.delete(at('files'));
+      break;
+    case 'loginLink':
+      messages.push({ kind: 'link', text: 'Log in once', value: 'https://example.org/once', expiresAt: undefined });
+      break;
+    default:
+      break;
+  }
+  const changes = [...world].join() === before ? [] : [actOf(order)];
+  return resultOf(order.id, changes, messages, request.$case === 'verifyPlatform' ? FACTS : undefined);
+}
+
+function resultOf(
+  actionId: string,
+  changes: string[],
+  messages: { kind: string; text: string; value: string; expiresAt: undefined }[] = [],
+  platform: PlatformFacts | undefined = undefined,
+): ActionResult {
+  const outcome = { $case: 'ok' as const, value: { messages, platform, findings: [] } };
+  return { actionId, changes, outcome };
+}
