@@ -12,11 +12,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isSea } from 'node:sea';
 import { AegirError } from '../shared/error.ts';
-import { DEFAULT_PORTS, parseMasterConfig, readMasterConfig, showListen } from './config.ts';
+import { DEFAULT_PORTS, type Listen, parseMasterConfig, readMasterConfig, showListen } from './config.ts';
 
 export interface InstallOptions {
   /** Empty: this host's addresses, then its name. */
@@ -30,6 +31,7 @@ const DATA = '/var/lib/aegir';
 const UNIT = 'aegir-master.service';
 const USER = 'aegir';
 const START_TIMEOUT_MS = 60_000;
+const ANY: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 export async function install({ advertise, say }: InstallOptions): Promise<void> {
   const refuse = (why: string): never => {
@@ -74,10 +76,11 @@ export async function install({ advertise, say }: InstallOptions): Promise<void>
 
   const { dataDir, listen, advertise: names } = readMasterConfig(DEFAULT_CONFIG);
   const token = join(dataDir, 'admin.token');
+  // The API listens last, when everything else runs.
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!existsSync(token) || !existsSync(join(dataDir, 'ca.pem'))) {
+  while (!(await answers(listen.api))) {
     if (Date.now() > deadline) refuse(`it does not start; see: journalctl -u ${UNIT}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
   say('The master runs. As root, or with a copy of these two files:');
   const address = showListen({ host: names[0], port: listen.api.port });
@@ -85,6 +88,17 @@ export async function install({ advertise, say }: InstallOptions): Promise<void>
   say('Then, for each server:');
   say('  aegir server join-command');
   say(`Agents reach it on the ports ${DEFAULT_PORTS.agent} to ${DEFAULT_PORTS.mesh}, people on ${listen.api.port}.`);
+}
+
+function answers({ host, port }: Listen): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: ANY.has(host) ? 'localhost' : host, port, timeout: 1000 });
+    const end = (answer: boolean) => () => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false));
+  });
 }
 
 /** What others can reach this host by, as far as it knows itself. */

@@ -29,7 +29,8 @@ async function recognise(root: string, app: string, ctx: ActionContext, tools: T
 
 async function checkDirectory(root: string): Promise<void> {
   try {
-    if (!(await stat(root)).isDirectory()) throw unusable(root, 'it is no directory; name the directory that holds the code');
+    if (!(await stat(root)).isDirectory())
+      throw unusable(root, 'it is no directory; name the directory that holds the code');
     await access(root, constants.R_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof AegirError) throw error;

@@ -60,6 +60,9 @@ export async function openStage(app: App, world: World, password: string): Promi
     address: ADDRESS,
     ports,
     daemons: ['nginx', 'mariadb', `php-fpm@${await installedPhp()}`],
+  }).catch(async (error: unknown) => {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
   });
   const argv: string[] = [];
   const host: Host = {

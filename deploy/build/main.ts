@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { pack } from 'tar-stream';
 import { sha256Hex } from '../../shared/digest.ts';
+import { embedProtos } from './embed-protos.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const dist = join(root, 'dist');
@@ -39,6 +40,7 @@ async function bundle(name: string, entry: string): Promise<string> {
     external: ['pg-native', 'bufferutil', 'utf-8-validate'],
     // CommonJS has no import.meta; what needs a path asks whether it is the binary first.
     define: { 'import.meta.dirname': 'undefined' },
+    plugins: [embedProtos],
     logLevel: 'warning',
   });
   return outfile;

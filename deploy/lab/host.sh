@@ -16,7 +16,7 @@ set -euo pipefail
 LAB=${AEGIR_LAB_DIR:-/var/tmp/aegir-lab}
 BRIDGE=${AEGIR_LAB_BRIDGE:-aegir0}
 GATEWAY=${AEGIR_LAB_GATEWAY:-10.99.0.1}
-HOSTS=$LAB/hosts
+HOSTS=${AEGIR_LAB_HOSTS:-$LAB/hosts}
 
 # PID 1 of a host, as seen from here: the child of its nspawn that is 1 in its own namespace.
 leader() {

@@ -103,6 +103,9 @@ export const cutHost = (name: string) => hostScript(['cut', name]);
 export const healHost = (name: string) => hostScript(['heal', name]);
 export const slowHost = (name: string, rate: string) => hostScript(['slow', name, rate]);
 export const loseAt = (name: string, percent: string) => hostScript(['loss', name, percent]);
+export async function stopNetwork(): Promise<void> {
+  await hostScript(['net-down']);
+}
 export const removeHost = (name: string) => hostScript(['rm', name]);
 
 export async function listHosts(): Promise<readonly (LabHost & { readonly up: boolean })[]> {

@@ -90,7 +90,8 @@ export async function createTaskRig(ground: GraphSnapshot): Promise<TaskRig> {
     rig.reached.push(name);
     if (crashed !== undefined) {
       const durable = name.replace(/\.(intent|done):/, '.durable:');
-      const key = `${name}#${rig.reached.filter((each) => each === durable).length}`;
+      const steps = durable === name && !name.includes(':') ? [] : rig.reached.filter((each) => each === durable);
+      const key = `${name}#${steps.length}`;
       if (!crashed.has(key)) {
         crashed.add(key);
         throw new Crash(name);
