@@ -82,7 +82,9 @@ export function createRunner(options: RunnerOptions): Runner {
       const cause = redactor.redact(causes(error));
       log.warn({ action: action.id, kind: label, code: error.code, cause }, redactor.redact(error.message));
       if (action.inTask) options.failpoint(`agent.action.done:${label}`);
-      return { changed, result: errorResult(action.id, error, redactor.redact) };
+      // Resumed, it may have changed something before the agent died.
+      const untouched = error.untouched && !resumed;
+      return { changed, result: errorResult(action.id, error, redactor.redact, untouched) };
     }
   };
   return Object.assign(run, { label: (action: ValidAction) => labelOf(actions, action.request), stopReason });
@@ -127,12 +129,13 @@ export function errorResult(
   actionId: string,
   error: AegirError,
   redact: (text: string) => string = (text) => text,
+  untouched = false,
 ): ActionResult {
   const message = oneLine(redact(error.message), MAX_TEXT);
   return {
     actionId: actionId.slice(0, 200),
     changes: [],
-    outcome: { $case: 'error', value: { code: error.code, message, retryable: error.retryable } },
+    outcome: { $case: 'error', value: { code: error.code, message, retryable: error.retryable, untouched } },
   };
 }
 

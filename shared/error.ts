@@ -27,12 +27,15 @@ export interface ErrorOptions {
   readonly cause?: unknown;
   /** True when the same call may succeed later without anybody changing anything. Default: code is unavailable, aborted or deadline_exceeded. */
   readonly retryable?: boolean;
+  /** True when what failed has surely changed nothing. Default: false. */
+  readonly untouched?: boolean;
 }
 
 /** Message form: `cannot <verb> <thing>: <why>`, then `; <what to do next>` where we know it. */
 export class AegirError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
+  readonly untouched: boolean;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -40,7 +43,14 @@ export class AegirError extends Error {
     this.code = code;
     this.retryable =
       options.retryable ?? (code === 'unavailable' || code === 'aborted' || code === 'deadline_exceeded');
+    this.untouched = options.untouched ?? false;
   }
+}
+
+/** The same error, of something that has surely changed nothing. */
+export function asUntouched(error: AegirError): AegirError {
+  const { code, message, retryable, cause } = error;
+  return new AegirError(code, message, { retryable, untouched: true, cause: cause ?? error });
 }
 
 export function isErrorCode(text: string): text is ErrorCode {

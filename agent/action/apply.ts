@@ -1,5 +1,6 @@
 // apply: one service to a spec, by the service's engine.
 
+import { asUntouched, toAegirError } from '../../shared/error.ts';
 import type { ActionContext, Change, HttpSiteSpec } from '../engine/engine.ts';
 import { siteLayout } from '../host/site-layout.ts';
 import type { RequestOf } from '../validate.ts';
@@ -11,7 +12,11 @@ export function createApply(): ActionHandler<'apply'> {
     kind: 'apply',
     label: ({ spec }) => `apply-${spec.type}`,
     async run(request, ctx, tools) {
-      return previewOrRun(await plan(request, ctx, tools), request.preview, ctx);
+      const changes = await plan(request, ctx, tools).catch((thrown: unknown) => {
+        // Planning only reads.
+        throw asUntouched(toAegirError(thrown, `plan apply-${request.spec.type}`));
+      });
+      return previewOrRun(changes, request.preview, ctx);
     },
   };
 }

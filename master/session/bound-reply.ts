@@ -48,12 +48,13 @@ export function boundResult(result: ActionResult): ActionResult {
     code: 'internal',
     message: 'cannot use the answer of the agent: it has none that this master knows; compare their versions',
     retryable: false,
+    untouched: false,
   };
   const code = isErrorCode(error.code) ? error.code : 'unknown';
   return {
     actionId,
     changes,
-    outcome: { $case: 'error', value: { code, message: cut(error.message, MAX_LOG), retryable: error.retryable } },
+    outcome: { $case: 'error', value: { ...error, code, message: cut(error.message, MAX_LOG) } },
   };
 }
 

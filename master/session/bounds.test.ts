@@ -154,10 +154,10 @@ describe('replies', () => {
     const odd = boundResult({
       actionId: 'a',
       changes: Array(2000).fill('c'),
-      outcome: { $case: 'error', value: { code: 'no such code', message: 'm', retryable: true } },
+      outcome: { $case: 'error', value: { code: 'no such code', message: 'm', retryable: true, untouched: false } },
     });
     expect(odd.changes).toHaveLength(1000);
-    expect(odd.outcome?.value).toEqual({ code: 'unknown', message: 'm', retryable: true });
+    expect(odd.outcome?.value).toEqual({ code: 'unknown', message: 'm', retryable: true, untouched: false });
     const finding = { subject: 's', level: 'fatal', text: 't' };
     const ok = boundResult({
       actionId: 'a',

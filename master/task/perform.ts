@@ -84,5 +84,5 @@ function outputOf(result: ActionResult): ActionOutput {
   const error = outcome?.value;
   if (error === undefined) throw new AegirError('internal', 'cannot read the result of an action: it is empty');
   const code = isErrorCode(error.code) ? error.code : 'unknown';
-  throw new AegirError(code, error.message, { retryable: error.retryable });
+  throw new AegirError(code, error.message, { retryable: error.retryable, untouched: error.untouched });
 }

@@ -119,9 +119,15 @@ async function doStep(one: One): Promise<boolean> {
   // A step found doing was cut off by a crash: the same attempt goes on, so that agents know its action.
   const attempt = step.state === 'doing' ? step.attempts : step.attempts + 1;
   const startedAt = step.startedAt ?? deps.now();
+  // Nothing of this step was changed before this attempt, for sure: then an attempt that changes nothing leaves nothing.
+  const clean = step.state !== 'doing' && (step.attempts === 0 || isUntouched(step));
   if (step.state !== 'doing') {
     await tell(one, 'doing');
-    await update({ state: 'doing', attempts: attempt, startedAt, error: '', progress: 0, label: '', notBefore: null });
+    const fresh = isUntouched(step) ? { result: null } : {};
+    await update({
+      ...{ state: 'doing', attempts: attempt, startedAt, error: '', progress: 0, label: '', notBefore: null },
+      ...fresh,
+    });
   }
   deps.failpoint(`task.step.intent:${step.kind}`);
 
@@ -137,7 +143,7 @@ async function doStep(one: One): Promise<boolean> {
   } catch (thrown) {
     if (control.leave.signal.aborted) return false;
     const error = toAegirError(thrown, `do ${step.kind}`);
-    const goOn = await failed(one, error, attempt, startedAt, update);
+    const goOn = await failed(one, error, attempt, startedAt, update, clean && error.untouched);
     acknowledge();
     return goOn;
   }
@@ -158,6 +164,13 @@ async function doStep(one: One): Promise<boolean> {
   return true;
 }
 
+/** In place of the result of a step that failed and has surely changed nothing in any attempt. */
+const UNTOUCHED: JsonObject = { untouched: true };
+
+function isUntouched({ result }: StepRecord): boolean {
+  return result?.['untouched'] === true;
+}
+
 /** A step's turn is told before it is recorded: a crash between the two tells it twice, and never leaves it untold. */
 async function tell(one: One, to: StepRecord['state'], reason = '', from = one.step.state): Promise<void> {
   one.say(one.step.index, { $case: 'state', value: { from, to, reason } });
@@ -171,7 +184,9 @@ async function failed(
   attempt: number,
   startedAt: number,
   update: UpdateStep,
+  untouched: boolean,
 ): Promise<boolean> {
+  const mark = untouched ? { result: UNTOUCHED } : {};
   const { deps, task, step, plan, steps, control, say } = one;
   const cancelled = control.cancel.signal.aborted;
   const pastReturn =
@@ -186,14 +201,14 @@ async function failed(
       value: { level: 'warn', text: `${error.message}; trying again in ${Math.ceil(wait / 1000)} s` },
     });
     await tell(one, 'pending', error.message, 'doing');
-    await update({ state: 'pending', error: error.message, notBefore: deps.now() + wait });
+    await update({ state: 'pending', error: error.message, notBefore: deps.now() + wait, ...mark });
     return true;
   }
   if (!cancelled || error.code !== 'cancelled')
     say(step.index, { $case: 'log', value: { level: 'error', text: error.message } });
   await tell(one, pastReturn ? 'pending' : 'failed', error.message, 'doing');
   if (!pastReturn) {
-    await update({ state: 'failed', error: error.message });
+    await update({ state: 'failed', error: error.message, ...mark });
     // A cancel that came too late to be the cause is answered by this undoing: it does not mean "give up".
     const because = cancelled
       ? { undoCause: 'cancel' as const }
@@ -228,6 +243,11 @@ async function undoStep(one: One): Promise<boolean> {
   const { undo } = handler;
   if (typeof undo !== 'function') {
     await tell(one, 'skipped', `nothing to undo: ${undo.none}`);
+    await update({ state: 'skipped' });
+    return true;
+  }
+  if (isUntouched(step) && (step.state === 'failed' || step.state === 'pending')) {
+    await tell(one, 'skipped', 'nothing to undo: it changed nothing');
     await update({ state: 'skipped' });
     return true;
   }
@@ -304,7 +324,7 @@ function contextOf(
     actor: task.actor,
     signal,
     startedAt,
-    result: step.result,
+    result: isUntouched(step) ? null : step.result,
     results,
     now: () => deps.now(),
     emit: (body) => {

@@ -511,6 +511,11 @@ export interface ActionError {
   message: string;
   /** True when the same action may succeed later. */
   retryable: boolean;
+  /**
+   * True when this action has surely changed nothing, so that there is nothing
+   * of it to undo.
+   */
+  untouched: boolean;
 }
 
 /** PlatformFacts is what a code base is. */
@@ -4598,7 +4603,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
 };
 
 function createBaseActionError(): ActionError {
-  return { code: "", message: "", retryable: false };
+  return { code: "", message: "", retryable: false, untouched: false };
 }
 
 export const ActionError: MessageFns<ActionError> = {
@@ -4611,6 +4616,9 @@ export const ActionError: MessageFns<ActionError> = {
     }
     if (message.retryable !== false) {
       writer.uint32(24).bool(message.retryable);
+    }
+    if (message.untouched !== false) {
+      writer.uint32(32).bool(message.untouched);
     }
     return writer;
   },
@@ -4652,6 +4660,14 @@ export const ActionError: MessageFns<ActionError> = {
             message.retryable = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.untouched = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4669,6 +4685,7 @@ export const ActionError: MessageFns<ActionError> = {
       code: isSet(object.code) ? globalThis.String(object.code) : "",
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       retryable: isSet(object.retryable) ? globalThis.Boolean(object.retryable) : false,
+      untouched: isSet(object.untouched) ? globalThis.Boolean(object.untouched) : false,
     };
   },
 
@@ -4683,6 +4700,9 @@ export const ActionError: MessageFns<ActionError> = {
     if (message.retryable !== false) {
       obj.retryable = message.retryable;
     }
+    if (message.untouched !== false) {
+      obj.untouched = message.untouched;
+    }
     return obj;
   },
 
@@ -4694,6 +4714,7 @@ export const ActionError: MessageFns<ActionError> = {
     message.code = object.code ?? "";
     message.message = object.message ?? "";
     message.retryable = object.retryable ?? false;
+    message.untouched = object.untouched ?? false;
     return message;
   },
 };
