@@ -6,7 +6,7 @@ import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import { ChangeResponse as ChangeResponseMessage, Task } from '../../shared/gen/aegir/v1/admin.ts';
 import { Message } from '../../shared/gen/aegir/v1/event.ts';
 import type { Connection } from './connection.ts';
-import { type Out, printData, safe } from './output.ts';
+import { type Out, printData, safe, when } from './output.ts';
 import { printPlan } from './plan-view.ts';
 import type { Cli, GlobalOptions } from './session.ts';
 import { watchTask } from './watch.ts';
@@ -65,7 +65,7 @@ export async function follow(connection: Connection, out: Out, taskId: string, v
     for (const message of messages) {
       if (message.kind === 'todo') continue;
       const label = message.kind === 'warning' ? 'Warning: ' : '';
-      const ends = message.expiresAt === undefined ? '' : ` (until ${message.expiresAt.toLocaleTimeString()})`;
+      const ends = message.expiresAt === undefined ? '' : ` (until ${when(message.expiresAt)})`;
       out.stdout.write(`${label}${safe(message.text)}${ends}\n`);
       if (message.value !== '') out.stdout.write(`  ${safe(message.value)}\n`);
     }

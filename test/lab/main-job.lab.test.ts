@@ -200,12 +200,14 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
 
     test('that is cut off waits, and its task goes on when the link is back', async () => {
       await cutHost(WEB1.name);
-      const started = JSON.parse(
-        await mustAegir('site', 'disable', 'shop.test', '--yes', '--no-wait', '--output', 'json'),
-      ) as { taskId: string };
-      await until('the master to notice', async () => !(await isConnected(WEB1)), 90_000);
-      await healHost(WEB1.name);
-      await mustAegir('task', 'watch', started.taskId);
+      let task: { readonly taskId: string };
+      try {
+        task = JSON.parse(await mustAegir('site', 'disable', 'shop.test', '--no-wait', '--output', 'json'));
+        await until('the master to notice', async () => !(await isConnected(WEB1)), 90_000);
+      } finally {
+        await healHost(WEB1.name);
+      }
+      await mustAegir('task', 'watch', task.taskId);
       const visitor = createVisitor();
       expect(visitor.get('http://shop.test/').status).toBe(503);
       visitor.close();
