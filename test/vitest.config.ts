@@ -14,14 +14,17 @@ export default defineConfig({
           name: 'unit',
           include: ['{shared,master,agent,deploy,test}/**/*.test.ts'],
           exclude: slow,
+          // A bound for what hangs, with room for a machine that is busy.
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
         },
       },
       {
         test: {
           name: 'daemon',
           include: ['{shared,master,agent,deploy,test}/**/*.daemon.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
