@@ -16,6 +16,7 @@ import {
   WEB1,
 } from './fleet.ts';
 import { PROBE_PAGE, type Site, siteOf } from './probe-site.ts';
+import { askStandardServices } from './reflection.ts';
 
 const why = labUnavailable();
 if (why !== undefined) console.warn(`SKIPPED: the lab, and with it everything on real systemd hosts: ${why}`);
@@ -30,6 +31,13 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
   test('no host has Node', async () => {
     for (const { name } of [MASTER, WEB1, DB1])
       expect((await execIn(name, ['sh', '-c', 'command -v node'])).code).not.toBe(0);
+  });
+
+  test('the API answers the standard services for health and reflection', async () => {
+    const read = (name: string) => mustIn(MASTER.name, ['cat', `/var/lib/aegir/${name}`]);
+    const asked = await askStandardServices(`${MASTER.address}:7443`, await read('ca.pem'), await read('admin.token'));
+    expect(asked.health).toBe('SERVING');
+    expect(asked.services).toContain('aegir.v1.SiteService');
   });
 
   test('two servers join by the line that the master prints', async () => {
