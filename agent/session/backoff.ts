@@ -13,13 +13,16 @@ export interface Backoff {
   reset(): void;
 }
 
+// Slow growth: a master that restarts is away for seconds, and its agents are back soon after it.
+const GROWTH = 1.3;
+
 export function createBackoff({ minMs, maxMs, random }: BackoffOptions): Backoff {
   let failures = 0;
   return {
     next() {
       failures += 1;
       if (failures === 1) return 0;
-      const most = Math.min(maxMs, minMs * 2 ** Math.min(failures - 1, 20));
+      const most = Math.min(maxMs, minMs * GROWTH ** Math.min(failures - 1, 50));
       return Math.round(minMs + random() * (most - minMs));
     },
     reset() {

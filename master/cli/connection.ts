@@ -33,6 +33,9 @@ export function createConnection(context: Context): Connection {
     // and an IP address is no server name in TLS (RFC 6066).
     'grpc.ssl_target_name_override': 'master.aegir.internal',
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    // A master that restarts is back within seconds.
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 5000,
     'grpc.keepalive_time_ms': 25_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
