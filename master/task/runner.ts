@@ -1,7 +1,8 @@
 // Keeps tasks going: claims what is due, renews leases, tells cancelled tasks, and lets go in order when the master stops.
 import { AegirError } from '../../shared/error.ts';
 import type { TaskRecord } from '../store/model.ts';
-import { type TaskControl, type WorkDeps, workTask } from './work.ts';
+import type { TaskControl, WorkDeps } from './step.ts';
+import { workTask } from './work.ts';
 
 export interface RunnerDeps extends WorkDeps {
   /** Names this master's process; fresh with every start. */

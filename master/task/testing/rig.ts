@@ -16,7 +16,8 @@ import type { Handlers, StepContext, StepHandler } from '../handler.ts';
 import { createHandlers } from '../handlers/handlers.ts';
 import type { Limits } from '../limits.ts';
 import { createRunner, type Runner } from '../runner.ts';
-import { type WorkDeps, workTask } from '../work.ts';
+import type { WorkDeps } from '../step.ts';
+import { workTask } from '../work.ts';
 import { createScriptAgents, type ScriptAgents } from './script-agents.ts';
 
 export const LIMITS: Limits = {

@@ -1,0 +1,107 @@
+// Does one step: intent durable first, result durable last; a failure is tried again, undone, or needs a person.
+import { type AegirError, toAegirError } from '../../shared/error.ts';
+import type { Outcome } from './handler.ts';
+import { backoffMs } from './limits.ts';
+import { isPastReturn } from './state.ts';
+import { contextOf, giveUp, isUntouched, type One, sleepUntil, tell, UNTOUCHED, type UpdateStep } from './step.ts';
+
+/** False: leave the task now. */
+export async function doStep(one: One): Promise<boolean> {
+  const { deps, task, step, epoch, control } = one;
+  const update: UpdateStep = (patch) => deps.store.steps.update(task.id, step.index, epoch, patch);
+  if (!(await sleepUntil(step.notBefore, deps, control))) return !control.leave.signal.aborted;
+
+  // A step found doing was cut off by a crash: the same attempt goes on, so that agents know its action.
+  const attempt = step.state === 'doing' ? step.attempts : step.attempts + 1;
+  const startedAt = step.startedAt ?? deps.now();
+  // Nothing of this step was changed before this attempt, for sure: then an attempt that changes nothing leaves nothing.
+  const clean = step.state !== 'doing' && (step.attempts === 0 || isUntouched(step));
+  if (step.state !== 'doing') {
+    await tell(one, 'doing');
+    const fresh = isUntouched(step) ? { result: null } : {};
+    await update({
+      ...{ state: 'doing', attempts: attempt, startedAt, error: '', progress: 0, label: '', notBefore: null },
+      ...fresh,
+    });
+  }
+  deps.failpoint(`task.step.intent:${step.kind}`);
+
+  const after: (() => void)[] = [];
+  const acknowledge = () => {
+    for (const callback of after) callback();
+  };
+  control.cancel = new AbortController();
+  let outcome: Outcome;
+  try {
+    const signal = AbortSignal.any([control.leave.signal, control.cancel.signal]);
+    outcome = await one.handler.do(one.args, contextOf(one, attempt, startedAt, signal, after));
+  } catch (thrown) {
+    if (control.leave.signal.aborted) return false;
+    const error = toAegirError(thrown, `do ${step.kind}`);
+    const goOn = await failed(one, error, attempt, startedAt, update, clean && error.untouched);
+    acknowledge();
+    return goOn;
+  }
+  if (control.leave.signal.aborted) return false;
+  deps.failpoint(`task.step.done:${step.kind}`);
+  if (outcome.is === 'wait') {
+    // The look that said "wait" is over: the next one is a new attempt, so that agents act anew.
+    await tell(one, 'pending', outcome.why, 'doing');
+    await update({ state: 'pending' });
+    acknowledge();
+    await one.turn('waiting', { resumeAt: outcome.at, reason: outcome.why });
+    return false;
+  }
+  await tell(one, 'done', '', 'doing');
+  await update({ state: 'done', result: outcome.result ?? null, progress: 1, label: '', error: '' });
+  deps.failpoint(`task.step.durable:${step.kind}`);
+  acknowledge();
+  return true;
+}
+/** False: leave the task now. */
+async function failed(
+  one: One,
+  error: AegirError,
+  attempt: number,
+  startedAt: number,
+  update: UpdateStep,
+  untouched: boolean,
+): Promise<boolean> {
+  const mark = untouched ? { result: UNTOUCHED } : {};
+  const { deps, task, step, plan, steps, control, say } = one;
+  const cancelled = control.cancel.signal.aborted;
+  const pastReturn =
+    isPastReturn(plan.pointOfNoReturn, steps) || (plan.pointOfNoReturn !== null && step.index >= plan.pointOfNoReturn);
+  const { limits } = deps;
+  const mayRetry =
+    error.retryable && !cancelled && attempt < limits.attempts && deps.now() - startedAt < limits.retryForMs;
+  if (mayRetry) {
+    const wait = backoffMs(limits, attempt);
+    say(step.index, {
+      $case: 'log',
+      value: { level: 'warn', text: `${error.message}; trying again in ${Math.ceil(wait / 1000)} s` },
+    });
+    await tell(one, 'pending', error.message, 'doing');
+    await update({ state: 'pending', error: error.message, notBefore: deps.now() + wait, ...mark });
+    return true;
+  }
+  if (!cancelled || error.code !== 'cancelled')
+    say(step.index, { $case: 'log', value: { level: 'error', text: error.message } });
+  await tell(one, pastReturn ? 'pending' : 'failed', error.message, 'doing');
+  if (!pastReturn) {
+    await update({ state: 'failed', error: error.message, ...mark });
+    // A cancel that came too late to be the cause is answered by this undoing: it does not mean "give up".
+    const because = cancelled
+      ? { undoCause: 'cancel' as const }
+      : { undoCause: 'failure' as const, reason: error.message };
+    await one.turn('undoing', { ...because, cancelRequested: false });
+    return true;
+  }
+  // Forward is the only way: pending again, so that going on begins a new attempt.
+  await update({ state: 'pending', error: error.message, startedAt: null });
+  const current = await deps.store.tasks.get(task.id);
+  if (current?.cancelRequested === true) {
+    await giveUp(one, `given up after: ${error.message}`);
+  } else await one.turn('stuck', { reason: error.message });
+  return false;
+}
