@@ -142,7 +142,7 @@ test('users: a group left by a crash is taken', async () => {
   expect(ran.find((line) => line.startsWith('useradd'))).toContain(` --gid=${NAME} `);
 });
 
-test('users: processes end before the user goes; its group goes too', async () => {
+test('users: crontab and processes end before the user goes; its group goes too', async () => {
   const { run, ran } = script({
     'getent -- passwd': () => ({ stdout: PASSWD }),
     'getent -- group': () => ({ stdout: `${NAME}:x:990:\n` }),
@@ -151,8 +151,10 @@ test('users: processes end before the user goes; its group goes too', async () =
     ran.push(`end ${uid}`);
     return true;
   };
-  await createSystemUsers({ run, endProcesses }).remove(NAME);
+  const which = async (program: string) => `/usr/bin/${program}`;
+  await createSystemUsers({ run, endProcesses, which }).remove(NAME);
   expect(ran.filter((line) => !line.startsWith('getent'))).toEqual([
+    `/usr/bin/crontab -u ${NAME} -r`,
     'end 990',
     `userdel -- ${NAME}`,
     `groupdel -- ${NAME}`,

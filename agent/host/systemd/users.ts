@@ -6,6 +6,7 @@ import { listProcesses, userIdsOf } from '../proc.ts';
 import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';
+import { which } from '../which.ts';
 
 const OURS = /^aegir-[a-z0-9]{1,25}$/;
 const END_MS = 10_000;
@@ -16,11 +17,14 @@ export interface UsersOptions {
   readonly run: Run;
   /** Ends all processes of a user id; replaced in tests. */
   readonly endProcesses?: (uid: number) => Promise<boolean>;
+  /** Finds a program; replaced in tests. */
+  readonly which?: (program: string) => Promise<string | undefined>;
 }
 
 export function createSystemUsers(options: UsersOptions): Users {
   const { run } = options;
   const endProcesses = options.endProcesses ?? endProcessesOf;
+  const find = options.which ?? which;
   // useradd and userdel lock the databases and refuse instead of waiting.
   const serial = createSerial();
 
@@ -70,6 +74,9 @@ export function createSystemUsers(options: UsersOptions): Users {
               `cannot remove user ${name}: it is no system user; remove it by hand`,
             );
           }
+          // What its code left with cron would outlive it; where it left nothing, crontab says so with code 1.
+          const crontab = await find('crontab');
+          if (crontab !== undefined) await run({ argv: [crontab, '-u', name, '-r'] });
           if (!(await endProcesses(there.uid))) {
             throw new AegirError('unavailable', `cannot remove user ${name}: its processes do not end`);
           }
