@@ -3,7 +3,17 @@
 //   dist/aegir-linux-ARCH.tar.gz         aegir, libatomic.so.1
 //   dist/aegir-master-linux-ARCH.tar.gz  aegir-master, libatomic.so.1, aegir-master.service
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -13,7 +23,6 @@ import { embedProtos } from './embed-protos.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const dist = join(root, 'dist');
-const work = join(dist, 'work');
 const node = join(root, 'node_modules/node/bin/node');
 // Node's own binary needs it, and a bare Debian lacks it; it travels with us (GCC runtime library exception).
 const LIBATOMIC = ['/usr/lib/x86_64-linux-gnu/libatomic.so.1', '/usr/lib/aarch64-linux-gnu/libatomic.so.1'];
@@ -24,7 +33,7 @@ const PROGRAMS = [
   { name: 'aegir-master', entry: 'master/main.ts', more: ['deploy/systemd/aegir-master.service'] },
 ] as const;
 
-async function bundle(name: string, entry: string): Promise<string> {
+async function bundle(work: string, name: string, entry: string): Promise<string> {
   const outfile = join(work, `${name}.cjs`);
   await build({
     entryPoints: [join(root, entry)],
@@ -47,7 +56,7 @@ async function bundle(name: string, entry: string): Promise<string> {
 }
 
 /** One file: Node with the bundle inside, which looks for its libraries beside itself. */
-function makeBinary(name: string, main: string): string {
+function makeBinary(work: string, name: string, main: string): string {
   const output = join(work, name);
   const config = join(work, `${name}.json`);
   writeFileSync(
@@ -71,7 +80,10 @@ async function archive(
   const parts: Uint8Array[] = [];
   for await (const part of tar) parts.push(part as Uint8Array);
   const bytes = gzipSync(Buffer.concat(parts), { level: 4 });
-  writeFileSync(path, bytes);
+  // Whole or not at all: a master may be serving the one before, another build may be at it too.
+  const fresh = `${path}.${process.pid}.new`;
+  writeFileSync(fresh, bytes);
+  renameSync(fresh, path);
   return sha256Hex(bytes);
 }
 
@@ -81,25 +93,29 @@ export async function buildBinaries(
 ): Promise<Readonly<Record<string, string>>> {
   const libatomic = LIBATOMIC.find(existsSync);
   if (libatomic === undefined) throw new Error('build: libatomic.so.1 is missing; run: apt-get install libatomic1');
-  rmSync(work, { recursive: true, force: true });
-  mkdirSync(work, { recursive: true });
-  cpSync(realpathSync(libatomic), join(work, 'libatomic.so.1'));
+  mkdirSync(dist, { recursive: true });
+  const work = mkdtempSync(join(dist, 'work-'));
   const made: Record<string, string> = {};
-  for (const program of PROGRAMS.filter(({ name }) => names.includes(name))) {
-    const binary = makeBinary(program.name, await bundle(program.name, program.entry));
-    execFileSync(binary, ['--version'], { stdio: 'ignore', env: { LD_LIBRARY_PATH: '' } });
-    const path = join(dist, `${program.name}-linux-${process.arch}.tar.gz`);
-    const digest = await archive(path, [
-      { name: program.name, source: binary, mode: 0o755 },
-      { name: 'libatomic.so.1', source: join(work, 'libatomic.so.1'), mode: 0o644 },
-      ...program.more.map((source) => ({
-        name: source.split('/').at(-1) ?? source,
-        source: join(root, source),
-        mode: 0o644,
-      })),
-    ]);
-    console.log(`${path}\n  sha256 ${digest}`);
-    made[program.name] = path;
+  try {
+    cpSync(realpathSync(libatomic), join(work, 'libatomic.so.1'));
+    for (const program of PROGRAMS.filter(({ name }) => names.includes(name))) {
+      const binary = makeBinary(work, program.name, await bundle(work, program.name, program.entry));
+      execFileSync(binary, ['--version'], { stdio: 'ignore', env: { LD_LIBRARY_PATH: '' } });
+      const path = join(dist, `${program.name}-linux-${process.arch}.tar.gz`);
+      const digest = await archive(path, [
+        { name: program.name, source: binary, mode: 0o755 },
+        { name: 'libatomic.so.1', source: join(work, 'libatomic.so.1'), mode: 0o644 },
+        ...program.more.map((source) => ({
+          name: source.split('/').at(-1) ?? source,
+          source: join(root, source),
+          mode: 0o644,
+        })),
+      ]);
+      console.log(`${path}\n  sha256 ${digest}`);
+      made[program.name] = path;
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
   }
   return made;
 }

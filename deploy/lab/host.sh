@@ -22,7 +22,8 @@ HOSTS=${AEGIR_LAB_HOSTS:-$LAB/hosts}
 leader() {
   local nspawn child
   nspawn=$(cat "$HOSTS/$1/nspawn.pid" 2>/dev/null) || return 1
-  grep -qs "^State:.[^Z]" "/proc/$nspawn/status" || return 1
+  # After a reboot of the machine the number may be another program's.
+  [ "$(cat "/proc/$nspawn/comm" 2>/dev/null)" = systemd-nspawn ] && grep -qs "^State:.[^Z]" "/proc/$nspawn/status" || return 1
   for child in $(pgrep -P "$nspawn"); do
     if [ "$(awk '/^NSpid/{print $NF}' "/proc/$child/status")" = 1 ]; then echo "$child"; return 0; fi
   done
@@ -38,7 +39,7 @@ gone() { # wait until nspawn of host $1 has ended, at most 20 s
 case ${1:-} in
 net-up)
   ip link show "$BRIDGE" >/dev/null 2>&1 || { ip link add "$BRIDGE" type bridge; ip addr add "$GATEWAY/24" dev "$BRIDGE"; ip link set "$BRIDGE" up; } ;;
-net-down) ip link del "$BRIDGE" ;;
+net-down) if ip link show "$BRIDGE" >/dev/null 2>&1; then ip link del "$BRIDGE"; fi ;;
 up)
   n=$2 ip=$3 base=$4; d=$HOSTS/$n
   if leader "$n" >/dev/null; then echo "lab: $n is up already" >&2; exit 1; fi

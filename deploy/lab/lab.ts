@@ -56,62 +56,102 @@ function run(program: string, args: readonly string[], env: Record<string, strin
   });
 }
 
-async function must(program: string, args: readonly string[], env?: Record<string, string>): Promise<string> {
+async function must(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const ran = await run(program, args, env);
   if (ran.code === 0) return ran.stdout.trim();
   throw new Error(`lab: ${args.join(' ')} failed (${ran.code}): ${ran.stderr.trim() || ran.stdout.trim()}`);
 }
-
-const hostScript = (args: readonly string[], env?: Record<string, string>) => must(`${here}/host.sh`, args, env);
 
 /** Builds the base image unless it is there; answers its path. */
 export function buildBase(): Promise<string> {
   return must(`${here}/base.sh`, []);
 }
 
-export async function startNetwork(): Promise<void> {
-  await hostScript(['net-up']);
+/** What keeps the hosts of one lab from those of another: names of hosts must differ as well. */
+export interface LabOptions {
+  /** Directory of the hosts' disks. */
+  readonly hosts: string;
+  /** Name of the bridge, and its address with 24 bits of network. */
+  readonly bridge: string;
+  readonly gateway: string;
 }
 
-/** binds: host paths shown read-only in the lab host, as SOURCE:TARGET. */
-export async function startHost(host: LabHost, base: string, binds: readonly string[] = []): Promise<void> {
-  for (const bind of binds) {
-    const source = bind.split(':')[0] ?? '';
-    if (!existsSync(source)) throw new Error(`lab: cannot bind ${source}: there is no such path`);
-  }
-  await hostScript(['up', host.name, host.address, base], {
-    NSPAWN_ARGS: binds.map((bind) => `--bind-ro=${bind}`).join(' '),
-  });
-  await hostScript(['wait', host.name]);
+export interface Lab {
+  startNetwork(): Promise<void>;
+  stopNetwork(): Promise<void>;
+  /** binds: paths of this machine shown read-only in the host, as SOURCE:TARGET. Resolves when its systemd is up. */
+  start(host: LabHost, base: string, binds?: readonly string[]): Promise<void>;
+  /** Runs an argument vector in a host; a non-zero code is a result. */
+  exec(name: string, argv: readonly string[], input?: string): Promise<Ran>;
+  /** As exec, but throws on a non-zero code; answers standard output, trimmed. */
+  must(name: string, argv: readonly string[], input?: string): Promise<string>;
+  /** Power loss. */
+  crash(name: string): Promise<void>;
+  /** Orderly power-off. */
+  stop(name: string): Promise<void>;
+  cut(name: string): Promise<void>;
+  heal(name: string): Promise<void>;
+  /** For example 1mbit, both ways; off. */
+  slow(name: string, rate: string): Promise<void>;
+  /** Random loss of packets to the host, per cent; off. */
+  lose(name: string, percent: string): Promise<void>;
+  /** Power loss, and its disk and network are gone too. */
+  remove(name: string): Promise<void>;
+  list(): Promise<readonly (LabHost & { readonly up: boolean })[]>;
 }
 
-/** Runs an argument vector in a host; a non-zero code is a result. */
-export function execIn(name: string, argv: readonly string[], input?: string): Promise<Ran> {
-  return run(`${here}/host.sh`, ['exec', name, ...argv], {}, input);
-}
+/** Without options: the lab of `npm run lab`. */
+export function createLab(options?: LabOptions): Lab {
+  const env: Record<string, string> =
+    options === undefined
+      ? {}
+      : {
+          AEGIR_LAB_HOSTS: options.hosts,
+          AEGIR_LAB_BRIDGE: options.bridge,
+          AEGIR_LAB_GATEWAY: options.gateway,
+        };
+  const script = (args: readonly string[], more: Record<string, string> = {}) =>
+    must(`${here}/host.sh`, args, { ...env, ...more });
+  const act = async (...args: string[]): Promise<void> => {
+    await script(args);
+  };
+  const exec = (name: string, argv: readonly string[], input?: string) =>
+    run(`${here}/host.sh`, ['exec', name, ...argv], env, input);
 
-/** As execIn, but throws on a non-zero code. */
-export async function mustIn(name: string, argv: readonly string[], input?: string): Promise<string> {
-  const ran = await execIn(name, argv, input);
-  if (ran.code === 0) return ran.stdout.trim();
-  throw new Error(`lab: ${name}: ${argv.join(' ')} failed (${ran.code}): ${ran.stderr.trim() || ran.stdout.trim()}`);
-}
-
-export const crashHost = (name: string) => hostScript(['crash', name]);
-export const stopHost = (name: string) => hostScript(['stop', name]);
-export const cutHost = (name: string) => hostScript(['cut', name]);
-export const healHost = (name: string) => hostScript(['heal', name]);
-export const slowHost = (name: string, rate: string) => hostScript(['slow', name, rate]);
-export const loseAt = (name: string, percent: string) => hostScript(['loss', name, percent]);
-export async function stopNetwork(): Promise<void> {
-  await hostScript(['net-down']);
-}
-export const removeHost = (name: string) => hostScript(['rm', name]);
-
-export async function listHosts(): Promise<readonly (LabHost & { readonly up: boolean })[]> {
-  const lines = (await hostScript(['list'])).split('\n').filter((line) => line !== '');
-  return lines.map((line) => {
-    const [name = '', address = '', state] = line.split(' ');
-    return { name, address, up: state === 'up' };
-  });
+  return {
+    exec,
+    startNetwork: () => act('net-up'),
+    stopNetwork: () => act('net-down'),
+    async start(host, base, binds = []) {
+      for (const bind of binds) {
+        const source = bind.split(':')[0] ?? '';
+        if (!existsSync(source)) throw new Error(`lab: cannot bind ${source}: there is no such path`);
+      }
+      await script(['up', host.name, host.address, base], {
+        NSPAWN_ARGS: binds.map((bind) => `--bind-ro=${bind}`).join(' '),
+      });
+      await act('wait', host.name);
+    },
+    async must(name, argv, input) {
+      const ran = await exec(name, argv, input);
+      if (ran.code === 0) return ran.stdout.trim();
+      throw new Error(
+        `lab: ${name}: ${argv.join(' ')} failed (${ran.code}): ${ran.stderr.trim() || ran.stdout.trim()}`,
+      );
+    },
+    crash: (name) => act('crash', name),
+    stop: (name) => act('stop', name),
+    cut: (name) => act('cut', name),
+    heal: (name) => act('heal', name),
+    slow: (name, rate) => act('slow', name, rate),
+    lose: (name, percent) => act('loss', name, percent),
+    remove: (name) => act('rm', name),
+    async list() {
+      const lines = (await script(['list'])).split('\n').filter((line) => line !== '');
+      return lines.map((line) => {
+        const [name = '', address = '', state] = line.split(' ');
+        return { name, address, up: state === 'up' };
+      });
+    },
+  };
 }

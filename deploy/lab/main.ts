@@ -1,21 +1,6 @@
 // npm run lab -- COMMAND: the lab for people. master, web1, web2 and db1 with their own systemd and addresses.
 import { spawnSync } from 'node:child_process';
-import {
-  buildBase,
-  crashHost,
-  cutHost,
-  healHost,
-  type LabHost,
-  labUnavailable,
-  listHosts,
-  loseAt,
-  mustIn,
-  removeHost,
-  slowHost,
-  startHost,
-  startNetwork,
-  stopHost,
-} from './lab.ts';
+import { buildBase, createLab, type Lab, type LabHost, labUnavailable } from './lab.ts';
 
 export const LAB_HOSTS: readonly LabHost[] = [
   { name: 'master', address: '10.99.0.10' },
@@ -36,10 +21,10 @@ const USAGE = `usage: npm run lab -- COMMAND
   down                delete all hosts with their disks
 `;
 
-async function up(names: readonly string[]): Promise<void> {
+async function up(lab: Lab, names: readonly string[]): Promise<void> {
   const base = await buildBase();
-  await startNetwork();
-  const running = new Set((await listHosts()).filter((host) => host.up).map((host) => host.name));
+  await lab.startNetwork();
+  const running = new Set((await lab.list()).filter((host) => host.up).map((host) => host.name));
   const wanted = LAB_HOSTS.filter((host) => names.length === 0 || names.includes(host.name));
   const unknown = names.filter((name) => !LAB_HOSTS.some((host) => host.name === name));
   if (unknown.length > 0) throw new Error(`lab: there is no host ${unknown.join(', ')}`);
@@ -47,11 +32,11 @@ async function up(names: readonly string[]): Promise<void> {
   await Promise.all(
     wanted.map(async (host) => {
       if (running.has(host.name)) return;
-      await startHost(host, base);
-      await mustIn(host.name, ['tee', '/etc/hosts'], `127.0.0.1 localhost\n${table}\n`);
+      await lab.start(host, base);
+      await lab.must(host.name, ['tee', '/etc/hosts'], `127.0.0.1 localhost\n${table}\n`);
     }),
   );
-  for (const host of await listHosts())
+  for (const host of await lab.list())
     console.log(`${host.name.padEnd(8)} ${host.address.padEnd(12)} ${host.up ? 'up' : 'down'}`);
 }
 
@@ -62,36 +47,38 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(`lab: cannot be used here: ${why}`);
     return 1;
   }
+  const lab = createLab();
   switch (command) {
     case 'up':
-      await up(argv.slice(1));
+      await up(lab, argv.slice(1));
       return 0;
     case 'list':
-      for (const known of await listHosts())
+      for (const known of await lab.list())
         console.log(`${known.name.padEnd(8)} ${known.address.padEnd(12)} ${known.up ? 'up' : 'down'}`);
       return 0;
     case 'exec':
       return spawnSync(`${import.meta.dirname}/host.sh`, ['exec', host, ...rest], { stdio: 'inherit' }).status ?? 1;
     case 'stop':
-      await stopHost(host);
+      await lab.stop(host);
       return 0;
     case 'crash':
-      await crashHost(host);
+      await lab.crash(host);
       return 0;
     case 'cut':
-      await cutHost(host);
+      await lab.cut(host);
       return 0;
     case 'heal':
-      await healHost(host);
+      await lab.heal(host);
       return 0;
     case 'slow':
-      await slowHost(host, rest[0] ?? 'off');
+      await lab.slow(host, rest[0] ?? 'off');
       return 0;
     case 'loss':
-      await loseAt(host, rest[0] ?? 'off');
+      await lab.lose(host, rest[0] ?? 'off');
       return 0;
     case 'down':
-      for (const known of await listHosts()) await removeHost(known.name);
+      for (const known of await lab.list()) await lab.remove(known.name);
+      await lab.stopNetwork();
       return 0;
     default:
       process.stderr.write(USAGE);

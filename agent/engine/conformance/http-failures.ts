@@ -6,7 +6,8 @@ import { siteLayout } from '../../host/site-layout.ts';
 import type { HttpSiteSpec } from '../engine.ts';
 import { runChanges } from '../engine.ts';
 import { NAME, OTHER, OTHER_NAME, type Scene, SITE } from './http-scene.ts';
-import { contextOf, dieAt, type HttpSubject, summaries } from './http-stage.ts';
+import type { HttpSubject } from './http-stage.ts';
+import { cancelAfter, dieAt, summaries } from './interruption.ts';
 
 export function describeFailures(subject: HttpSubject, scene: Scene): void {
   describe('drift', () => {
@@ -64,18 +65,10 @@ export function describeFailures(subject: HttpSubject, scene: Scene): void {
     it('between any two changes leaves what the next plan completes', async () => {
       for (let before = 0; ; before++) {
         await scene.stage.remove(SITE, scene.spec);
-        const abort = new AbortController();
-        const ctx = contextOf(scene.stage.host, undefined, abort.signal);
-        const changes = await scene.stage.engine.plan(scene.stage.service, scene.spec, ctx);
-        if (before >= changes.length) break;
-        const stopping = changes.map((change, index) => ({
-          ...change,
-          run: async () => {
-            await change.run(ctx);
-            if (index === before) abort.abort();
-          },
-        }));
-        await runChanges(stopping, ctx).catch(() => {});
+        const stopped = await cancelAfter(before, scene.stage.host, (ctx) =>
+          scene.stage.engine.plan(scene.stage.service, scene.spec, ctx),
+        );
+        if (!stopped) break;
         expect(await scene.statusOf(OTHER_NAME)).toBe(200);
         await scene.stage.apply(scene.spec);
         await scene.expectConverged();

@@ -1,14 +1,15 @@
 // The stage on which an http engine is tested: a real host in a private directory, the engine, and short ways to do with
-// a site what an agent does. And a way to die: from a given point on nothing more happens, as after a crash.
+// a site what an agent does.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, DaemonName, Host } from '../../host/host.ts';
-import type { ActionContext, Change, Checking, Engine, HttpSiteSpec, Preparing } from '../engine.ts';
+import type { ActionContext, Checking, Engine, HttpSiteSpec, Preparing } from '../engine.ts';
 import { runChanges } from '../engine.ts';
 import { type Answer, type Ask, ask } from './http-ask.ts';
 import { createFixture, type Fixture } from './http-fixture.ts';
+import { contextOf, summaries } from './interruption.ts';
 
 export type HttpEngine = Engine<'http'> & Preparing & Checking;
 
@@ -68,66 +69,6 @@ export async function openStage(subject: HttpSubject): Promise<Stage> {
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-export function contextOf(
-  host: Host,
-  failpoint: (name: string) => void = () => {},
-  signal?: AbortSignal,
-): ActionContext {
-  const nothing = (): void => {};
-  const living = signal ?? new AbortController().signal;
-  return { host, signal: living, failpoint, log: nothing, progress: nothing, message: nothing };
-}
-
-export function summaries(changes: readonly Change[]): readonly string[] {
-  return changes.map(({ summary }) => summary);
-}
-
-/**
- * Runs what plan answers as an agent that dies when it reaches the nth failpoint: every later call to the host never
- * returns. Resolves with the point's name once dead, or undefined when all was done before.
- */
-export async function dieAt(
-  nth: number,
-  host: Host,
-  plan: (ctx: ActionContext) => Promise<readonly Change[]>,
-): Promise<string | undefined> {
-  let left = nth;
-  let dead = false;
-  const { promise: death, resolve: die } = Promise.withResolvers<string>();
-  const failpoint = (name: string): void => {
-    left -= 1;
-    if (left !== 0) return;
-    dead = true;
-    die(name);
-  };
-  const ctx = contextOf(
-    mortal(host, () => dead),
-    failpoint,
-  );
-  const living = runChanges(await plan(ctx), ctx).then(() => undefined);
-  return Promise.race([death, living]);
-}
-
-/** A host whose methods, at any depth, never return once dead. */
-function mortal<T extends object>(target: T, isDead: () => boolean): T {
-  return new Proxy(target, {
-    get(object, key) {
-      const value: unknown = Reflect.get(object, key);
-      if (typeof value === 'object' && value !== null) return mortal(value, isDead);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) => {
-        if (isDead()) return new Promise(() => {});
-        const result: unknown = Reflect.apply(value, object, args);
-        if (!(result instanceof Promise)) return result;
-        return result.then((answer: unknown) => {
-          if (isDead()) return new Promise(() => {});
-          return typeof answer === 'object' && answer !== null && 'reload' in answer ? mortal(answer, isDead) : answer;
-        });
-      };
-    },
-  });
 }
 
 async function daemonOf(host: Host, name: DaemonName): Promise<Daemon> {

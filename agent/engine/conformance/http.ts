@@ -7,7 +7,8 @@ import { runChanges } from '../engine.ts';
 import { describeFailures } from './http-failures.ts';
 import { REQUESTS } from './http-requests.ts';
 import { createScene, NAME, OTHER, OTHER_NAME, SITE } from './http-scene.ts';
-import { type HttpSubject, summaries } from './http-stage.ts';
+import type { HttpSubject } from './http-stage.ts';
+import { summaries } from './interruption.ts';
 
 export function describeHttpEngine(subject: HttpSubject): void {
   describe(`http/${subject.name}`, () => {

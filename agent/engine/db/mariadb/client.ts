@@ -19,6 +19,9 @@ export function createClient(host: Host, daemon: Daemon): Client {
           '--batch',
           '--skip-column-names',
           '--default-character-set=utf8mb4',
+          '--skip-reconnect',
+          // The server's own mode may change how it quotes what it answers.
+          "--init-command=SET SESSION sql_mode = ''",
           `--socket=${daemon.socket}`,
           // The run user of an embedded server, root on a systemd host: each by socket authentication.
           `--user=${host.kind === 'embedded' ? daemon.user : 'root'}`,
@@ -45,7 +48,6 @@ function unescaped(field: string): string | null {
 
 interface Known {
   readonly code: ErrorCode;
-  readonly retryable?: boolean;
   readonly text: string;
 }
 
@@ -58,28 +60,35 @@ function failure(stderr: string, doing: string, daemon: Daemon, host: Host): Aeg
       : '; see the log of the embedded server';
   const known: Readonly<Record<number, Known>> = {
     2002: { code: 'unavailable', text: `MariaDB does not answer on ${daemon.socket}${start}` },
-    2013: { code: 'unavailable', text: 'MariaDB ended in the middle of it' },
-    2006: { code: 'unavailable', text: 'MariaDB ended in the middle of it' },
-    1053: { code: 'unavailable', text: 'MariaDB is shutting down' },
-    1040: { code: 'unavailable', text: 'MariaDB has too many connections' },
+    2013: { code: 'unavailable', text: 'MariaDB ended in the middle of it; see its log' },
+    2006: { code: 'unavailable', text: 'MariaDB ended in the middle of it; see its log' },
+    1053: { code: 'unavailable', text: 'MariaDB is shutting down; start it again' },
+    1040: { code: 'unavailable', text: 'MariaDB has too many connections; raise its max_connections' },
     1698: {
       code: 'permission_denied',
-      text: `the agent may not administer MariaDB by its socket; let its user in with unix_socket authentication`,
+      text: 'the agent may not administer MariaDB by its socket; let its user in with unix_socket authentication',
     },
     1045: {
       code: 'permission_denied',
-      text: `the agent may not administer MariaDB by its socket; let its user in with unix_socket authentication`,
+      text: 'the agent may not administer MariaDB by its socket; let its user in with unix_socket authentication',
     },
     1021: { code: 'resource_exhausted', text: 'the disk of MariaDB is full; make room there' },
     1030: {
       code: 'resource_exhausted',
-      text: 'the storage engine of MariaDB failed, for example for want of disk space',
+      text: 'the storage engine of MariaDB failed; see its log, and whether there is room on its disk',
     },
-    1290: { code: 'failed_precondition', text: 'MariaDB is read-only' },
-    1836: { code: 'failed_precondition', text: 'MariaDB is read-only' },
+    1290: {
+      code: 'failed_precondition',
+      text: 'MariaDB runs with an option that forbids it, for example read-only or skip-grant-tables; take that away',
+    },
+    1836: { code: 'failed_precondition', text: 'MariaDB is read-only; make it writable' },
   };
   const full = /Errcode: 28|No space left/i.test(stderr);
   const found = full ? known[1021] : known[number];
-  if (found !== undefined) return new AegirError(found.code, `cannot ${doing}: ${found.text}`, { cause: stderr });
-  return new AegirError('internal', `cannot ${doing}: MariaDB answered with error ${number}`, { cause: stderr });
+  // An error of syntax quotes what it was given.
+  const cause = stderr.replace(/\*[0-9A-Fa-f]{40}/g, '*…').slice(0, 4096);
+  if (found !== undefined) return new AegirError(found.code, `cannot ${doing}: ${found.text}`, { cause });
+  return new AegirError('internal', `cannot ${doing}: MariaDB answered with error ${number}; see the agent's log`, {
+    cause,
+  });
 }

@@ -6,8 +6,11 @@ import type { Daemon, Host } from '../../../host/host.ts';
 import type { ActionContext, Change, Checking, Engine, Preparing } from '../../engine.ts';
 import { checkMariadb } from './check.ts';
 import { type Client, createClient } from './client.ts';
+import { accountDrift, type GrantDrift, grantDrift } from './drift.ts';
 import { planListening } from './listening.ts';
 import {
+  allowedHost,
+  alterAccount,
   alterDatabase,
   CHARSET,
   COLLATION,
@@ -18,12 +21,10 @@ import {
   grant,
   namesOf,
   nativeHash,
-  resetGrants,
   selectAccounts,
   selectDatabase,
-  setPassword,
+  selectDatabases,
   showGrants,
-  wantedGrants,
 } from './sql.ts';
 
 export function createMariadbEngine(): Engine<'db'> & Preparing & Checking {
@@ -39,11 +40,7 @@ export function createMariadbEngine(): Engine<'db'> & Preparing & Checking {
 
     async inspect(_service, ctx) {
       const daemon = await mariadbOf(ctx.host, 'look at the databases');
-      const rows = await createClient(ctx.host, daemon).query(
-        "SELECT schema_name FROM information_schema.schemata WHERE schema_name REGEXP '^site_[0-9a-z]{16}$';",
-        'look at the databases',
-        ctx.signal,
-      );
+      const rows = await createClient(ctx.host, daemon).query(selectDatabases(), 'look at the databases', ctx.signal);
       return rows.flatMap(([name]) =>
         name ? [{ siteId: `site-${name.slice('site_'.length)}`, what: 'database' }] : [],
       );
@@ -59,7 +56,7 @@ export function createMariadbEngine(): Engine<'db'> & Preparing & Checking {
       }
       const daemon = await mariadbOf(ctx.host, `make database ${spec.database}`);
       const client = createClient(ctx.host, daemon);
-      const hosts = [...new Set(spec.from)];
+      const hosts = [...new Set(spec.from.map(allowedHost))];
       return [...(await planDatabase(client, spec, ctx)), ...(await planAccounts(client, spec, hosts, ctx))];
     },
 
@@ -69,7 +66,7 @@ export function createMariadbEngine(): Engine<'db'> & Preparing & Checking {
       const client = createClient(ctx.host, daemon);
       const accounts = await accountsOf(client, user, ctx);
       const changes = accounts.map(({ host }) =>
-        statement(client, `drop user ${user} from ${host}`, dropAccount(user, host)),
+        statement(client, `drop user ${user} from ${inLine(host)}`, dropAccount(user, host)),
       );
       const [there] = await client.query(selectDatabase(database), `look at database ${database}`, ctx.signal);
       if (there !== undefined) changes.push(statement(client, `drop database ${database}`, dropDatabase(database)));
@@ -136,13 +133,13 @@ async function planDatabase(client: Client, spec: DbSpec, ctx: ActionContext): P
 
 interface Account {
   readonly host: string;
-  readonly plugin: string;
-  readonly hash: string;
+  /** As accountDrift reads it; holds the password's hash. */
+  readonly properties: string;
 }
 
 async function accountsOf(client: Client, user: string, ctx: ActionContext): Promise<readonly Account[]> {
   const rows = await client.query(selectAccounts(user), `look at user ${user}`, ctx.signal);
-  return rows.map(([host, plugin, hash]) => ({ host: host ?? '', plugin: plugin ?? '', hash: hash ?? '' }));
+  return rows.map(([host, properties]) => ({ host: host ?? '', properties: properties ?? '' }));
 }
 
 async function planAccounts(
@@ -156,48 +153,53 @@ async function planAccounts(
   const there = await accountsOf(client, user, ctx);
   const changes: Change[] = [];
   for (const host of hosts) {
-    const account = there.find((each) => each.host === host);
-    if (account === undefined) {
-      // In one go, so that no crash leaves a user without its grants unseen: plan looks at both anyway.
-      const sql = `${createAccount(user, host, hash)}\n${grant(database, user, host)}`;
+    // In one go, so that no crash leaves a user without its grants unseen: plan looks at both anyway.
+    const anew = `${createAccount(user, host, hash)}\n${grant(database, user, host)}`;
+    const found = there.find((each) => each.host === host);
+    if (found === undefined) {
       changes.push(
-        statement(client, `create user ${user} for connections from ${host}, with rights on ${database} only`, sql),
+        statement(client, `create user ${user} for connections from ${host}, with rights on ${database} only`, anew),
       );
       continue;
     }
-    if (account.plugin !== 'mysql_native_password' || account.hash !== hash) {
-      changes.push(statement(client, `set the password of ${user} from ${host}`, setPassword(user, host, hash)));
+    const why = accountDrift(found.properties, spec.password);
+    if (why.length > 0) {
+      const summary = `set the password of ${user} from ${host} (${why.join(', ')})`;
+      changes.push(statement(client, summary, alterAccount(user, host, hash)));
     }
-    const drift = await grantDrift(client, spec, host, ctx);
-    if (drift !== '') {
-      changes.push(
-        statement(
-          client,
-          `restore the rights of ${user} from ${host} to ${database} only (${drift})`,
-          resetGrants(database, user, host),
-        ),
-      );
+    const rights = await rightsOf(client, spec, host, ctx);
+    if (rights.missing || rights.extra) {
+      const summary = `restore the rights of ${user} from ${host} to ${database} only (${inWords(rights)})`;
+      // REVOKE leaves default roles and the right to be another user: whoever has too much is made anew.
+      changes.push(statement(client, summary, rights.extra ? anew : grant(database, user, host)));
     }
   }
   for (const { host } of there) {
     if (hosts.includes(host)) continue;
     changes.push(
-      statement(client, `drop user ${user} from ${host}, which no web server of the site is`, dropAccount(user, host)),
+      statement(
+        client,
+        `drop user ${user} from ${inLine(host)}, which no web server of the site is`,
+        dropAccount(user, host),
+      ),
     );
   }
   return changes;
 }
 
-/** Why the grants are not as they should be; empty when they are. */
-async function grantDrift(client: Client, spec: DbSpec, host: string, ctx: ActionContext): Promise<string> {
+async function rightsOf(client: Client, spec: DbSpec, host: string, ctx: ActionContext): Promise<GrantDrift> {
   const rows = await client.query(showGrants(spec.user, host), `look at the rights of ${spec.user}`, ctx.signal);
-  // The first line may carry the account's password hash; only the rights count here.
-  const have = rows.map(([line]) => (line ?? '').replace(/ IDENTIFIED (?:BY PASSWORD|VIA) .*$/, ''));
-  const want = wantedGrants(spec.database, spec.user, host);
-  const missing = want.filter((line) => !have.includes(line)).length;
-  const extra = have.filter((line) => !want.includes(line)).length;
-  if (missing === 0 && extra === 0) return '';
-  return [missing > 0 ? 'rights were missing' : '', extra > 0 ? 'there were rights that it must not have' : '']
+  const lines = rows.map(([line]) => line ?? '');
+  return grantDrift(lines, spec.database, spec.user, host);
+}
+
+function inWords({ missing, extra }: GrantDrift): string {
+  return [missing ? 'rights were missing' : '', extra ? 'there were rights that it must not have' : '']
     .filter((text) => text !== '')
     .join(', ');
+}
+
+/** Summaries are one line, whatever somebody named a host. */
+function inLine(host: string): string {
+  return /^[\x21-\x7e]+$/.test(host) ? host : JSON.stringify(host);
 }

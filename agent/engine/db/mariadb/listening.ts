@@ -1,49 +1,77 @@
 // Lets other servers reach MariaDB: Debian's listens on the loopback only.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext, Change } from '../../engine.ts';
 import type { Client } from './client.ts';
 
 const FILE = '90-aegir.cnf';
-const CONTENT = `# Written by Aegir: web servers on other hosts connect here. Users are allowed by address, so names are not looked up.
+const OPTIONS = { mode: 0o644 };
+const LISTEN = `# Written by Aegir: web servers on other hosts connect here.
 [mariadbd]
 bind-address = *
+`;
+const BY_ADDRESS = `# Users are allowed by address, so names need no look-up.
 skip-name-resolve
 `;
 
 export async function planListening(client: Client, daemon: Daemon, ctx: ActionContext): Promise<readonly Change[]> {
-  const { host } = ctx;
-  if (host.kind === 'embedded') return [];
-  const [row] = await client.query(
-    'SELECT @@bind_address, @@skip_name_resolve;',
-    'look where MariaDB listens',
-    ctx.signal,
-  );
-  const [address, skips] = row ?? [];
-  const path = join(daemon.includeDir, FILE);
-  const options = { mode: 0o644 };
-  const written = await host.files.matches(path, CONTENT, options);
+  if (ctx.host.kind === 'embedded') return [];
+  const { address, names } = await look(client, ctx);
   // An address that somebody chose is theirs; the loopback of the package is nobody's choice.
-  const loopback =
-    address === 'localhost' || address === '::1' || (isIP(address ?? '') === 4 && address?.startsWith('127.') === true);
-  const good = !loopback && skips === '1';
-  if (good && (written || !loopback)) return [];
+  if (!isLoopback(address)) return [];
   return [
     {
-      summary: `let MariaDB listen on all addresses and restart it (it listened on ${address ?? '?'})`,
-      run: async () => {
-        const before = await host.files.read(path);
-        await host.files.write(path, CONTENT, options);
-        try {
-          await daemon.restart();
-        } catch (cause) {
-          if (before === undefined) await host.files.remove(path);
-          else await host.files.write(path, before, options);
-          await daemon.restart();
-          throw cause;
-        }
-      },
+      summary: `let MariaDB listen on all addresses and restart it (it listened on ${address})`,
+      run: (change) => listen(client, daemon, names ? LISTEN : `${LISTEN}${BY_ADDRESS}`, change),
     },
   ];
+}
+
+async function listen(client: Client, daemon: Daemon, content: string, ctx: ActionContext): Promise<void> {
+  const { files } = ctx.host;
+  const path = join(daemon.includeDir, FILE);
+  const before = await files.read(path);
+  await files.write(path, content, OPTIONS);
+  try {
+    await daemon.restart();
+  } catch (cause) {
+    if (before === undefined) await files.remove(path);
+    else await files.write(path, before, OPTIONS);
+    await daemon.restart();
+    throw cause;
+  }
+  const { address } = await look(client, ctx);
+  if (!isLoopback(address)) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot let MariaDB listen on all addresses: it listens on ${address} though ${path} says otherwise; ` +
+      'remove bind-address from the file that is read after it, or from the arguments of the service',
+  );
+}
+
+interface Listening {
+  readonly address: string;
+  /** Whether somebody has accounts for host names, which only look-ups can match. */
+  readonly names: boolean;
+}
+
+/** localhost is a name too: by TCP an account for it matches 127.0.0.1 by look-up, unless it logs in by socket or not at all. */
+export const LOOK = `SELECT @@bind_address, EXISTS(SELECT 1 FROM mysql.global_priv
+WHERE host REGEXP '[g-z]|[a-f].*[.]|[.].*[a-f]' AND user NOT REGEXP '^s_[0-9a-z]{16}$'
+AND NOT (host = 'localhost' AND (priv LIKE '%unix_socket%' OR COALESCE(JSON_VALUE(priv, '$.account_locked'), 0))));`;
+
+async function look(client: Client, ctx: ActionContext): Promise<Listening> {
+  const [row] = await client.query(LOOK, 'look where MariaDB listens', ctx.signal);
+  const [address, names] = row ?? [];
+  return { address: address ?? '', names: names === '1' };
+}
+
+/** bind_address may be a list; empty and "*" are all addresses. */
+export function isLoopback(bind: string): boolean {
+  return bind.split(',').every((part) => {
+    const address = part.trim();
+    return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+  });
 }

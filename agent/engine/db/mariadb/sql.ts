@@ -1,5 +1,6 @@
 // SQL of the mariadb engine: pure text, every name and value quoted. Names come from site ids only.
 import { createHash } from 'node:crypto';
+import { isIP, SocketAddress } from 'node:net';
 import { databaseName, databaseUser } from '../../../../shared/database-name.ts';
 import { AegirError } from '../../../../shared/error.ts';
 import { isId } from '../../../../shared/id.ts';
@@ -36,12 +37,31 @@ export function grantPattern(database: string): string {
   return `\`${database.replaceAll('_', '\\_')}\``;
 }
 
+/**
+ * An account, as found or as wanted. Its host is data: anybody may have made one from '%' or from a name, and it must be
+ * possible to drop that. In backquotes nothing but the backquote is special, whatever the server's sql_mode.
+ */
 export function account(user: string, host: string): string {
-  if (!/^(?:localhost|[0-9.]{7,15}|[0-9a-fA-F:.]{2,45})$/.test(host)) {
+  if (host.includes('\0')) {
+    throw new AegirError('invalid_argument', `cannot write ${JSON.stringify(host)} in SQL: it has a NUL character`);
+  }
+  return `${identifier(user)}@${backquoted(host)}`;
+}
+
+function backquoted(text: string): string {
+  return `\`${text.replaceAll('`', '``')}\``;
+}
+
+/** What we make accounts for: an address as the server sees it, never a pattern or a name that another may answer for. */
+export function allowedHost(host: string): string {
+  if (host === 'localhost') return host;
+  // In a host "%" is a wildcard, and net.isIP takes it for a zone (fe80::1%eth0).
+  if (isIP(host) === 0 || host.includes('%')) {
     throw new AegirError('invalid_argument', `cannot allow ${JSON.stringify(host)}: it is no IP address`);
   }
-  identifier(user);
-  return `${literal(user)}@${literal(host)}`;
+  if (isIP(host) === 4) return host;
+  const { address } = new SocketAddress({ address: host, family: 'ipv6' });
+  return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
 
 /** mysql_native_password: '*' and SHA1(SHA1(password)) in upper-case hex. */
@@ -61,26 +81,32 @@ export function alterDatabase(database: string): string {
   return `ALTER DATABASE ${identifier(database)} CHARACTER SET ${CHARSET} COLLATE ${COLLATION};`;
 }
 
-/** The hash, not the password: the server's own logs must not hold it either. */
+/** The hash, not the password: the server's own logs must not hold it either. Whatever the account had before is gone. */
 export function createAccount(user: string, host: string, hash: string): string {
-  return `CREATE USER IF NOT EXISTS ${account(user, host)} IDENTIFIED VIA mysql_native_password USING ${literal(hash)};`;
+  return `CREATE OR REPLACE USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${ALWAYS};`;
 }
 
-export function setPassword(user: string, host: string, hash: string): string {
-  return `ALTER USER ${account(user, host)} IDENTIFIED VIA mysql_native_password USING ${literal(hash)};`;
+/** In place, so that connections that are made meanwhile find it with all its rights. */
+export function alterAccount(user: string, host: string, hash: string): string {
+  return `ALTER USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${UNLIMITED} ${ALWAYS};`;
 }
 
-/** Takes whatever was granted by hand, and gives the one database. */
-export function resetGrants(database: string, user: string, host: string): string {
-  return `REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${account(user, host)};\n${grant(database, user, host)}`;
+function identified(hash: string): string {
+  return `IDENTIFIED VIA mysql_native_password USING ${literal(hash)}`;
 }
+
+const UNLIMITED =
+  'WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0 MAX_STATEMENT_TIME 0';
+/** A site cannot answer a demand for a new password. */
+const ALWAYS = 'ACCOUNT UNLOCK PASSWORD EXPIRE NEVER';
 
 export function grant(database: string, user: string, host: string): string {
   return `GRANT ALL PRIVILEGES ON ${grantPattern(database)}.* TO ${account(user, host)};`;
 }
 
+/** Who is in already would stay: a server checks accounts at log-in only. Of '%' these are all connections of the user. */
 export function dropAccount(user: string, host: string): string {
-  return `DROP USER IF EXISTS ${account(user, host)};`;
+  return `DROP USER IF EXISTS ${account(user, host)};\nKILL USER ${account(user, host)};`;
 }
 
 export function dropDatabase(database: string): string {
@@ -89,18 +115,23 @@ export function dropDatabase(database: string): string {
 
 /** One row: default character set and collation; none when the database is not there. */
 export function selectDatabase(database: string): string {
-  return `SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = ${literal(database)};`;
+  return `SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE BINARY schema_name = ${literal(database)};`;
 }
 
-/** A row for each account of the user: host, plugin, hash. */
+/** Databases with a name of ours; their names matter by case, which a plain comparison ignores. */
+export function selectDatabases(): string {
+  return `SELECT schema_name FROM information_schema.schemata WHERE BINARY schema_name REGEXP '^site_[0-9a-z]{16}$';`;
+}
+
+/** A row for each account of the user: host, properties as JSON. */
 export function selectAccounts(user: string): string {
-  return `SELECT host, JSON_VALUE(priv, '$.plugin'), JSON_VALUE(priv, '$.authentication_string') FROM mysql.global_priv WHERE user = ${literal(user)} ORDER BY host;`;
+  return `SELECT host, priv FROM mysql.global_priv WHERE user = ${literal(user)} ORDER BY host;`;
 }
 
 /** What SHOW GRANTS must say, and nothing else. */
 export function wantedGrants(database: string, user: string, host: string): readonly string[] {
   return [`USAGE ON *.*`, `ALL PRIVILEGES ON ${grantPattern(database)}.*`].map(
-    (what) => `GRANT ${what} TO \`${user}\`@\`${host}\``,
+    (what) => `GRANT ${what} TO ${account(user, host)}`,
   );
 }
 

@@ -1,40 +1,58 @@
 // The engine dns/null: nobody's API. It looks whether the records are there, and tells a person exactly what to set.
+import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DnsRecord } from '../../../../shared/gen/aegir/v1/spec.ts';
-import type { Change, Engine } from '../../engine.ts';
-import { createLookUp, type LookUp } from './look-up.ts';
+import type { ActionContext, Change, Engine } from '../../engine.ts';
+import { questionsOf, type Seen, toRemove, toSet } from './judge.ts';
+import { type Answer, createLookUp, type LookUp } from './look-up.ts';
+import { pack } from './pack.ts';
+import { checkRecord, isPublic } from './record.ts';
 
 const AT_ONCE = 8;
+/** For all look-ups of one plan: what is not known by then is told as such. */
+const WITHIN_MS = 30_000;
 
-export function createNullDnsEngine(lookUp: LookUp = createLookUp()): Engine<'dns'> {
+export interface NullDnsOptions {
+  readonly lookUp?: LookUp;
+  readonly withinMs?: number;
+}
+
+export function createNullDnsEngine(options: NullDnsOptions = {}): Engine<'dns'> {
+  const { lookUp = createLookUp(), withinMs = WITHIN_MS } = options;
+
+  const look = async (records: readonly DnsRecord[], ctx: ActionContext): Promise<Seen> => {
+    const tooLate = new AbortController();
+    const timer = setTimeout(() => tooLate.abort(), withinMs);
+    const signal = AbortSignal.any([ctx.signal, tooLate.signal]);
+    try {
+      const answers = new Map<string, Answer>();
+      await atOnce(AT_ONCE, questionsOf(records), async ({ name, type }) => {
+        answers.set(`${name} ${type}`, await lookUp(name, type, signal));
+      });
+      // Questions that were given up for the task's end have no answer worth judging.
+      if (ctx.signal.aborted) throw new AegirError('cancelled', 'cannot look DNS records up: it was cancelled');
+      return (name, type) => answers.get(`${name} ${type}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
   return {
     type: 'dns',
     name: 'null',
     capabilities: new Set(),
     detect: async () => [DETECTED],
+    // What a person set is nowhere marked as ours.
     inspect: async () => [],
 
-    async plan(_service, spec) {
-      const seen = await inTurns(spec.records.filter(isPublic), async (record) => ({
-        record,
-        now: await lookUp(record.name, record.type),
-      }));
-      return seen
-        .filter(({ record, now }) => !('values' in now && now.values.includes(normal(record.data))))
-        .map(({ record, now }) => {
-          const state = 'values' in now ? (now.values.length === 0 ? 'nothing' : now.values.join(', ')) : now.failed;
-          return told(`set ${inWords(record)} at your DNS provider (now: ${state})`);
-        });
+    async plan(_service, spec, ctx) {
+      const records = inPublic(spec.records, ctx);
+      return pack(toSet(records, await look(records, ctx))).map(told);
     },
 
-    async remove(_service, _siteId, spec) {
-      const seen = await inTurns((spec?.records ?? []).filter(isPublic), async (record) => ({
-        record,
-        now: await lookUp(record.name, record.type),
-      }));
-      return seen
-        .filter(({ record, now }) => 'values' in now && now.values.includes(normal(record.data)))
-        .map(({ record }) => told(`remove ${inWords(record)} at your DNS provider`));
+    async remove(_service, _siteId, spec, ctx) {
+      const records = inPublic(spec?.records ?? [], ctx);
+      return pack(toRemove(records, await look(records, ctx))).map(told);
     },
   };
 }
@@ -60,27 +78,17 @@ function told(summary: string): Change {
   };
 }
 
-function inWords(record: DnsRecord): string {
-  return `${record.name}. ${record.ttl} IN ${record.type} ${record.data}`;
+function inPublic(records: readonly DnsRecord[], ctx: ActionContext): readonly DnsRecord[] {
+  for (const record of records) checkRecord(record);
+  const skipped = [...new Set(records.map(({ name }) => name).filter((name) => !isPublic(name)))];
+  if (skipped.length > 0) ctx.log('info', `in no public DNS, nothing to set there: ${skipped.join(', ')}`);
+  return records.filter(({ name }) => isPublic(name));
 }
 
-/** IPv6 addresses have many spellings; names end with a dot or not. */
-function normal(data: string): string {
-  return data.toLowerCase().replace(/\.$/, '');
-}
-
-/** Special-use names are in no public DNS (RFC 6761, RFC 6762, RFC 9476), nor are single labels. */
-const PRIVATE = ['localhost', 'test', 'invalid', 'example', 'local', 'internal', 'alt', 'onion', 'home.arpa'];
-
-export function isPublic(record: DnsRecord): boolean {
-  const name = record.name.toLowerCase();
-  return name.includes('.') && !PRIVATE.some((suffix) => name === suffix || name.endsWith(`.${suffix}`));
-}
-
-async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  for (let i = 0; i < items.length; i += AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(i, i + AT_ONCE).map(work))));
-  }
-  return results;
+async function atOnce<T>(most: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
 }

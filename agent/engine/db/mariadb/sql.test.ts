@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import {
+  account,
+  allowedHost,
+  createAccount,
+  createDatabase,
+  dropAccount,
+  grant,
+  grantPattern,
+  identifier,
+  literal,
+  namesOf,
+  nativeHash,
+  selectDatabase,
+  wantedGrants,
+} from './sql.ts';
+
+describe('names', () => {
+  it('come from the id of a site alone', () => {
+    expect(namesOf('site-0123456789abcdef')).toEqual({
+      database: 'site_0123456789abcdef',
+      user: 's_0123456789abcdef',
+    });
+  });
+
+  it.each([
+    '',
+    'site-',
+    'mysql',
+    'site-%',
+    'site-________________',
+    "site-1'",
+    'plat-0123456789abcdef',
+    'site-../../etc',
+  ])('are refused for %j', (siteId) => expect(() => namesOf(siteId)).toThrow(/that is no site id/));
+});
+
+describe('a quoted identifier', () => {
+  it('is a plain name in backquotes', () => expect(identifier('site_1')).toBe('`site_1`'));
+
+  it.each(['', 'a b', 'a`b', 'a.b', 'ä', 'a\n', 'a-b', 'x'.repeat(65)])('is never %j', (name) => {
+    expect(() => identifier(name)).toThrow(/no plain name/);
+  });
+});
+
+describe('a literal', () => {
+  it.each([
+    ['plain', "'plain'"],
+    ['', "''"],
+    ["o'clock''", "'o''clock'''''"],
+    ['%_"`', `'%_"\`'`],
+    ['🗝', "'🗝'"],
+  ])('of %j is %s', (text, quoted) => expect(literal(text)).toBe(quoted));
+
+  it.each(['a\\b', 'a\0b', 'a\nb', 'a\rb', 'a\x1ab'])('is refused of %j, which sql_mode may give a meaning', (text) => {
+    expect(() => literal(text)).toThrow(/cannot quote/);
+  });
+});
+
+describe('an account as found', () => {
+  it.each([
+    ['192.0.2.1', '`s_1`@`192.0.2.1`'],
+    ['%', '`s_1`@`%`'],
+    ['', '`s_1`@``'],
+    ['10.0.0.0/255.0.0.0', '`s_1`@`10.0.0.0/255.0.0.0`'],
+    ["x'; drop database y; --", "`s_1`@`x'; drop database y; --`"],
+    ['a`@`b', '`s_1`@`a``@``b`'],
+    ['back\\slash', '`s_1`@`back\\slash`'],
+  ])('may be from %j', (host, quoted) => {
+    expect(account('s_1', host)).toBe(quoted);
+    expect(dropAccount('s_1', host)).toBe(`DROP USER IF EXISTS ${quoted};\nKILL USER ${quoted};`);
+  });
+
+  it('has no NUL, which no quotes hold', () => expect(() => account('s_1', 'a\0b')).toThrow(/NUL/));
+  it('has a plain user', () => expect(() => account('s`1', '%')).toThrow(/no plain name/));
+});
+
+describe('an allowed host', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['localhost', 'localhost'],
+    ['2001:DB8:0:0::1', '2001:db8::1'],
+    ['::1', '::1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:c000:201', '192.0.2.1'],
+  ])('%s is %s to the server', (host, seen) => expect(allowedHost(host)).toBe(seen));
+
+  it.each([
+    '%',
+    '',
+    '192.0.2.%',
+    '192.0.2.0/24',
+    '192.0.2.0/255.255.255.0',
+    'fe80::1%eth0',
+    'web.example.org',
+    '1.2.3',
+    '_',
+  ])('is not %j', (host) => expect(() => allowedHost(host)).toThrow(/no IP address/));
+});
+
+describe('a hash', () => {
+  // MariaDB manual, PASSWORD().
+  it.each([
+    ['password', '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'],
+    ['123456', '*6BB4837EB74329105EE4568DDA7DC67ED2CA2AD9'],
+  ])('of %s is that of the server', (password, hash) => expect(nativeHash(password)).toBe(hash));
+});
+
+describe('a statement', () => {
+  const user = 's_0000000000000001';
+  const database = 'site_0000000000000001';
+
+  it('gives rights on one database, whose "_" is no pattern', () => {
+    expect(grantPattern(database)).toBe('`site\\_0000000000000001`');
+    expect(grant(database, user, '192.0.2.1')).toBe(
+      'GRANT ALL PRIVILEGES ON `site\\_0000000000000001`.* TO `s_0000000000000001`@`192.0.2.1`;',
+    );
+    expect(wantedGrants(database, user, '192.0.2.1')).toEqual([
+      'GRANT USAGE ON *.* TO `s_0000000000000001`@`192.0.2.1`',
+      'GRANT ALL PRIVILEGES ON `site\\_0000000000000001`.* TO `s_0000000000000001`@`192.0.2.1`',
+    ]);
+  });
+
+  it('makes an account by hash, with nothing left of a former one', () => {
+    const sql = createAccount(user, '192.0.2.1', nativeHash('password'));
+    expect(sql).toMatch(
+      /^CREATE OR REPLACE USER `s_0+1`@`192.0.2.1` IDENTIFIED VIA mysql_native_password USING '\*2470/,
+    );
+  });
+
+  it('compares names by case', () => expect(selectDatabase(database)).toContain('BINARY schema_name ='));
+  it('makes a database for any character', () => expect(createDatabase(database)).toContain('CHARACTER SET utf8mb4'));
+});
