@@ -125,12 +125,12 @@ const drifts: readonly Drift[] = [
     shown: /settings/,
     make: () => {
       const file = join(siteDir(), 'config/settings.php');
-      writeFileSync(file, `${readFileSync(file, 'utf8')}\n// by hand\n`);
+      writeFileSync(file, `${readFileSync(file, 'utf8')}\n// somebody was here\n`);
       chmodSync(file, 0o644);
     },
     mended: () => {
       const file = join(siteDir(), 'config/settings.php');
-      expect(readFileSync(file, 'utf8')).not.toContain('by hand');
+      expect(readFileSync(file, 'utf8')).not.toContain('somebody was here');
       expect(statSync(file).mode & 0o007).toBe(0);
     },
   },
