@@ -45,8 +45,13 @@ export interface DbSubject {
   everythingBut(specs: readonly DbSpec[]): string;
   /** SQL that makes databases and users of other people, with names as like ours as can be. */
   foreign(spec: DbSpec): string;
-  /** SQL that writes all that the server is asked from now on into a table or file, and SQL that answers it. */
-  readonly recording: { readonly start: string; readonly stop: string; readonly read: string };
+  /** SQL that has the server log all that it is asked from now on, SQL that answers it, and what goes to its replicas. */
+  readonly recording: {
+    readonly start: string;
+    readonly stop: string;
+    readonly read: string;
+    readonly replicated: string;
+  };
   readonly drifts: readonly DbDrift[];
   /** SQL that takes longer than a test, and SQL that answers the users who are connected. */
   readonly wait: string;

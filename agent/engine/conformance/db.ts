@@ -149,6 +149,11 @@ export function describeDbEngine(subject: DbSubject): void {
         const recorded = (await scene.stage.administer(subject.recording.read)).join('\n');
         expect(recorded).toContain(secret.user);
         expect(recorded).not.toContain(secret.password);
+        expect(recorded).not.toContain(subject.hashed(secret.password));
+        // Replicas need the accounts, so what they read may hold the hash, but not what it was made of.
+        const replicated = (await scene.stage.administer(subject.recording.replicated)).join('\n');
+        expect(replicated).toContain(secret.user);
+        expect(replicated).not.toContain(secret.password);
         expect(commands.length).toBeGreaterThan(5);
         expect(said.length).toBeGreaterThan(5);
         const seen = JSON.stringify([commands.map(({ argv, env, cwd }) => [argv, env, cwd]), said]);

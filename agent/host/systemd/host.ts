@@ -12,6 +12,7 @@ import { createRun, ourselves } from '../process.ts';
 import type { Serial } from '../serial.ts';
 import { createSerial } from '../serial.ts';
 import { which } from '../which.ts';
+import { eachOnce } from './disks.ts';
 import { createMariadb } from './mariadb.ts';
 import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
@@ -67,7 +68,8 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     which,
     identity: async () => {
       const addresses = interfaceAddresses();
-      return readIdentity({ hostname: hostname(), addresses, sourceAddresses: addresses });
+      const found = await readIdentity({ hostname: hostname(), addresses, sourceAddresses: addresses });
+      return { ...found, disks: await eachOnce(found.disks) };
     },
     async close() {},
   };

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { Command, CommandResult } from '../host.ts';
 import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
+import { eachOnce } from './disks.ts';
 import { createSystemdHost, installedAs, phpVersionsIn } from './host.ts';
 import { parseListening } from './mariadb.ts';
 import { createNginx } from './nginx.ts';
@@ -196,4 +197,15 @@ test('the host makes its directories, and has no daemon whose unit is not there'
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+});
+
+test('disks: a file system that is mounted over itself counts once, by its first mount', async () => {
+  const disk = (mount: string, network = false) => ({ mount, type: 'ext4', network, sizeBytes: 1, freeBytes: 1 });
+  const devices: Record<string, number> = { '/': 1, '/usr': 1, '/srv': 2, '/var/tmp': 1 };
+  const all = ['/', '/usr', '/srv', '/var/tmp', '/gone', '/gone2'].map((path) => disk(path));
+  const kept = await eachOnce([...all, disk('/nfs', true)], async (path) => {
+    if (path === '/nfs') throw new Error('a network file system was asked');
+    return devices[path];
+  });
+  expect(kept.map(({ mount }) => mount)).toEqual(['/', '/srv', '/gone', '/gone2', '/nfs']);
 });

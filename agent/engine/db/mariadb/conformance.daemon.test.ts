@@ -1,5 +1,6 @@
 // MariaDB as one of the db engines: the suite of its type, on a real server.
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { createEmbeddedHost } from '../../../host/embedded/host.ts';
 import type { CommandResult } from '../../../host/host.ts';
@@ -23,14 +24,21 @@ describeDbEngine({
   name: 'mariadb',
   daemon: 'mariadb',
   createEngine: () => createMariadbEngine(),
-  startHost: async (dir) =>
-    createEmbeddedHost({
+  async startHost(dir) {
+    const host = await createEmbeddedHost({
       dir,
       hostname: 'db.test',
       address: ADDRESS,
       ports: { nginx: 1, mariadb: await freePort() },
       daemons: ['mariadb'],
-    }),
+    });
+    const daemon = await host.daemon('mariadb');
+    // As a server with replicas, so that what goes to them is seen.
+    const conf = '[mariadbd]\nlog-bin = replicated\nserver-id = 1\n';
+    await host.files.write(join(daemon?.includeDir ?? '', 'replicated.cnf'), conf, { mode: 0o644 });
+    await daemon?.restart();
+    return host;
+  },
   administer: (host, daemon, sql) =>
     lines(host.run({ argv: [...CLIENT, `--socket=${daemon.socket}`, `--user=${daemon.user}`], input: sql })),
   ask: (host, socket, { user, password, database }, sql) =>
@@ -44,9 +52,11 @@ describeDbEngine({
   everythingBut,
   foreign,
   recording: {
-    start: "SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log = ON;",
-    stop: 'SET GLOBAL general_log = OFF;',
-    read: 'SELECT argument FROM mysql.general_log;',
+    start: `RESET MASTER; SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; TRUNCATE mysql.slow_log;
+SET GLOBAL general_log = ON, slow_query_log = ON, long_query_time = 0;`,
+    stop: 'SET GLOBAL general_log = OFF, slow_query_log = OFF, long_query_time = DEFAULT;',
+    read: 'SELECT argument FROM mysql.general_log; SELECT sql_text FROM mysql.slow_log;',
+    replicated: 'SHOW BINLOG EVENTS;',
   },
   drifts: drifts(),
   wait: 'SELECT SLEEP(90);',

@@ -16,7 +16,7 @@ const plan = (host: Host) => engine.prepare(service, contextOf(host));
 /** A server that listens where its files say once it is restarted. */
 function server(
   start: string,
-  more: { names?: boolean; deaf?: boolean; restart?: () => void; kind?: 'embedded' } = {},
+  more: { names?: boolean; deaf?: boolean; configured?: string; restart?: () => void; kind?: 'embedded' } = {},
 ) {
   let address = start;
   const host = createFakeHost({
@@ -32,7 +32,12 @@ function server(
         },
       },
     ],
-    answer: () => ({ stdout: `${address}\t${more.names ? 1 : 0}\n` }),
+    answer: ({ argv }) =>
+      argv.includes('--print-defaults')
+        ? {
+            stdout: `mariadbd would have been started with:\n${more.configured ?? '--bind-address=127.0.0.1 --bind-address=*'}\n`,
+          }
+        : { stdout: `${address}\t${more.names ? 1 : 0}\n` },
   });
   return more.kind === undefined ? host : { ...host, kind: more.kind };
 }
@@ -100,7 +105,19 @@ describe('a server', () => {
     expect(host.acts).toEqual(['mariadb restart', 'mariadb restart']);
   });
 
-  it('that is told otherwise by a later file says so', async () => {
+  it.each(['--bind-address=* --bind-address=127.0.0.1', '--bind_address=::1 --port=3306'])(
+    'that a later file keeps on the loopback is not restarted, and says so: %s',
+    async (configured) => {
+      const host = server('127.0.0.1', { configured });
+      await expect(runChanges(await plan(host), contextOf(host))).rejects.toThrow(
+        /is configured though .*90-aegir.cnf says otherwise; remove bind-address from the file that is read after it/,
+      );
+      expect(await host.files.exists(FILE)).toBe(false);
+      expect(host.acts).toEqual([]);
+    },
+  );
+
+  it('that its arguments keep on the loopback says so', async () => {
     const host = server('127.0.0.1', { deaf: true });
     await expect(runChanges(await plan(host), contextOf(host))).rejects.toThrow(
       /listens on 127.0.0.1 though .*90-aegir.cnf says otherwise; remove bind-address/,

@@ -33,22 +33,37 @@ async function listen(client: Client, daemon: Daemon, content: string, ctx: Acti
   const { files } = ctx.host;
   const path = join(daemon.includeDir, FILE);
   const before = await files.read(path);
+  const putBack = (): Promise<void> => (before === undefined ? files.remove(path) : files.write(path, before, OPTIONS));
   await files.write(path, content, OPTIONS);
+  const configured = await configuredAddress(daemon, ctx);
+  if (configured !== undefined && isLoopback(configured)) {
+    // Every restart would be for nothing.
+    await putBack();
+    throw overruled(`${configured} is configured`, path);
+  }
   try {
     await daemon.restart();
   } catch (cause) {
-    if (before === undefined) await files.remove(path);
-    else await files.write(path, before, OPTIONS);
+    await putBack();
     await daemon.restart();
     throw cause;
   }
   const { address } = await look(client, ctx);
-  if (!isLoopback(address)) return;
-  throw new AegirError(
+  if (isLoopback(address)) throw overruled(`it listens on ${address}`, path);
+}
+
+function overruled(how: string, path: string): AegirError {
+  return new AegirError(
     'failed_precondition',
-    `cannot let MariaDB listen on all addresses: it listens on ${address} though ${path} says otherwise; ` +
+    `cannot let MariaDB listen on all addresses: ${how} though ${path} says otherwise; ` +
       'remove bind-address from the file that is read after it, or from the arguments of the service',
   );
+}
+
+/** What its files say together, the last one counting; undefined when they say nothing. */
+async function configuredAddress(daemon: Daemon, ctx: ActionContext): Promise<string | undefined> {
+  const { stdout } = await ctx.host.run({ argv: [daemon.program, ...daemon.configArguments, '--print-defaults'] });
+  return [...stdout.matchAll(/(?:^|\s)--bind[-_]address=(\S*)/g)].at(-1)?.[1];
 }
 
 interface Listening {

@@ -124,8 +124,13 @@ describe('a statement', () => {
   it('makes an account by hash, with nothing left of a former one', () => {
     const sql = createAccount(user, '192.0.2.1', nativeHash('password'));
     expect(sql).toMatch(
-      /^CREATE OR REPLACE USER `s_0+1`@`192.0.2.1` IDENTIFIED VIA mysql_native_password USING '\*2470/,
+      /^CREATE OR REPLACE USER `s_0+1`@`192.0.2.1` IDENTIFIED VIA mysql_native_password USING '\*2470/m,
     );
+    expect(sql.split('\n')).toEqual([
+      'SET SESSION sql_log_off = 1, slow_query_log = 0;',
+      expect.stringContaining('*2470'),
+      'SET SESSION sql_log_off = DEFAULT, slow_query_log = DEFAULT;',
+    ]);
   });
 
   it('compares names by case', () => expect(selectDatabase(database)).toContain('BINARY schema_name ='));

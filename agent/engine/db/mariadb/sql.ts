@@ -81,14 +81,22 @@ export function alterDatabase(database: string): string {
   return `ALTER DATABASE ${identifier(database)} CHARACTER SET ${CHARSET} COLLATE ${COLLATION};`;
 }
 
-/** The hash, not the password: the server's own logs must not hold it either. Whatever the account had before is gone. */
+/** Whatever the account had before is gone. */
 export function createAccount(user: string, host: string, hash: string): string {
-  return `CREATE OR REPLACE USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${ALWAYS};`;
+  return unlogged(`CREATE OR REPLACE USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${ALWAYS};`);
 }
 
 /** In place, so that connections that are made meanwhile find it with all its rights. */
 export function alterAccount(user: string, host: string, hash: string): string {
-  return `ALTER USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${UNLIMITED} ${ALWAYS};`;
+  return unlogged(`ALTER USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${UNLIMITED} ${ALWAYS};`);
+}
+
+/**
+ * The server never sees the password, and its general and slow logs do not see the hash either. The binary log holds the
+ * hash: replicas need it.
+ */
+function unlogged(sql: string): string {
+  return `SET SESSION sql_log_off = 1, slow_query_log = 0;\n${sql}\nSET SESSION sql_log_off = DEFAULT, slow_query_log = DEFAULT;`;
 }
 
 function identified(hash: string): string {
