@@ -1,6 +1,6 @@
 // The binaries that lab hosts run, built when the sources have changed since the last time.
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildBinaries } from '../../deploy/build/main.ts';
 
@@ -8,18 +8,32 @@ const root = new URL('../..', import.meta.url).pathname;
 const LAB = process.env['AEGIR_LAB_DIR'] ?? '/var/tmp/aegir-lab';
 const SOURCES = ['agent', 'master', 'shared', 'deploy/build', 'deploy/systemd', 'package-lock.json'];
 
+/** Other clones and sessions of this machine may be using theirs. */
+const KEPT = 3;
+
 /** Answers the directory that holds the archives. */
 export async function binaries(): Promise<string> {
   const dir = join(LAB, `binaries-${digestOf(SOURCES)}`);
   if (existsSync(dir)) return dir;
   const made = await buildBinaries();
-  mkdirSync(LAB, { recursive: true });
-  for (const name of readdirSync(LAB))
-    if (name.startsWith('binaries-')) rmSync(join(LAB, name), { recursive: true, force: true });
-  const fresh = `${dir}.new`;
+  const fresh = `${dir}.new-${process.pid}`;
   for (const path of Object.values(made)) cpSync(path, join(fresh, path.split('/').at(-1) ?? ''));
-  renameSync(fresh, dir);
+  try {
+    renameSync(fresh, dir);
+  } catch (error) {
+    // Another run has built the same meanwhile.
+    rmSync(fresh, { recursive: true });
+    if (!existsSync(dir)) throw error;
+  }
+  forgetOld();
   return dir;
+}
+
+function forgetOld(): void {
+  const all = readdirSync(LAB).filter((name) => /^binaries-[0-9a-f]+$/.test(name));
+  const paths = all.map((name) => join(LAB, name)).map((path) => ({ path, made: statSync(path).mtimeMs }));
+  paths.sort((one, other) => other.made - one.made);
+  for (const { path } of paths.slice(KEPT)) rmSync(path, { recursive: true, force: true });
 }
 
 function digestOf(paths: readonly string[]): string {

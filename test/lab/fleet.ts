@@ -103,7 +103,11 @@ async function installMaster(lab: Lab, { name }: LabHost): Promise<string[]> {
   for (const program of ['aegir-master', 'aegir'])
     await lab.must(name, ['tar', '-xzf', `/srv/archives/${program}-linux-${process.arch}.tar.gz`, '-C', dir]);
   await lab.must(name, ['cp', `/srv/archives/aegir-agent-linux-${process.arch}.tar.gz`, dir]);
-  const said = await lab.must(name, [join(dir, 'aegir-master'), 'install']);
+  const { code, stdout: said, stderr } = await lab.exec(name, [join(dir, 'aegir-master'), 'install']);
+  if (code !== 0) {
+    const journal = await lab.exec(name, ['journalctl', '--no-pager', '--lines=20', '--unit=aegir-master']);
+    throw new Error(`aegir-master install failed: ${stderr}\n${journal.stdout}`);
+  }
   const context = /^ {2}aegir context (add .*)$/m.exec(said)?.[1];
   if (context === undefined) throw new Error(`the master does not tell how to use it: ${said}`);
   return context.split(' ');

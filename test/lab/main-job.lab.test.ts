@@ -45,6 +45,24 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
     await must('service', 'enable', `${db1.name}/mariadb`);
   });
 
+  test('the agent sees what runs on its host, and its disks once, for all that its unit takes from it', async () => {
+    interface Detected {
+      readonly name: string;
+      readonly detected?: { readonly running?: boolean };
+    }
+    const { name } = fleet.web1;
+    const services = await fleet.json<readonly Detected[]>('service', 'list');
+    const running = services.filter(({ detected }) => detected?.running === true).map((service) => service.name);
+    // Of programs of other users, or with more capabilities, the kernel tells less.
+    for (const engine of ['nginx', 'mariadb', 'sftp']) expect(running).toContain(`${name}/${engine}`);
+    interface Shown {
+      readonly facts: { readonly disks: readonly { readonly mount: string }[] };
+    }
+    const { facts } = await fleet.json<Shown>('server', 'show', name);
+    expect(facts.disks[0]?.mount).toBe('/');
+    expect(facts.disks.map(({ mount }) => mount)).not.toContain('/usr');
+  });
+
   test('a WordPress site is installed with its pages on one and its database on the other', async () => {
     const { web1, web2, db1, lab, must } = fleet;
     await must('platform', 'add', 'wordpress', '/usr/share/wordpress', '--service', `${web1.name}/nginx`);
