@@ -166,7 +166,6 @@ export function checkSite(site: SiteSpec): ValidSite {
   match(site.locale, /^(?:[A-Za-z][A-Za-z0-9_@.-]{0,31})?$/, 'site.locale', 'a locale such as en or en_US');
   match(site.profile, /^(?:[a-z][a-z0-9_]{0,63})?$/, 'site.profile', 'the name of an install profile');
   checkAccount(site.adminName, 'site.admin_name');
-  if (site.adminMail.startsWith('-')) refuse('site.admin_mail', 'begins with a hyphen');
   if (site.adminMail !== '') mailAddress(site.adminMail, 'site.admin_mail');
   match(site.salt, /^[A-Za-z0-9._~-]{32,128}$/, 'site.salt', '32 to 128 URL-safe characters');
   return { ...site, platform: checkPlatform(present(site.platform, 'site.platform'), 'site.platform', true) };

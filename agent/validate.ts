@@ -131,10 +131,15 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       const platform = checkPlatform(present(request.value.platform, 'platform'), 'platform', false);
       return { kind: 'verifyPlatform', value: { platform } };
     }
-    case 'prepareSite':
-    case 'removeSite': {
+    case 'prepareSite': {
       const site = checkSite(present(request.value.site, 'site'));
-      return { kind: request.$case, value: { site, preview: request.value.preview } };
+      return { kind: 'prepareSite', value: { site, preview: request.value.preview } };
+    }
+    case 'removeSite': {
+      // What only an installer reads must not stand in the way of taking a site away.
+      const told = present(request.value.site, 'site');
+      const site = checkSite({ ...told, title: '', locale: '', profile: '', adminName: '', adminMail: '' });
+      return { kind: 'removeSite', value: { site, preview: request.value.preview } };
     }
     case 'installSite':
       return { kind: 'installSite', value: { site: checkSite(present(request.value.site, 'site')) } };

@@ -49,11 +49,11 @@ export function freeText(text: string, what: string, max: number): string {
   );
 }
 
-/** A mail address as HTML's input type=email accepts it. */
+/** A mail address as HTML's input type=email accepts it, and none that a program would take for an option. */
 export function mailAddress(text: string, what = 'mail address'): string {
   const form =
     /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
-  if (text.length <= 254 && form.test(text)) return text;
+  if (text.length <= 254 && !text.startsWith('-') && form.test(text)) return text;
   throw new AegirError('invalid_argument', `cannot use ${JSON.stringify(text)} as ${what}: it is no mail address`);
 }
 

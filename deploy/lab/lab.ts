@@ -23,16 +23,16 @@ export function labUnavailable(): string | undefined {
     if (spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program]).status !== 0)
       return `the lab needs ${program}; run: npm run setup`;
   }
-  // Namespaces and overlay mounts may be forbidden even to root, in a container.
+  // Namespaces and mounts may be forbidden even to root, in a container.
   const script =
-    'd=$(mktemp -d); cd "$d"; mkdir l u w m; mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m; umount m; cd /; rm -rf "$d"';
+    'd=$(mktemp -d); cd "$d"; mkdir l u w m; mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m; umount m; mount -t cgroup2 cgroup2 m; umount m; cd /; rm -rf "$d"';
   const tried = spawnSync(
     'unshare',
     ['--mount', '--cgroup', '--net', '--propagation', 'private', 'bash', '-ec', script],
     { encoding: 'utf8' },
   );
   if (tried.status !== 0)
-    return `the lab needs namespaces and overlay mounts, and this machine says: ${tried.stderr.trim()}`;
+    return `the lab needs namespaces, overlay and cgroup2 mounts, and this machine says: ${tried.stderr.trim()}`;
   return undefined;
 }
 

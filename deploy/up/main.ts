@@ -8,6 +8,7 @@ import { checkSite } from './check.ts';
 import { installFirstSite } from './first-site.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { defaultDir, openLayout } from './layout.ts';
+import { takeDirectory } from './one-at-a-time.ts';
 
 interface Flags {
   readonly check: boolean;
@@ -44,10 +45,12 @@ async function main(): Promise<number> {
 
   let fleet: Fleet | undefined;
   let failed: unknown;
+  let release = () => {};
   try {
     // The daemons' user has to pass through it.
     if (temporary) chmodSync(dir, 0o711);
     const layout = await openLayout(dir);
+    release = await takeDirectory(dir);
     fleet = await startFleet(layout, step, stop.signal);
     const site = await installFirstSite(fleet, step, stop.signal);
     if (flags.check) await checkSite(fleet, site, step);
@@ -68,6 +71,7 @@ async function main(): Promise<number> {
   }
   if (stop.signal.aborted || flags.check) step('stopping');
   await fleet?.stop();
+  release();
   if (failed !== undefined) {
     process.stderr.write(`up: ${failed instanceof Error ? failed.message : String(failed)}\n`);
     if (temporary) process.stderr.write(`up: what it left is in ${dir}\n`);

@@ -1,4 +1,5 @@
 // The one way in for everything that makes a task: decide (pure), then plan only, or save wish, plan and task at once.
+import { isDeepStrictEqual } from 'node:util';
 import { AegirError } from '../../shared/error.ts';
 import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -41,6 +42,13 @@ export async function change(
     const before =
       key === '' ? undefined : await tx.tasks.byIdempotencyKey(caller.actor, key, deps.now() - KEY_LIFE_MS);
     if (before !== undefined) {
+      if (!isDeepStrictEqual(planOf(before).request, JSON.parse(JSON.stringify(request)))) {
+        throw new AegirError(
+          'already_exists',
+          `cannot use that idempotency key: it stands for another request, ${before.verb} of ${before.subject} ` +
+            `(${before.id}); choose another one`,
+        );
+      }
       return { plan: planView(planOf(before), graph), taskId: before.id, subjectId: before.subjectId };
     }
     const decision = decide(graph);

@@ -23,6 +23,8 @@ export async function addClient(deps: AdminDeps, request: AddClientRequest): Pro
   const name = freeText(request.name, 'client name', 100).trim();
   if (name === '') throw new AegirError('invalid_argument', 'cannot add a client: its name is empty');
   const client = { id: deps.newId('cli'), name, mail: request.mail === '' ? '' : mailAddress(request.mail) };
+  if ((await loadGraph(deps.store)).clients.some((known) => known.name === name))
+    throw new AegirError('already_exists', `cannot add client ${name}: there is one of that name; choose another name`);
   await deps.store.clients.insert(client);
   return { ...client, sites: 0 };
 }

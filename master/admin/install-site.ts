@@ -13,6 +13,14 @@ import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 
 const MAX_ALIASES = 100;
+const MAX_TITLE = 200;
+const MAX_MAIL = 254;
+
+/** The site's own, unless its name is too long for an address (RFC 5321 section 4.5.3.1.3, less the brackets). */
+function ownMail(name: string): string {
+  const own = `admin@${name}`;
+  return own.length <= MAX_MAIL ? own : 'admin@example.invalid';
+}
 
 export async function installSite(
   deps: AdminDeps,
@@ -24,7 +32,7 @@ export async function installSite(
     throw new AegirError('invalid_argument', `cannot install ${name}: ${MAX_ALIASES} aliases are the most`);
   }
   const aliases = request.aliases.map((alias) => hostName(alias, 'alias'));
-  const title = freeText(request.title, 'title', 200) || request.name;
+  const title = freeText(request.title, 'title', MAX_TITLE) || request.name.slice(0, MAX_TITLE);
   const locale = wordOrEmpty(request.locale, 'locale', /^[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}$/);
   const profile = wordOrEmpty(request.profile, 'install profile', /^[a-z0-9_]{1,64}$/);
   const adminName =
@@ -65,7 +73,7 @@ export async function installSite(
       locale,
       profile,
       adminName,
-      adminMail: request.adminMail || client?.mail || `admin@${name}`,
+      adminMail: request.adminMail || client?.mail || ownMail(name),
       database: db === undefined ? '' : databaseName(id),
       dbUser: db === undefined ? '' : databaseUser(id),
       dbPasswordSecret: db === undefined ? null : password.id,

@@ -53,7 +53,9 @@ export async function followChange(
       else printData(out, ChangeResponseMessage.toJSON(answer));
       return;
     }
-    await follow(connection, out, answer.taskId, flags.verbose === true);
+    // What a verify mended is what it is for.
+    const tellsAll = flags.verbose === true || answer.plan?.verb.endsWith('.verify') === true;
+    await follow(connection, out, answer.taskId, tellsAll);
   });
 }
 
@@ -85,7 +87,10 @@ function ended(task: Task): string {
     case 'cancelled':
       return `${task.verb} ${task.subject} was cancelled and undone`;
     case 'stuck':
-      return `${task.verb} ${task.subject} is stuck${why}; after mending the cause: aegir task retry ${task.id}`;
+      return (
+        `${task.verb} ${task.subject} is stuck${why}; after mending the cause: aegir task retry ${task.id}, ` +
+        `or give it up: aegir task cancel ${task.id}`
+      );
     default:
       return `${task.verb} ${task.subject} is ${task.state}${why}`;
   }

@@ -84,6 +84,11 @@ function isMaster(_host: string, certificate: PeerCertificate): Error | undefine
   return names.includes(`URI:${MASTER_IDENTITY}`) ? undefined : new Error('its certificate is not that of a master');
 }
 
+/** Without what gRPC wraps around the cause. */
+function plainly(details: string): string {
+  return /Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(details)?.[1] ?? details;
+}
+
 function fromWire(address: string, error: ServiceError | null): AegirError {
   if (error === null) return new AegirError('internal', 'cannot read the answer: it is empty');
   const name = Object.keys(ERROR_CODES).find((code) => isErrorCode(code) && ERROR_CODES[code] === error.code);
@@ -93,7 +98,7 @@ function fromWire(address: string, error: ServiceError | null): AegirError {
   if (error.code === grpcStatus.UNAVAILABLE) {
     return new AegirError(
       'unavailable',
-      `cannot reach the master at ${address}: ${error.details}; does it run, and is the address right?`,
+      `cannot reach the master at ${address}: ${plainly(error.details)}; does it run, and is the address right?`,
       { cause: error },
     );
   }

@@ -35,11 +35,12 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
 
   test('servers join by the line that the master prints', async () => {
     const { web1, web2, db1, lab, must } = fleet;
-    for (const host of [web1, db1, web2]) {
+    const joined = [web1, db1, web2].map(async (host) => {
       expect(await fleet.join(host)).toMatch(/Joined as .*\n.*The agent runs/s);
       expect(await lab.must(host.name, ['systemctl', 'is-active', 'aegir-agent'])).toBe('active');
       expect(await lab.must(host.name, ['systemctl', 'is-enabled', 'aegir-agent'])).toBe('enabled');
-    }
+    });
+    await Promise.all(joined);
     for (const { name } of [web1, web2])
       for (const engine of ['nginx', 'null']) await must('service', 'enable', `${name}/${engine}`);
     await must('service', 'enable', `${db1.name}/mariadb`);
