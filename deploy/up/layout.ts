@@ -39,8 +39,14 @@ export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       throw new Error(`up: cannot read ${path}: ${String(error)}`);
   }
-  const taken = new Set<number>();
-  const port = (wanted: number) => freePort(choice === 'usual' ? [wanted] : [], taken);
+  let spare: number[] | undefined;
+  const port = async (wanted: number) => {
+    if (choice === 'usual' && (await isFree(wanted))) return wanted;
+    spare ??= await takeBlock();
+    const next = spare.shift();
+    if (next === undefined) throw new Error('up: cannot find a free port; see: ss --listening --tcp');
+    return next;
+  };
   const ports: Ports = {
     api: await port(7443),
     agent: await port(7444),
@@ -55,18 +61,27 @@ export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual
 }
 
 /** Below the ports that the kernel gives to whoever dials out (ip(7), ip_local_port_range): nobody takes one meanwhile. */
-const SPARE = { first: 15_000, count: 15_000 } as const;
-const TRIES = 50;
+const SPARE = { first: 15_000, blocks: 800, size: 16 } as const;
 
-/** One that nobody listens on at any address: a wanted one, else a spare one. */
-async function freePort(wanted: readonly number[], taken: Set<number>): Promise<number> {
-  for (let tried = 0; tried < TRIES; tried++) {
-    const candidate = wanted[tried] ?? SPARE.first + randomInt(SPARE.count);
-    if (taken.has(candidate) || !(await isFree(candidate))) continue;
-    taken.add(candidate);
-    return candidate;
+/**
+ * Free ports that no other machine of ours on this host takes while this process lives, even while nobody listens there:
+ * a block is held by an abstract UNIX socket, which the kernel frees.
+ */
+async function takeBlock(): Promise<number[]> {
+  for (let tried = 0; tried < SPARE.blocks; tried++) {
+    const block = randomInt(SPARE.blocks);
+    const held = createServer((socket) => socket.destroy());
+    const taken = await new Promise<boolean>((resolve) => {
+      held.once('error', () => resolve(false));
+      held.listen(`\0aegir-ports-${block}`, () => resolve(true));
+    });
+    if (!taken) continue;
+    held.unref();
+    const ports = Array.from({ length: SPARE.size }, (_, at) => SPARE.first + block * SPARE.size + at);
+    const free = await Promise.all(ports.map(isFree));
+    return ports.filter((_, at) => free[at]);
   }
-  throw new Error('up: cannot find a free port; see: ss --listening --tcp');
+  throw new Error('up: cannot find free ports; see: ss --listening --tcp');
 }
 
 function isFree(port: number): Promise<boolean> {
