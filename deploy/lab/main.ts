@@ -22,12 +22,12 @@ const USAGE = `usage: npm run lab -- COMMAND
 `;
 
 async function up(lab: Lab, names: readonly string[]): Promise<void> {
+  const unknown = names.filter((name) => !LAB_HOSTS.some((host) => host.name === name));
+  if (unknown.length > 0) throw new Error(`lab: there is no host ${unknown.join(', ')}`);
   const base = await buildBase();
   await lab.startNetwork();
   const running = new Set((await lab.list()).filter((host) => host.up).map((host) => host.name));
   const wanted = LAB_HOSTS.filter((host) => names.length === 0 || names.includes(host.name));
-  const unknown = names.filter((name) => !LAB_HOSTS.some((host) => host.name === name));
-  if (unknown.length > 0) throw new Error(`lab: there is no host ${unknown.join(', ')}`);
   const table = LAB_HOSTS.map((host) => `${host.address} ${host.name}`).join('\n');
   await Promise.all(
     wanted.map(async (host) => {

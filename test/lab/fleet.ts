@@ -31,12 +31,9 @@ export interface Fleet {
 export async function startFleet(): Promise<Fleet> {
   const archives = await binaries();
   const base = await buildBase();
-  const slot = await takeSlot();
+  const slot = await takeSlot(['master', 'web1', 'web2', 'db1']);
   const lab = createLab(slot.options);
-  const host = (name: string, end: number): LabHost => ({
-    name: `${slot.prefix}${name}`,
-    address: `${slot.network}.${end}`,
-  });
+  const host = (kind: string, end: number): LabHost => ({ name: slot.nameOf(kind), address: `${slot.network}.${end}` });
   const named = { master: host('master', 10), web1: host('web1', 11), web2: host('web2', 12), db1: host('db1', 21) };
   const { master } = named;
   const hosts = Object.values(named);
@@ -61,7 +58,7 @@ export async function startFleet(): Promise<Fleet> {
   };
 
   try {
-    // A run that was killed left its own.
+    // What was left when the machine itself went down.
     await clear();
     await lab.startNetwork();
     const table = ['127.0.0.1 localhost', ...hosts.map(({ name, address }) => `${address} ${name}`)].join('\n');

@@ -121,10 +121,7 @@ export function isolationTests(theFleet: () => Fleet): void {
     }
   });
 
-  // A known hole: files of all sites are readable to the web server's group, and nginx follows a link into another site's.
-  // Mended by `disable_symlinks if_not_owner from="…";` beside the alias of files (agent/engine/http/nginx/render.ts);
-  // then this passes, and .fails must go.
-  test.fails("neither has the web server read the other's uploads by a link", async () => {
+  test("neither has the web server read the other's uploads by a link", async () => {
     await mustAsUser(one, 'ln', '-s', `${two.dir}/files/own`, `${one.dir}/files/link-uploads`);
     const { body } = await visit(theFleet().web1, 'http://one.test/files/link-uploads');
     expect(body).not.toBe('x');

@@ -96,6 +96,8 @@ function files({ prefix, directory }: WebRules['aliases'][number], fallback: str
   const path = configPath(directory.endsWith('/') ? directory : `${directory}/`, 'aliased directory');
   return `  location ${quoted(configPrefix(prefix))} {
     alias ${quoted(path)};
+    # Below it the site's code makes links: one to what another site owns is not followed, though nginx may read that.
+    disable_symlinks if_not_owner ${quoted(`from=${path}`)};
     add_header X-Content-Type-Options nosniff;
     try_files $uri ${fallback};
   }
