@@ -99,16 +99,13 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         log,
       });
       closing.push(() => meshServing.close());
-      const { chainPem, keyPem } = meshServing.current();
       const { host, port } = config.listen.mesh;
       mesh = await openMesh({
         dir: at('mesh'),
         host,
         port,
-        certificate: chainPem,
-        key: keyPem,
+        serving: meshServing,
         ca: authority.caPem,
-        client: { certificate: chainPem, key: keyPem },
         keys: openMeshKeys(at('mesh', 'keys.json')),
         store,
         advertise: first(port),
@@ -186,11 +183,9 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         ),
     };
 
-    const { chainPem, keyPem } = serving.current();
     const web = await createDownloadListener({
       ...config.listen.web,
-      certificate: chainPem,
-      key: keyPem,
+      serving,
       archives: archivePath === undefined ? {} : { [ARCHIVE]: archivePath },
     });
     closing.push(() => web.close());
@@ -215,8 +210,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));
     const api = await createApiListener(admin, {
       address: showListen(config.listen.api),
-      certificate: chainPem,
-      key: keyPem,
+      serving,
       definitions,
       log,
     });

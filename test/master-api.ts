@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import type { AdminDeps } from '../master/admin/deps.ts';
 import { type ApiListener, createApiListener } from '../master/api/listener.ts';
 import { openAuthority } from '../master/ca/authority.ts';
-import { openServing } from '../master/ca/serving.ts';
+import { openServing, type Serving } from '../master/ca/serving.ts';
 import { newToken } from '../master/ca/tokens.ts';
 import { createEventBus, type EventBus } from '../master/event/bus.ts';
 import type { TokenRecord } from '../master/store/model.ts';
@@ -29,6 +29,7 @@ export interface MasterApi {
   readonly events: EventBus;
   readonly deps: AdminDeps;
   readonly listener: ApiListener;
+  readonly serving: Serving;
   readonly definitions: PackageDefinition;
   readonly address: string;
   readonly caPem: string;
@@ -40,7 +41,8 @@ export interface MasterApi {
   close(): Promise<void>;
 }
 
-export async function openMasterApi(): Promise<MasterApi> {
+/** servingAge: how far the clock of its certificates goes ahead at a given moment, ms. */
+export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
   const dir = await mkdtemp(join(tmpdir(), 'aegir-api-'));
   const now = Date.now;
   const log = pino({ level: 'silent' });
@@ -57,7 +59,7 @@ export async function openMasterApi(): Promise<MasterApi> {
   const authority = await openAuthority({ dir: join(dir, 'ca'), now });
   const serving = await openServing({
     ...{ authority, dir: join(dir, 'ca'), file: 'master', identity: MASTER_IDENTITY, names: ['127.0.0.1'] },
-    ...{ clientAuth: false, now, log },
+    ...{ clientAuth: false, now: () => now() + servingAge(), log },
   });
   const sealer = { seal: (_: string, text: string) => text, unseal: (_: string, sealed: string) => sealed };
   const faults: unknown[] = [];
@@ -81,13 +83,12 @@ export async function openMasterApi(): Promise<MasterApi> {
       previewPlan(plan, createHandlers({ ...handlerDeps, store: withDraft(store, draft) }), AbortSignal.timeout(5000)),
   };
   const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));
-  const { chainPem, keyPem } = serving.current();
   const listener = await createApiListener(deps, {
-    ...{ address: '127.0.0.1:0', certificate: chainPem, key: keyPem, definitions },
+    ...{ address: '127.0.0.1:0', serving, definitions },
     log: { error: (fields) => faults.push(fields['err']) },
   });
   const api: MasterApi = {
-    ...{ dir, store, agents, events, deps, listener, definitions, faults, onWake: () => {} },
+    ...{ dir, store, agents, events, deps, listener, serving, definitions, faults, onWake: () => {} },
     address: `127.0.0.1:${listener.port}`,
     caPem: authority.caPem,
     async token(patch = {}) {

@@ -1,7 +1,8 @@
 // The agent's connection to the mesh: mutual TLS with the agent's certificate, JWT from the master, own key's signature.
-import { connect, jwtAuthenticator, type NatsConnection } from 'nats';
+import { connect, type NatsConnection } from 'nats';
 import type { KeyPair } from 'nkeys.js';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import { meshLogin } from '../../shared/mesh-login.ts';
 import type { Mesh } from './mesh.ts';
 
 export interface MeshCertificate {
@@ -35,7 +36,7 @@ export function createMeshConnection(deps: MeshDeps): Mesh {
     const { certificate, key, ca } = await deps.identity();
     const made = await connect({
       servers: leave.servers,
-      authenticator: jwtAuthenticator(() => credentials?.jwt ?? leave.jwt, deps.key.getSeed()),
+      authenticator: meshLogin(() => credentials?.jwt ?? leave.jwt, deps.key.getSeed()),
       tls: { cert: certificate, key, ca },
       // We reconnect ourselves: the client's own way keeps the first certificate for ever.
       reconnect: false,

@@ -5,13 +5,13 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import type { SecureContextOptions } from 'node:tls';
+import type { Serving } from '../ca/serving.ts';
 
 export interface DownloadOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM. */
-  readonly certificate: string;
-  readonly key: string;
+  readonly serving: Pick<Serving, 'current' | 'onChange'>;
   /** Archives by the name that hosts ask for. */
   readonly archives: Readonly<Record<string, string>>;
 }
@@ -26,29 +26,29 @@ const TIMEOUT_MS = 10 * 60_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 
 export async function createDownloadListener(options: DownloadOptions): Promise<DownloadListener> {
-  const server = createServer(
-    { cert: options.certificate, key: options.key, minVersion: 'TLSv1.2' },
-    (request, response) => {
-      const name = /^\/agent\/([a-z0-9.-]{1,100})$/.exec(request.url ?? '')?.[1];
-      const path =
-        name === undefined ? undefined : Object.hasOwn(options.archives, name) ? options.archives[name] : undefined;
-      const reads = request.method === 'GET' || request.method === 'HEAD';
-      if (path === undefined || !reads || !existsSync(path)) {
-        response
-          .writeHead(reads ? 404 : 405, { 'content-type': 'text/plain' })
-          .end(reads ? 'not found\n' : 'GET only\n');
-        return;
-      }
-      response.writeHead(200, {
-        'content-type': 'application/gzip',
-        'content-length': statSync(path).size,
-        'x-content-type-options': 'nosniff',
-      });
-      if (request.method === 'HEAD') response.end();
-      // A reader that went away is no trouble of ours.
-      else void pipeline(createReadStream(path), response).catch(() => response.destroy());
-    },
-  );
+  const secured = (): SecureContextOptions => {
+    const { chainPem, keyPem } = options.serving.current();
+    return { cert: chainPem, key: keyPem, minVersion: 'TLSv1.2' };
+  };
+  const server = createServer(secured(), (request, response) => {
+    const name = /^\/agent\/([a-z0-9.-]{1,100})$/.exec(request.url ?? '')?.[1];
+    const path =
+      name === undefined ? undefined : Object.hasOwn(options.archives, name) ? options.archives[name] : undefined;
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (path === undefined || !reads || !existsSync(path)) {
+      response.writeHead(reads ? 404 : 405, { 'content-type': 'text/plain' }).end(reads ? 'not found\n' : 'GET only\n');
+      return;
+    }
+    response.writeHead(200, {
+      'content-type': 'application/gzip',
+      'content-length': statSync(path).size,
+      'x-content-type-options': 'nosniff',
+    });
+    if (request.method === 'HEAD') response.end();
+    // A reader that went away is no trouble of ours.
+    else void pipeline(createReadStream(path), response).catch(() => response.destroy());
+  });
+  const unheard = options.serving.onChange(() => server.setSecureContext(secured()));
   server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = TIMEOUT_MS;
@@ -61,6 +61,7 @@ export async function createDownloadListener(options: DownloadOptions): Promise<
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
+        unheard();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

@@ -1,17 +1,17 @@
 // The listener of the Admin API: TLS, the admin services, health and reflection.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { AdminDeps } from '../admin/deps.ts';
+import { grpcCredentials } from '../ca/grpc-credentials.ts';
+import type { Serving } from '../ca/serving.ts';
 import { type ApiLog, addAdminServices } from './grpc.ts';
 
 export interface ApiListenerOptions {
   /** host:port; port 0 for any. */
   readonly address: string;
-  /** PEM: certificate chain and key. */
-  readonly certificate: string;
-  readonly key: string;
+  readonly serving: Serving;
   /** Loaded protos, for reflection. */
   readonly definitions: PackageDefinition;
   readonly log: ApiLog;
@@ -36,9 +36,8 @@ export async function createApiListener(deps: AdminDeps, options: ApiListenerOpt
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
   new ReflectionService(options.definitions).addToServer(server);
-  const pair = { cert_chain: Buffer.from(options.certificate), private_key: Buffer.from(options.key) };
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(options.address, ServerCredentials.createSsl(null, [pair], false), (error, bound) =>
+    server.bindAsync(options.address, grpcCredentials(options.serving), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });

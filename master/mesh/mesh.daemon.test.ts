@@ -1,12 +1,16 @@
 // The mesh with the real nats-server: who gets in, what an agent may do there, and how fast a revocation bites.
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, connect as dialPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ConnectionOptions, connect, Events, jwtAuthenticator, type NatsConnection } from 'nats';
+import { connect as secure } from 'node:tls';
+import { type ConnectionOptions, connect, Events, type NatsConnection } from 'nats';
 import { createUser } from 'nats-jwt';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { meshLogin } from '../../shared/mesh-login.ts';
 import { type Authority, openAuthority } from '../ca/authority.ts';
 import { openServing, type Serving } from '../ca/serving.ts';
 import { opensslRequest } from '../ca/testing/openssl.ts';
@@ -32,6 +36,7 @@ let store: Store;
 let mesh: Mesh;
 let port: number;
 let clock = 0;
+let certificateClock = 0;
 let options: MeshOptions;
 const open: NatsConnection[] = [];
 
@@ -41,14 +46,13 @@ beforeAll(async () => {
   foreign = await openAuthority({ dir: join(dir, 'foreign'), now: Date.now });
   serving = await openServing({
     ...{ authority, dir: join(dir, 'ca'), file: 'mesh', identity: 'aegir://mesh', names: ['127.0.0.1', 'localhost'] },
-    ...{ clientAuth: true, now: Date.now, log: pino({ level: 'silent' }) },
+    ...{ clientAuth: true, now: () => Date.now() + certificateClock, log: pino({ level: 'silent' }) },
   });
   store = await openSqliteStore({ dir: join(dir, 'store') });
   port = await freePort();
-  const { chainPem, keyPem } = serving.current();
   options = {
-    ...{ dir: join(dir, 'node'), host: '127.0.0.1', port, certificate: chainPem, key: keyPem, ca: authority.caPem },
-    ...{ client: { certificate: chainPem, key: keyPem }, keys: openMeshKeys(join(dir, 'keys.json')), store },
+    ...{ dir: join(dir, 'node'), host: '127.0.0.1', port, serving, ca: authority.caPem },
+    ...{ keys: openMeshKeys(join(dir, 'keys.json')), store },
     ...{ advertise: `127.0.0.1:${port}`, now: () => Date.now() + clock, log: () => {} },
   };
   mesh = await openMesh(options);
@@ -85,7 +89,7 @@ async function dial(as: Agent, patch: Partial<ConnectionOptions> = {}): Promise<
 
 async function dialWith(jwt: string, servers: string[], as: Agent, patch: Partial<ConnectionOptions> = {}) {
   const connection = await connect({
-    ...{ servers, tls: as.tls, authenticator: jwtAuthenticator(jwt, as.user.getSeed()) },
+    ...{ servers, tls: as.tls, authenticator: meshLogin(() => jwt, as.user.getSeed()) },
     ...{ reconnect: false, timeout: 3000, inboxPrefix: `aegir.to.${as.id}.from.inbox` },
     ...patch,
   });
@@ -258,6 +262,53 @@ test('a revocation while the node is down is told as such, and bites when it is 
     },
     { timeout: 15_000, interval: 200 },
   );
+});
+
+/** Serial number of the certificate that the node shows: NATS speaks first, TLS after. */
+async function shown(): Promise<string> {
+  const plain = dialPlain(port, '127.0.0.1');
+  await once(plain, 'data');
+  const socket = secure({ socket: plain, rejectUnauthorized: false });
+  try {
+    await once(socket, 'secureConnect');
+    return new X509Certificate(socket.getPeerCertificate().raw).serialNumber;
+  } finally {
+    socket.destroy();
+    plain.destroy();
+  }
+}
+
+test('a node that starts again never lets a revoked one in, not for a moment', async () => {
+  const a = await agent(A);
+  const { jwt, servers } = await mesh.credentials(A, a.user.getPublicKey());
+  await mesh.revoke(a.user.getPublicKey());
+  const pid = Number(readFileSync(join(dir, 'node', 'node.pid'), 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  // As fast as it can, from before the port is open again, until the node itself has refused it some times.
+  for (let refused = 0; refused < 5; ) {
+    const answer = await dialWith(jwt, servers, a).then(
+      () => 'let in',
+      (error: Error) => error.message,
+    );
+    expect(answer).not.toBe('let in');
+    if (/authorization|revoked/i.test(answer)) refused += 1;
+  }
+});
+
+test('a renewed certificate is shown, links that are open stay, and the master pushes with it', async () => {
+  const [a, before] = [await agent(A), await shown()];
+  const link = await dial(a);
+  certificateClock = 61 * 24 * 3_600_000;
+  expect(await serving.refresh()).toBe(true);
+  const fresh = new X509Certificate(serving.current().chainPem).serialNumber;
+  expect(fresh).not.toBe(before);
+  await vi.waitFor(async () => expect(await shown()).toBe(fresh), 10_000);
+  await link.flush();
+  expect(link.isClosed()).toBe(false);
+  await dial({ ...a, user: createUser() });
+  await mesh.revoke(a.user.getPublicKey());
+  await vi.waitFor(() => expect(link.isClosed()).toBe(true), 5000);
+  expect(mesh.state()).toBe('running');
 });
 
 test('a port that is taken: a clear error, and nothing left running', async () => {

@@ -1,8 +1,9 @@
 // The mesh as the master sees it: one node of its own, credentials for agents, revocations pushed to live nodes.
-import { connect, Events, jwtAuthenticator, type NatsConnection } from 'nats';
+import { connect, Events, type NatsConnection } from 'nats';
 import { createUser } from 'nats-jwt';
 import { AegirError } from '../../shared/error.ts';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import { meshLogin } from '../../shared/mesh-login.ts';
 import type { Store } from '../store/store.ts';
 import { accountClaims, agentClaims, operatorClaims, systemClaims, systemUserClaims } from './claims.ts';
 import type { MeshKeys } from './keys.ts';
@@ -11,8 +12,6 @@ import { type MeshNode, type NodeOptions, startMeshNode } from './node.ts';
 export interface MeshOptions extends Omit<NodeOptions, 'claims'> {
   readonly keys: MeshKeys;
   readonly store: Store;
-  /** Certificate and key that the master shows to its node, PEM. */
-  readonly client: { readonly certificate: string; readonly key: string };
   /** host:port as agents reach the node. */
   readonly advertise: string;
   now(): number;
@@ -40,12 +39,12 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
     [keys.system.getPublicKey()]: await systemClaims(keys),
     [keys.account.getPublicKey()]: await current(),
   });
-  const claims = {
+  const claims = async () => ({
     operatorJwt: await operatorClaims(keys),
     systemAccount: keys.system.getPublicKey(),
     accounts: await accounts(),
-  };
-  const node: MeshNode = await startMeshNode({ ...options, claims });
+  });
+  const node: MeshNode = await startMeshNode({ ...options, claims: await claims() });
   let system: NatsConnection;
   try {
     system = await connectSystem(options);
@@ -56,6 +55,28 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
     throw cause;
   }
   void pushAgain(system, current, options.log);
+
+  /** The client keeps the certificate and the JWT it began with, so a new certificate makes a new connection. */
+  const renew = async () => {
+    await node.reload();
+    if (closed) return;
+    const fresh = await connectSystem(options);
+    if (closed) return void (await fresh.close());
+    const old = system;
+    system = fresh;
+    // What was pushed since its start, in case that the files told it otherwise.
+    await push(fresh, await current());
+    void pushAgain(fresh, current, options.log);
+    await old.close();
+  };
+  let closed = false;
+  let renewing = Promise.resolve();
+  const unheard = options.serving.onChange(() => {
+    renewing = renewing.then(renew).catch((thrown: unknown) => {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      options.log('warn', `mesh node: its new certificate is not in use yet: ${why}; it is at the next start`);
+    });
+  });
   return {
     state: () => node.state(),
     credentials: async (serverId, userKey) => {
@@ -80,9 +101,14 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
         if ((await tx.settings.get(REVOCATIONS)) === undefined) await tx.settings.insert({ id: REVOCATIONS, value });
         else await tx.settings.update(REVOCATIONS, { value });
       });
+      // A node that starts again reads its files before anybody can push.
+      node.write(await claims());
       await push(system, await current());
     },
     close: async () => {
+      closed = true;
+      unheard();
+      await renewing;
       await system.close();
       await node.stop();
     },
@@ -96,11 +122,12 @@ async function revocations(store: Pick<Store, 'settings'>): Promise<Record<strin
 
 async function connectSystem(options: MeshOptions): Promise<NatsConnection> {
   const user = createUser();
+  const { chainPem, keyPem } = options.serving.current();
   const jwt = await systemUserClaims(options.keys, user.getPublicKey(), options.now() + SYSTEM_LIFE_MS);
   return connect({
     servers: `tls://${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`,
-    authenticator: jwtAuthenticator(jwt, user.getSeed()),
-    tls: { cert: options.client.certificate, key: options.client.key, ca: options.ca },
+    authenticator: meshLogin(() => jwt, user.getSeed()),
+    tls: { cert: chainPem, key: keyPem, ca: options.ca },
     name: 'master',
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,

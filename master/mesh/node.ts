@@ -6,15 +6,16 @@ import { readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
+import type { Serving } from '../ca/serving.ts';
 import { type NodeConf, renderNodeConf } from './node-conf.ts';
 
 export interface NodeOptions {
   readonly dir: string;
   readonly host: string;
   readonly port: number;
-  /** PEM: chain, key, CA. */
-  readonly certificate: string;
-  readonly key: string;
+  /** What it shows to agents and dials other nodes with. */
+  readonly serving: Pick<Serving, 'current' | 'onChange'>;
+  /** The authority that agents' certificates must come from, PEM. */
   readonly ca: string;
   readonly claims: Pick<NodeConf, 'operatorJwt' | 'systemAccount' | 'accounts'>;
   readonly log: (level: 'info' | 'warn', text: string) => void;
@@ -22,12 +23,17 @@ export interface NodeOptions {
 
 export interface MeshNode {
   state(): 'running' | 'stopped';
+  /** What its files shall say at its next start. */
+  write(claims: NodeOptions['claims']): void;
+  /** Has it show the certificate that is current now. Connections that are open stay open. */
+  reload(): Promise<void>;
   /** Ends it and waits until it is gone. */
   stop(): Promise<void>;
 }
 
 const START_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
+const RELOAD_TIMEOUT_MS = 5_000;
 const MAX_BACKOFF_MS = 30_000;
 const LOG_TAIL = 20;
 const MAX_GREETING = 65_536;
@@ -45,6 +51,8 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
   const name = `master-${randomBytes(4).toString('hex')}`;
   const conf = writeFiles(options, name);
   await endLeftover(join(options.dir, 'node.pid'), conf);
+  let begun = options.claims;
+  let next = options.claims;
   const tail: string[] = [];
   let child: ChildProcess | undefined;
   let stopping = false;
@@ -52,6 +60,7 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
   let timer: NodeJS.Timeout | undefined;
 
   const start = () => {
+    begun = next;
     // The node must not outlive a master that is killed: the kernel tells it.
     const started = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', '--', program, '-c', conf], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -78,6 +87,24 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
 
   const node: MeshNode = {
     state: () => (child === undefined ? 'stopped' : 'running'),
+    write: (claims) => {
+      next = claims;
+      writeFiles({ ...options, claims }, name);
+    },
+    reload: async () => {
+      const running = child;
+      // A node that runs takes no other claims than it began with from its files (they are pushed), and reads nothing
+      // of them if there are.
+      writeFiles({ ...options, claims: running === undefined ? next : begun }, name);
+      if (running === undefined) return;
+      const told = reloaded(running);
+      running.kill('SIGHUP');
+      try {
+        await told;
+      } finally {
+        writeFiles({ ...options, claims: next }, name);
+      }
+    },
     stop: async () => {
       stopping = true;
       clearTimeout(timer);
@@ -114,8 +141,9 @@ function writeFiles(options: NodeOptions, name: string): string {
     writeFileSync(`${at(file)}.tmp`, content, { mode: 0o600 });
     renameSync(`${at(file)}.tmp`, at(file));
   };
-  put('cert.pem', options.certificate);
-  put('key.pem', options.key);
+  const { chainPem, keyPem } = options.serving.current();
+  put('cert.pem', chainPem);
+  put('key.pem', keyPem);
   put('ca.pem', options.ca);
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   put(
@@ -132,6 +160,28 @@ function writeFiles(options: NodeOptions, name: string): string {
     }),
   );
   return at('node.conf');
+}
+
+/** Resolves when the node says that it has read its files anew, or ended; throws what it says against it. */
+function reloaded(node: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (error?: Error) => {
+      clearTimeout(late);
+      node.off('exit', gone);
+      node.stderr?.off('data', hear);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const gone = () => end();
+    const hear = (text: string) => {
+      if (text.includes('Reloaded server configuration')) end();
+      const failed = /Failed to reload server configuration: .*/.exec(text)?.[0];
+      if (failed !== undefined) end(new Error(failed));
+    };
+    const late = setTimeout(() => end(new Error('it does not say that it read its files anew')), RELOAD_TIMEOUT_MS);
+    node.once('exit', gone);
+    node.stderr?.on('data', hear);
+  });
 }
 
 /** A node whose master was killed may still be ending: it must be gone before its port is taken again. */

@@ -1,8 +1,9 @@
 // The two listeners for hosts: one where strangers may only join, one where only agents with a certificate get in.
 // Certificates are swapped while they listen; streams that are open stay open.
-import { experimental, Server, type ServerCredentials } from '@grpc/grpc-js';
+import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { AegirError } from '../../shared/error.ts';
 import { AgentServiceService, type EnrolServiceServer, EnrolServiceService } from '../../shared/gen/aegir/v1/agent.ts';
+import { grpcCredentials } from '../ca/grpc-credentials.ts';
 import type { Serving } from '../ca/serving.ts';
 import type { GuardedAgentService } from './guard.ts';
 
@@ -43,7 +44,7 @@ export async function createEnrolListener(options: EnrolListenerOptions): Promis
     'grpc.max_connection_age_grace_ms': 10_000,
   });
   server.addService(EnrolServiceService, options.service);
-  return listen(server, options.address, credentials(options.serving, undefined));
+  return listen(server, options.address, grpcCredentials(options.serving));
 }
 
 export async function createAgentListener(options: AgentListenerOptions): Promise<Listener> {
@@ -54,37 +55,7 @@ export async function createAgentListener(options: AgentListenerOptions): Promis
     'grpc.max_concurrent_streams': 8,
   });
   server.addService(AgentServiceService, options.service);
-  return listen(server, options.address, credentials(options.serving, options.caPem));
-}
-
-/** With an authority, whoever has no certificate of it is refused before HTTP/2 begins. */
-function credentials(serving: Serving, caPem: string | undefined): ServerCredentials {
-  const ends = new Map<unknown, () => void>();
-  const provider: experimental.CertificateProvider = {
-    addIdentityCertificateListener(listener) {
-      const tell = () => {
-        const { chainPem, keyPem } = serving.current();
-        listener({ certificate: Buffer.from(chainPem), privateKey: Buffer.from(keyPem) });
-      };
-      ends.set(listener, serving.onChange(tell));
-      // grpc-js takes no news before this call has returned.
-      process.nextTick(tell);
-    },
-    removeIdentityCertificateListener(listener) {
-      ends.get(listener)?.();
-      ends.delete(listener);
-    },
-    addCaCertificateListener(listener) {
-      if (caPem !== undefined) process.nextTick(() => listener({ caCertificate: Buffer.from(caPem) }));
-    },
-    removeCaCertificateListener() {},
-  };
-  // The declaration names the parameters the other way round; the implementation takes the identity first.
-  return experimental.createCertificateProviderServerCredentials(
-    provider,
-    caPem === undefined ? null : provider,
-    caPem !== undefined,
-  );
+  return listen(server, options.address, grpcCredentials(options.serving, options.caPem));
 }
 
 async function listen(server: Server, address: string, how: ServerCredentials): Promise<Listener> {

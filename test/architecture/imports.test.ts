@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'master/session': ['master/store', 'master/ca'],
   'master/task': ['master/session', 'master/plan', 'master/graph', 'master/store', 'master/event'],
   'master/admin': ['master/graph', 'master/plan', 'master/task', 'master/session', 'master/store'],
-  'master/api': ['master/admin'],
+  'master/api': ['master/admin', 'master/ca'],
   'master/cli': [],
   'master/config.ts': [],
   'master/bootstrap.ts': ['master/admin', 'master/ca', 'master/store'],
