@@ -41,6 +41,7 @@ const answer = (request: EnrolRequest, part: Partial<EnrolResponse> = {}): Enrol
   certificatePem: authority.sign(request.csrPem, `aegir://${SERVER_ID}`),
   caPem: authority.caPem,
   masters: ['127.0.0.1:7002'],
+  enrolAddresses: ['127.0.0.1:7003'],
   ...part,
 });
 

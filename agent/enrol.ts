@@ -29,6 +29,7 @@ export interface EnrolOptions {
 
 const TIMEOUT_MS = 30_000;
 const MAX_TOKEN = 512;
+const MAX_ADDRESSES = 50;
 
 /** Answers the identity, which is on the disk then. */
 export async function enrol(options: EnrolOptions): Promise<AgentIdentity> {
@@ -56,6 +57,7 @@ export async function enrol(options: EnrolOptions): Promise<AgentIdentity> {
     certificatePem: response.certificatePem,
     caPem: response.caPem,
     masters: response.masters,
+    enrolAddresses: response.enrolAddresses.slice(0, MAX_ADDRESSES),
   };
   checkIdentity(identity);
   if (!splitPem(identity.caPem).some((authority) => pinOf(authority) === pin)) {

@@ -17,6 +17,8 @@ export interface AgentIdentity {
   readonly caPem: string;
   /** host:port, in order of preference. */
   readonly masters: readonly string[];
+  /** Where to ask for a certificate when the own one has expired; empty when no master has said yet. */
+  readonly enrolAddresses: readonly string[];
 }
 
 export interface IdentityStore {
@@ -63,6 +65,8 @@ function parseIdentity(text: string, path: string): AgentIdentity {
     certificatePem: String(value.certificatePem),
     caPem: String(value.caPem),
     masters: Array.isArray(value.masters) ? value.masters.map(String) : [],
+    // Not there in files of version 0.1's first days.
+    enrolAddresses: Array.isArray(value.enrolAddresses) ? value.enrolAddresses.map(String) : [],
   };
   try {
     checkIdentity(identity);
@@ -81,7 +85,7 @@ export function checkIdentity(identity: AgentIdentity): void {
   if (identity.masters.length === 0 || identity.masters.length > MAX_MASTERS) {
     refuse(`it needs 1 to ${MAX_MASTERS} masters`);
   }
-  for (const master of identity.masters) parseAddress(master);
+  for (const address of [...identity.masters, ...identity.enrolAddresses.slice(0, MAX_MASTERS)]) parseAddress(address);
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(identity.certificatePem);

@@ -87,6 +87,7 @@ async function joinTo(sessions: TestMaster): Promise<void> {
       certificatePem: authority.sign(csrPem, `aegir://${SERVER_ID}`),
       caPem: authority.caPem,
       masters: [sessions.address],
+      enrolAddresses: [],
     }),
   });
   const args = ['--master', enrol.address, '--ca-pin', authority.pin];

@@ -1,9 +1,12 @@
+import { verify, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { RecoverRequest } from '../shared/gen/aegir/v1/agent.ts';
+import { recoveryProof } from '../shared/recovery.ts';
 import { createActions } from './action/actions.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import { createFakeHost } from './host/fake.ts';
@@ -61,7 +64,10 @@ interface TestAgent {
   stop(): Promise<void>;
 }
 
-function agent(addresses: readonly string[], part: Partial<SessionOptions> & { lifeSeconds?: number } = {}): TestAgent {
+function agent(
+  addresses: readonly string[],
+  part: Partial<SessionOptions> & { lifeSeconds?: number; enrolAddresses?: readonly string[] } = {},
+): TestAgent {
   const log: string[] = [];
   const reached: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void log.push(line) });
@@ -72,6 +78,7 @@ function agent(addresses: readonly string[], part: Partial<SessionOptions> & { l
     ...pair,
     caPem: authority.caPem,
     masters: addresses,
+    enrolAddresses: part.enrolAddresses ?? [],
   };
   const journal = openJournal(dir, { boot: 'b', serverId: SERVER_ID, now: Date.now });
   const host = createFakeHost();
@@ -220,9 +227,17 @@ describe('session', () => {
     const stream = await there.stream(1);
     await stream.waitFor('hello');
     const welcome = { serverState: 'accepted', serverName: 'web1', heartbeatSeconds: 1, inventorySeconds: 600 };
-    stream.send({ $case: 'welcome', value: { ...welcome, masters: [other.address, 'not an address', there.address] } });
+    stream.send({
+      $case: 'welcome',
+      value: { ...welcome, masters: [other.address, 'not an address', there.address], enrolAddresses: ['h:1', '!'] },
+    });
     const store = createIdentityStore(ownFiles(), dir);
-    await vi.waitFor(async () => expect((await store.load())?.masters).toEqual([other.address, there.address]));
+    await vi.waitFor(async () => {
+      expect(await store.load()).toMatchObject({
+        masters: [other.address, there.address],
+        enrolAddresses: ['h:1'],
+      });
+    });
     stream.send({ $case: 'goodbye', value: { reason: 'shutdown' } });
     await (await other.stream(1)).waitFor('hello');
   });
@@ -292,6 +307,37 @@ describe('session', () => {
     expect(kept?.masters).toEqual([there.address]);
     expect(kept?.keyPem).toContain('PRIVATE KEY');
     expect(it.logged.join('')).toContain('certificate renewed');
+  });
+
+  test('after its certificate has expired it asks for another, with the old key, and goes on', async () => {
+    const there = await master();
+    const asked: RecoverRequest[] = [];
+    const enrol = await master({
+      onRecover: (request) => {
+        asked.push(request);
+        if (asked.length === 1) throw Object.assign(new Error('busy'), { code: status.RESOURCE_EXHAUSTED });
+        return { certificatePem: authority.sign(request.csrPem, `aegir://${SERVER_ID}`), caPem: authority.caPem };
+      },
+    });
+    const it = agent([there.address], { lifeSeconds: -60, enrolAddresses: ['127.0.0.1:1', enrol.address] });
+    await (await there.stream(1)).waitFor('heartbeat');
+    const { certificatePem, csrPem, signature } = asked[1] ?? RecoverRequest.fromPartial({});
+    const shown = new X509Certificate(certificatePem);
+    expect(verify('sha256', recoveryProof(csrPem), shown.publicKey, signature)).toBe(true);
+    const kept = await createIdentityStore(ownFiles(), dir).load();
+    expect(new X509Certificate(kept?.certificatePem ?? '').validToDate.getTime()).toBeGreaterThan(Date.now());
+    expect(kept?.enrolAddresses).toEqual(['127.0.0.1:1', enrol.address]);
+    expect(it.logged.join('')).toContain('certificate recovered');
+  });
+
+  test('stops for good when recovery is denied', async () => {
+    const enrol = await master({
+      onRecover: () => {
+        throw Object.assign(new Error('the server is revoked'), { code: status.PERMISSION_DENIED });
+      },
+    });
+    const it = agent(['127.0.0.1:1'], { lifeSeconds: -60, enrolAddresses: [enrol.address] });
+    expect(await it.end).toBe('revoked');
   });
 
   test('stops for good when renewal is denied', async () => {

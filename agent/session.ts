@@ -1,6 +1,7 @@
 // Keeps a session to one of the masters open: dials them in order, again and again with jitter, until told to stop or
 // the server is revoked.
 import type { Logger } from 'pino';
+import { AegirError, toAegirError } from '../shared/error.ts';
 import type { Failpoint } from '../shared/failpoint.ts';
 import type { Welcome } from '../shared/gen/aegir/v1/agent.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -9,6 +10,7 @@ import type { Inventories } from './inventory.ts';
 import type { Mesh } from './mesh/mesh.ts';
 import { jittered } from './poller.ts';
 import { createBackoff } from './session/backoff.ts';
+import { recover } from './session/recovery.ts';
 import { validity } from './session/renewal.ts';
 import { runStream, type StreamEnd } from './session/stream.ts';
 import type { Upstream } from './upstream.ts';
@@ -61,14 +63,19 @@ export function createSession(options: SessionOptions): Session {
   const save = (next: AgentIdentity) => saving.then(() => options.store.save(next));
   const keepMasters = (welcome: Welcome) => {
     const masters = welcome.masters.filter(isAddress).slice(0, 50);
-    if (masters.length === 0 || masters.join() === identity.masters.join()) return;
-    identity = { ...identity, masters };
+    const enrolAddresses = welcome.enrolAddresses.filter(isAddress).slice(0, 50);
+    const same = (a: readonly string[], b: readonly string[]) => a.length === 0 || a.join() === b.join();
+    if (same(masters, identity.masters) && same(enrolAddresses, identity.enrolAddresses)) return;
+    identity = {
+      ...identity,
+      masters: masters.length === 0 ? identity.masters : masters,
+      enrolAddresses: enrolAddresses.length === 0 ? identity.enrolAddresses : enrolAddresses,
+    };
     saving = save(identity).catch((error: unknown) => log.error({ err: error }, 'cannot keep the masters'));
   };
 
   const open = async (address: string): Promise<StreamEnd> => {
     options.onState?.({ is: 'connecting', master: address, serverState: '', why: lastEnd });
-    warnWhenExpired(identity, now(), log);
     const began = now();
     const end = await runStream({
       ...options,
@@ -82,7 +89,7 @@ export function createSession(options: SessionOptions): Session {
         keepMasters(welcome);
       },
       async onRenewed(renewed) {
-        const merged = { ...renewed, masters: identity.masters };
+        const merged = { ...renewed, masters: identity.masters, enrolAddresses: identity.enrolAddresses };
         await save(merged);
         identity = merged;
         log.info({ until: new Date(validity(merged.certificatePem).to) }, 'certificate renewed');
@@ -95,9 +102,28 @@ export function createSession(options: SessionOptions): Session {
     return end;
   };
 
+  /** Whatever it cannot do is tried again with the next round; a clock that is wrong may come right. */
+  const recoverIdentity = async (): Promise<'revoked' | undefined> => {
+    const expired = new Date(validity(identity.certificatePem).to);
+    log.warn({ expired }, 'the certificate of this agent has expired; asking for another');
+    try {
+      const recovered = await recover(identity);
+      await save(recovered);
+      identity = recovered;
+      log.info({ until: new Date(validity(recovered.certificatePem).to) }, 'certificate recovered');
+    } catch (error) {
+      const what = error instanceof AegirError ? error : toAegirError(error, 'recover the certificate');
+      log.error({ err: what }, `${what.message} (or is this clock wrong?)`);
+      lastEnd = what.message;
+      if (what.code === 'permission_denied') return 'revoked';
+    }
+    return undefined;
+  };
+
   /** Every master once; stops early where the answer is for all of them. */
   const round = async (): Promise<StreamEnd['is']> => {
     let last: StreamEnd['is'] = 'lost';
+    if (validity(identity.certificatePem).to < now() && (await recoverIdentity()) === 'revoked') return 'revoked';
     for (const address of identity.masters) {
       if (stopping.signal.aborted) return 'stopped';
       last = (await open(address)).is;
@@ -127,15 +153,6 @@ export function createSession(options: SessionOptions): Session {
     },
     stop: () => stopping.abort(),
   };
-}
-
-function warnWhenExpired(identity: AgentIdentity, now: number, log: Logger): void {
-  const { to } = validity(identity.certificatePem);
-  if (now <= to) return;
-  log.error(
-    { expired: new Date(to) },
-    'the certificate of this agent has expired; unless this clock is wrong, join again with --again',
-  );
 }
 
 function isAddress(text: string): boolean {

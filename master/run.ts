@@ -131,6 +131,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       log,
       now,
       masters: () => reached(config.listen.agent.port),
+      enrolAddresses: () => reached(config.listen.enrol.port),
       onInventory: async (serverId) => {
         if (admin !== undefined) await enableByPolicy(admin, { actor: 'policy', role: 'admin' }, serverId);
       },
@@ -192,7 +193,14 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     const enrol = await createEnrolListener({
       address: showListen(config.listen.enrol),
       serving,
-      service: createEnrolService({ store, authority, log, now, masters: () => reached(config.listen.agent.port) }),
+      service: createEnrolService({
+        store,
+        authority,
+        log,
+        now,
+        masters: () => reached(config.listen.agent.port),
+        enrolAddresses: () => reached(config.listen.enrol.port),
+      }),
     });
     closing.push(() => enrol.close());
     const agentListener = await createAgentListener({

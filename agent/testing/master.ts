@@ -7,6 +7,8 @@ import {
   type EnrolResponse,
   EnrolServiceService,
   type MasterMessage,
+  type RecoverRequest,
+  type RecoverResponse,
   type RenewRequest,
   type RenewResponse,
 } from '../../shared/gen/aegir/v1/agent.ts';
@@ -43,6 +45,7 @@ export interface TestMasterOptions {
   readonly port?: number;
   readonly onRenew?: (request: RenewRequest) => RenewResponse;
   readonly onEnrol?: (request: EnrolRequest) => EnrolResponse;
+  readonly onRecover?: (request: RecoverRequest) => RecoverResponse;
   /** Answers Hello by itself; default true. */
   readonly welcome?: boolean;
 }
@@ -52,7 +55,7 @@ export async function startMaster(options: TestMasterOptions): Promise<TestMaste
   const server = new Server();
   const streams: TestStream[] = [];
   const waiters: (() => void)[] = [];
-  const enrols = options.onEnrol !== undefined;
+  const enrols = options.onEnrol !== undefined || options.onRecover !== undefined;
   const service = {
     session(call: ServerDuplexStream<AgentMessage, MasterMessage>) {
       streams.push(createTestStream(call, options.welcome ?? true));
@@ -60,7 +63,8 @@ export async function startMaster(options: TestMasterOptions): Promise<TestMaste
     },
     renew: unary(options.onRenew),
   };
-  if (enrols) server.addService(EnrolServiceService, { enrol: unary(options.onEnrol) });
+  if (enrols)
+    server.addService(EnrolServiceService, { enrol: unary(options.onEnrol), recover: unary(options.onRecover) });
   else server.addService(AgentServiceService, service);
   const ca = Buffer.from(options.authority.caPem);
   const keys = [
@@ -124,6 +128,7 @@ function createTestStream(call: ServerDuplexStream<AgentMessage, MasterMessage>,
             heartbeatSeconds: 1,
             inventorySeconds: 600,
             masters: [],
+            enrolAddresses: [],
           },
         },
       });

@@ -31,7 +31,7 @@ export async function identifyPeer(
     throw new AegirError('unauthenticated', 'cannot answer the call: it needs the certificate of an agent');
   }
   const certificate = new X509Certificate(raw);
-  const serverId = identityOf(certificate);
+  const serverId = serverIdOfCertificate(certificate);
   if (serverId === undefined) {
     throw new AegirError('permission_denied', 'cannot answer the call: its certificate is not that of an agent');
   }
@@ -64,7 +64,7 @@ export async function confirmPeer(deps: PeerDeps, serverId: string, serial: stri
 }
 
 /** Exactly one name, and that a server's. */
-function identityOf(certificate: X509Certificate): string | undefined {
+export function serverIdOfCertificate(certificate: X509Certificate): string | undefined {
   const name = certificate.subjectAltName ?? '';
   return name.startsWith('URI:') ? serverIdOf(name.slice('URI:'.length)) : undefined;
 }

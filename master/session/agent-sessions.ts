@@ -22,6 +22,8 @@ export interface AgentSessionsDeps {
   now(): number;
   /** Where agents open their sessions, host:port, in order of preference. */
   masters(): readonly string[];
+  /** Where agents whose certificate has expired ask for another, host:port. */
+  enrolAddresses(): readonly string[];
   /** After every inventory that was stored, for example to enable what a policy names. */
   onInventory?(serverId: string): Promise<void>;
   /** For accepted servers only. */
@@ -85,6 +87,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
       timing,
       now: deps.now,
       masters: deps.masters,
+      enrolAddresses: deps.enrolAddresses,
       heartbeatSeconds: deps.heartbeatSeconds ?? heartbeatSeconds(sessions.size),
       inventorySeconds: deps.inventorySeconds ?? 300,
       meshCredentials: async (server, meshKey) => deps.meshCredentials?.(server, meshKey),

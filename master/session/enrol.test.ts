@@ -47,6 +47,7 @@ test('a token makes a server with a certificate that opens a session', async () 
     name: 'web9.example.org',
     caPem: rig.authority.caPem,
     masters: ['127.0.0.1:7444'],
+    enrolAddresses: ['127.0.0.1:7445'],
   });
   const certificate = new X509Certificate(answer.certificatePem);
   expect(certificate.subjectAltName).toBe(`URI:aegir://${answer.serverId}`);

@@ -1,5 +1,5 @@
-// Joining: a join token becomes a server and its first certificate. The only thing reachable without a certificate,
-// so everything here is bounded before it costs anything.
+// Joining: a join token becomes a server and its first certificate. With recovery the only thing that is reachable
+// without a certificate, so everything here is bounded before it costs anything.
 import { randomBytes } from 'node:crypto';
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { sameSecret } from '../../shared/digest.ts';
@@ -9,6 +9,8 @@ import {
   type EnrolResponse,
   type EnrolServiceServer,
   EnrolServiceService,
+  type RecoverRequest,
+  type RecoverResponse,
 } from '../../shared/gen/aegir/v1/agent.ts';
 import { makeId } from '../../shared/id.ts';
 import type { Authority } from '../ca/authority.ts';
@@ -18,6 +20,7 @@ import type { Store, Tx } from '../store/store.ts';
 import { createGate } from './gate.ts';
 import { checkFacts } from './inventory-check.ts';
 import { callerOf, createRateLimit } from './rate-limit.ts';
+import { recover } from './recover.ts';
 import { uniqueServerName } from './server-name.ts';
 import { type SessionLog, statusOf } from './status.ts';
 
@@ -28,6 +31,8 @@ export interface EnrolDeps {
   now(): number;
   /** Where agents open their sessions, host:port, in order of preference. */
   masters(): readonly string[];
+  /** Where this service is served, host:port, in order of preference. */
+  enrolAddresses(): readonly string[];
 }
 
 const AT_ONCE = 4;
@@ -40,32 +45,41 @@ export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
   const gate = createGate(AT_ONCE, MAX_WAITING, 'join');
   const limit = createRateLimit({ burst: BURST, perSecond: PER_SECOND, now: deps.now });
 
-  async function enrol(call: ServerUnaryCall<EnrolRequest, EnrolResponse>): Promise<EnrolResponse> {
+  /** Within bounds, whatever a stranger asks. */
+  async function bounded<Q, A>(call: ServerUnaryCall<Q, A>, what: string, work: () => Promise<A>): Promise<A> {
     const caller = callerOf(call.getPeer());
     if (!limit.take(caller)) {
-      throw new AegirError('resource_exhausted', 'cannot join: too many tries from this address; wait a minute', {
+      throw new AegirError('resource_exhausted', `cannot ${what}: too many tries from this address; wait a minute`, {
         retryable: true,
       });
     }
     try {
       return await gate.run(async () => {
-        if (call.cancelled) throw new AegirError('cancelled', 'cannot join: the caller has gone');
-        return join(deps, call.request);
+        if (call.cancelled) throw new AegirError('cancelled', `cannot ${what}: the caller has gone`);
+        return work();
       });
     } catch (thrown) {
       if (thrown instanceof AegirError && thrown.code !== 'resource_exhausted') limit.take(caller, FAILURE_COSTS);
-      deps.log.warn({ caller, err: thrown }, 'refused to let a host join');
+      deps.log.warn({ caller, err: thrown }, `refused a host that wanted to ${what}`);
       throw thrown;
     }
   }
+  const reply =
+    <Q, A>(path: string, what: string, work: (request: Q) => Promise<A>) =>
+    (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>) => {
+      bounded(call, what, () => work(call.request)).then(
+        (response) => answer(null, response),
+        (thrown: unknown) => answer(statusOf(deps.log, path, thrown)),
+      );
+    };
 
   return {
-    enrol(call: ServerUnaryCall<EnrolRequest, EnrolResponse>, answer: sendUnaryData<EnrolResponse>) {
-      enrol(call).then(
-        (response) => answer(null, response),
-        (thrown: unknown) => answer(statusOf(deps.log, EnrolServiceService.enrol.path, thrown)),
-      );
-    },
+    enrol: reply<EnrolRequest, EnrolResponse>(EnrolServiceService.enrol.path, 'join', (request) => join(deps, request)),
+    recover: reply<RecoverRequest, RecoverResponse>(
+      EnrolServiceService.recover.path,
+      'recover the certificate',
+      (request) => recover(deps, request),
+    ),
   };
 }
 
@@ -110,6 +124,7 @@ async function join(deps: EnrolDeps, request: EnrolRequest): Promise<EnrolRespon
     certificatePem: certificate.pem,
     caPem: authority.caPem,
     masters: [...deps.masters()],
+    enrolAddresses: [...deps.enrolAddresses()],
   };
 }
 

@@ -55,7 +55,11 @@ test('a new certificate is shown to new connections; streams that are open stay'
 });
 
 test('a taken address is said so', async () => {
-  const options = { address: `127.0.0.1:${rig.enrol.port}`, serving: rig.serving, service: { enrol() {} } };
+  const options = {
+    address: `127.0.0.1:${rig.enrol.port}`,
+    serving: rig.serving,
+    service: { enrol() {}, recover() {} },
+  };
   const error = await createEnrolListener(options).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(AegirError);
   expect(String(error)).toMatch(/cannot listen on 127.0.0.1:\d+: .*EADDRINUSE/);

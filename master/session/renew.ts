@@ -1,21 +1,14 @@
 // Renewal: a new certificate for the identity the caller has, whatever its request says.
 import { AegirError } from '../../shared/error.ts';
 import type { RenewRequest, RenewResponse } from '../../shared/gen/aegir/v1/agent.ts';
-import type { Authority } from '../ca/authority.ts';
 import type { Peer } from '../ca/peer.ts';
-import type { Store } from '../store/store.ts';
+import { type IssueAgainDeps, issueAgain } from './issue-again.ts';
 import { createRateLimit } from './rate-limit.ts';
-
-export interface RenewDeps {
-  readonly store: Store;
-  readonly authority: Authority;
-  now(): number;
-}
 
 const BURST = 10;
 const PER_SECOND = 1 / 60;
 
-export function createRenew(deps: RenewDeps): (peer: Peer, request: RenewRequest) => Promise<RenewResponse> {
+export function createRenew(deps: IssueAgainDeps): (peer: Peer, request: RenewRequest) => Promise<RenewResponse> {
   const limit = createRateLimit({ burst: BURST, perSecond: PER_SECOND, now: deps.now });
   return async (peer, request) => {
     if (!limit.take(peer.serverId)) {
@@ -23,24 +16,7 @@ export function createRenew(deps: RenewDeps): (peer: Peer, request: RenewRequest
         retryable: true,
       });
     }
-    const certificate = await deps.authority.issueServer(peer.serverId, request.csrPem);
-    await deps.store.transaction(async (tx) => {
-      const server = await tx.servers.get(peer.serverId);
-      // It may have been revoked while we signed.
-      if (server === undefined || server.state === 'revoked') {
-        throw new AegirError('permission_denied', 'cannot renew the certificate: the server was revoked');
-      }
-      for (const old of await tx.certificates.find({ serverId: peer.serverId })) {
-        if (old.notAfter <= deps.now()) await tx.certificates.delete(old.id);
-      }
-      await tx.certificates.insert({
-        id: certificate.serial,
-        serverId: peer.serverId,
-        notAfter: certificate.notAfter,
-        revokedAt: null,
-      });
-      await tx.servers.update(peer.serverId, { certificateExpiresAt: certificate.notAfter });
-    });
+    const certificate = await issueAgain(deps, 'renew the certificate', peer.serverId, request.csrPem, peer.serial);
     return { certificatePem: certificate.pem, caPem: deps.authority.caPem };
   };
 }

@@ -87,6 +87,7 @@ describe('opening', () => {
       heartbeatSeconds: 1,
       inventorySeconds: 300,
       masters: ['127.0.0.1:7444'],
+      enrolAddresses: ['127.0.0.1:7445'],
     });
     const { serverId } = identity;
     expect(rig.sessions.isConnected(serverId)).toBe(true);

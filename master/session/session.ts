@@ -18,6 +18,8 @@ export interface SessionDeps extends InventoryDeps {
   readonly heartbeatSeconds: number;
   readonly inventorySeconds: number;
   masters(): readonly string[];
+  /** Where agents whose certificate has expired ask for another, host:port. */
+  enrolAddresses(): readonly string[];
   meshCredentials(server: ServerRecord, meshKey: string): ReturnType<MeshCredentialsOf>;
   /** After every inventory that was stored. */
   onInventory(serverId: string): Promise<void>;
@@ -155,6 +157,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
         heartbeatSeconds: deps.heartbeatSeconds,
         inventorySeconds: deps.inventorySeconds,
         masters: [...deps.masters()],
+        enrolAddresses: [...deps.enrolAddresses()],
       },
     });
     log.info({ server: serverId, name: server.name, state: server.state, peer: call.getPeer() }, 'session open');

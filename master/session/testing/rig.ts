@@ -84,7 +84,14 @@ export async function createRig(
     log,
   });
   clock = 0;
-  const deps = { store, authority, log, now, masters: () => ['127.0.0.1:7444'] };
+  const deps = {
+    store,
+    authority,
+    log,
+    now,
+    masters: () => ['127.0.0.1:7444'],
+    enrolAddresses: () => ['127.0.0.1:7445'],
+  };
   const sessions = createAgentSessions({ heartbeatSeconds: 10, ...options, ...deps });
   const address = '127.0.0.1:0';
   const enrol = await createEnrolListener({ address, serving, service: createEnrolService(deps) });

@@ -60,6 +60,33 @@ export interface EnrolResponse {
   caPem: string;
   /** Where to open the session: host:port, in order of preference. */
   masters: string[];
+  /**
+   * Where to ask for a certificate when the own one has expired: host:port, in
+   * order of preference.
+   */
+  enrolAddresses: string[];
+}
+
+/** RecoverRequest shows an expired certificate, and that its key is at hand. */
+export interface RecoverRequest {
+  /** The certificate that the server has, PEM, at most 8 KiB. */
+  certificatePem: string;
+  /** PKCS#10 request with a new key, as in EnrolRequest. */
+  csrPem: string;
+  /**
+   * RSASSA-PKCS1-v1_5 with SHA-256 by the key of the certificate, over the
+   * bytes of "aegir recover\n" and csr_pem. Good for that request alone: whoever
+   * repeats it gets a certificate whose key he does not have.
+   */
+  signature: Uint8Array;
+}
+
+/** RecoverResponse is a certificate again. */
+export interface RecoverResponse {
+  /** Certificate, PEM. */
+  certificatePem: string;
+  /** Certificate authorities to trust, PEM, concatenated. */
+  caPem: string;
 }
 
 /** RenewRequest asks for a new certificate. */
@@ -259,6 +286,8 @@ export interface Welcome {
   inventorySeconds: number;
   /** Current addresses of the masters, host:port. */
   masters: string[];
+  /** Current addresses for Recover, host:port. */
+  enrolAddresses: string[];
 }
 
 /** Action is one request to one agent. It may be delivered more than once. */
@@ -692,7 +721,7 @@ export const EnrolRequest: MessageFns<EnrolRequest> = {
 };
 
 function createBaseEnrolResponse(): EnrolResponse {
-  return { serverId: "", name: "", certificatePem: "", caPem: "", masters: [] };
+  return { serverId: "", name: "", certificatePem: "", caPem: "", masters: [], enrolAddresses: [] };
 }
 
 export const EnrolResponse: MessageFns<EnrolResponse> = {
@@ -711,6 +740,9 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
     }
     for (const v of message.masters) {
       writer.uint32(42).string(v!);
+    }
+    for (const v of message.enrolAddresses) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -768,6 +800,14 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
             message.masters.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.enrolAddresses.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -801,6 +841,11 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
       masters: globalThis.Array.isArray(object?.masters)
         ? object.masters.map((e: any) => globalThis.String(e))
         : [],
+      enrolAddresses: globalThis.Array.isArray(object?.enrolAddresses)
+        ? object.enrolAddresses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.enrol_addresses)
+        ? object.enrol_addresses.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -821,6 +866,9 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
     if (message.masters?.length) {
       obj.masters = message.masters;
     }
+    if (message.enrolAddresses?.length) {
+      obj.enrolAddresses = message.enrolAddresses;
+    }
     return obj;
   },
 
@@ -834,6 +882,209 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
     message.certificatePem = object.certificatePem ?? "";
     message.caPem = object.caPem ?? "";
     message.masters = object.masters?.map((e) => e) || [];
+    message.enrolAddresses = object.enrolAddresses?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRecoverRequest(): RecoverRequest {
+  return { certificatePem: "", csrPem: "", signature: new Uint8Array(0) };
+}
+
+export const RecoverRequest: MessageFns<RecoverRequest> = {
+  encode(message: RecoverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificatePem !== "") {
+      writer.uint32(10).string(message.certificatePem);
+    }
+    if (message.csrPem !== "") {
+      writer.uint32(18).string(message.csrPem);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(26).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoverRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoverRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificatePem = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.csrPem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.signature = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecoverRequest {
+    return {
+      certificatePem: isSet(object.certificatePem)
+        ? globalThis.String(object.certificatePem)
+        : isSet(object.certificate_pem)
+        ? globalThis.String(object.certificate_pem)
+        : "",
+      csrPem: isSet(object.csrPem)
+        ? globalThis.String(object.csrPem)
+        : isSet(object.csr_pem)
+        ? globalThis.String(object.csr_pem)
+        : "",
+      signature: isSet(object.signature) ? bytesFromBase64(object.signature) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: RecoverRequest): unknown {
+    const obj: any = {};
+    if (message.certificatePem !== "") {
+      obj.certificatePem = message.certificatePem;
+    }
+    if (message.csrPem !== "") {
+      obj.csrPem = message.csrPem;
+    }
+    if (message.signature.length !== 0) {
+      obj.signature = base64FromBytes(message.signature);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecoverRequest>, I>>(base?: I): RecoverRequest {
+    return RecoverRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecoverRequest>, I>>(object: I): RecoverRequest {
+    const message = createBaseRecoverRequest();
+    message.certificatePem = object.certificatePem ?? "";
+    message.csrPem = object.csrPem ?? "";
+    message.signature = object.signature ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseRecoverResponse(): RecoverResponse {
+  return { certificatePem: "", caPem: "" };
+}
+
+export const RecoverResponse: MessageFns<RecoverResponse> = {
+  encode(message: RecoverResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificatePem !== "") {
+      writer.uint32(10).string(message.certificatePem);
+    }
+    if (message.caPem !== "") {
+      writer.uint32(18).string(message.caPem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoverResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoverResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificatePem = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.caPem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecoverResponse {
+    return {
+      certificatePem: isSet(object.certificatePem)
+        ? globalThis.String(object.certificatePem)
+        : isSet(object.certificate_pem)
+        ? globalThis.String(object.certificate_pem)
+        : "",
+      caPem: isSet(object.caPem)
+        ? globalThis.String(object.caPem)
+        : isSet(object.ca_pem)
+        ? globalThis.String(object.ca_pem)
+        : "",
+    };
+  },
+
+  toJSON(message: RecoverResponse): unknown {
+    const obj: any = {};
+    if (message.certificatePem !== "") {
+      obj.certificatePem = message.certificatePem;
+    }
+    if (message.caPem !== "") {
+      obj.caPem = message.caPem;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecoverResponse>, I>>(base?: I): RecoverResponse {
+    return RecoverResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecoverResponse>, I>>(object: I): RecoverResponse {
+    const message = createBaseRecoverResponse();
+    message.certificatePem = object.certificatePem ?? "";
+    message.caPem = object.caPem ?? "";
     return message;
   },
 };
@@ -2517,7 +2768,7 @@ export const MasterMessage: MessageFns<MasterMessage> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { serverState: "", serverName: "", heartbeatSeconds: 0, inventorySeconds: 0, masters: [] };
+  return { serverState: "", serverName: "", heartbeatSeconds: 0, inventorySeconds: 0, masters: [], enrolAddresses: [] };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -2536,6 +2787,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     for (const v of message.masters) {
       writer.uint32(42).string(v!);
+    }
+    for (const v of message.enrolAddresses) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -2593,6 +2847,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.masters.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.enrolAddresses.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2630,6 +2892,11 @@ export const Welcome: MessageFns<Welcome> = {
       masters: globalThis.Array.isArray(object?.masters)
         ? object.masters.map((e: any) => globalThis.String(e))
         : [],
+      enrolAddresses: globalThis.Array.isArray(object?.enrolAddresses)
+        ? object.enrolAddresses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.enrol_addresses)
+        ? object.enrol_addresses.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2650,6 +2917,9 @@ export const Welcome: MessageFns<Welcome> = {
     if (message.masters?.length) {
       obj.masters = message.masters;
     }
+    if (message.enrolAddresses?.length) {
+      obj.enrolAddresses = message.enrolAddresses;
+    }
     return obj;
   },
 
@@ -2663,6 +2933,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.heartbeatSeconds = object.heartbeatSeconds ?? 0;
     message.inventorySeconds = object.inventorySeconds ?? 0;
     message.masters = object.masters?.map((e) => e) || [];
+    message.enrolAddresses = object.enrolAddresses?.map((e) => e) || [];
     return message;
   },
 };
@@ -5274,6 +5545,22 @@ export const EnrolServiceService = {
     responseSerialize: (value: EnrolResponse): Buffer => Buffer.from(EnrolResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EnrolResponse => EnrolResponse.decode(value),
   },
+  /**
+   * Recover gives a new certificate to a server whose own has expired, since it
+   * or its master was away for longer than a certificate lives. Possible for 90
+   * days. Errors: UNAUTHENTICATED for a certificate that this master does not
+   * know or a signature that is not by its key; PERMISSION_DENIED when it or
+   * the server was revoked.
+   */
+  recover: {
+    path: "/aegir.v1.EnrolService/Recover" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RecoverRequest): Buffer => Buffer.from(RecoverRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RecoverRequest => RecoverRequest.decode(value),
+    responseSerialize: (value: RecoverResponse): Buffer => Buffer.from(RecoverResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RecoverResponse => RecoverResponse.decode(value),
+  },
 } as const;
 
 export interface EnrolServiceServer extends UntypedServiceImplementation {
@@ -5282,6 +5569,14 @@ export interface EnrolServiceServer extends UntypedServiceImplementation {
    * wrong, used up or expired; INVALID_ARGUMENT for a bad request.
    */
   enrol: handleUnaryCall<EnrolRequest, EnrolResponse>;
+  /**
+   * Recover gives a new certificate to a server whose own has expired, since it
+   * or its master was away for longer than a certificate lives. Possible for 90
+   * days. Errors: UNAUTHENTICATED for a certificate that this master does not
+   * know or a signature that is not by its key; PERMISSION_DENIED when it or
+   * the server was revoked.
+   */
+  recover: handleUnaryCall<RecoverRequest, RecoverResponse>;
 }
 
 export interface EnrolServiceClient extends Client {
@@ -5303,6 +5598,28 @@ export interface EnrolServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EnrolResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Recover gives a new certificate to a server whose own has expired, since it
+   * or its master was away for longer than a certificate lives. Possible for 90
+   * days. Errors: UNAUTHENTICATED for a certificate that this master does not
+   * know or a signature that is not by its key; PERMISSION_DENIED when it or
+   * the server was revoked.
+   */
+  recover(
+    request: RecoverRequest,
+    callback: (error: ServiceError | null, response: RecoverResponse) => void,
+  ): ClientUnaryCall;
+  recover(
+    request: RecoverRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RecoverResponse) => void,
+  ): ClientUnaryCall;
+  recover(
+    request: RecoverRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RecoverResponse) => void,
   ): ClientUnaryCall;
 }
 
@@ -5387,6 +5704,31 @@ export const AgentServiceClient = makeGenericClientConstructor(
   service: typeof AgentServiceService;
   serviceName: string;
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  if ((globalThis as any).Buffer) {
+    return Uint8Array.from((globalThis as any).Buffer.from(b64, "base64"));
+  } else {
+    const bin = globalThis.atob(b64);
+    const arr = new Uint8Array(bin.length);
+    for (let i = 0; i < bin.length; ++i) {
+      arr[i] = bin.charCodeAt(i);
+    }
+    return arr;
+  }
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  if ((globalThis as any).Buffer) {
+    return (globalThis as any).Buffer.from(arr).toString("base64");
+  } else {
+    const bin: string[] = [];
+    arr.forEach((byte) => {
+      bin.push(globalThis.String.fromCharCode(byte));
+    });
+    return globalThis.btoa(bin.join(""));
+  }
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
