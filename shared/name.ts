@@ -22,8 +22,17 @@ export function hostName(text: string, what = 'host name'): string {
   if (!labels.every((label) => LABEL.test(label))) {
     refuse('every part between dots needs 1 to 63 letters, digits or hyphens, no hyphen first or last');
   }
+  // What is written as an A-label must be one (RFC 5891, 5.4): it must come back from what people would read.
+  if (labels.some((label) => label.startsWith('xn--')) && !isIdna(ascii)) {
+    refuse('a part that begins with xn-- is no internationalised name');
+  }
   if (/^[0-9]+$/.test(labels.at(-1) ?? '')) refuse('its last part is a number, as in an IP address');
   return ascii;
+}
+
+function isIdna(ascii: string): boolean {
+  const read = domainToUnicode(ascii);
+  return !read.split('.').some((label) => label.startsWith('xn--')) && domainToASCII(read) === ascii;
 }
 
 /** The name as people read it. */

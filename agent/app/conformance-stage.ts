@@ -129,7 +129,10 @@ export async function openStage(app: App, world: World, password: string): Promi
       if (site.db !== undefined) {
         const { database, user, password } = site.db;
         const from = ['127.0.0.1', ADDRESS];
-        await runChanges(await world.db.plan(db, { siteId: site.id, database, user, password, from }, ctx), ctx);
+        await runChanges(
+          await world.db.plan(db, { siteId: site.id, database, user, password, from, holdsContent: false }, ctx),
+          ctx,
+        );
       }
       await prepare(site);
       const { id: siteId, name, aliases, url, platform } = site;

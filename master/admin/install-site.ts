@@ -47,6 +47,14 @@ export async function installSite(
   return change(deps, caller, options, { method: 'site.install', ...asked }, (graph) => {
     const platform = choosePlatform(graph, request.platform);
     const app = platform.app === '' ? undefined : APPS[platform.app];
+    const profiles = platform.facts?.profiles ?? [];
+    if (profile !== '' && !profiles.includes(profile)) {
+      const has = profiles.length === 0 ? 'has no install profiles' : `has ${profiles.join(', ')}`;
+      throw new AegirError(
+        'invalid_argument',
+        `cannot use install profile ${profile}: platform ${platform.name} ${has}`,
+      );
+    }
     const wantsDb = app?.db === 'required' || (app?.db === 'optional' && request.db !== '');
     if (app?.db === 'none' && request.db !== '') {
       throw new AegirError(

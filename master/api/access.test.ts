@@ -70,7 +70,7 @@ function call(path: string, streams: boolean, headers: Readonly<Record<string, s
 }
 
 const bearer = (name: string) => ({ authorization: `Bearer ${tokens.get(name)}` });
-/** Nobody: each is refused in the same words, so that nothing is learnt of tokens. */
+/** Nobody: each is refused in the same words, so that nothing is learnt of tokens; who knows a whole one is told its end. */
 const NOBODIES: readonly (readonly [string, () => Record<string, string>])[] = [
   ['no token', () => ({})],
   ['an empty token', () => ({ authorization: 'Bearer ' })],
@@ -98,15 +98,19 @@ test('every method of the descriptors has a right, and there are no others', () 
   );
 });
 
-test.each(NOBODIES)('%s is refused everywhere', async (_, headers) => {
+test.each(NOBODIES)('%s is refused everywhere', async (name, headers) => {
   const before = await fingerprint(master.store);
   const answers = await Promise.all(methods().map(({ path, streams }) => call(path, streams, headers())));
-  const expected = {
-    code: status.UNAUTHENTICATED,
-    details:
-      'cannot authorise the call: it needs a valid API token; make one with: aegir token create api --role operator',
-  };
-  expect(answers).toEqual(answers.map(() => expected));
+  const why = name.includes('expired')
+    ? /token tok-\w+ has expired/
+    : name.includes('revoked')
+      ? /token tok-\w+ was revoked/
+      : /it needs a valid API token/;
+  const whole = new RegExp(
+    `^cannot authorise the call: ${why.source}; an administrator makes one with: aegir token create api --role operator$`,
+  );
+  expect(answers).toEqual(answers.map(() => ({ code: status.UNAUTHENTICATED, details: expect.stringMatching(whole) })));
+  expect(new Set(answers.map(({ details }) => details)).size).toBe(1);
   expect(await fingerprint(master.store)).toBe(before);
 });
 
@@ -116,11 +120,15 @@ describe.each(ROLES)('%s', (role: Role) => {
     for (const { path, streams } of methods()) {
       const needed = RIGHTS[path] as Role;
       const answer = await call(path, streams, bearer(role));
-      const name = path.split('/').at(-1);
+      const name = path
+        .split('/')
+        .at(-1)
+        ?.replace(/\B[A-Z]/g, ' $&')
+        .toLowerCase();
       if (RANK[role] < RANK[needed]) {
         expect(answer, path).toEqual({
           code: status.PERMISSION_DENIED,
-          details: `cannot call ${name}: it needs the role ${needed}, and this token has ${role}`,
+          details: `cannot ${name}: it needs the role ${needed}, and that of this token is ${role}`,
         });
       } else {
         expect([status.UNAUTHENTICATED, status.PERMISSION_DENIED, status.UNIMPLEMENTED], path).not.toContain(

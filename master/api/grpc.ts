@@ -42,10 +42,17 @@ async function identify(deps: AdminDeps, path: string, metadata: Metadata): Prom
   const value = typeof header === 'string' && header.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
   const caller = await authorise(deps, value);
   if (mayCall(caller.role, path)) return caller;
+  await audit(deps, caller, path, '', 'permission_denied');
   throw new AegirError(
     'permission_denied',
-    `cannot call ${path.split('/').at(-1)}: it needs the role ${RIGHTS[path] ?? 'of nobody'}, and this token has ${caller.role}`,
+    `cannot ${inWords(path)}: it needs the role ${RIGHTS[path] ?? 'of nobody'}, and that of this token is ${caller.role}`,
   );
+}
+
+/** "/aegir.v1.SiteService/InstallSite" as "install site". */
+function inWords(path: string): string {
+  const method = path.split('/').at(-1) ?? path;
+  return method.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
 }
 
 async function serveUnary(

@@ -5,6 +5,7 @@ import { AegirError } from '../../shared/error.ts';
 import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import { ChangeResponse as ChangeResponseMessage, Task } from '../../shared/gen/aegir/v1/admin.ts';
 import { Message } from '../../shared/gen/aegir/v1/event.ts';
+import { displayName } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
 import { type Out, printData, safe, when } from './output.ts';
 import { printPlan } from './plan-view.ts';
@@ -73,7 +74,7 @@ export async function follow(connection: Connection, out: Out, taskId: string, v
     }
   }
   if (task.state === 'succeeded') {
-    out.stderr.write(`${task.verb} ${safe(task.subject)}: done\n`);
+    out.stderr.write(`${task.verb} ${safe(displayName(task.subject))}: done\n`);
     return;
   }
   throw new AegirError('failed_precondition', ended(task));
@@ -81,17 +82,19 @@ export async function follow(connection: Connection, out: Out, taskId: string, v
 
 function ended(task: Task): string {
   const why = task.reason === '' ? '' : `: ${task.reason}`;
+  const what = `${task.verb} ${displayName(task.subject)}`;
+  const undone = task.plan?.steps.some((step) => step.undo !== '') === true ? ' and was undone' : '';
   switch (task.state) {
     case 'failed':
-      return `${task.verb} ${task.subject} failed and was undone${why}; after mending the cause: aegir task retry ${task.id}`;
+      return `${what} failed${undone}${why}; after mending the cause: aegir task retry ${task.id}`;
     case 'cancelled':
-      return `${task.verb} ${task.subject} was cancelled and undone`;
+      return `${what} was cancelled${undone}`;
     case 'stuck':
       return (
-        `${task.verb} ${task.subject} is stuck${why}; after mending the cause: aegir task retry ${task.id}, ` +
+        `${what} is stuck${why}; after mending the cause: aegir task retry ${task.id}, ` +
         `or give it up: aegir task cancel ${task.id}`
       );
     default:
-      return `${task.verb} ${task.subject} is ${task.state}${why}`;
+      return `${what} is ${task.state}${why}`;
   }
 }

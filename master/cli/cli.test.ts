@@ -71,7 +71,7 @@ describe('exit codes, and errors on stderr alone', () => {
   test.each<readonly [number, string, NodeJS.ProcessEnv, RegExp]>([
     [1, 'site show nowhere.example', {}, /^aegir: cannot find site .*nowhere\.example.*\n$/],
     [1, 'site show nowhere.example -o json', {}, /^aegir: cannot find/],
-    [1, 'site delete example.org', {}, /^aegir: cannot ask .*: there is no terminal; say --yes .*\n$/],
+    [2, 'site delete example.org', {}, /^aegir: cannot ask .*: there is no terminal; say --yes .*\n$/],
     [1, 'task cancel task-none', {}, /^aegir: cannot find task/],
     [1, 'site list --context none', { AEGIR_ADDRESS: '' }, /^aegir: cannot choose a master: .*aegir context add/],
     [1, 'site list', { AEGIR_CA: '/none' }, /^aegir: cannot read the CA certificate: ENOENT/],
@@ -105,7 +105,7 @@ describe('exit codes, and errors on stderr alone', () => {
       3,
       'token list',
       { AEGIR_TOKEN: 'VIEWER' },
-      /^aegir: cannot call ListTokens: it needs the role admin, and this token has viewer\n$/,
+      /^aegir: cannot list tokens: it needs the role admin, and that of this token is viewer\n$/,
     ],
     [3, 'site delete example.org --yes', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [

@@ -82,6 +82,6 @@ export function chooseContext(env: NodeJS.ProcessEnv, name: string | undefined):
     'failed_precondition',
     names === ''
       ? 'cannot choose a master: no context is known; make one with: aegir context add NAME --address HOST:PORT --ca FILE --token-file FILE'
-      : `cannot use context ${JSON.stringify(wanted)}: there is ${names}; choose with: aegir context use NAME`,
+      : `cannot use context ${JSON.stringify(wanted)}: known are ${names}; choose with: aegir context use NAME`,
   );
 }

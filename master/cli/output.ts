@@ -45,7 +45,9 @@ export function printOne<T>(out: Out, item: T, toJson: (item: T) => unknown, row
     printData(out, toJson(item));
     return;
   }
-  const shown = rows.map((row) => [`${row.title}:`, row.value(item)]).filter(([, value]) => value !== '');
+  const shown = rows
+    .map((row) => [`${row.title.charAt(0).toUpperCase()}${row.title.slice(1)}:`, row.value(item)])
+    .filter(([, value]) => value !== '');
   const width = Math.max(...shown.map(([title]) => cells(title ?? '')));
   for (const [title = '', value = ''] of shown) out.stdout.write(`${pad(title, width)}  ${safe(value)}\n`);
 }

@@ -48,7 +48,7 @@ export function createCli(
       if (yes) return;
       if (!stdin.isTTY) {
         throw new AegirError(
-          'failed_precondition',
+          'invalid_argument',
           `cannot ask "${question}": there is no terminal; say --yes to go on without asking`,
         );
       }

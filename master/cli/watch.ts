@@ -93,20 +93,26 @@ function createView(out: Out, task: Task, verbose: boolean): View {
     clear();
     out.stderr.write(`${safe(text)}\n`);
   };
+  // A step without an undo is passed over when the others are undone: nothing to tell.
+  const undoes = (step: number) => steps[step] === undefined || steps[step].undo !== '';
+  let undoable = false;
   const number = (index: number) => `[${index + 1}/${steps.length}]`;
   line(task.plan?.summary ?? task.verb);
   const showState = (step: number | undefined, to: string, reason: string) => {
     if (step === undefined) {
+      if (to === 'undoing' && !undoable) return;
       if (to === 'waiting' || to === 'stuck' || to === 'undoing') line(`  ${to}${reason === '' ? '' : `: ${reason}`}`);
       return;
     }
     const summary = steps[step]?.summary ?? '';
     if (to === 'doing') {
+      undoable ||= undoes(step);
       if (live) draw(step, 0, summary);
       else line(`  ${number(step)} ${summary}`);
     } else if (to === 'done') {
       if (live) line(`  ${number(step)} done     ${summary}`);
     } else if (to === 'failed') line(`  ${number(step)} failed   ${summary}`);
+    else if (!undoes(step)) return;
     else if (to === 'undoing') line(`  ${number(step)} undoing  ${summary}`);
     else if (to === 'undone' && live) line(`  ${number(step)} undone   ${summary}`);
   };

@@ -91,7 +91,7 @@ export function planDeleteSite(graph: Graph, site: SiteRecord): Plan {
   remove.push({
     kind: 'site.remove',
     args: { serverId: http.serverId, siteId: site.id },
-    summary: `Remove files, settings and system user on ${graph.server(http.serverId).name}`,
+    summary: `Remove files${graph.server(http.serverId).facts.hostKind === 'embedded' ? ' and settings' : ', settings and system user'} on ${graph.server(http.serverId).name}`,
     serverId: http.serverId,
     undo: gone,
   });

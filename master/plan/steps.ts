@@ -24,12 +24,17 @@ export function dbCreate(graph: Graph, site: SiteRecord, before: Before): readon
   ];
 }
 
+/** Embedded hosts run all their sites as one user. */
+function ownUser(graph: Graph, serverId: string): string {
+  return graph.server(serverId).facts.hostKind === 'embedded' ? '' : 'system user, ';
+}
+
 export function sitePrepare(graph: Graph, site: SiteRecord, before: Before): PlanStep {
   const { serverId } = graph.service(site.bindings.http);
   return {
     kind: 'site.prepare',
     args: { serverId, siteId: site.id, before },
-    summary: `${before === 'absent' ? 'Create' : 'Check'} system user, directories and settings of ${displayName(site.name)} on ${graph.server(serverId).name}`,
+    summary: `${before === 'absent' ? 'Create' : 'Check'} ${ownUser(graph, serverId)}directories and settings of ${displayName(site.name)} on ${graph.server(serverId).name}`,
     serverId,
     undo: before === 'absent' ? { summary: 'remove them' } : KEEPS,
   };

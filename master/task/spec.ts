@@ -54,7 +54,8 @@ function bySocket(parts: SiteParts): boolean {
   return parts.db !== null && parts.db.server.id === parts.web.id && parts.db.service.detected.socket !== '';
 }
 
-export function dbSpec(parts: SiteParts): DbSpec {
+/** holdsContent: the site was there before. */
+export function dbSpec(parts: SiteParts, holdsContent: boolean): DbSpec {
   const { site, db, web } = parts;
   if (db === null) throw new AegirError('internal', `cannot make a database for ${site.name}: it binds to none`);
   return {
@@ -63,6 +64,7 @@ export function dbSpec(parts: SiteParts): DbSpec {
     user: site.dbUser,
     password: db.password,
     from: bySocket(parts) ? ['localhost'] : [...new Set(web.facts.sourceAddresses)],
+    holdsContent,
   };
 }
 

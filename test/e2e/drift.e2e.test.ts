@@ -149,3 +149,16 @@ describe.each(drifts)('$what', ({ shown, make, mended }) => {
     expect(await planned()).toBe('');
   });
 });
+
+// Last: there is nothing left after it.
+test('a database that is gone is said to be lost, by plan and verify, and no empty one takes its place', async () => {
+  const lost = database();
+  sql(machine, `DROP DATABASE \`${lost}\``);
+  const call = { ...request, options: { planOnly: true, idempotencyKey: '' } };
+  const { plan } = await machine.connection().call(SiteServiceService.verifySite, call);
+  expect(plan?.steps[0]?.previewNote).toMatch(`database ${lost}: it is missing in MariaDB`);
+  const change = await machine.connection().call(SiteServiceService.verifySite, { ...request, options: undefined });
+  const { task } = await finish(machine, change.taskId);
+  expect([task.state, task.reason]).toEqual(['failed', expect.stringMatching(/content of the site .* put a dump/)]);
+  expect(database()).toBe('');
+});

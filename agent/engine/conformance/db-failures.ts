@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { DbSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import { runChanges } from '../engine.ts';
-import { DATA, type DbScene, SITE } from './db-scene.ts';
+import { DATA, type DbScene, OTHER, SITE } from './db-scene.ts';
 import { type DbSubject, WEB1, WEB2 } from './db-stage.ts';
 import { cancelAfter, dieAt } from './interruption.ts';
 
@@ -31,6 +31,19 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
         expect(await scene.stage.plan(scene.spec)).toEqual([]);
         await scene.stage.apply(scene.other);
         await scene.expectConverged(scene.other);
+      });
+
+      it('a database that held content and is gone is said to be lost, not made anew', async () => {
+        const spec = { ...scene.spec, holdsContent: true };
+        expect(await scene.stage.plan(spec)).toEqual([]);
+        await scene.stage.administer(`DROP DATABASE ${spec.database};`);
+        for (const ask of [() => scene.stage.plan(spec), () => scene.stage.apply(spec)]) {
+          await expect(ask()).rejects.toMatchObject({
+            code: 'failed_precondition',
+            message: expect.stringMatching(/content of the site/),
+          });
+        }
+        expect(await scene.stage.sites()).toEqual([OTHER]);
       });
 
       it('of every kind at once is mended at once', async () => {

@@ -44,9 +44,16 @@ export function clientCommand(cli: Cli, program: Command): void {
     .option('--yes', 'do not ask')
     .action(async (client: string, _, command: Command) => {
       const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
-      await cli.confirm(`Remove client ${client}?`, flags.yes === true);
-      await cli.connected(flags, async (link, out) =>
-        printOne(out, await link.call(api.removeClient, { client, confirm: true }), Client.toJSON, COLUMNS),
-      );
+      await cli.connected(flags, async (link, out) => {
+        const known = await listAll(
+          (page) => link.call(api.listClients, page),
+          (answer) => answer.clients,
+        );
+        // Nobody is asked about what is not there: the call says so.
+        if (known.some(({ id, name }) => id === client || name === client)) {
+          await cli.confirm(`Remove client ${client}?`, flags.yes === true);
+        }
+        printOne(out, await link.call(api.removeClient, { client, confirm: true }), Client.toJSON, COLUMNS);
+      });
     });
 }

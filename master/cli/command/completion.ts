@@ -1,9 +1,13 @@
-// aegir completion SHELL: nouns, verbs and options, made from the commands themselves.
+// aegir completion SHELL: nouns, verbs and options, made from the commands themselves, and names from the master.
 
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
-import { FORMATS } from '../output.ts';
+import { type NameKind, nameAfter, namesOf } from '../complete-names.ts';
+import { contextsPath, readContexts } from '../context.ts';
+import { FORMATS, safe } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
+
+const PATIENCE_MS = 1500;
 
 /** Words that may follow a list of words: subcommands and options of the command they name. */
 export function wordsAfter(program: Command, words: readonly string[]): string[] {
@@ -21,15 +25,15 @@ export function wordsAfter(program: Command, words: readonly string[]): string[]
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_aegir() {
   local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(aegir __words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}")" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$(aegir __words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -F _aegir aegir
 `,
   zsh: `#compdef aegir
-_aegir() { compadd -- \${(f)"$(aegir __words -- \${words[2,CURRENT-1]})"} }
+_aegir() { compadd -- \${(f)"$(aegir __words -- \${words[2,CURRENT-1]} 2>/dev/null)"} }
 compdef _aegir aegir
 `,
-  fish: `complete -c aegir -f -a '(aegir __words -- (commandline -opc)[2..-1])'
+  fish: `complete -c aegir -f -a '(aegir __words -- (commandline -opc)[2..-1] 2>/dev/null)'
 `,
 };
 
@@ -46,8 +50,25 @@ export function completionCommand(cli: Cli, program: Command): void {
         );
       cli.out(command.optsWithGlobals<GlobalOptions>()).stdout.write(script);
     });
-  program.command('__words [words...]', { hidden: true }).action((words: string[], _, command: Command) => {
-    const out = cli.out(command.optsWithGlobals<GlobalOptions>());
-    out.stdout.write(`${wordsAfter(program, words).join('\n')}\n`);
+  program.command('__words [words...]', { hidden: true }).action(async (words: string[], _, command: Command) => {
+    const flags = command.optsWithGlobals<GlobalOptions>();
+    const kind = nameAfter(program, words);
+    const names = kind === undefined ? [] : await knownNames(cli, flags, kind);
+    cli.out(flags).stdout.write(`${[...names, ...wordsAfter(program, words)].map(safe).join('\n')}\n`);
   });
+}
+
+/** Somebody waits with a key pressed: what cannot be told at once is not told. */
+async function knownNames(cli: Cli, flags: GlobalOptions, kind: NameKind): Promise<readonly string[]> {
+  try {
+    if (kind === 'context') return Object.keys(readContexts(contextsPath(cli.env)).contexts);
+    return await cli.connected(flags, (link) =>
+      Promise.race([
+        namesOf(link, kind),
+        new Promise<readonly string[]>((resolve) => setTimeout(resolve, PATIENCE_MS, []).unref()),
+      ]),
+    );
+  } catch {
+    return [];
+  }
 }

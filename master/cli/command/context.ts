@@ -72,6 +72,7 @@ export function contextCommand(cli: Cli, program: Command): void {
       const known = readContexts(path());
       const plain = plainName(name, 'context name');
       writeContexts(path(), { current: plain, contexts: { ...known.contexts, [plain]: context } });
+      cli.stderr.write(`Context ${plain} is the current one now: ${context.address}\n`);
     });
 
   noun
@@ -82,10 +83,11 @@ export function contextCommand(cli: Cli, program: Command): void {
       if (known.contexts[name] === undefined) {
         throw new AegirError(
           'not_found',
-          `cannot use context ${JSON.stringify(name)}: there is ${Object.keys(known.contexts).join(', ') || 'none'}`,
+          `cannot use context ${JSON.stringify(name)}: known are ${Object.keys(known.contexts).join(', ') || 'none'}`,
         );
       }
       writeContexts(path(), { ...known, current: name });
+      cli.stderr.write(`Context ${name} is the current one now: ${known.contexts[name].address}\n`);
     });
 
   noun
@@ -97,5 +99,6 @@ export function contextCommand(cli: Cli, program: Command): void {
       if (gone === undefined)
         throw new AegirError('not_found', `cannot remove context ${JSON.stringify(name)}: there is none of that name`);
       writeContexts(path(), { current: known.current === name ? '' : known.current, contexts });
+      cli.stderr.write(`Context ${name} is forgotten.\n`);
     });
 }

@@ -90,9 +90,10 @@ export function platformCommand(cli: Cli, program: Command): void {
     .option('--yes', 'do not ask')
     .action(async (platform: string, _, command: Command) => {
       const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
-      await cli.confirm(`Remove platform ${platform}?`, flags.yes === true);
-      await cli.connected(flags, async (link, out) =>
-        printOne(out, await link.call(api.removePlatform, { platform, confirm: true }), Platform.toJSON, DETAILS),
-      );
+      await cli.connected(flags, async (link, out) => {
+        const { name } = await link.call(api.getPlatform, { platform });
+        await cli.confirm(`Remove platform ${name}?`, flags.yes === true);
+        printOne(out, await link.call(api.removePlatform, { platform, confirm: true }), Platform.toJSON, DETAILS);
+      });
     });
 }

@@ -117,10 +117,11 @@ export function serverCommand(cli: Cli, program: Command): void {
     .option('--yes', 'do not ask')
     .action(async (server: string, _, command: Command) => {
       const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
-      await cli.confirm(`Revoke ${server}? Its sites stay, but can't be managed any more.`, flags.yes === true);
-      await cli.connected(flags, async (link, out) =>
-        printOne(out, await link.call(api.revokeServer, { server, confirm: true }), Server.toJSON, DETAILS),
-      );
+      await cli.connected(flags, async (link, out) => {
+        const { name } = await link.call(api.getServer, { server });
+        await cli.confirm(`Revoke ${name}? Its sites stay, but can't be managed any more.`, flags.yes === true);
+        printOne(out, await link.call(api.revokeServer, { server, confirm: true }), Server.toJSON, DETAILS);
+      });
     });
 
   noun

@@ -126,10 +126,13 @@ export function siteCommand(cli: Cli, program: Command): void {
     .option('--yes', 'do not ask')
     .action(async (site: string, _, command: Command) => {
       const flags = command.optsWithGlobals<ChangeFlags>();
-      if (flags.plan !== true) await cli.confirm(`Delete ${site} with its files and database?`, flags.yes === true);
-      await followChange(cli, flags, (link) =>
-        link.call(api.deleteSite, { site, confirm: true, options: changeOptions(flags) }),
-      );
+      await followChange(cli, flags, async (link) => {
+        if (flags.plan !== true) {
+          const { name } = await link.call(api.getSite, { site });
+          await cli.confirm(`Delete ${displayName(name)} with its files and database?`, flags.yes === true);
+        }
+        return link.call(api.deleteSite, { site, confirm: true, options: changeOptions(flags) });
+      });
     });
 
   withChangeFlags(noun.command('login <site>').description('make a one-time login link'))

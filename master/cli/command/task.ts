@@ -2,15 +2,19 @@
 import type { Command } from 'commander';
 import { TaskServiceService as api, Task } from '../../../shared/gen/aegir/v1/admin.ts';
 import { Event } from '../../../shared/gen/aegir/v1/event.ts';
+import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, follow, followChange } from '../change.ts';
 import { wholeNumber } from '../number.ts';
 import { type Column, printData, printList, printOne, renderJson, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
+/** Sites bear host names. */
+const subjectOf = (task: Task) => (task.verb.startsWith('site.') ? displayName(task.subject) : task.subject);
+
 const COLUMNS: readonly Column<Task>[] = [
   { title: 'task', value: (task) => task.id },
   { title: 'verb', value: (task) => task.verb },
-  { title: 'subject', value: (task) => task.subject },
+  { title: 'subject', value: subjectOf },
   { title: 'state', value: (task) => task.state },
   { title: 'by', value: (task) => task.actor },
   { title: 'asked', value: (task) => when(task.createdAt) },

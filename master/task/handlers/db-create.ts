@@ -1,13 +1,14 @@
 // db.create: the site's database with its user.
+import type { StepArgs } from '../../plan/plan.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { dbSpec, serviceRef } from '../spec.ts';
 
 export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
-  const request = async (serviceId: string, siteId: string, preview: boolean) => {
+  const request = async ({ serviceId, siteId, before }: StepArgs['db.create'], preview: boolean) => {
     const service = await readService(deps.store, serviceId);
-    const value = dbSpec(await readParts(deps, siteId));
+    const value = dbSpec(await readParts(deps, siteId), before === 'present');
     return {
       $case: 'apply' as const,
       value: { service: serviceRef(service), preview, spec: { $case: 'db' as const, value } },
@@ -17,14 +18,7 @@ export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
     kind: 'db.create',
     do: async (args, ctx) => {
       const { serverId } = await readService(deps.store, args.serviceId);
-      await perform(
-        deps,
-        ctx,
-        'do',
-        serverId,
-        `site/${args.siteId}`,
-        await request(args.serviceId, args.siteId, false),
-      );
+      await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, await request(args, false));
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
@@ -38,7 +32,7 @@ export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
     },
     preview: async (args) => {
       const { serverId } = await readService(deps.store, args.serviceId);
-      return previewOn(deps, serverId, await request(args.serviceId, args.siteId, true));
+      return previewOn(deps, serverId, await request(args, true));
     },
   };
 }

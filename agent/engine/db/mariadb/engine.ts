@@ -4,6 +4,7 @@ import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { ActionContext, Change, Checking, Engine, Preparing } from '../../engine.ts';
+import { lostDatabase } from '../lost.ts';
 import { checkMariadb } from './check.ts';
 import { type Client, createClient } from './client.ts';
 import { accountDrift, type GrantDrift, grantDrift } from './drift.ts';
@@ -119,6 +120,7 @@ function statement(client: Client, summary: string, sql: string): Change {
 async function planDatabase(client: Client, spec: DbSpec, ctx: ActionContext): Promise<readonly Change[]> {
   const { database } = spec;
   const [there] = await client.query(selectDatabase(database), `look at database ${database}`, ctx.signal);
+  if (there === undefined && spec.holdsContent) throw lostDatabase(database, 'MariaDB');
   if (there === undefined) return [statement(client, `create database ${database}`, createDatabase(database))];
   const [charset, collation] = there;
   if (charset === CHARSET && collation === COLLATION) return [];

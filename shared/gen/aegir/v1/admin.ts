@@ -825,10 +825,10 @@ export const ChangeOptions: MessageFns<ChangeOptions> = {
 
   toJSON(message: ChangeOptions): unknown {
     const obj: any = {};
-    if (message.planOnly !== false) {
+    if (message.planOnly !== undefined) {
       obj.planOnly = message.planOnly;
     }
-    if (message.idempotencyKey !== "") {
+    if (message.idempotencyKey !== undefined) {
       obj.idempotencyKey = message.idempotencyKey;
     }
     return obj;
@@ -933,10 +933,10 @@ export const ChangeResponse: MessageFns<ChangeResponse> = {
     if (message.plan !== undefined) {
       obj.plan = Plan.toJSON(message.plan);
     }
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
-    if (message.subjectId !== "") {
+    if (message.subjectId !== undefined) {
       obj.subjectId = message.subjectId;
     }
     return obj;
@@ -1059,10 +1059,10 @@ export const Plan: MessageFns<Plan> = {
 
   toJSON(message: Plan): unknown {
     const obj: any = {};
-    if (message.verb !== "") {
+    if (message.verb !== undefined) {
       obj.verb = message.verb;
     }
-    if (message.summary !== "") {
+    if (message.summary !== undefined) {
       obj.summary = message.summary;
     }
     if (message.steps?.length) {
@@ -1224,25 +1224,25 @@ export const PlanStep: MessageFns<PlanStep> = {
 
   toJSON(message: PlanStep): unknown {
     const obj: any = {};
-    if (message.kind !== "") {
+    if (message.kind !== undefined) {
       obj.kind = message.kind;
     }
-    if (message.summary !== "") {
+    if (message.summary !== undefined) {
       obj.summary = message.summary;
     }
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
-    if (message.undo !== "") {
+    if (message.undo !== undefined) {
       obj.undo = message.undo;
     }
-    if (message.noUndoReason !== "") {
+    if (message.noUndoReason !== undefined) {
       obj.noUndoReason = message.noUndoReason;
     }
     if (message.changes?.length) {
       obj.changes = message.changes;
     }
-    if (message.previewNote !== "") {
+    if (message.previewNote !== undefined) {
       obj.previewNote = message.previewNote;
     }
     return obj;
@@ -1474,16 +1474,16 @@ export const Server: MessageFns<Server> = {
 
   toJSON(message: Server): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.connected !== false) {
+    if (message.connected !== undefined) {
       obj.connected = message.connected;
     }
     if (message.lastSeenAt !== undefined) {
@@ -1498,10 +1498,10 @@ export const Server: MessageFns<Server> = {
     if (message.certificateExpiresAt !== undefined) {
       obj.certificateExpiresAt = message.certificateExpiresAt.toISOString();
     }
-    if (message.agentRssBytes !== 0n) {
+    if (message.agentRssBytes !== undefined) {
       obj.agentRssBytes = message.agentRssBytes.toString();
     }
-    if (message.meshState !== "") {
+    if (message.meshState !== undefined) {
       obj.meshState = message.meshState;
     }
     if (message.services?.length) {
@@ -1710,34 +1710,34 @@ export const Service: MessageFns<Service> = {
 
   toJSON(message: Service): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.serverId !== "") {
+    if (message.serverId !== undefined) {
       obj.serverId = message.serverId;
     }
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
-    if (message.engine !== "") {
+    if (message.engine !== undefined) {
       obj.engine = message.engine;
     }
-    if (message.instance !== "") {
+    if (message.instance !== undefined) {
       obj.instance = message.instance;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
     if (message.detected !== undefined) {
       obj.detected = DetectedService.toJSON(message.detected);
     }
-    if (message.bound !== 0) {
+    if (message.bound !== undefined) {
       obj.bound = Math.round(message.bound);
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
     return obj;
@@ -1917,31 +1917,31 @@ export const Platform: MessageFns<Platform> = {
 
   toJSON(message: Platform): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.app !== "") {
+    if (message.app !== undefined) {
       obj.app = message.app;
     }
-    if (message.root !== "") {
+    if (message.root !== undefined) {
       obj.root = message.root;
     }
-    if (message.serviceId !== "") {
+    if (message.serviceId !== undefined) {
       obj.serviceId = message.serviceId;
     }
-    if (message.service !== "") {
+    if (message.service !== undefined) {
       obj.service = message.service;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
     if (message.facts !== undefined) {
       obj.facts = PlatformFacts.toJSON(message.facts);
     }
-    if (message.sites !== 0) {
+    if (message.sites !== undefined) {
       obj.sites = Math.round(message.sites);
     }
     return obj;
@@ -2190,40 +2190,40 @@ export const Site: MessageFns<Site> = {
 
   toJSON(message: Site): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
     if (message.aliases?.length) {
       obj.aliases = message.aliases;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.platformId !== "") {
+    if (message.platformId !== undefined) {
       obj.platformId = message.platformId;
     }
-    if (message.platform !== "") {
+    if (message.platform !== undefined) {
       obj.platform = message.platform;
     }
-    if (message.app !== "") {
+    if (message.app !== undefined) {
       obj.app = message.app;
     }
     if (message.bindings?.length) {
       obj.bindings = message.bindings.map((e) => Binding.toJSON(e));
     }
-    if (message.clientId !== "") {
+    if (message.clientId !== undefined) {
       obj.clientId = message.clientId;
     }
-    if (message.client !== "") {
+    if (message.client !== undefined) {
       obj.client = message.client;
     }
-    if (message.url !== "") {
+    if (message.url !== undefined) {
       obj.url = message.url;
     }
-    if (message.title !== "") {
+    if (message.title !== undefined) {
       obj.title = message.title;
     }
     if (message.createdAt !== undefined) {
@@ -2335,13 +2335,13 @@ export const Binding: MessageFns<Binding> = {
 
   toJSON(message: Binding): unknown {
     const obj: any = {};
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
-    if (message.serviceId !== "") {
+    if (message.serviceId !== undefined) {
       obj.serviceId = message.serviceId;
     }
-    if (message.service !== "") {
+    if (message.service !== undefined) {
       obj.service = message.service;
     }
     return obj;
@@ -2448,16 +2448,16 @@ export const Client: MessageFns<Client> = {
 
   toJSON(message: Client): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.mail !== "") {
+    if (message.mail !== undefined) {
       obj.mail = message.mail;
     }
-    if (message.sites !== 0) {
+    if (message.sites !== undefined) {
       obj.sites = Math.round(message.sites);
     }
     return obj;
@@ -2724,25 +2724,25 @@ export const Task: MessageFns<Task> = {
 
   toJSON(message: Task): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.verb !== "") {
+    if (message.verb !== undefined) {
       obj.verb = message.verb;
     }
-    if (message.subjectId !== "") {
+    if (message.subjectId !== undefined) {
       obj.subjectId = message.subjectId;
     }
-    if (message.subject !== "") {
+    if (message.subject !== undefined) {
       obj.subject = message.subject;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.reason !== "") {
+    if (message.reason !== undefined) {
       obj.reason = message.reason;
     }
-    if (message.actor !== "") {
+    if (message.actor !== undefined) {
       obj.actor = message.actor;
     }
     if (message.plan !== undefined) {
@@ -2763,7 +2763,7 @@ export const Task: MessageFns<Task> = {
     if (message.resumeAt !== undefined) {
       obj.resumeAt = message.resumeAt.toISOString();
     }
-    if (message.cancelRequested !== false) {
+    if (message.cancelRequested !== undefined) {
       obj.cancelRequested = message.cancelRequested;
     }
     return obj;
@@ -2905,22 +2905,22 @@ export const Step: MessageFns<Step> = {
 
   toJSON(message: Step): unknown {
     const obj: any = {};
-    if (message.index !== 0) {
+    if (message.index !== undefined) {
       obj.index = Math.round(message.index);
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.attempts !== 0) {
+    if (message.attempts !== undefined) {
       obj.attempts = Math.round(message.attempts);
     }
-    if (message.error !== "") {
+    if (message.error !== undefined) {
       obj.error = message.error;
     }
-    if (message.progress !== 0) {
+    if (message.progress !== undefined) {
       obj.progress = floatToJson(message.progress);
     }
-    if (message.label !== "") {
+    if (message.label !== undefined) {
       obj.label = message.label;
     }
     return obj;
@@ -3133,19 +3133,19 @@ export const Token: MessageFns<Token> = {
 
   toJSON(message: Token): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.kind !== "") {
+    if (message.kind !== undefined) {
       obj.kind = message.kind;
     }
-    if (message.description !== "") {
+    if (message.description !== undefined) {
       obj.description = message.description;
     }
-    if (message.role !== "") {
+    if (message.role !== undefined) {
       obj.role = message.role;
     }
-    if (message.usesLeft !== 0) {
+    if (message.usesLeft !== undefined) {
       obj.usesLeft = Math.round(message.usesLeft);
     }
     if (message.expiresAt !== undefined) {
@@ -3154,10 +3154,10 @@ export const Token: MessageFns<Token> = {
     if (message.createdAt !== undefined) {
       obj.createdAt = message.createdAt.toISOString();
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.autoAccept !== false) {
+    if (message.autoAccept !== undefined) {
       obj.autoAccept = message.autoAccept;
     }
     if (message.autoEnable?.length) {
@@ -3258,10 +3258,10 @@ export const ListServersRequest: MessageFns<ListServersRequest> = {
 
   toJSON(message: ListServersRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
     return obj;
@@ -3350,7 +3350,7 @@ export const ListServersResponse: MessageFns<ListServersResponse> = {
     if (message.servers?.length) {
       obj.servers = message.servers.map((e) => Server.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -3418,7 +3418,7 @@ export const GetServerRequest: MessageFns<GetServerRequest> = {
 
   toJSON(message: GetServerRequest): unknown {
     const obj: any = {};
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
     return obj;
@@ -3503,7 +3503,7 @@ export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
 
   toJSON(message: AcceptServerRequest): unknown {
     const obj: any = {};
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
     if (message.enableTypes?.length) {
@@ -3588,10 +3588,10 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
 
   toJSON(message: RevokeServerRequest): unknown {
     const obj: any = {};
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
-    if (message.confirm !== false) {
+    if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
     return obj;
@@ -3673,7 +3673,7 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
 
   toJSON(message: VerifyServerRequest): unknown {
     const obj: any = {};
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
     if (message.options !== undefined) {
@@ -3746,7 +3746,7 @@ export const DetectServerRequest: MessageFns<DetectServerRequest> = {
 
   toJSON(message: DetectServerRequest): unknown {
     const obj: any = {};
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
     return obj;
@@ -3866,13 +3866,13 @@ export const GetJoinCommandRequest: MessageFns<GetJoinCommandRequest> = {
 
   toJSON(message: GetJoinCommandRequest): unknown {
     const obj: any = {};
-    if (message.ttlSeconds !== 0n) {
+    if (message.ttlSeconds !== undefined) {
       obj.ttlSeconds = message.ttlSeconds.toString();
     }
-    if (message.uses !== 0) {
+    if (message.uses !== undefined) {
       obj.uses = Math.round(message.uses);
     }
-    if (message.autoAccept !== false) {
+    if (message.autoAccept !== undefined) {
       obj.autoAccept = message.autoAccept;
     }
     if (message.autoEnable?.length) {
@@ -3961,7 +3961,7 @@ export const GetJoinCommandResponse: MessageFns<GetJoinCommandResponse> = {
 
   toJSON(message: GetJoinCommandResponse): unknown {
     const obj: any = {};
-    if (message.command !== "") {
+    if (message.command !== undefined) {
       obj.command = message.command;
     }
     if (message.token !== undefined) {
@@ -4078,16 +4078,16 @@ export const ListServicesRequest: MessageFns<ListServicesRequest> = {
 
   toJSON(message: ListServicesRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
-    if (message.server !== "") {
+    if (message.server !== undefined) {
       obj.server = message.server;
     }
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
     return obj;
@@ -4178,7 +4178,7 @@ export const ListServicesResponse: MessageFns<ListServicesResponse> = {
     if (message.services?.length) {
       obj.services = message.services.map((e) => Service.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -4246,7 +4246,7 @@ export const GetServiceRequest: MessageFns<GetServiceRequest> = {
 
   toJSON(message: GetServiceRequest): unknown {
     const obj: any = {};
-    if (message.service !== "") {
+    if (message.service !== undefined) {
       obj.service = message.service;
     }
     return obj;
@@ -4327,7 +4327,7 @@ export const EnableServiceRequest: MessageFns<EnableServiceRequest> = {
 
   toJSON(message: EnableServiceRequest): unknown {
     const obj: any = {};
-    if (message.service !== "") {
+    if (message.service !== undefined) {
       obj.service = message.service;
     }
     if (message.options !== undefined) {
@@ -4400,7 +4400,7 @@ export const DisableServiceRequest: MessageFns<DisableServiceRequest> = {
 
   toJSON(message: DisableServiceRequest): unknown {
     const obj: any = {};
-    if (message.service !== "") {
+    if (message.service !== undefined) {
       obj.service = message.service;
     }
     return obj;
@@ -4489,10 +4489,10 @@ export const ListPlatformsRequest: MessageFns<ListPlatformsRequest> = {
 
   toJSON(message: ListPlatformsRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
     return obj;
@@ -4583,7 +4583,7 @@ export const ListPlatformsResponse: MessageFns<ListPlatformsResponse> = {
     if (message.platforms?.length) {
       obj.platforms = message.platforms.map((e) => Platform.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -4651,7 +4651,7 @@ export const GetPlatformRequest: MessageFns<GetPlatformRequest> = {
 
   toJSON(message: GetPlatformRequest): unknown {
     const obj: any = {};
-    if (message.platform !== "") {
+    if (message.platform !== undefined) {
       obj.platform = message.platform;
     }
     return obj;
@@ -4768,16 +4768,16 @@ export const AddPlatformRequest: MessageFns<AddPlatformRequest> = {
 
   toJSON(message: AddPlatformRequest): unknown {
     const obj: any = {};
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.service !== "") {
+    if (message.service !== undefined) {
       obj.service = message.service;
     }
-    if (message.root !== "") {
+    if (message.root !== undefined) {
       obj.root = message.root;
     }
-    if (message.app !== "") {
+    if (message.app !== undefined) {
       obj.app = message.app;
     }
     if (message.options !== undefined) {
@@ -4867,7 +4867,7 @@ export const VerifyPlatformAdminRequest: MessageFns<VerifyPlatformAdminRequest> 
 
   toJSON(message: VerifyPlatformAdminRequest): unknown {
     const obj: any = {};
-    if (message.platform !== "") {
+    if (message.platform !== undefined) {
       obj.platform = message.platform;
     }
     if (message.options !== undefined) {
@@ -4954,10 +4954,10 @@ export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
 
   toJSON(message: RemovePlatformRequest): unknown {
     const obj: any = {};
-    if (message.platform !== "") {
+    if (message.platform !== undefined) {
       obj.platform = message.platform;
     }
-    if (message.confirm !== false) {
+    if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
     return obj;
@@ -5071,16 +5071,16 @@ export const ListSitesRequest: MessageFns<ListSitesRequest> = {
 
   toJSON(message: ListSitesRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
-    if (message.client !== "") {
+    if (message.client !== undefined) {
       obj.client = message.client;
     }
-    if (message.platform !== "") {
+    if (message.platform !== undefined) {
       obj.platform = message.platform;
     }
     return obj;
@@ -5171,7 +5171,7 @@ export const ListSitesResponse: MessageFns<ListSitesResponse> = {
     if (message.sites?.length) {
       obj.sites = message.sites.map((e) => Site.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -5239,7 +5239,7 @@ export const GetSiteRequest: MessageFns<GetSiteRequest> = {
 
   toJSON(message: GetSiteRequest): unknown {
     const obj: any = {};
-    if (message.site !== "") {
+    if (message.site !== undefined) {
       obj.site = message.site;
     }
     return obj;
@@ -5461,37 +5461,37 @@ export const InstallSiteAdminRequest: MessageFns<InstallSiteAdminRequest> = {
 
   toJSON(message: InstallSiteAdminRequest): unknown {
     const obj: any = {};
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
     if (message.aliases?.length) {
       obj.aliases = message.aliases;
     }
-    if (message.platform !== "") {
+    if (message.platform !== undefined) {
       obj.platform = message.platform;
     }
-    if (message.db !== "") {
+    if (message.db !== undefined) {
       obj.db = message.db;
     }
-    if (message.dns !== "") {
+    if (message.dns !== undefined) {
       obj.dns = message.dns;
     }
-    if (message.client !== "") {
+    if (message.client !== undefined) {
       obj.client = message.client;
     }
-    if (message.title !== "") {
+    if (message.title !== undefined) {
       obj.title = message.title;
     }
-    if (message.locale !== "") {
+    if (message.locale !== undefined) {
       obj.locale = message.locale;
     }
-    if (message.profile !== "") {
+    if (message.profile !== undefined) {
       obj.profile = message.profile;
     }
-    if (message.adminName !== "") {
+    if (message.adminName !== undefined) {
       obj.adminName = message.adminName;
     }
-    if (message.adminMail !== "") {
+    if (message.adminMail !== undefined) {
       obj.adminMail = message.adminMail;
     }
     if (message.options !== undefined) {
@@ -5600,10 +5600,10 @@ export const SiteRequest: MessageFns<SiteRequest> = {
 
   toJSON(message: SiteRequest): unknown {
     const obj: any = {};
-    if (message.site !== "") {
+    if (message.site !== undefined) {
       obj.site = message.site;
     }
-    if (message.confirm !== false) {
+    if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
     if (message.options !== undefined) {
@@ -5703,10 +5703,10 @@ export const LoginSiteRequest: MessageFns<LoginSiteRequest> = {
 
   toJSON(message: LoginSiteRequest): unknown {
     const obj: any = {};
-    if (message.site !== "") {
+    if (message.site !== undefined) {
       obj.site = message.site;
     }
-    if (message.account !== "") {
+    if (message.account !== undefined) {
       obj.account = message.account;
     }
     if (message.options !== undefined) {
@@ -5802,10 +5802,10 @@ export const ListClientsRequest: MessageFns<ListClientsRequest> = {
 
   toJSON(message: ListClientsRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
     return obj;
@@ -5894,7 +5894,7 @@ export const ListClientsResponse: MessageFns<ListClientsResponse> = {
     if (message.clients?.length) {
       obj.clients = message.clients.map((e) => Client.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -5976,10 +5976,10 @@ export const AddClientRequest: MessageFns<AddClientRequest> = {
 
   toJSON(message: AddClientRequest): unknown {
     const obj: any = {};
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.mail !== "") {
+    if (message.mail !== undefined) {
       obj.mail = message.mail;
     }
     return obj;
@@ -6061,10 +6061,10 @@ export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
 
   toJSON(message: RemoveClientRequest): unknown {
     const obj: any = {};
-    if (message.client !== "") {
+    if (message.client !== undefined) {
       obj.client = message.client;
     }
-    if (message.confirm !== false) {
+    if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
     return obj;
@@ -6182,16 +6182,16 @@ export const ListTasksRequest: MessageFns<ListTasksRequest> = {
 
   toJSON(message: ListTasksRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.subjectId !== "") {
+    if (message.subjectId !== undefined) {
       obj.subjectId = message.subjectId;
     }
     return obj;
@@ -6282,7 +6282,7 @@ export const ListTasksResponse: MessageFns<ListTasksResponse> = {
     if (message.tasks?.length) {
       obj.tasks = message.tasks.map((e) => Task.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -6356,7 +6356,7 @@ export const GetTaskRequest: MessageFns<GetTaskRequest> = {
 
   toJSON(message: GetTaskRequest): unknown {
     const obj: any = {};
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
     return obj;
@@ -6448,10 +6448,10 @@ export const WatchTaskRequest: MessageFns<WatchTaskRequest> = {
 
   toJSON(message: WatchTaskRequest): unknown {
     const obj: any = {};
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
-    if (message.afterSeq !== 0n) {
+    if (message.afterSeq !== undefined) {
       obj.afterSeq = message.afterSeq.toString();
     }
     return obj;
@@ -6525,7 +6525,7 @@ export const CancelTaskRequest: MessageFns<CancelTaskRequest> = {
 
   toJSON(message: CancelTaskRequest): unknown {
     const obj: any = {};
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
     return obj;
@@ -6598,7 +6598,7 @@ export const RetryTaskRequest: MessageFns<RetryTaskRequest> = {
 
   toJSON(message: RetryTaskRequest): unknown {
     const obj: any = {};
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
     return obj;
@@ -6687,10 +6687,10 @@ export const ListTokensRequest: MessageFns<ListTokensRequest> = {
 
   toJSON(message: ListTokensRequest): unknown {
     const obj: any = {};
-    if (message.pageSize !== 0) {
+    if (message.pageSize !== undefined) {
       obj.pageSize = Math.round(message.pageSize);
     }
-    if (message.pageToken !== "") {
+    if (message.pageToken !== undefined) {
       obj.pageToken = message.pageToken;
     }
     return obj;
@@ -6779,7 +6779,7 @@ export const ListTokensResponse: MessageFns<ListTokensResponse> = {
     if (message.tokens?.length) {
       obj.tokens = message.tokens.map((e) => Token.toJSON(e));
     }
-    if (message.nextPageToken !== "") {
+    if (message.nextPageToken !== undefined) {
       obj.nextPageToken = message.nextPageToken;
     }
     return obj;
@@ -6936,22 +6936,22 @@ export const CreateTokenRequest: MessageFns<CreateTokenRequest> = {
 
   toJSON(message: CreateTokenRequest): unknown {
     const obj: any = {};
-    if (message.kind !== "") {
+    if (message.kind !== undefined) {
       obj.kind = message.kind;
     }
-    if (message.description !== "") {
+    if (message.description !== undefined) {
       obj.description = message.description;
     }
-    if (message.role !== "") {
+    if (message.role !== undefined) {
       obj.role = message.role;
     }
-    if (message.uses !== 0) {
+    if (message.uses !== undefined) {
       obj.uses = Math.round(message.uses);
     }
-    if (message.ttlSeconds !== 0n) {
+    if (message.ttlSeconds !== undefined) {
       obj.ttlSeconds = message.ttlSeconds.toString();
     }
-    if (message.autoAccept !== false) {
+    if (message.autoAccept !== undefined) {
       obj.autoAccept = message.autoAccept;
     }
     if (message.autoEnable?.length) {
@@ -7046,7 +7046,7 @@ export const CreateTokenResponse: MessageFns<CreateTokenResponse> = {
     if (message.token !== undefined) {
       obj.token = Token.toJSON(message.token);
     }
-    if (message.value !== "") {
+    if (message.value !== undefined) {
       obj.value = message.value;
     }
     return obj;
@@ -7120,7 +7120,7 @@ export const RevokeTokenRequest: MessageFns<RevokeTokenRequest> = {
 
   toJSON(message: RevokeTokenRequest): unknown {
     const obj: any = {};
-    if (message.tokenId !== "") {
+    if (message.tokenId !== undefined) {
       obj.tokenId = message.tokenId;
     }
     return obj;
@@ -7374,19 +7374,19 @@ export const GraphNode: MessageFns<GraphNode> = {
 
   toJSON(message: GraphNode): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.kind !== "") {
+    if (message.kind !== undefined) {
       obj.kind = message.kind;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
-    if (message.detail !== "") {
+    if (message.detail !== undefined) {
       obj.detail = message.detail;
     }
     return obj;
@@ -7483,13 +7483,13 @@ export const GraphEdge: MessageFns<GraphEdge> = {
 
   toJSON(message: GraphEdge): unknown {
     const obj: any = {};
-    if (message.from !== "") {
+    if (message.from !== undefined) {
       obj.from = message.from;
     }
-    if (message.to !== "") {
+    if (message.to !== undefined) {
       obj.to = message.to;
     }
-    if (message.kind !== "") {
+    if (message.kind !== undefined) {
       obj.kind = message.kind;
     }
     return obj;
@@ -7764,31 +7764,31 @@ export const Status: MessageFns<Status> = {
 
   toJSON(message: Status): unknown {
     const obj: any = {};
-    if (message.version !== "") {
+    if (message.version !== undefined) {
       obj.version = message.version;
     }
     if (message.startedAt !== undefined) {
       obj.startedAt = message.startedAt.toISOString();
     }
-    if (message.store !== "") {
+    if (message.store !== undefined) {
       obj.store = message.store;
     }
-    if (message.caPin !== "") {
+    if (message.caPin !== undefined) {
       obj.caPin = message.caPin;
     }
-    if (message.serversConnected !== 0) {
+    if (message.serversConnected !== undefined) {
       obj.serversConnected = Math.round(message.serversConnected);
     }
-    if (message.serversAccepted !== 0) {
+    if (message.serversAccepted !== undefined) {
       obj.serversAccepted = Math.round(message.serversAccepted);
     }
-    if (message.tasksOpen !== 0) {
+    if (message.tasksOpen !== undefined) {
       obj.tasksOpen = Math.round(message.tasksOpen);
     }
-    if (message.rssBytes !== 0n) {
+    if (message.rssBytes !== undefined) {
       obj.rssBytes = message.rssBytes.toString();
     }
-    if (message.meshState !== "") {
+    if (message.meshState !== undefined) {
       obj.meshState = message.meshState;
     }
     if (message.addresses?.length) {

@@ -690,13 +690,13 @@ export const EnrolRequest: MessageFns<EnrolRequest> = {
 
   toJSON(message: EnrolRequest): unknown {
     const obj: any = {};
-    if (message.token !== "") {
+    if (message.token !== undefined) {
       obj.token = message.token;
     }
-    if (message.csrPem !== "") {
+    if (message.csrPem !== undefined) {
       obj.csrPem = message.csrPem;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
     if (message.facts !== undefined) {
@@ -851,16 +851,16 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
 
   toJSON(message: EnrolResponse): unknown {
     const obj: any = {};
-    if (message.serverId !== "") {
+    if (message.serverId !== undefined) {
       obj.serverId = message.serverId;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.certificatePem !== "") {
+    if (message.certificatePem !== undefined) {
       obj.certificatePem = message.certificatePem;
     }
-    if (message.caPem !== "") {
+    if (message.caPem !== undefined) {
       obj.caPem = message.caPem;
     }
     if (message.masters?.length) {
@@ -972,13 +972,13 @@ export const RecoverRequest: MessageFns<RecoverRequest> = {
 
   toJSON(message: RecoverRequest): unknown {
     const obj: any = {};
-    if (message.certificatePem !== "") {
+    if (message.certificatePem !== undefined) {
       obj.certificatePem = message.certificatePem;
     }
-    if (message.csrPem !== "") {
+    if (message.csrPem !== undefined) {
       obj.csrPem = message.csrPem;
     }
-    if (message.signature.length !== 0) {
+    if (message.signature !== undefined) {
       obj.signature = base64FromBytes(message.signature);
     }
     return obj;
@@ -1069,10 +1069,10 @@ export const RecoverResponse: MessageFns<RecoverResponse> = {
 
   toJSON(message: RecoverResponse): unknown {
     const obj: any = {};
-    if (message.certificatePem !== "") {
+    if (message.certificatePem !== undefined) {
       obj.certificatePem = message.certificatePem;
     }
-    if (message.caPem !== "") {
+    if (message.caPem !== undefined) {
       obj.caPem = message.caPem;
     }
     return obj;
@@ -1146,7 +1146,7 @@ export const RenewRequest: MessageFns<RenewRequest> = {
 
   toJSON(message: RenewRequest): unknown {
     const obj: any = {};
-    if (message.csrPem !== "") {
+    if (message.csrPem !== undefined) {
       obj.csrPem = message.csrPem;
     }
     return obj;
@@ -1235,10 +1235,10 @@ export const RenewResponse: MessageFns<RenewResponse> = {
 
   toJSON(message: RenewResponse): unknown {
     const obj: any = {};
-    if (message.certificatePem !== "") {
+    if (message.certificatePem !== undefined) {
       obj.certificatePem = message.certificatePem;
     }
-    if (message.caPem !== "") {
+    if (message.caPem !== undefined) {
       obj.caPem = message.caPem;
     }
     return obj;
@@ -1461,22 +1461,22 @@ export const HostFacts: MessageFns<HostFacts> = {
 
   toJSON(message: HostFacts): unknown {
     const obj: any = {};
-    if (message.hostname !== "") {
+    if (message.hostname !== undefined) {
       obj.hostname = message.hostname;
     }
-    if (message.os !== "") {
+    if (message.os !== undefined) {
       obj.os = message.os;
     }
-    if (message.kernel !== "") {
+    if (message.kernel !== undefined) {
       obj.kernel = message.kernel;
     }
-    if (message.arch !== "") {
+    if (message.arch !== undefined) {
       obj.arch = message.arch;
     }
-    if (message.cpus !== 0) {
+    if (message.cpus !== undefined) {
       obj.cpus = Math.round(message.cpus);
     }
-    if (message.memoryBytes !== 0n) {
+    if (message.memoryBytes !== undefined) {
       obj.memoryBytes = message.memoryBytes.toString();
     }
     if (message.disks?.length) {
@@ -1488,10 +1488,10 @@ export const HostFacts: MessageFns<HostFacts> = {
     if (message.sourceAddresses?.length) {
       obj.sourceAddresses = message.sourceAddresses;
     }
-    if (message.hostKind !== "") {
+    if (message.hostKind !== undefined) {
       obj.hostKind = message.hostKind;
     }
-    if (message.agentVersion !== "") {
+    if (message.agentVersion !== undefined) {
       obj.agentVersion = message.agentVersion;
     }
     return obj;
@@ -1634,19 +1634,19 @@ export const Disk: MessageFns<Disk> = {
 
   toJSON(message: Disk): unknown {
     const obj: any = {};
-    if (message.mount !== "") {
+    if (message.mount !== undefined) {
       obj.mount = message.mount;
     }
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
-    if (message.sizeBytes !== 0n) {
+    if (message.sizeBytes !== undefined) {
       obj.sizeBytes = message.sizeBytes.toString();
     }
-    if (message.freeBytes !== 0n) {
+    if (message.freeBytes !== undefined) {
       obj.freeBytes = message.freeBytes.toString();
     }
-    if (message.network !== false) {
+    if (message.network !== undefined) {
       obj.network = message.network;
     }
     return obj;
@@ -1858,16 +1858,16 @@ export const DetectedService: MessageFns<DetectedService> = {
 
   toJSON(message: DetectedService): unknown {
     const obj: any = {};
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
-    if (message.engine !== "") {
+    if (message.engine !== undefined) {
       obj.engine = message.engine;
     }
-    if (message.instance !== "") {
+    if (message.instance !== undefined) {
       obj.instance = message.instance;
     }
-    if (message.version !== "") {
+    if (message.version !== undefined) {
       obj.version = message.version;
     }
     if (message.ports?.length) {
@@ -1876,13 +1876,13 @@ export const DetectedService: MessageFns<DetectedService> = {
     if (message.configRoots?.length) {
       obj.configRoots = message.configRoots;
     }
-    if (message.running !== false) {
+    if (message.running !== undefined) {
       obj.running = message.running;
     }
-    if (message.manageable !== false) {
+    if (message.manageable !== undefined) {
       obj.manageable = message.manageable;
     }
-    if (message.socket !== "") {
+    if (message.socket !== undefined) {
       obj.socket = message.socket;
     }
     if (message.capabilities?.length) {
@@ -2208,10 +2208,10 @@ export const Hello: MessageFns<Hello> = {
 
   toJSON(message: Hello): unknown {
     const obj: any = {};
-    if (message.protocol !== 0) {
+    if (message.protocol !== undefined) {
       obj.protocol = Math.round(message.protocol);
     }
-    if (message.bootId !== "") {
+    if (message.bootId !== undefined) {
       obj.bootId = message.bootId;
     }
     if (message.inventory !== undefined) {
@@ -2220,7 +2220,7 @@ export const Hello: MessageFns<Hello> = {
     if (message.openActions?.length) {
       obj.openActions = message.openActions;
     }
-    if (message.meshKey !== "") {
+    if (message.meshKey !== undefined) {
       obj.meshKey = message.meshKey;
     }
     return obj;
@@ -2352,13 +2352,13 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     if (message.time !== undefined) {
       obj.time = message.time.toISOString();
     }
-    if (message.rssBytes !== 0n) {
+    if (message.rssBytes !== undefined) {
       obj.rssBytes = message.rssBytes.toString();
     }
-    if (message.cpuMillis !== 0n) {
+    if (message.cpuMillis !== undefined) {
       obj.cpuMillis = message.cpuMillis.toString();
     }
-    if (message.meshState !== "") {
+    if (message.meshState !== undefined) {
       obj.meshState = message.meshState;
     }
     return obj;
@@ -2543,7 +2543,7 @@ export const MeshRequest: MessageFns<MeshRequest> = {
 
   toJSON(message: MeshRequest): unknown {
     const obj: any = {};
-    if (message.meshKey !== "") {
+    if (message.meshKey !== undefined) {
       obj.meshKey = message.meshKey;
     }
     return obj;
@@ -2902,16 +2902,16 @@ export const Welcome: MessageFns<Welcome> = {
 
   toJSON(message: Welcome): unknown {
     const obj: any = {};
-    if (message.serverState !== "") {
+    if (message.serverState !== undefined) {
       obj.serverState = message.serverState;
     }
-    if (message.serverName !== "") {
+    if (message.serverName !== undefined) {
       obj.serverName = message.serverName;
     }
-    if (message.heartbeatSeconds !== 0) {
+    if (message.heartbeatSeconds !== undefined) {
       obj.heartbeatSeconds = Math.round(message.heartbeatSeconds);
     }
-    if (message.inventorySeconds !== 0) {
+    if (message.inventorySeconds !== undefined) {
       obj.inventorySeconds = Math.round(message.inventorySeconds);
     }
     if (message.masters?.length) {
@@ -3230,25 +3230,25 @@ export const Action: MessageFns<Action> = {
 
   toJSON(message: Action): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.attempt !== 0) {
+    if (message.attempt !== undefined) {
       obj.attempt = Math.round(message.attempt);
     }
-    if (message.generation !== 0n) {
+    if (message.generation !== undefined) {
       obj.generation = message.generation.toString();
     }
-    if (message.resource !== "") {
+    if (message.resource !== undefined) {
       obj.resource = message.resource;
     }
     if (message.expiresAt !== undefined) {
       obj.expiresAt = message.expiresAt.toISOString();
     }
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
-    if (message.step !== 0) {
+    if (message.step !== undefined) {
       obj.step = Math.round(message.step);
     }
     if (message.request?.$case === "apply") {
@@ -3478,7 +3478,7 @@ export const ApplyRequest: MessageFns<ApplyRequest> = {
     if (message.service !== undefined) {
       obj.service = ServiceRef.toJSON(message.service);
     }
-    if (message.preview !== false) {
+    if (message.preview !== undefined) {
       obj.preview = message.preview;
     }
     if (message.spec?.$case === "http") {
@@ -3671,10 +3671,10 @@ export const RemoveRequest: MessageFns<RemoveRequest> = {
     if (message.service !== undefined) {
       obj.service = ServiceRef.toJSON(message.service);
     }
-    if (message.siteId !== "") {
+    if (message.siteId !== undefined) {
       obj.siteId = message.siteId;
     }
-    if (message.preview !== false) {
+    if (message.preview !== undefined) {
       obj.preview = message.preview;
     }
     if (message.spec?.$case === "http") {
@@ -3797,7 +3797,7 @@ export const PrepareServiceRequest: MessageFns<PrepareServiceRequest> = {
     if (message.service !== undefined) {
       obj.service = ServiceRef.toJSON(message.service);
     }
-    if (message.preview !== false) {
+    if (message.preview !== undefined) {
       obj.preview = message.preview;
     }
     return obj;
@@ -4026,7 +4026,7 @@ export const PrepareSiteRequest: MessageFns<PrepareSiteRequest> = {
     if (message.site !== undefined) {
       obj.site = SiteSpec.toJSON(message.site);
     }
-    if (message.preview !== false) {
+    if (message.preview !== undefined) {
       obj.preview = message.preview;
     }
     return obj;
@@ -4111,7 +4111,7 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     if (message.site !== undefined) {
       obj.site = SiteSpec.toJSON(message.site);
     }
-    if (message.preview !== false) {
+    if (message.preview !== undefined) {
       obj.preview = message.preview;
     }
     return obj;
@@ -4263,7 +4263,7 @@ export const LoginLinkRequest: MessageFns<LoginLinkRequest> = {
     if (message.site !== undefined) {
       obj.site = SiteSpec.toJSON(message.site);
     }
-    if (message.account !== "") {
+    if (message.account !== undefined) {
       obj.account = message.account;
     }
     return obj;
@@ -4363,7 +4363,7 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     if (message.service !== undefined) {
       obj.service = ServiceRef.toJSON(message.service);
     }
-    if (message.path !== "") {
+    if (message.path !== undefined) {
       obj.path = message.path;
     }
     return obj;
@@ -4440,7 +4440,7 @@ export const CancelAction: MessageFns<CancelAction> = {
 
   toJSON(message: CancelAction): unknown {
     const obj: any = {};
-    if (message.actionId !== "") {
+    if (message.actionId !== undefined) {
       obj.actionId = message.actionId;
     }
     return obj;
@@ -4582,10 +4582,10 @@ export const ActionEvent: MessageFns<ActionEvent> = {
 
   toJSON(message: ActionEvent): unknown {
     const obj: any = {};
-    if (message.actionId !== "") {
+    if (message.actionId !== undefined) {
       obj.actionId = message.actionId;
     }
-    if (message.seq !== 0n) {
+    if (message.seq !== undefined) {
       obj.seq = message.seq.toString();
     }
     if (message.time !== undefined) {
@@ -4731,7 +4731,7 @@ export const ActionResult: MessageFns<ActionResult> = {
 
   toJSON(message: ActionResult): unknown {
     const obj: any = {};
-    if (message.actionId !== "") {
+    if (message.actionId !== undefined) {
       obj.actionId = message.actionId;
     }
     if (message.changes?.length) {
@@ -4962,16 +4962,16 @@ export const ActionError: MessageFns<ActionError> = {
 
   toJSON(message: ActionError): unknown {
     const obj: any = {};
-    if (message.code !== "") {
+    if (message.code !== undefined) {
       obj.code = message.code;
     }
-    if (message.message !== "") {
+    if (message.message !== undefined) {
       obj.message = message.message;
     }
-    if (message.retryable !== false) {
+    if (message.retryable !== undefined) {
       obj.retryable = message.retryable;
     }
-    if (message.untouched !== false) {
+    if (message.untouched !== undefined) {
       obj.untouched = message.untouched;
     }
     return obj;
@@ -5095,16 +5095,16 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
 
   toJSON(message: PlatformFacts): unknown {
     const obj: any = {};
-    if (message.app !== "") {
+    if (message.app !== undefined) {
       obj.app = message.app;
     }
-    if (message.version !== "") {
+    if (message.version !== undefined) {
       obj.version = message.version;
     }
-    if (message.docroot !== "") {
+    if (message.docroot !== undefined) {
       obj.docroot = message.docroot;
     }
-    if (message.phpMinimum !== "") {
+    if (message.phpMinimum !== undefined) {
       obj.phpMinimum = message.phpMinimum;
     }
     if (message.profiles?.length) {
@@ -5204,13 +5204,13 @@ export const Finding: MessageFns<Finding> = {
 
   toJSON(message: Finding): unknown {
     const obj: any = {};
-    if (message.subject !== "") {
+    if (message.subject !== undefined) {
       obj.subject = message.subject;
     }
-    if (message.level !== "") {
+    if (message.level !== undefined) {
       obj.level = message.level;
     }
-    if (message.text !== "") {
+    if (message.text !== undefined) {
       obj.text = message.text;
     }
     return obj;
@@ -5285,7 +5285,7 @@ export const ResultAck: MessageFns<ResultAck> = {
 
   toJSON(message: ResultAck): unknown {
     const obj: any = {};
-    if (message.actionId !== "") {
+    if (message.actionId !== undefined) {
       obj.actionId = message.actionId;
     }
     return obj;
@@ -5382,7 +5382,7 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
 
   toJSON(message: MeshCredentials): unknown {
     const obj: any = {};
-    if (message.jwt !== "") {
+    if (message.jwt !== undefined) {
       obj.jwt = message.jwt;
     }
     if (message.servers?.length) {
@@ -5509,7 +5509,7 @@ export const Goodbye: MessageFns<Goodbye> = {
 
   toJSON(message: Goodbye): unknown {
     const obj: any = {};
-    if (message.reason !== "") {
+    if (message.reason !== undefined) {
       obj.reason = message.reason;
     }
     return obj;

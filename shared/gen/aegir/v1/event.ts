@@ -240,10 +240,10 @@ export const Event: MessageFns<Event> = {
 
   toJSON(message: Event): unknown {
     const obj: any = {};
-    if (message.seq !== 0n) {
+    if (message.seq !== undefined) {
       obj.seq = message.seq.toString();
     }
-    if (message.taskId !== "") {
+    if (message.taskId !== undefined) {
       obj.taskId = message.taskId;
     }
     if (message.step !== undefined) {
@@ -368,10 +368,10 @@ export const LogLine: MessageFns<LogLine> = {
 
   toJSON(message: LogLine): unknown {
     const obj: any = {};
-    if (message.level !== "") {
+    if (message.level !== undefined) {
       obj.level = message.level;
     }
-    if (message.text !== "") {
+    if (message.text !== undefined) {
       obj.text = message.text;
     }
     return obj;
@@ -453,10 +453,10 @@ export const Progress: MessageFns<Progress> = {
 
   toJSON(message: Progress): unknown {
     const obj: any = {};
-    if (message.fraction !== 0) {
+    if (message.fraction !== undefined) {
       obj.fraction = floatToJson(message.fraction);
     }
-    if (message.label !== "") {
+    if (message.label !== undefined) {
       obj.label = message.label;
     }
     return obj;
@@ -566,13 +566,13 @@ export const Message: MessageFns<Message> = {
 
   toJSON(message: Message): unknown {
     const obj: any = {};
-    if (message.kind !== "") {
+    if (message.kind !== undefined) {
       obj.kind = message.kind;
     }
-    if (message.text !== "") {
+    if (message.text !== undefined) {
       obj.text = message.text;
     }
-    if (message.value !== "") {
+    if (message.value !== undefined) {
       obj.value = message.value;
     }
     if (message.expiresAt !== undefined) {
@@ -671,13 +671,13 @@ export const StateChange: MessageFns<StateChange> = {
 
   toJSON(message: StateChange): unknown {
     const obj: any = {};
-    if (message.from !== "") {
+    if (message.from !== undefined) {
       obj.from = message.from;
     }
-    if (message.to !== "") {
+    if (message.to !== undefined) {
       obj.to = message.to;
     }
-    if (message.reason !== "") {
+    if (message.reason !== undefined) {
       obj.reason = message.reason;
     }
     return obj;

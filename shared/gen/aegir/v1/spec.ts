@@ -88,6 +88,11 @@ export interface DbSpec {
    * servers. "localhost" allows the host's own socket.
    */
   from: string[];
+  /**
+   * The site has put content there: a database that is missing is lost, and is
+   * not made anew, for an empty one in its place would only hide that.
+   */
+  holdsContent: boolean;
 }
 
 /** DnsSpec is the set of records that one site needs in one zone. */
@@ -291,19 +296,19 @@ export const ServiceRef: MessageFns<ServiceRef> = {
 
   toJSON(message: ServiceRef): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.serverId !== "") {
+    if (message.serverId !== undefined) {
       obj.serverId = message.serverId;
     }
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
-    if (message.engine !== "") {
+    if (message.engine !== undefined) {
       obj.engine = message.engine;
     }
-    if (message.version !== "") {
+    if (message.version !== undefined) {
       obj.version = message.version;
     }
     return obj;
@@ -464,25 +469,25 @@ export const HttpSpec: MessageFns<HttpSpec> = {
 
   toJSON(message: HttpSpec): unknown {
     const obj: any = {};
-    if (message.siteId !== "") {
+    if (message.siteId !== undefined) {
       obj.siteId = message.siteId;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
     if (message.aliases?.length) {
       obj.aliases = message.aliases;
     }
-    if (message.app !== "") {
+    if (message.app !== undefined) {
       obj.app = message.app;
     }
     if (message.platform !== undefined) {
       obj.platform = PlatformSpec.toJSON(message.platform);
     }
-    if (message.url !== "") {
+    if (message.url !== undefined) {
       obj.url = message.url;
     }
-    if (message.state !== "") {
+    if (message.state !== undefined) {
       obj.state = message.state;
     }
     if (message.php !== undefined) {
@@ -633,19 +638,19 @@ export const PhpSpec: MessageFns<PhpSpec> = {
 
   toJSON(message: PhpSpec): unknown {
     const obj: any = {};
-    if (message.version !== "") {
+    if (message.version !== undefined) {
       obj.version = message.version;
     }
-    if (message.maxChildren !== 0) {
+    if (message.maxChildren !== undefined) {
       obj.maxChildren = Math.round(message.maxChildren);
     }
-    if (message.memoryLimitBytes !== 0n) {
+    if (message.memoryLimitBytes !== undefined) {
       obj.memoryLimitBytes = message.memoryLimitBytes.toString();
     }
-    if (message.maxBodyBytes !== 0n) {
+    if (message.maxBodyBytes !== undefined) {
       obj.maxBodyBytes = message.maxBodyBytes.toString();
     }
-    if (message.maxExecutionSeconds !== 0) {
+    if (message.maxExecutionSeconds !== undefined) {
       obj.maxExecutionSeconds = Math.round(message.maxExecutionSeconds);
     }
     return obj;
@@ -670,7 +675,7 @@ export const PhpSpec: MessageFns<PhpSpec> = {
 };
 
 function createBaseDbSpec(): DbSpec {
-  return { siteId: "", database: "", user: "", password: "", from: [] };
+  return { siteId: "", database: "", user: "", password: "", from: [], holdsContent: false };
 }
 
 export const DbSpec: MessageFns<DbSpec> = {
@@ -689,6 +694,9 @@ export const DbSpec: MessageFns<DbSpec> = {
     }
     for (const v of message.from) {
       writer.uint32(42).string(v!);
+    }
+    if (message.holdsContent !== false) {
+      writer.uint32(48).bool(message.holdsContent);
     }
     return writer;
   },
@@ -746,6 +754,14 @@ export const DbSpec: MessageFns<DbSpec> = {
             message.from.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.holdsContent = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -769,25 +785,33 @@ export const DbSpec: MessageFns<DbSpec> = {
       user: isSet(object.user) ? globalThis.String(object.user) : "",
       password: isSet(object.password) ? globalThis.String(object.password) : "",
       from: globalThis.Array.isArray(object?.from) ? object.from.map((e: any) => globalThis.String(e)) : [],
+      holdsContent: isSet(object.holdsContent)
+        ? globalThis.Boolean(object.holdsContent)
+        : isSet(object.holds_content)
+        ? globalThis.Boolean(object.holds_content)
+        : false,
     };
   },
 
   toJSON(message: DbSpec): unknown {
     const obj: any = {};
-    if (message.siteId !== "") {
+    if (message.siteId !== undefined) {
       obj.siteId = message.siteId;
     }
-    if (message.database !== "") {
+    if (message.database !== undefined) {
       obj.database = message.database;
     }
-    if (message.user !== "") {
+    if (message.user !== undefined) {
       obj.user = message.user;
     }
-    if (message.password !== "") {
+    if (message.password !== undefined) {
       obj.password = message.password;
     }
     if (message.from?.length) {
       obj.from = message.from;
+    }
+    if (message.holdsContent !== undefined) {
+      obj.holdsContent = message.holdsContent;
     }
     return obj;
   },
@@ -802,6 +826,7 @@ export const DbSpec: MessageFns<DbSpec> = {
     message.user = object.user ?? "";
     message.password = object.password ?? "";
     message.from = object.from?.map((e) => e) || [];
+    message.holdsContent = object.holdsContent ?? false;
     return message;
   },
 };
@@ -887,10 +912,10 @@ export const DnsSpec: MessageFns<DnsSpec> = {
 
   toJSON(message: DnsSpec): unknown {
     const obj: any = {};
-    if (message.siteId !== "") {
+    if (message.siteId !== undefined) {
       obj.siteId = message.siteId;
     }
-    if (message.zone !== "") {
+    if (message.zone !== undefined) {
       obj.zone = message.zone;
     }
     if (message.records?.length) {
@@ -1000,16 +1025,16 @@ export const DnsRecord: MessageFns<DnsRecord> = {
 
   toJSON(message: DnsRecord): unknown {
     const obj: any = {};
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
-    if (message.type !== "") {
+    if (message.type !== undefined) {
       obj.type = message.type;
     }
-    if (message.ttl !== 0) {
+    if (message.ttl !== undefined) {
       obj.ttl = Math.round(message.ttl);
     }
-    if (message.data !== "") {
+    if (message.data !== undefined) {
       obj.data = message.data;
     }
     return obj;
@@ -1100,10 +1125,10 @@ export const FileSpec: MessageFns<FileSpec> = {
 
   toJSON(message: FileSpec): unknown {
     const obj: any = {};
-    if (message.root !== "") {
+    if (message.root !== undefined) {
       obj.root = message.root;
     }
-    if (message.quotaBytes !== 0n) {
+    if (message.quotaBytes !== undefined) {
       obj.quotaBytes = message.quotaBytes.toString();
     }
     return obj;
@@ -1199,13 +1224,13 @@ export const PlatformSpec: MessageFns<PlatformSpec> = {
 
   toJSON(message: PlatformSpec): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.app !== "") {
+    if (message.app !== undefined) {
       obj.app = message.app;
     }
-    if (message.root !== "") {
+    if (message.root !== undefined) {
       obj.root = message.root;
     }
     return obj;
@@ -1348,25 +1373,25 @@ export const DbConnection: MessageFns<DbConnection> = {
 
   toJSON(message: DbConnection): unknown {
     const obj: any = {};
-    if (message.driver !== "") {
+    if (message.driver !== undefined) {
       obj.driver = message.driver;
     }
-    if (message.host !== "") {
+    if (message.host !== undefined) {
       obj.host = message.host;
     }
-    if (message.port !== 0) {
+    if (message.port !== undefined) {
       obj.port = Math.round(message.port);
     }
-    if (message.socket !== "") {
+    if (message.socket !== undefined) {
       obj.socket = message.socket;
     }
-    if (message.database !== "") {
+    if (message.database !== undefined) {
       obj.database = message.database;
     }
-    if (message.user !== "") {
+    if (message.user !== undefined) {
       obj.user = message.user;
     }
-    if (message.password !== "") {
+    if (message.password !== undefined) {
       obj.password = message.password;
     }
     return obj;
@@ -1594,16 +1619,16 @@ export const SiteSpec: MessageFns<SiteSpec> = {
 
   toJSON(message: SiteSpec): unknown {
     const obj: any = {};
-    if (message.id !== "") {
+    if (message.id !== undefined) {
       obj.id = message.id;
     }
-    if (message.name !== "") {
+    if (message.name !== undefined) {
       obj.name = message.name;
     }
     if (message.aliases?.length) {
       obj.aliases = message.aliases;
     }
-    if (message.url !== "") {
+    if (message.url !== undefined) {
       obj.url = message.url;
     }
     if (message.platform !== undefined) {
@@ -1612,22 +1637,22 @@ export const SiteSpec: MessageFns<SiteSpec> = {
     if (message.db !== undefined) {
       obj.db = DbConnection.toJSON(message.db);
     }
-    if (message.title !== "") {
+    if (message.title !== undefined) {
       obj.title = message.title;
     }
-    if (message.locale !== "") {
+    if (message.locale !== undefined) {
       obj.locale = message.locale;
     }
-    if (message.profile !== "") {
+    if (message.profile !== undefined) {
       obj.profile = message.profile;
     }
-    if (message.adminName !== "") {
+    if (message.adminName !== undefined) {
       obj.adminName = message.adminName;
     }
-    if (message.adminMail !== "") {
+    if (message.adminMail !== undefined) {
       obj.adminMail = message.adminMail;
     }
-    if (message.salt !== "") {
+    if (message.salt !== undefined) {
       obj.salt = message.salt;
     }
     return obj;
