@@ -10,7 +10,11 @@ import type { Cli, GlobalOptions } from '../session.ts';
 const COLUMNS: readonly Column<Service>[] = [
   { title: 'service', value: (service) => service.name },
   { title: 'type', value: (service) => service.type || '-' },
-  { title: 'state', value: (service) => service.state },
+  {
+    title: 'state',
+    value: ({ state, detected }) =>
+      state === 'detected' && detected?.manageable !== true ? 'detected, no engine for it' : state,
+  },
   { title: 'version', value: (service) => service.detected?.version ?? '' },
   { title: 'runs', value: (service) => (service.detected?.running ? 'yes' : 'no') },
   { title: 'ports', value: (service) => service.detected?.ports.join(', ') ?? '' },
