@@ -2,7 +2,10 @@
 
 /** Names of fields that are secret wherever they stand in a request (spec.proto says "Secret"). */
 const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'salt']);
+/** Those whose every value is secret. */
+const SECRET_MAPS: ReadonlySet<string> = new Set(['secrets']);
 const MASK = '[secret]';
+const MIN_LINE = 16; // of a secret of several lines
 const MIN_LENGTH = 4; // anything shorter would mask parts of ordinary words
 
 export interface Redactor {
@@ -45,9 +48,16 @@ function collect(value: unknown, add: (secret: string) => void): void {
   } else if (value !== null && typeof value === 'object' && !(value instanceof Date)) {
     for (const [key, item] of Object.entries(value)) {
       if (SECRET_FIELDS.has(key) && typeof item === 'string') add(item);
+      else if (SECRET_MAPS.has(key)) for (const secret of textsIn(item)) add(secret);
       else collect(item, add);
     }
   }
+}
+
+/** The texts in a map, and the lines of those of several: a private key is printed line by line. */
+function textsIn(map: unknown): readonly string[] {
+  const texts = Object.values(map ?? {}).filter((item) => typeof item === 'string');
+  return texts.flatMap((text) => [text, ...text.split(/\r?\n/).filter((line) => line.length >= MIN_LINE)]);
 }
 
 /** One line of at most max characters, without control characters. */

@@ -13,6 +13,7 @@ import type {
   PlatformSpec,
   ServiceRef,
   SiteSpec,
+  ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
 import { type IdPrefix, isId } from '../shared/id.ts';
 import { absolutePath, freeText, hostName, mailAddress } from '../shared/name.ts';
@@ -26,6 +27,10 @@ const MAX_NAMES = 200;
 const MAX_ADDRESSES = 1_000;
 const MAX_RECORDS = 1_000;
 const RECORD_TYPES = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'CAA', 'NS', 'SRV'];
+const MAX_SETTINGS = 50;
+const MAX_SETTING = 4096;
+const MAX_SECRET = 16_384;
+const MAX_NAMESERVERS = 13;
 const RECORD_NAME =
   /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
@@ -52,6 +57,19 @@ export function checkService(service: ServiceRef, serverId: string): void {
   if (!isServiceType(service.type)) refuse('service.type', 'is none of http, db, dns, file');
   match(service.engine, /^[a-z][a-z0-9-]{0,31}$/, 'service.engine', 'the name of an engine');
   match(service.version, /^[0-9A-Za-z.+~:-]{0,64}$/, 'service.version', 'up to 64 characters of a version');
+  if (service.instance.length > 300 || /\p{Cc}/u.test(service.instance)) refuse('service.instance', 'is too long');
+  checkMap(service.settings, 'service.settings', MAX_SETTING);
+  checkMap(service.secrets, 'service.secrets', MAX_SECRET);
+}
+
+/** Values are the engines' to judge; several lines only where a key may have them. */
+function checkMap(map: Readonly<Record<string, string>>, field: string, most: number): void {
+  const entries = Object.entries(map);
+  if (entries.length > MAX_SETTINGS) refuse(field, `has more than ${MAX_SETTINGS} entries`);
+  for (const [key, value] of entries) {
+    match(key, /^[a-z][a-z0-9-]{0,31}$/, field, 'keys of letters, digits and "-"');
+    if (value.length > most || /(?![\r\n])\p{Cc}/u.test(value)) refuse(`${field}.${key}`, 'is too long or not text');
+  }
 }
 
 function checkName(name: string, field: string): void {
@@ -127,11 +145,33 @@ function checkRecord(record: DnsRecord): void {
 }
 
 export function checkDnsSpec(spec: DnsSpec): DnsSpec {
-  checkId('site', spec.siteId, 'dns.site_id');
+  if (!isId('zone', spec.siteId)) checkId('site', spec.siteId, 'dns.site_id');
   if (spec.zone !== '') checkName(spec.zone, 'dns.zone');
   if (spec.records.length > MAX_RECORDS) refuse('dns.records', `has more than ${MAX_RECORDS} records`);
   for (const record of spec.records) checkRecord(record);
   return spec;
+}
+
+export function checkZoneSpec(zone: ZoneSpec): ZoneSpec {
+  checkId('zone', zone.zoneId, 'zone.zone_id');
+  checkName(zone.name, 'zone.name');
+  if (zone.nameservers.length === 0 || zone.nameservers.length > MAX_NAMESERVERS) {
+    refuse('zone.nameservers', `needs 1 to ${MAX_NAMESERVERS} host names`);
+  }
+  for (const nameserver of zone.nameservers) checkName(nameserver, 'zone.nameservers');
+  mailAddress(zone.contact, 'zone.contact');
+  for (const [field, ttl] of [
+    ['zone.ttl', zone.ttl],
+    ['zone.negative_ttl', zone.negativeTtl],
+  ] as const) {
+    if (ttl < 1 || ttl > 2_147_483_647) refuse(field, 'is not between 1 and 2147483647');
+  }
+  return zone;
+}
+
+export function checkZoneName(name: string, field: string): string {
+  checkName(name, field);
+  return name;
 }
 
 export function checkFileSpec(spec: FileSpec): FileSpec {

@@ -1,7 +1,7 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
-import type { DbSpec, DnsSpec, FileSpec, PlatformSpec, ServiceRef } from '../shared/gen/aegir/v1/spec.ts';
+import type { DbSpec, DnsSpec, FileSpec, PlatformSpec, ServiceRef, ZoneSpec } from '../shared/gen/aegir/v1/spec.ts';
 import {
   checkAccount,
   checkDbSpec,
@@ -12,6 +12,8 @@ import {
   checkPlatform,
   checkService,
   checkSite,
+  checkZoneName,
+  checkZoneSpec,
   present,
   refuse,
   type ValidHttpSpec,
@@ -33,6 +35,8 @@ export interface RequestOf {
     readonly preview: boolean;
     readonly spec: ValidSpec | undefined;
   };
+  applyZone: { readonly service: ServiceRef; readonly preview: boolean; readonly zone: ZoneSpec };
+  removeZone: { readonly service: ServiceRef; readonly preview: boolean; readonly name: string };
   prepareService: { readonly service: ServiceRef; readonly preview: boolean };
   diagnose: { readonly masterTime: Date | undefined };
   verifyPlatform: { readonly platform: PlatformSpec };
@@ -87,6 +91,8 @@ export function onlyReads(request: ValidRequest): boolean {
   switch (request.kind) {
     case 'apply':
     case 'remove':
+    case 'applyZone':
+    case 'removeZone':
     case 'prepareService':
     case 'prepareSite':
     case 'removeSite':
@@ -117,6 +123,16 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
         refuse('spec.site_id', 'is another site than site_id');
       }
       return { kind: 'remove', value: { service, siteId, preview, spec } };
+    }
+    case 'applyZone': {
+      const service = validService(request.value.service, serverId);
+      const zone = checkZoneSpec(present(request.value.zone, 'zone'));
+      return { kind: 'applyZone', value: { service, preview: request.value.preview, zone } };
+    }
+    case 'removeZone': {
+      const service = validService(request.value.service, serverId);
+      const name = checkZoneName(request.value.name, 'name');
+      return { kind: 'removeZone', value: { service, preview: request.value.preview, name } };
     }
     case 'prepareService': {
       const service = validService(request.value.service, serverId);

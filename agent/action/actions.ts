@@ -11,6 +11,7 @@ import { createProbeSite } from './probe-site.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
+import { createApplyZone, createRemoveZone } from './zone.ts';
 
 export type ActionHandlers = { readonly [K in ActionKind]: ActionHandler<K> };
 
@@ -22,6 +23,8 @@ export function createActions(): ActionHandlers {
     diagnose: createDiagnose(),
     verifyPlatform: createVerifyPlatform(),
     prepareSite: createPrepareSite(),
+    applyZone: createApplyZone(),
+    removeZone: createRemoveZone(),
     removeSite: createRemoveSite(),
     installSite: createInstallSite(),
     loginLink: createLoginLink(),

@@ -9,7 +9,7 @@
 import type { Failpoint } from '../../shared/failpoint.ts';
 import type { DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
-import type { DbSpec, DnsSpec, FileSpec, HttpSpec, ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import type { DbSpec, DnsSpec, FileSpec, HttpSpec, ServiceRef, ZoneSpec } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { WebRules } from '../app/app.ts';
 import type { Host } from '../host/host.ts';
@@ -50,7 +50,7 @@ export interface Observed {
 }
 
 /** What an engine can do beyond the contract; each names an optional interface or a property of specs it honours. */
-export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'network';
+export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'network' | 'zones' | 'dnssec';
 
 export interface Engine<T extends ServiceType = ServiceType> {
   readonly type: T;
@@ -79,6 +79,18 @@ export interface Preparing {
 /** Capability "check": findings about the daemon for server verify. */
 export interface Checking {
   check(service: ServiceRef, ctx: ActionContext): Promise<readonly Finding[]>;
+}
+
+/** Capability "zones": the engine's daemon carries zones, and the engine makes and removes them. */
+export interface Zoned {
+  /** The zone with its SOA and NS, signed or not; its other records stay as they are. */
+  planZone(service: ServiceRef, zone: ZoneSpec, ctx: ActionContext): Promise<readonly Change[]>;
+  /** The zone with everything in it; empty when it is not there. */
+  removeZone(service: ServiceRef, name: string, ctx: ActionContext): Promise<readonly Change[]>;
+}
+
+export function hasZones(engine: Engine): engine is Engine<'dns'> & Zoned {
+  return engine.capabilities.has('zones');
 }
 
 export function canPrepare(engine: Engine): engine is Engine & Preparing {

@@ -28,7 +28,16 @@ export interface SiteParts {
 }
 
 export function serviceRef(service: ServiceRecord): ServiceRef {
-  return { id: service.id, serverId: service.serverId, type: service.type, engine: service.engine, version: '' };
+  return {
+    id: service.id,
+    serverId: service.serverId,
+    type: service.type,
+    engine: service.engine,
+    version: '',
+    instance: service.instance,
+    settings: {},
+    secrets: {},
+  };
 }
 
 export function platformSpec(platform: PlatformRecord): PlatformSpec {

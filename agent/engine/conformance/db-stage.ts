@@ -114,6 +114,9 @@ export async function openDbStage(subject: DbSubject): Promise<DbStage> {
     type: 'db',
     engine: subject.name,
     version: '',
+    instance: '',
+    settings: {},
+    secrets: {},
   };
   const ctx: ActionContext = {
     ...contextOf(host),

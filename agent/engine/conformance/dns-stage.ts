@@ -65,6 +65,9 @@ export async function openDnsStage(subject: DnsSubject): Promise<DnsStage> {
     type: 'dns',
     engine: subject.name,
     version: '',
+    instance: '',
+    settings: {},
+    secrets: {},
   };
   const todos: string[] = [];
   const ctx: ActionContext = {

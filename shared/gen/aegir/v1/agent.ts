@@ -22,7 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { LogLine, Message, Progress } from "./event.ts";
-import { DbSpec, DnsSpec, FileSpec, HttpSpec, PlatformSpec, ServiceRef, SiteSpec } from "./spec.ts";
+import { DbSpec, DnsSpec, FileSpec, HttpSpec, PlatformSpec, ServiceRef, SiteSpec, ZoneSpec } from "./spec.ts";
 
 export const protobufPackage = "aegir.v1";
 
@@ -343,6 +343,12 @@ export interface Action {
     | //
     /** Ask the site for a page, on its own server. */
     { $case: "probeSite"; value: ProbeSiteRequest }
+    | //
+    /** Bring a zone of a dns service to a spec. */
+    { $case: "applyZone"; value: ApplyZoneRequest }
+    | //
+    /** Take a zone with all its records off a dns service. */
+    { $case: "removeZone"; value: RemoveZoneRequest }
     | undefined;
 }
 
@@ -369,6 +375,30 @@ export interface ApplyRequest {
     /** For type file. */
     { $case: "file"; value: FileSpec }
     | undefined;
+}
+
+/** ApplyZoneRequest brings one zone to a spec, and its records stay as they are. */
+export interface ApplyZoneRequest {
+  /** Which service; its engine has the capability zones. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** True only says what would change. */
+  preview: boolean;
+  /** What it shall be. */
+  zone?: ZoneSpec | undefined;
+}
+
+/** RemoveZoneRequest takes a zone off with everything in it. */
+export interface RemoveZoneRequest {
+  /** Which service; its engine has the capability zones. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** True only says what would change. */
+  preview: boolean;
+  /** Zone apex, an A-label without trailing dot. */
+  name: string;
 }
 
 /** RemoveRequest takes one site's part off a service. */
@@ -3008,6 +3038,12 @@ export const Action: MessageFns<Action> = {
       case "probeSite":
         ProbeSiteRequest.encode(message.request.value, writer.uint32(154).fork()).join();
         break;
+      case "applyZone":
+        ApplyZoneRequest.encode(message.request.value, writer.uint32(162).fork()).join();
+        break;
+      case "removeZone":
+        RemoveZoneRequest.encode(message.request.value, writer.uint32(170).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3161,6 +3197,22 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "probeSite", value: ProbeSiteRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.request = { $case: "applyZone", value: ApplyZoneRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.request = { $case: "removeZone", value: RemoveZoneRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3224,6 +3276,14 @@ export const Action: MessageFns<Action> = {
         ? { $case: "probeSite", value: ProbeSiteRequest.fromJSON(object.probeSite) }
         : isSet(object.probe_site)
         ? { $case: "probeSite", value: ProbeSiteRequest.fromJSON(object.probe_site) }
+        : isSet(object.applyZone)
+        ? { $case: "applyZone", value: ApplyZoneRequest.fromJSON(object.applyZone) }
+        : isSet(object.apply_zone)
+        ? { $case: "applyZone", value: ApplyZoneRequest.fromJSON(object.apply_zone) }
+        : isSet(object.removeZone)
+        ? { $case: "removeZone", value: RemoveZoneRequest.fromJSON(object.removeZone) }
+        : isSet(object.remove_zone)
+        ? { $case: "removeZone", value: RemoveZoneRequest.fromJSON(object.remove_zone) }
         : undefined,
     };
   },
@@ -3271,6 +3331,10 @@ export const Action: MessageFns<Action> = {
       obj.loginLink = LoginLinkRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "probeSite") {
       obj.probeSite = ProbeSiteRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "applyZone") {
+      obj.applyZone = ApplyZoneRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "removeZone") {
+      obj.removeZone = RemoveZoneRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -3347,6 +3411,18 @@ export const Action: MessageFns<Action> = {
       case "probeSite": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "probeSite", value: ProbeSiteRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "applyZone": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "applyZone", value: ApplyZoneRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "removeZone": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "removeZone", value: RemoveZoneRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -3528,6 +3604,212 @@ export const ApplyRequest: MessageFns<ApplyRequest> = {
         break;
       }
     }
+    return message;
+  },
+};
+
+function createBaseApplyZoneRequest(): ApplyZoneRequest {
+  return { service: undefined, preview: false, zone: undefined };
+}
+
+export const ApplyZoneRequest: MessageFns<ApplyZoneRequest> = {
+  encode(message: ApplyZoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.preview !== false) {
+      writer.uint32(16).bool(message.preview);
+    }
+    if (message.zone !== undefined) {
+      ZoneSpec.encode(message.zone, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyZoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyZoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.preview = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.zone = ZoneSpec.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApplyZoneRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      preview: isSet(object.preview) ? globalThis.Boolean(object.preview) : false,
+      zone: isSet(object.zone) ? ZoneSpec.fromJSON(object.zone) : undefined,
+    };
+  },
+
+  toJSON(message: ApplyZoneRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.preview !== undefined) {
+      obj.preview = message.preview;
+    }
+    if (message.zone !== undefined) {
+      obj.zone = ZoneSpec.toJSON(message.zone);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApplyZoneRequest>, I>>(base?: I): ApplyZoneRequest {
+    return ApplyZoneRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApplyZoneRequest>, I>>(object: I): ApplyZoneRequest {
+    const message = createBaseApplyZoneRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.preview = object.preview ?? false;
+    message.zone = (object.zone !== undefined && object.zone !== null) ? ZoneSpec.fromPartial(object.zone) : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveZoneRequest(): RemoveZoneRequest {
+  return { service: undefined, preview: false, name: "" };
+}
+
+export const RemoveZoneRequest: MessageFns<RemoveZoneRequest> = {
+  encode(message: RemoveZoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.preview !== false) {
+      writer.uint32(16).bool(message.preview);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveZoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveZoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.preview = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveZoneRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      preview: isSet(object.preview) ? globalThis.Boolean(object.preview) : false,
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+    };
+  },
+
+  toJSON(message: RemoveZoneRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.preview !== undefined) {
+      obj.preview = message.preview;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveZoneRequest>, I>>(base?: I): RemoveZoneRequest {
+    return RemoveZoneRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveZoneRequest>, I>>(object: I): RemoveZoneRequest {
+    const message = createBaseRemoveZoneRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.preview = object.preview ?? false;
+    message.name = object.name ?? "";
     return message;
   },
 };

@@ -32,6 +32,28 @@ export interface ServiceRef {
    * behind an http service; empty means the engine's default.
    */
   version: string;
+  /** Which of several of that engine on the server, as detected or declared. */
+  instance: string;
+  /**
+   * What a person declared for the engine, for example the server that an
+   * rfc2136 service updates. Each engine names the keys that it knows.
+   */
+  settings: { [key: string]: string };
+  /**
+   * Secret values that a person declared for the engine, for example a TSIG
+   * key. Secret: never logged, never in plans or events.
+   */
+  secrets: { [key: string]: string };
+}
+
+export interface ServiceRef_SettingsEntry {
+  key: string;
+  value: string;
+}
+
+export interface ServiceRef_SecretsEntry {
+  key: string;
+  value: string;
 }
 
 /** HttpSpec is one site published on one http service. */
@@ -95,9 +117,36 @@ export interface DbSpec {
   holdsContent: boolean;
 }
 
-/** DnsSpec is the set of records that one site needs in one zone. */
+/** ZoneSpec is one zone of a dns service whose engine has the capability zones. */
+export interface ZoneSpec {
+  /** Zone id, "zone-…". */
+  zoneId: string;
+  /** Zone apex, an A-label without trailing dot. */
+  name: string;
+  /** Host names of the name servers at the apex (NS), the primary first. */
+  nameservers: string[];
+  /** Mail address of who is responsible (SOA RNAME, RFC 1035 section 3.3.13). */
+  contact: string;
+  /** TTL in seconds of the SOA and NS records. */
+  ttl: number;
+  /**
+   * How long resolvers keep that a name is not there: SOA MINIMUM in seconds
+   * (RFC 2308 section 4).
+   */
+  negativeTtl: number;
+  /** The zone is signed by the engine (capability dnssec). */
+  dnssec: boolean;
+}
+
+/**
+ * DnsSpec is the set of records that one owner has in one zone: those of its
+ * names and types are these and no others.
+ */
 export interface DnsSpec {
-  /** Site id, "site-…"; owner of the records. */
+  /**
+   * Owner of the records: site id, "site-…"; or zone id, "zone-…", for those
+   * that people declared for the zone itself.
+   */
   siteId: string;
   /**
    * Zone apex, an A-label without trailing dot; empty when not known (null
@@ -192,7 +241,7 @@ export interface SiteSpec {
 }
 
 function createBaseServiceRef(): ServiceRef {
-  return { id: "", serverId: "", type: "", engine: "", version: "" };
+  return { id: "", serverId: "", type: "", engine: "", version: "", instance: "", settings: {}, secrets: {} };
 }
 
 export const ServiceRef: MessageFns<ServiceRef> = {
@@ -212,6 +261,15 @@ export const ServiceRef: MessageFns<ServiceRef> = {
     if (message.version !== "") {
       writer.uint32(42).string(message.version);
     }
+    if (message.instance !== "") {
+      writer.uint32(50).string(message.instance);
+    }
+    globalThis.Object.entries(message.settings).forEach(([key, value]: [string, string]) => {
+      ServiceRef_SettingsEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    globalThis.Object.entries(message.secrets).forEach(([key, value]: [string, string]) => {
+      ServiceRef_SecretsEntry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
+    });
     return writer;
   },
 
@@ -268,6 +326,36 @@ export const ServiceRef: MessageFns<ServiceRef> = {
             message.version = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = ServiceRef_SettingsEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.settings[entry7.key] = entry7.value;
+            }
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            const entry8 = ServiceRef_SecretsEntry.decode(reader, reader.uint32());
+            if (entry8.value !== undefined) {
+              message.secrets[entry8.key] = entry8.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -291,6 +379,35 @@ export const ServiceRef: MessageFns<ServiceRef> = {
       type: isSet(object.type) ? globalThis.String(object.type) : "",
       engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      settings: isObject(object.settings)
+        ? (globalThis.Object.entries(object.settings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      secrets: isObject(object.secrets)
+        ? (globalThis.Object.entries(object.secrets) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -311,6 +428,27 @@ export const ServiceRef: MessageFns<ServiceRef> = {
     if (message.version !== undefined) {
       obj.version = message.version;
     }
+    if (message.instance !== undefined) {
+      obj.instance = message.instance;
+    }
+    if (message.settings) {
+      const entries = globalThis.Object.entries(message.settings) as [string, string][];
+      if (entries.length > 0) {
+        obj.settings = {};
+        entries.forEach(([k, v]) => {
+          obj.settings[k] = v;
+        });
+      }
+    }
+    if (message.secrets) {
+      const entries = globalThis.Object.entries(message.secrets) as [string, string][];
+      if (entries.length > 0) {
+        obj.secrets = {};
+        entries.forEach(([k, v]) => {
+          obj.secrets[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -324,6 +462,195 @@ export const ServiceRef: MessageFns<ServiceRef> = {
     message.type = object.type ?? "";
     message.engine = object.engine ?? "";
     message.version = object.version ?? "";
+    message.instance = object.instance ?? "";
+    message.settings = (globalThis.Object.entries(object.settings ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.secrets = (globalThis.Object.entries(object.secrets ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseServiceRef_SettingsEntry(): ServiceRef_SettingsEntry {
+  return { key: "", value: "" };
+}
+
+export const ServiceRef_SettingsEntry: MessageFns<ServiceRef_SettingsEntry> = {
+  encode(message: ServiceRef_SettingsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceRef_SettingsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceRef_SettingsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServiceRef_SettingsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: ServiceRef_SettingsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ServiceRef_SettingsEntry>, I>>(base?: I): ServiceRef_SettingsEntry {
+    return ServiceRef_SettingsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServiceRef_SettingsEntry>, I>>(object: I): ServiceRef_SettingsEntry {
+    const message = createBaseServiceRef_SettingsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseServiceRef_SecretsEntry(): ServiceRef_SecretsEntry {
+  return { key: "", value: "" };
+}
+
+export const ServiceRef_SecretsEntry: MessageFns<ServiceRef_SecretsEntry> = {
+  encode(message: ServiceRef_SecretsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceRef_SecretsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceRef_SecretsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServiceRef_SecretsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: ServiceRef_SecretsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ServiceRef_SecretsEntry>, I>>(base?: I): ServiceRef_SecretsEntry {
+    return ServiceRef_SecretsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServiceRef_SecretsEntry>, I>>(object: I): ServiceRef_SecretsEntry {
+    const message = createBaseServiceRef_SecretsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -827,6 +1154,181 @@ export const DbSpec: MessageFns<DbSpec> = {
     message.password = object.password ?? "";
     message.from = object.from?.map((e) => e) || [];
     message.holdsContent = object.holdsContent ?? false;
+    return message;
+  },
+};
+
+function createBaseZoneSpec(): ZoneSpec {
+  return { zoneId: "", name: "", nameservers: [], contact: "", ttl: 0, negativeTtl: 0, dnssec: false };
+}
+
+export const ZoneSpec: MessageFns<ZoneSpec> = {
+  encode(message: ZoneSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.zoneId !== "") {
+      writer.uint32(10).string(message.zoneId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.nameservers) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.contact !== "") {
+      writer.uint32(34).string(message.contact);
+    }
+    if (message.ttl !== 0) {
+      writer.uint32(40).uint32(message.ttl);
+    }
+    if (message.negativeTtl !== 0) {
+      writer.uint32(48).uint32(message.negativeTtl);
+    }
+    if (message.dnssec !== false) {
+      writer.uint32(56).bool(message.dnssec);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ZoneSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseZoneSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.zoneId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nameservers.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.contact = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ttl = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.negativeTtl = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.dnssec = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ZoneSpec {
+    return {
+      zoneId: isSet(object.zoneId)
+        ? globalThis.String(object.zoneId)
+        : isSet(object.zone_id)
+        ? globalThis.String(object.zone_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      nameservers: globalThis.Array.isArray(object?.nameservers)
+        ? object.nameservers.map((e: any) => globalThis.String(e))
+        : [],
+      contact: isSet(object.contact) ? globalThis.String(object.contact) : "",
+      ttl: isSet(object.ttl) ? globalThis.Number(object.ttl) : 0,
+      negativeTtl: isSet(object.negativeTtl)
+        ? globalThis.Number(object.negativeTtl)
+        : isSet(object.negative_ttl)
+        ? globalThis.Number(object.negative_ttl)
+        : 0,
+      dnssec: isSet(object.dnssec) ? globalThis.Boolean(object.dnssec) : false,
+    };
+  },
+
+  toJSON(message: ZoneSpec): unknown {
+    const obj: any = {};
+    if (message.zoneId !== undefined) {
+      obj.zoneId = message.zoneId;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.nameservers?.length) {
+      obj.nameservers = message.nameservers;
+    }
+    if (message.contact !== undefined) {
+      obj.contact = message.contact;
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Math.round(message.ttl);
+    }
+    if (message.negativeTtl !== undefined) {
+      obj.negativeTtl = Math.round(message.negativeTtl);
+    }
+    if (message.dnssec !== undefined) {
+      obj.dnssec = message.dnssec;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ZoneSpec>, I>>(base?: I): ZoneSpec {
+    return ZoneSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ZoneSpec>, I>>(object: I): ZoneSpec {
+    const message = createBaseZoneSpec();
+    message.zoneId = object.zoneId ?? "";
+    message.name = object.name ?? "";
+    message.nameservers = object.nameservers?.map((e) => e) || [];
+    message.contact = object.contact ?? "";
+    message.ttl = object.ttl ?? 0;
+    message.negativeTtl = object.negativeTtl ?? 0;
+    message.dnssec = object.dnssec ?? false;
     return message;
   },
 };
@@ -1693,6 +2195,10 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
