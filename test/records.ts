@@ -67,7 +67,20 @@ export function service(
     socket: '',
     capabilities: [],
   };
-  return { id, serverId, type, engine, instance: '', state: 'enabled', stateBefore: 'enabled', detected, ...patch };
+  return {
+    id,
+    serverId,
+    type,
+    engine,
+    instance: '',
+    state: 'enabled',
+    stateBefore: 'enabled',
+    detected,
+    origin: 'detected',
+    settings: {},
+    secrets: {},
+    ...patch,
+  };
 }
 
 export const platform: PlatformRecord = {
@@ -110,6 +123,8 @@ export const snapshot: GraphSnapshot = {
   platforms: [platform],
   sites: [site],
   clients: [],
+  zones: [],
+  records: [],
 };
 
 export const graphOf = (patch: Partial<GraphSnapshot> = {}) => createGraph({ ...snapshot, ...patch });

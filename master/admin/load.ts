@@ -9,5 +9,7 @@ export async function loadGraph(tx: Tx): Promise<Graph> {
   const platforms = await tx.platforms.find();
   const sites = await tx.sites.find();
   const clients = await tx.clients.find();
-  return createGraph({ servers, services, platforms, sites, clients });
+  const zones = await tx.zones.find();
+  const records = await tx.records.find();
+  return createGraph({ servers, services, platforms, sites, clients, zones, records });
 }

@@ -2,7 +2,15 @@
 // Pure: made from a snapshot of records, answers look-ups by id or name.
 import { AegirError } from '../../shared/error.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
-import type { ClientRecord, PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
+import type {
+  ClientRecord,
+  DnsRecordRecord,
+  PlatformRecord,
+  ServerRecord,
+  ServiceRecord,
+  SiteRecord,
+  ZoneRecord,
+} from '../store/model.ts';
 
 export interface GraphSnapshot {
   readonly servers: readonly ServerRecord[];
@@ -10,6 +18,9 @@ export interface GraphSnapshot {
   readonly platforms: readonly PlatformRecord[];
   readonly sites: readonly SiteRecord[];
   readonly clients: readonly ClientRecord[];
+  readonly zones: readonly ZoneRecord[];
+  /** Those that people declared. */
+  readonly records: readonly DnsRecordRecord[];
 }
 
 /** Look-ups take an id or a name and throw not_found, naming what there is. */
@@ -19,6 +30,11 @@ export interface Graph extends GraphSnapshot {
   platform(ref: string): PlatformRecord;
   site(ref: string): SiteRecord;
   client(ref: string): ClientRecord;
+  zone(ref: string): ZoneRecord;
+  /** The zone that a host name is in: the longest whose apex it ends with; undefined for a name in none of ours. */
+  zoneOf(name: string): ZoneRecord | undefined;
+  recordsOf(zoneId: string): readonly DnsRecordRecord[];
+  zonesOnService(serviceId: string): readonly ZoneRecord[];
   /** SERVER/ENGINE[:INSTANCE], as people name a service. */
   serviceName(service: ServiceRecord): string;
   servicesOf(serverId: string): readonly ServiceRecord[];
@@ -53,13 +69,15 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
   );
   const platformKeys = byKey(snapshot.platforms, (platform) => [platform.name]);
   const siteKeys = byKey(snapshot.sites, (site) => [site.name, ...site.aliases]);
+  const zoneKeys = byKey(snapshot.zones, (zone) => [zone.name]);
   const clientKeys = byKey(snapshot.clients, (client) => [client.name]);
 
   const find = <R>(kind: string, keys: ReadonlyMap<string, R>, ref: string, names: readonly string[]): R => {
     const found = keys.get(ref);
     if (found !== undefined) return found;
     const known = names.slice(0, NAMES_IN_ERROR).join(', ') + (names.length > NAMES_IN_ERROR ? ', …' : '');
-    const hint = names.length === 0 ? `there is no ${kind} yet` : `there is: ${known}`;
+    const hint =
+      names.length === 0 ? `there is no ${kind} yet` : `${names.length === 1 ? 'there is' : 'there are'} ${known}`;
     throw new AegirError('not_found', `cannot find ${kind} ${JSON.stringify(ref)}: ${hint}`);
   };
 
@@ -96,6 +114,22 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
         ref,
         snapshot.clients.map((client) => client.name),
       ),
+    zone: (ref) =>
+      find(
+        'zone',
+        zoneKeys,
+        ref,
+        snapshot.zones.map((zone) => zone.name),
+      ),
+    zoneOf: (name) => {
+      for (let apex = name; apex.includes('.'); apex = apex.slice(apex.indexOf('.') + 1)) {
+        const zone = zoneKeys.get(apex);
+        if (zone !== undefined) return zone;
+      }
+      return undefined;
+    },
+    recordsOf: (zoneId) => snapshot.records.filter((record) => record.zoneId === zoneId),
+    zonesOnService: (id) => snapshot.zones.filter((zone) => zone.serviceId === id),
     serviceName,
     servicesOf: (serverId) => snapshot.services.filter((service) => service.serverId === serverId),
     enabled: (type) =>

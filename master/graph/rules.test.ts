@@ -67,7 +67,7 @@ test('a service in use cannot be disabled', () => {
 });
 
 test('look-ups name what there is', () => {
-  expect(() => graphOf().server('web9')).toThrow('there is: web1, db1');
+  expect(() => graphOf().server('web9')).toThrow('there are web1, db1');
   expect(graphOf().service('web1/nginx').id).toBe(ids.nginx);
   expect(graphOf().site('www.example.org').id).toBe(ids.site);
 });

@@ -28,6 +28,11 @@ export function graphView(graph: Graph): GraphMessage {
       if (typeof serviceId === 'string') edges.push({ from: site.id, to: serviceId, kind: 'binds' });
     }
   }
+  for (const zone of graph.zones) {
+    const detail = `${graph.recordsOf(zone.id).length} records${zone.dnssec ? ', signed' : ''}`;
+    nodes.push({ id: zone.id, kind: 'zone', name: zone.name, state: zone.state, detail });
+    edges.push({ from: zone.id, to: zone.serviceId, kind: 'lies-on' });
+  }
   for (const client of graph.clients) {
     nodes.push({ id: client.id, kind: 'client', name: client.name, state: '', detail: client.mail });
     for (const site of graph.sitesOfClient(client.id)) edges.push({ from: client.id, to: site.id, kind: 'owns' });

@@ -20,6 +20,9 @@ function known(changes: Partial<ServiceRecord> = {}): ServiceRecord {
     state: 'detected',
     stateBefore: 'detected',
     detected: nginx(),
+    origin: 'detected',
+    settings: {},
+    secrets: {},
     ...changes,
   };
 }
@@ -44,6 +47,12 @@ test.each([
       ...NOTHING,
       insert: [known({ id: 'new-0', type: '', engine: 'git', detected: nginx({ type: '', engine: 'git' }) })],
     },
+  },
+  {
+    what: 'declared by a person, and seen by no agent',
+    before: [known({ state: 'enabled', origin: 'declared', engine: 'rfc2136' })],
+    seen: [],
+    after: NOTHING,
   },
   {
     what: 'of a type that nobody knows',

@@ -52,11 +52,14 @@ export function reconcile(
       state: 'detected',
       stateBefore: 'detected',
       detected: service,
+      origin: 'detected',
+      settings: {},
+      secrets: {},
     });
   });
 
   for (const service of known) {
-    if (found.has(service.id) || service.state === 'missing') continue;
+    if (found.has(service.id) || service.state === 'missing' || service.origin === 'declared') continue;
     update.push({ id: service.id, patch: { state: 'missing', stateBefore: service.state } });
   }
   const tooMany = known.length + insert.length - MAX_KEPT;

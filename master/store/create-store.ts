@@ -11,6 +11,7 @@ import { createSiteTable } from './site-table.ts';
 import { createStepTable } from './step-table.ts';
 import type { Store, Tx } from './store.ts';
 import { createTaskTable } from './task-table.ts';
+import { createDnsRecordTable, createZoneTable } from './zone-table.ts';
 
 function createTables(access: Access): Tx {
   return {
@@ -23,6 +24,8 @@ function createTables(access: Access): Tx {
     tokens: createTokenTable(access),
     secrets: createSecretTable(access),
     settings: createSettingTable(access),
+    zones: createZoneTable(access),
+    records: createDnsRecordTable(access),
     tasks: createTaskTable(access),
     steps: createStepTable(access),
     events: createEventTable(access),

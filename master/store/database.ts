@@ -14,6 +14,8 @@ export const RECORD_TABLES = [
   'tokens',
   'secrets',
   'settings',
+  'zones',
+  'records',
 ] as const;
 export type RecordTableName = (typeof RECORD_TABLES)[number];
 

@@ -39,6 +39,46 @@ export interface ServiceRecord {
   /** State to go back to when a missing service is found again. */
   readonly stateBefore: 'detected' | 'enabled' | 'disabled';
   readonly detected: DetectedService;
+  /** declared: a person said that it is there (an rfc2136 server elsewhere); no inventory makes it missing. */
+  readonly origin: 'detected' | 'declared';
+  /** What a person declared for the engine; the engine knows the keys. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Secret ids by key. */
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+export interface ZoneRecord {
+  readonly id: string;
+  /** Apex, A-labels. Unique. */
+  readonly name: string;
+  readonly serviceId: string;
+  readonly state: 'new' | 'active' | 'deleting';
+  /** NS at the apex, the primary first. */
+  readonly nameservers: readonly string[];
+  /** Mail address for the SOA. */
+  readonly contact: string;
+  /** Seconds, of what Aegir publishes there. */
+  readonly ttl: number;
+  /** Seconds, while a site moves, or always under the policy low. */
+  readonly lowTtl: number;
+  readonly ttlPolicy: 'normal' | 'low';
+  /** How long before a move the TTL is lowered. */
+  readonly leadSeconds: number;
+  readonly negativeTtl: number;
+  readonly dnssec: boolean;
+  readonly createdAt: number;
+}
+
+/** A record that a person declared in a zone; those of sites are computed. */
+export interface DnsRecordRecord {
+  readonly id: string;
+  readonly zoneId: string;
+  /** Fully qualified, A-labels, no trailing dot. Unique: zoneId, name, type, data. */
+  readonly name: string;
+  readonly type: string;
+  /** Seconds; null for the zone's. */
+  readonly ttl: number | null;
+  readonly data: string;
 }
 
 export interface PlatformRecord {

@@ -1,7 +1,7 @@
 // Services: what runs on servers, as their agents detected it.
 import { DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Access } from './access.ts';
-import { message, text } from './codec.ts';
+import { json, message, text } from './codec.ts';
 import type { ServiceRecord } from './model.ts';
 import { createRecordTable } from './record-table.ts';
 import type { Table } from './store.ts';
@@ -19,6 +19,9 @@ export function createServiceTable(access: Access): Table<ServiceRecord> {
       state: text(),
       stateBefore: text(),
       detected: message(DetectedService),
+      origin: text(),
+      settings: json(),
+      secrets: json(),
     },
     uniques: [
       {

@@ -4,6 +4,7 @@ import type {
   AuditRecord,
   CertificateRecord,
   ClientRecord,
+  DnsRecordRecord,
   EventRecord,
   PlatformRecord,
   SecretRecord,
@@ -14,6 +15,7 @@ import type {
   StepRecord,
   TaskRecord,
   TokenRecord,
+  ZoneRecord,
 } from './model.ts';
 
 export interface Table<R extends { readonly id: string }> {
@@ -105,6 +107,8 @@ export interface Tx {
   readonly tokens: Table<TokenRecord>;
   readonly secrets: Table<SecretRecord>;
   readonly settings: Table<SettingRecord>;
+  readonly zones: Table<ZoneRecord>;
+  readonly records: Table<DnsRecordRecord>;
   readonly tasks: TaskTable;
   readonly steps: StepTable;
   readonly events: EventTable;

@@ -29,6 +29,9 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
   services: round((store) => store.services, sample.service('svc-9', 'srv-1', { type: '', engine: 'git' }), {
     state: 'missing',
     detected: { ...sample.service('svc-9', 'srv-1').detected, ports: [], version: '' },
+    origin: 'declared',
+    settings: { server: sample.ODD },
+    secrets: { key: 'sec-1' },
   }),
   platforms: round((store) => store.platforms, sample.platform('plat-9', 'svc-1'), { facts, app: 'drupal' }),
   sites: round((store) => store.sites, sample.site('site-9', 'plat-1', { aliases: ['b.example', 'a.example'] }), {
@@ -38,6 +41,10 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
   }),
   clients: round((store) => store.clients, sample.client, { mail: sample.ODD }),
   tokens: round((store) => store.tokens, sample.token('tok-9'), { usesLeft: 0, autoAccept: false, expiresAt: 7 }),
+  zones: round((store) => store.zones, sample.zone('zone-9', 'svc-1'), {
+    ...{ state: 'active', nameservers: [], dnssec: false, ttlPolicy: 'low', contact: sample.ODD },
+  }),
+  records: round((store) => store.records, sample.dnsRecord('rec-9', 'zone-1'), { ttl: 0, data: '' }),
   secrets: round((store) => store.secrets, sample.secret, { sealed: '' }),
   settings: round((store) => store.settings, sample.setting, { value: sample.ODD }),
 };

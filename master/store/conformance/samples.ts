@@ -2,6 +2,7 @@
 import type {
   CertificateRecord,
   ClientRecord,
+  DnsRecordRecord,
   PlatformRecord,
   SecretRecord,
   ServerRecord,
@@ -9,6 +10,7 @@ import type {
   SettingRecord,
   SiteRecord,
   TokenRecord,
+  ZoneRecord,
 } from '../model.ts';
 import type { NewTask, Store, Tx } from '../store.ts';
 
@@ -63,6 +65,9 @@ export function service(id: string, serverId: string, changes: Partial<ServiceRe
       socket: '',
       capabilities: [],
     },
+    origin: 'detected',
+    settings: {},
+    secrets: {},
     ...changes,
   };
 }
@@ -113,14 +118,28 @@ export function token(id: string, changes: Partial<TokenRecord> = {}): TokenReco
 
 export const certificate: CertificateRecord = { id: '0f', serverId: 'srv-1', notAfter: BIG, revokedAt: null };
 export const client: ClientRecord = { id: 'cli-1', name: ODD, mail: '' };
+export function zone(id: string, serviceId: string, changes: Partial<ZoneRecord> = {}): ZoneRecord {
+  return {
+    ...{ id, name: `${id}.example`, serviceId, state: 'new', nameservers: ['ns1.example', 'ns2.example'] },
+    ...{ contact: '', ttl: 0, lowTtl: 2_147_483_647, ttlPolicy: 'normal', leadSeconds: BIG, negativeTtl: 0 },
+    ...{ dnssec: true, createdAt: 1 },
+    ...changes,
+  };
+}
+
+export function dnsRecord(id: string, zoneId: string, changes: Partial<DnsRecordRecord> = {}): DnsRecordRecord {
+  return { id, zoneId, name: 'a.example', type: 'TXT', ttl: null, data: ODD, ...changes };
+}
+
 export const secret: SecretRecord = { id: 'sec-1', sealed: `${'A'.repeat(100_000)}==` };
 export const setting: SettingRecord = { id: 'ca.certificate', value: '' };
 
-/** srv-1, svc-1 on it, plat-1 on that. */
+/** srv-1, svc-1 on it, plat-1 and zone-1 on that. */
 export async function saveGround(tx: Tx | Store): Promise<void> {
   await tx.servers.insert(server('srv-1'));
   await tx.services.insert(service('svc-1', 'srv-1'));
   await tx.platforms.insert(platform('plat-1', 'svc-1'));
+  await tx.zones.insert(zone('zone-1', 'svc-1'));
 }
 
 export function task(id: string, changes: Partial<NewTask> = {}): NewTask {

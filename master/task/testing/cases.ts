@@ -91,7 +91,7 @@ export async function graphLines(store: Store): Promise<string[]> {
     ...[store.servers.find(), store.services.find(), store.platforms.find(), store.sites.find()],
   ] as const);
   const secrets = (await store.secrets.find()).map((secret) => secret.id);
-  return lines({ servers, services, platforms, sites, clients: [] } as GraphSnapshot, secrets);
+  return lines({ servers, services, platforms, sites, clients: [], zones: [], records: [] } as GraphSnapshot, secrets);
 }
 
 export function worldLines(agents: ScriptAgents): string[] {
