@@ -51,6 +51,8 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
     for (const server of snapshot.servers) await tx.servers.insert(server);
     for (const service of snapshot.services) await tx.services.insert(service);
     for (const platform of snapshot.platforms) await tx.platforms.insert(platform);
+    for (const zone of snapshot.zones) await tx.zones.insert(zone);
+    for (const record of snapshot.records) await tx.records.insert(record);
     for (const site of snapshot.sites) {
       for (const id of [site.saltSecret, site.dbPasswordSecret]) if (id) await tx.secrets.insert({ id, sealed: 'x' });
       await tx.sites.insert(site);
@@ -115,6 +117,7 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
 export async function fingerprint(store: Store): Promise<string> {
   const all = await Promise.all([
     ...[store.servers.find(), store.services.find(), store.platforms.find(), store.sites.find(), store.clients.find()],
+    ...[store.zones.find(), store.records.find()],
     ...[store.tokens.find(), store.secrets.find(), store.settings.find(), store.certificates.find()],
     store.tasks.list({ limit: 1000 }),
   ] as Promise<unknown>[]);

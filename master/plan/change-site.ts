@@ -4,7 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { loginStep } from './install-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
-import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordStep, siteRecords } from './steps.ts';
+import { dbCreate, dnsPublish, dnsUnpublish, httpPublish, sitePrepare, siteProbe, siteRecordStep } from './steps.ts';
 
 /** What the web shows of a site: all that is not disabled was or shall be served. */
 function served(site: SiteRecord): 'enabled' | 'disabled' {
@@ -67,7 +67,6 @@ export function planLoginSite(graph: Graph, site: SiteRecord, account: string): 
 export function planDeleteSite(graph: Graph, site: SiteRecord): Plan {
   const http = graph.service(site.bindings.http);
   const db = site.bindings.db === undefined ? undefined : graph.service(site.bindings.db);
-  const dns = site.bindings.dns === undefined ? undefined : graph.service(site.bindings.dns);
   const gone = { none: 'what is removed cannot come back' };
   const hide = [siteRecordStep(site, 'deleting', site.state), httpPublish(graph, site, 'disabled', served(site))];
   const remove: PlanStep[] = [
@@ -95,15 +94,7 @@ export function planDeleteSite(graph: Graph, site: SiteRecord): Plan {
     serverId: http.serverId,
     undo: gone,
   });
-  if (dns !== undefined) {
-    remove.push({
-      kind: 'dns.unpublish',
-      args: { serviceId: dns.id, siteId: site.id, records: siteRecords(graph, site) },
-      summary: `Take its records back by ${graph.serviceName(dns)}`,
-      serverId: dns.serverId,
-      undo: gone,
-    });
-  }
+  remove.push(...dnsUnpublish(graph, site));
   remove.push({
     kind: 'site.forget',
     args: { siteId: site.id },

@@ -3,6 +3,7 @@ import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { Plan } from './plan.ts';
+import { siteRecordSets } from './site-records.ts';
 import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordStep } from './steps.ts';
 
 /** site is the record to be, in state installing; graph need not hold it yet. installs: the app has an installer. */
@@ -36,7 +37,8 @@ export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolea
       ...(installs ? [loginStep(graph, site, '')] : []),
       siteRecordStep(site, 'enabled', 'installing'),
     ],
-    warnings: site.bindings.dns === undefined ? ['No dns service is bound: set the names in DNS yourself.'] : [],
+    warnings:
+      siteRecordSets(graph, site).length === 0 ? ['No dns service is bound: set the names in DNS yourself.'] : [],
     pointOfNoReturn: null,
     locks: [`site/${site.id}`],
   };

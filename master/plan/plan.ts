@@ -10,6 +10,28 @@ export type PlannedRecord = {
   readonly data: string;
 };
 
+/** DnsRecordRecord of the store as JSON. */
+export type DeclaredRecord = {
+  readonly id: string;
+  readonly zoneId: string;
+  readonly name: string;
+  readonly type: string;
+  readonly ttl: number | null;
+  readonly data: string;
+};
+
+/** What can be changed of a zone. */
+export type ZoneValues = {
+  readonly nameservers: readonly string[];
+  readonly contact: string;
+  readonly ttl: number;
+  readonly lowTtl: number;
+  readonly ttlPolicy: 'normal' | 'low';
+  readonly leadSeconds: number;
+  readonly negativeTtl: number;
+  readonly dnssec: boolean;
+};
+
 /** The arguments of every kind of step. A step names records by id; its handler reads them when it runs. */
 export interface StepArgs {
   /** Bring the http service of the site to the site's spec; undo removes it there (or goes back to `before`). */
@@ -31,12 +53,17 @@ export interface StepArgs {
   'dns.publish': {
     serviceId: string;
     siteId: string;
+    /** Apex; '' where no zone of ours holds the names. */
+    zone: string;
     records: readonly PlannedRecord[];
     before: 'absent' | 'present';
+    /** What undo publishes again, where that is something else than records. */
+    was?: readonly PlannedRecord[];
   };
   'dns.unpublish': {
     serviceId: string;
     siteId: string;
+    zone: string;
     records: readonly PlannedRecord[];
   };
   /** User, directories, settings on the web server; undo removes them. */
@@ -68,6 +95,22 @@ export interface StepArgs {
     serviceId: string;
     before: 'detected' | 'disabled' | 'enabled';
   };
+  /** Bring the zone to its record in the store; undo removes it when it was absent, or brings it to what it was. */
+  'zone.apply': { zoneId: string; serviceId: string; before: 'absent' | 'present'; was: ZoneValues | null };
+  'zone.remove': { zoneId: string; serviceId: string; name: string };
+  /** The records that people declared; undo publishes those of before. */
+  'zone.publish': {
+    zoneId: string;
+    serviceId: string;
+    records: readonly PlannedRecord[];
+    before: readonly PlannedRecord[];
+  };
+  /** The zone's state in the graph; undo sets before, or, when that is absent, forgets the zone. */
+  'zone.record': { zoneId: string; to: 'active' | 'deleting'; before: 'absent' | 'new' | 'active' | 'deleting' };
+  'zone.set': { zoneId: string; to: ZoneValues; before: ZoneValues };
+  /** Rows of declared records. */
+  'zone.declare': { zoneId: string; add: readonly DeclaredRecord[]; remove: readonly DeclaredRecord[] };
+  'zone.forget': { zoneId: string };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
 }

@@ -3,7 +3,8 @@
 import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
-import type { PlannedRecord, PlanStep } from './plan.ts';
+import type { PlanStep } from './plan.ts';
+import { siteRecordSets } from './site-records.ts';
 
 const KEEPS = { none: 'it only brings back what is declared' } as const;
 
@@ -74,17 +75,24 @@ export function siteProbe(graph: Graph, site: SiteRecord): PlanStep {
 }
 
 export function dnsPublish(graph: Graph, site: SiteRecord, before: Before): readonly PlanStep[] {
-  if (site.bindings.dns === undefined) return [];
-  const service = graph.service(site.bindings.dns);
-  return [
-    {
-      kind: 'dns.publish',
-      args: { serviceId: service.id, siteId: site.id, records: siteRecords(graph, site), before },
-      summary: `Point ${[site.name, ...site.aliases].map(displayName).join(', ')} at ${graph.server(graph.service(site.bindings.http).serverId).name} by ${graph.serviceName(service)}`,
-      serverId: service.serverId,
-      undo: before === 'absent' ? { summary: 'take the records back' } : KEEPS,
-    },
-  ];
+  const web = graph.server(graph.service(site.bindings.http).serverId).name;
+  return siteRecordSets(graph, site).map(({ service, zone, names, records }) => ({
+    kind: 'dns.publish',
+    args: { serviceId: service.id, siteId: site.id, zone, records, before },
+    summary: `Point ${names.map(displayName).join(', ')} at ${web} by ${graph.serviceName(service)}`,
+    serverId: service.serverId,
+    undo: before === 'absent' ? { summary: 'take the records back' } : KEEPS,
+  }));
+}
+
+export function dnsUnpublish(graph: Graph, site: SiteRecord): readonly PlanStep[] {
+  return siteRecordSets(graph, site).map(({ service, zone, records }) => ({
+    kind: 'dns.unpublish',
+    args: { serviceId: service.id, siteId: site.id, zone, records },
+    summary: `Take its records back by ${graph.serviceName(service)}`,
+    serverId: service.serverId,
+    undo: { none: 'what is removed cannot come back' },
+  }));
 }
 
 export function siteRecordStep(
@@ -99,19 +107,4 @@ export function siteRecordStep(
     serverId: null,
     undo: { summary: before === 'absent' ? 'forget the site' : `record it as ${before}` },
   };
-}
-
-const DEFAULT_TTL_SECONDS = 3600;
-
-/** A and AAAA records that bring every name of the site to its web server. */
-export function siteRecords(graph: Graph, site: SiteRecord): PlannedRecord[] {
-  const { addresses } = graph.server(graph.service(site.bindings.http).serverId).facts;
-  return [site.name, ...site.aliases].flatMap((name) =>
-    addresses.map((address) => ({
-      name,
-      type: address.includes(':') ? 'AAAA' : 'A',
-      ttl: DEFAULT_TTL_SECONDS,
-      data: address,
-    })),
-  );
 }

@@ -1,9 +1,10 @@
 // Reads the records around a site and opens its secrets, when a step runs or is previewed.
 import { AegirError } from '../../shared/error.ts';
+import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { Agents } from '../session/agents.ts';
-import type { ServiceRecord } from '../store/model.ts';
+import type { ServiceRecord, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import type { SiteParts } from './spec.ts';
+import { type SiteParts, serviceRef } from './spec.ts';
 
 export interface HandlerDeps {
   readonly store: Store;
@@ -25,13 +26,28 @@ export async function readServer(store: Store, id: string) {
   return found(await store.servers.get(id), 'server', id);
 }
 
+export async function readZone(store: Store, id: string): Promise<ZoneRecord> {
+  return found(await store.zones.get(id), 'zone', id);
+}
+
+async function openSecret(deps: Pick<HandlerDeps, 'store' | 'unseal'>, id: string): Promise<string> {
+  return deps.unseal(id, found(await deps.store.secrets.get(id), 'secret', id).sealed);
+}
+
+/** The service as agents are told of it, with what a person declared for its engine. */
+export async function refOf(deps: Pick<HandlerDeps, 'store' | 'unseal'>, service: ServiceRecord): Promise<ServiceRef> {
+  const secrets: Record<string, string> = {};
+  for (const [key, id] of Object.entries(service.secrets)) secrets[key] = await openSecret(deps, id);
+  return serviceRef(service, secrets);
+}
+
 export async function readParts(deps: HandlerDeps, siteId: string): Promise<SiteParts> {
   const { store } = deps;
   const site = found(await store.sites.get(siteId), 'site', siteId);
   const platform = found(await store.platforms.get(site.platformId), 'platform', site.platformId);
   const http = await readService(store, site.bindings.http);
   const web = await readServer(store, http.serverId);
-  const open = async (id: string) => deps.unseal(id, found(await store.secrets.get(id), 'secret', id).sealed);
+  const open = (id: string) => openSecret(deps, id);
   const salt = await open(site.saltSecret);
   if (site.bindings.db === undefined || site.dbPasswordSecret === null)
     return { site, platform, http, web, db: null, salt };

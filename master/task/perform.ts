@@ -18,6 +18,8 @@ const CHANGING: ReadonlySet<ActionRequest['$case']> = new Set([
   'prepareService',
   'prepareSite',
   'removeSite',
+  'applyZone',
+  'removeZone',
 ]);
 
 const EXPIRES_MS = 10 * 60_000;

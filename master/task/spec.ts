@@ -9,10 +9,11 @@ import type {
   PlatformSpec,
   ServiceRef,
   SiteSpec,
+  ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import type { PlannedRecord } from '../plan/plan.ts';
-import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
+import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
 
 const MARIADB_PORT = 3306;
 
@@ -27,7 +28,8 @@ export interface SiteParts {
   readonly salt: string;
 }
 
-export function serviceRef(service: ServiceRecord): ServiceRef {
+/** secrets: opened, by the engine's key. */
+export function serviceRef(service: ServiceRecord, secrets: Readonly<Record<string, string>>): ServiceRef {
   return {
     id: service.id,
     serverId: service.serverId,
@@ -35,8 +37,8 @@ export function serviceRef(service: ServiceRecord): ServiceRef {
     engine: service.engine,
     version: '',
     instance: service.instance,
-    settings: {},
-    secrets: {},
+    settings: { ...service.settings },
+    secrets: { ...secrets },
   };
 }
 
@@ -117,6 +119,12 @@ export function siteSpec(parts: SiteParts): SiteSpec {
   };
 }
 
-export function dnsSpec(siteId: string, records: readonly PlannedRecord[]): DnsSpec {
-  return { siteId, zone: '', records: records.map((record) => ({ ...record })) };
+/** owner: a site, or a zone for what people declared in it. */
+export function dnsSpec(owner: string, zone: string, records: readonly PlannedRecord[]): DnsSpec {
+  return { siteId: owner, zone, records: records.map((record) => ({ ...record })) };
+}
+
+export function zoneSpec(zone: ZoneRecord): ZoneSpec {
+  const { id, name, nameservers, contact, ttl, negativeTtl, dnssec } = zone;
+  return { zoneId: id, name, nameservers: [...nameservers], contact, ttl, negativeTtl, dnssec };
 }

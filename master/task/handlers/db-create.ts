@@ -1,9 +1,9 @@
 // db.create: the site's database with its user.
 import type { StepArgs } from '../../plan/plan.ts';
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readParts, readService } from '../parts.ts';
+import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { dbSpec, serviceRef } from '../spec.ts';
+import { dbSpec } from '../spec.ts';
 
 export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
   const request = async ({ serviceId, siteId, before }: StepArgs['db.create'], preview: boolean) => {
@@ -11,7 +11,7 @@ export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
     const value = dbSpec(await readParts(deps, siteId), before === 'present');
     return {
       $case: 'apply' as const,
-      value: { service: serviceRef(service), preview, spec: { $case: 'db' as const, value } },
+      value: { service: await refOf(deps, service), preview, spec: { $case: 'db' as const, value } },
     };
   };
   return {
@@ -26,7 +26,7 @@ export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
       const service = await readService(deps.store, args.serviceId);
       await perform(deps, ctx, 'undo', service.serverId, `site/${args.siteId}`, {
         $case: 'remove',
-        value: { service: serviceRef(service), siteId: args.siteId, preview: false, spec: undefined },
+        value: { service: await refOf(deps, service), siteId: args.siteId, preview: false, spec: undefined },
       });
       return { is: 'done' };
     },

@@ -1,20 +1,21 @@
 // dns.publish and dns.unpublish: the site's records, by the engine of its dns service.
 import type { PlannedRecord } from '../../plan/plan.ts';
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readService } from '../parts.ts';
+import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { dnsSpec, serviceRef } from '../spec.ts';
+import { dnsSpec } from '../spec.ts';
 
 interface Args {
   readonly serviceId: string;
   readonly siteId: string;
+  readonly zone: string;
   readonly records: readonly PlannedRecord[];
 }
 
 async function requestFor(deps: HandlerDeps, direction: 'apply' | 'remove', args: Args, preview: boolean) {
   const service = await readService(deps.store, args.serviceId);
-  const spec = { $case: 'dns' as const, value: dnsSpec(args.siteId, args.records) };
-  const ref = serviceRef(service);
+  const spec = { $case: 'dns' as const, value: dnsSpec(args.siteId, args.zone, args.records) };
+  const ref = await refOf(deps, service);
   const request =
     direction === 'apply'
       ? { $case: 'apply' as const, value: { service: ref, preview, spec } }
@@ -31,8 +32,11 @@ export function createDnsPublish(deps: HandlerDeps): StepHandler<'dns.publish'> 
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
-      if (args.before === 'present') return { is: 'done' };
-      const { serverId, request } = await requestFor(deps, 'remove', args, false);
+      if (args.before === 'present' && args.was === undefined) return { is: 'done' };
+      const { serverId, request } =
+        args.was === undefined
+          ? await requestFor(deps, 'remove', args, false)
+          : await requestFor(deps, 'apply', { ...args, records: args.was }, false);
       await perform(deps, ctx, 'undo', serverId, `site/${args.siteId}`, request);
       return { is: 'done' };
     },

@@ -16,6 +16,15 @@ import {
   createSiteRemove,
 } from './site-host.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
+import {
+  createZoneApply,
+  createZoneDeclare,
+  createZoneForget,
+  createZonePublish,
+  createZoneRecord,
+  createZoneRemove,
+  createZoneSet,
+} from './zone.ts';
 
 export function createHandlers(deps: HandlerDeps): Handlers {
   return {
@@ -35,6 +44,13 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'platform.verify': createPlatformVerify(deps),
     'service.prepare': createServicePrepare(deps),
     'service.enable': createServiceEnable(deps),
+    'zone.apply': createZoneApply(deps),
+    'zone.remove': createZoneRemove(deps),
+    'zone.publish': createZonePublish(deps),
+    'zone.record': createZoneRecord(deps),
+    'zone.set': createZoneSet(deps),
+    'zone.declare': createZoneDeclare(deps),
+    'zone.forget': createZoneForget(deps),
     'server.detect': createServerDetect(deps),
     'server.diagnose': createServerDiagnose(deps),
   };

@@ -1,8 +1,8 @@
 // http.publish: the site on its http service, served or with a maintenance page.
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readParts, readService } from '../parts.ts';
+import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { httpSpec, serviceRef } from '../spec.ts';
+import { httpSpec } from '../spec.ts';
 
 export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'> {
   const request = async (siteId: string, state: 'enabled' | 'disabled', preview: boolean) => {
@@ -10,7 +10,7 @@ export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'
     return {
       $case: 'apply' as const,
       value: {
-        service: serviceRef(parts.http),
+        service: await refOf(deps, parts.http),
         preview,
         spec: { $case: 'http' as const, value: httpSpec(parts, state) },
       },
@@ -29,7 +29,7 @@ export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'
         args.before === 'absent'
           ? {
               $case: 'remove' as const,
-              value: { service: serviceRef(service), siteId: args.siteId, preview: false, spec: undefined },
+              value: { service: await refOf(deps, service), siteId: args.siteId, preview: false, spec: undefined },
             }
           : await request(args.siteId, args.before, false);
       await perform(deps, ctx, 'undo', service.serverId, `site/${args.siteId}`, back);

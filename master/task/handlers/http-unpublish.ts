@@ -1,15 +1,17 @@
 // http.unpublish: takes the site off its http service.
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readService } from '../parts.ts';
+import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { serviceRef } from '../spec.ts';
 
 export function createHttpUnpublish(deps: HandlerDeps): StepHandler<'http.unpublish'> {
   const request = async (serviceId: string, siteId: string, preview: boolean) => {
     const service = await readService(deps.store, serviceId);
     return {
       service,
-      request: { $case: 'remove' as const, value: { service: serviceRef(service), siteId, preview, spec: undefined } },
+      request: {
+        $case: 'remove' as const,
+        value: { service: await refOf(deps, service), siteId, preview, spec: undefined },
+      },
     };
   };
   return {

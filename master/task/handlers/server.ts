@@ -1,16 +1,18 @@
 // The steps about services and servers: prepare and enable a service, detect and diagnose a server.
 import { AegirError } from '../../../shared/error.ts';
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readServer, readService } from '../parts.ts';
+import { type HandlerDeps, readServer, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { serviceRef } from '../spec.ts';
 
 const DETECT_TIMEOUT_MS = 60_000;
 
 export function createServicePrepare(deps: HandlerDeps): StepHandler<'service.prepare'> {
   const request = async (serviceId: string, preview: boolean) => {
     const service = await readService(deps.store, serviceId);
-    return { service, request: { $case: 'prepareService' as const, value: { service: serviceRef(service), preview } } };
+    return {
+      service,
+      request: { $case: 'prepareService' as const, value: { service: await refOf(deps, service), preview } },
+    };
   };
   return {
     kind: 'service.prepare',

@@ -1,8 +1,8 @@
 // The steps that act on a site on its web server: prepare, remove, install, probe, login.
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readParts } from '../parts.ts';
+import { type HandlerDeps, readParts, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { serviceRef, siteSpec } from '../spec.ts';
+import { siteSpec } from '../spec.ts';
 
 export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'> {
   const request = async (siteId: string, preview: boolean) => ({
@@ -63,7 +63,7 @@ export function createSiteProbe(deps: HandlerDeps): StepHandler<'site.probe'> {
       const parts = await readParts(deps, args.siteId);
       await perform(deps, ctx, 'do', parts.web.id, `site/${args.siteId}`, {
         $case: 'probeSite',
-        value: { site: siteSpec(parts), service: serviceRef(parts.http), path: '/' },
+        value: { site: siteSpec(parts), service: await refOf(deps, parts.http), path: '/' },
       });
       return { is: 'done' };
     },

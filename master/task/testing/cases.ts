@@ -13,6 +13,7 @@ import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { Store } from '../../store/store.ts';
 import type { ScriptAgents } from './script-agents.ts';
+import { zoneCases } from './zone-cases.ts';
 
 export interface TaskCase {
   readonly name: string;
@@ -82,16 +83,21 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
       ...{ done: without, undone: linesOf({ ...bare, platforms: [] }) },
     },
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
+    ...zoneCases(snapshot, served).map(({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
+      ...{ name, plan, ground: from, world, doneWorld, undoneWorld: world },
+      ...{ done: linesOf(done), undone: linesOf(undone) },
+    })),
   ];
 }
 
 /** What the graph says, one line a record, secrets by their id. */
 export async function graphLines(store: Store): Promise<string[]> {
-  const [servers, services, platforms, sites] = await Promise.all([
+  const [servers, services, platforms, sites, zones, records] = await Promise.all([
     ...[store.servers.find(), store.services.find(), store.platforms.find(), store.sites.find()],
+    ...[store.zones.find(), store.records.find()],
   ] as const);
   const secrets = (await store.secrets.find()).map((secret) => secret.id);
-  return lines({ servers, services, platforms, sites, clients: [], zones: [], records: [] } as GraphSnapshot, secrets);
+  return lines({ servers, services, platforms, sites, clients: [], zones, records }, secrets);
 }
 
 export function worldLines(agents: ScriptAgents): string[] {
@@ -109,6 +115,8 @@ function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
     ...snapshot.services.map((service) => `service ${service.id} ${service.state} ${service.stateBefore}`),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map((site) => `site ${site.id} ${site.state}`),
+    ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
+    ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),
     ...secrets.map((id) => `secret ${id}`),
   ].sort();
 }

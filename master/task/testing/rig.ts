@@ -195,6 +195,8 @@ async function saveGround(
     for (const server of ground.servers) await tx.servers.insert(server);
     for (const service of ground.services) await tx.services.insert(service);
     for (const platform of ground.platforms) await tx.platforms.insert(platform);
+    for (const zone of ground.zones) await tx.zones.insert(zone);
+    for (const record of ground.records) await tx.records.insert(record);
     for (const site of ground.sites) {
       for (const id of [site.saltSecret, site.dbPasswordSecret])
         if (id !== null) await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });

@@ -85,7 +85,10 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       const { service, spec } = request.value;
       const what = at(service?.type ?? '');
       for (const there of [...world]) if (there.startsWith(what)) world.delete(there);
-      world.add(spec?.$case === 'http' ? `${what} ${spec.value.state}` : what);
+      if (spec?.$case === 'http') world.add(`${what} ${spec.value.state}`);
+      else if (spec?.$case === 'dns' && order.resource.startsWith('zone/')) {
+        for (const { name, ttl, type, data } of spec.value.records) world.add(`${what} ${name} ${ttl} ${type} ${data}`);
+      } else world.add(what);
       break;
     }
     case 'remove':
@@ -96,6 +99,15 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       break;
     case 'removeSite':
       world.delete(at('files'));
+      break;
+    case 'applyZone':
+      for (const there of [...world]) if (there.startsWith(at('zone'))) world.delete(there);
+      world.add(`${at('zone')} ${request.value.zone?.ttl}${request.value.zone?.dnssec ? ' signed' : ''}`);
+      break;
+    case 'removeZone':
+      for (const there of [...world]) {
+        if (there.startsWith(at('zone')) || there.startsWith(at('dns'))) world.delete(there);
+      }
       break;
     case 'loginLink':
       messages.push({ kind: 'link', text: 'Log in once', value: 'https://example.org/once', expiresAt: undefined });

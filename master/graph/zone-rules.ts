@@ -1,0 +1,59 @@
+// What must hold of zones and their records. Each rule throws and says what to do.
+import { AegirError } from '../../shared/error.ts';
+import type { DnsRecordRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
+import type { Graph } from './graph.ts';
+
+const ADDRESSES = ['A', 'AAAA', 'CNAME'];
+
+/** Sites with a name in the zone. */
+export function sitesInZone(graph: Graph, zone: ZoneRecord): readonly SiteRecord[] {
+  return graph.sites.filter((site) => [site.name, ...site.aliases].some((name) => graph.zoneOf(name)?.id === zone.id));
+}
+
+/** A record that people declare: in the zone, beside nothing that it cannot stand beside. */
+export function requireRecord(graph: Graph, zone: ZoneRecord, record: Omit<DnsRecordRecord, 'id'>): void {
+  const { name, type, data } = record;
+  const refuse = (why: string, code: 'failed_precondition' | 'already_exists' = 'failed_precondition'): never => {
+    throw new AegirError(code, `cannot declare a ${type} record of ${name} in ${zone.name}: ${why}`);
+  };
+  const bare = name.startsWith('*.') ? name.slice(2) : name;
+  if (bare !== zone.name && !bare.endsWith(`.${zone.name}`)) refuse('the name is not in that zone');
+  const nearest = graph.zoneOf(bare);
+  if (nearest !== undefined && nearest.id !== zone.id) refuse(`the name is in zone ${nearest.name}; declare it there`);
+  if (name === zone.name && type === 'NS') refuse('those of the apex are the name servers of the zone: aegir zone set');
+  if (name === zone.name && type === 'CNAME') refuse('the apex of a zone cannot be an alias (RFC 1034, 3.6.2)');
+
+  const same = graph.recordsOf(zone.id).filter((other) => other.name === name);
+  if (same.some((other) => other.type === type && other.data === data)) refuse('it is there already', 'already_exists');
+  if (same.some((other) => (type === 'CNAME') !== (other.type === 'CNAME') || type === 'CNAME')) {
+    refuse('a CNAME stands alone at its name (RFC 1034, 3.6.2); remove the other record first');
+  }
+  const site = graph.sites.find((each) => [each.name, ...each.aliases].includes(name));
+  if (site !== undefined && ADDRESSES.includes(type))
+    refuse(`site ${site.name} has that name, and publishes it itself`);
+}
+
+/** A site's names are not taken by a declared address or alias. */
+export function requireFreeRecords(graph: Graph, names: readonly string[]): void {
+  for (const name of names) {
+    const zone = graph.zoneOf(name);
+    const taken = zone && graph.recordsOf(zone.id).find((one) => one.name === name && ADDRESSES.includes(one.type));
+    if (zone === undefined || taken === undefined) continue;
+    throw new AegirError(
+      'failed_precondition',
+      `cannot use the name ${name}: zone ${zone.name} has ${taken.type} ${taken.data} declared for it; ` +
+        `remove that first: aegir record remove ${name} ${taken.type}`,
+    );
+  }
+}
+
+export function requireEmptyZone(graph: Graph, zone: ZoneRecord): void {
+  const sites = sitesInZone(graph, zone);
+  if (sites.length === 0) return;
+  const names = sites.slice(0, 5).map((site) => site.name);
+  const more = sites.length > names.length ? ` and ${sites.length - names.length} more` : '';
+  throw new AegirError(
+    'failed_precondition',
+    `cannot remove zone ${zone.name}: names of ${names.join(', ')}${more} are in it; delete those sites first`,
+  );
+}
