@@ -6,7 +6,7 @@ import type { IdPrefix } from '../../shared/id.ts';
 import type { Role } from '../../shared/vocabulary.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Agents } from '../session/agents.ts';
-import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import type { PlatformRecord, SecretRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 
 export interface Caller {
@@ -19,6 +19,8 @@ export interface Caller {
 export interface Draft {
   readonly site?: SiteRecord;
   readonly platform?: PlatformRecord;
+  readonly service?: ServiceRecord;
+  readonly zone?: ZoneRecord;
   readonly secrets?: readonly SecretRecord[];
 }
 

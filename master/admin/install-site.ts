@@ -63,7 +63,7 @@ export async function installSite(
       );
     }
     const db = wantsDb ? chooseService(graph, request.db, 'db', `site ${name}`) : undefined;
-    const dns = chooseDns(graph, request.dns, platform, name);
+    const dns = chooseDns(graph, request.dns, platform, name, aliases);
     const client = request.client === '' ? undefined : graph.client(request.client);
     const site: SiteRecord = {
       id,
@@ -119,12 +119,25 @@ function choosePlatform(graph: Graph, ref: string): PlatformRecord {
 }
 
 /** Named, or the null engine on the web server when that is enabled. */
-function chooseDns(graph: Graph, ref: string, platform: PlatformRecord, name: string) {
+/** The service of the zone that holds the name; where none does, the null engine beside the web server. */
+function chooseDns(graph: Graph, ref: string, platform: PlatformRecord, name: string, aliases: readonly string[]) {
   if (ref !== '') {
     const service = graph.service(ref);
     requireUsable(graph, service, 'dns', `site ${name}`);
+    const elsewhere = [name, ...aliases]
+      .map((each) => graph.zoneOf(each))
+      .find((zone) => zone?.serviceId !== service.id);
+    if (elsewhere !== undefined) {
+      const kept = graph.serviceName(graph.service(elsewhere.serviceId));
+      throw new AegirError(
+        'failed_precondition',
+        `cannot use ${ref} for ${name}: zone ${elsewhere.name} is on ${kept}`,
+      );
+    }
     return service;
   }
+  const zone = graph.zoneOf(name);
+  if (zone !== undefined) return graph.service(zone.serviceId);
   const { serverId } = graph.service(platform.serviceId);
   return graph.enabled('dns').find((service) => service.serverId === serverId && service.engine === 'null');
 }

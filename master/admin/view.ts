@@ -1,7 +1,9 @@
 // Records as the API's messages.
-import type { Client, Platform, Server, Service, Site, Token } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Client, Platform, Server, Service, Site, Token, Zone } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
+import { sitesInZone } from '../graph/zone-rules.ts';
+import { makesZones, valuesOf } from '../plan/change-zone.ts';
 import type { Agents } from '../session/agents.ts';
 import type {
   ClientRecord,
@@ -10,6 +12,7 @@ import type {
   ServiceRecord,
   SiteRecord,
   TokenRecord,
+  ZoneRecord,
 } from '../store/model.ts';
 
 export function date(ms: number | null | undefined): Date | undefined {
@@ -43,8 +46,14 @@ export function serviceView(graph: Graph, service: ServiceRecord): Service {
     instance: service.instance,
     state: service.state,
     detected: service.detected,
-    bound: graph.sitesOnService(service.id).length + graph.platformsOnService(service.id).length,
+    bound:
+      graph.sitesOnService(service.id).length +
+      graph.platformsOnService(service.id).length +
+      graph.zonesOnService(service.id).length,
     name: graph.serviceName(service),
+    origin: service.origin,
+    settings: { ...service.settings },
+    secrets: Object.keys(service.secrets),
   };
 }
 
@@ -82,6 +91,20 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
     url: siteUrl(site.name, graph.service(site.bindings.http)),
     title: site.title,
     createdAt: date(site.createdAt),
+  };
+}
+
+export function zoneView(graph: Graph, zone: ZoneRecord): Zone {
+  return {
+    id: zone.id,
+    name: zone.name,
+    serviceId: zone.serviceId,
+    service: graph.serviceName(graph.service(zone.serviceId)),
+    state: zone.state,
+    values: { ...valuesOf(zone), nameservers: [...zone.nameservers] },
+    records: graph.recordsOf(zone.id).length,
+    sites: sitesInZone(graph, zone).length,
+    madeHere: makesZones(graph, zone),
   };
 }
 

@@ -111,7 +111,18 @@ function drained(call: Stream, signal: AbortSignal): Promise<void> {
 
 /** What a request is about, for the audit log: the first field that names something. */
 function subjectOf(request: Record<string, unknown>): string {
-  for (const field of ['site', 'server', 'service', 'platform', 'client', 'taskId', 'tokenId', 'name', 'kind']) {
+  for (const field of [
+    'site',
+    'zone',
+    'service',
+    'server',
+    'platform',
+    'client',
+    'taskId',
+    'tokenId',
+    'name',
+    'kind',
+  ]) {
     const value = request[field];
     if (typeof value === 'string' && value !== '') return value;
   }

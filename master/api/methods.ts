@@ -2,22 +2,32 @@
 import { AegirError } from '../../shared/error.ts';
 import {
   AddPlatformRequest,
+  AddRecordRequest,
+  AddZoneRequest,
   type ChangeResponse,
   ClientServiceService,
+  DeclareServiceRequest,
   GraphServiceService,
   InstallSiteAdminRequest,
   LoginSiteRequest,
   PlatformServiceService,
+  RemoveRecordRequest,
   ServerServiceService,
   ServiceServiceService,
+  SetServiceRequest,
+  SetZoneRequest,
   SiteRequest,
   SiteServiceService,
   TaskServiceService,
   TokenServiceService,
+  ZoneRequest,
+  ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 import { addClient, listClients, removeClient } from '../admin/client.ts';
+import { declareService, removeService, setService } from '../admin/declare-service.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
+import { addRecord, listRecords, removeRecord } from '../admin/dns-record.ts';
 import { getGraph, getStatus } from '../admin/graph.ts';
 import { installSite } from '../admin/install-site.ts';
 import { addPlatform, getPlatform, listPlatforms, removePlatform, verifyPlatform } from '../admin/platform.ts';
@@ -34,6 +44,7 @@ import { disableService, enableService, getService, listServices } from '../admi
 import { deleteSite, disableSite, enableSite, getSite, listSites, loginSite, verifySite } from '../admin/site.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
+import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
 import type { JsonObject } from '../store/model.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
@@ -54,6 +65,7 @@ export const ADMIN_SERVICES = [
   TaskServiceService,
   TokenServiceService,
   GraphServiceService,
+  ZoneServiceService,
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
@@ -69,6 +81,18 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ServiceServiceService.getService.path]: (_, request) => getService(deps, request),
     [ServiceServiceService.enableService.path]: (caller, request) => enableService(deps, caller, request),
     [ServiceServiceService.disableService.path]: (_, request) => disableService(deps, request),
+    [ServiceServiceService.declareService.path]: (caller, request) => declareService(deps, caller, request),
+    [ServiceServiceService.setService.path]: (caller, request) => setService(deps, caller, request),
+    [ServiceServiceService.removeService.path]: (_, request) => removeService(deps, request),
+    [ZoneServiceService.listZones.path]: (_, request) => listZones(deps, request),
+    [ZoneServiceService.getZone.path]: (_, request) => getZone(deps, request),
+    [ZoneServiceService.addZone.path]: (caller, request) => addZone(deps, caller, request),
+    [ZoneServiceService.setZone.path]: (caller, request) => setZone(deps, caller, request),
+    [ZoneServiceService.verifyZone.path]: (caller, request) => verifyZone(deps, caller, request),
+    [ZoneServiceService.removeZone.path]: (caller, request) => removeZone(deps, caller, request),
+    [ZoneServiceService.listRecords.path]: (_, request) => listRecords(deps, request),
+    [ZoneServiceService.addRecord.path]: (caller, request) => addRecord(deps, caller, request),
+    [ZoneServiceService.removeRecord.path]: (caller, request) => removeRecord(deps, caller, request),
     [PlatformServiceService.listPlatforms.path]: (_, request) => listPlatforms(deps, request),
     [PlatformServiceService.getPlatform.path]: (_, request) => getPlatform(deps, request),
     [PlatformServiceService.addPlatform.path]: (caller, request) => addPlatform(deps, caller, request),
@@ -140,6 +164,24 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       return verifyPlatform(deps, caller, { platform: String(asked['platform']), options: undefined });
     case 'service.enable':
       return enableService(deps, caller, { service: String(asked['service']), options: undefined });
+    case 'zone.add':
+      return addZone(deps, caller, AddZoneRequest.fromJSON(asked));
+    case 'zone.set':
+      return setZone(deps, caller, SetZoneRequest.fromJSON(asked));
+    case 'zone.verify':
+      return verifyZone(deps, caller, ZoneRequest.fromJSON(asked));
+    case 'zone.remove':
+      return removeZone(deps, caller, ZoneRequest.fromJSON(asked));
+    case 'record.add':
+      return addRecord(deps, caller, AddRecordRequest.fromJSON(asked));
+    case 'record.remove':
+      return removeRecord(deps, caller, RemoveRecordRequest.fromJSON(asked));
+    case 'service.declare':
+      requireNoSecrets(asked);
+      return declareService(deps, caller, DeclareServiceRequest.fromJSON(asked));
+    case 'service.set':
+      requireNoSecrets(asked);
+      return setService(deps, caller, SetServiceRequest.fromJSON(asked));
     case 'server.verify':
       return verifyServer(deps, caller, { server: String(asked['server']), options: undefined });
     default:
@@ -148,4 +190,14 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
         `cannot retry ${JSON.stringify(method)}: this master does not know it; ask again`,
       );
   }
+}
+
+/** They are in no plan, so a retry would go without them. */
+function requireNoSecrets(asked: JsonObject): void {
+  const keys = asked['secretKeys'];
+  if (!Array.isArray(keys) || keys.length === 0) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot retry it: it came with secrets (${keys.join(', ')}), which plans do not keep; ask again with them`,
+  );
 }

@@ -8,11 +8,12 @@ import {
   SiteServiceService,
   TaskServiceService,
   TokenServiceService,
+  ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { displayName } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
 
-const KINDS = ['server', 'service', 'platform', 'site', 'client', 'task', 'token', 'context'] as const;
+const KINDS = ['server', 'service', 'platform', 'site', 'zone', 'client', 'task', 'token', 'context'] as const;
 export type NameKind = (typeof KINDS)[number];
 
 const PAGE = { pageSize: 200, pageToken: '' };
@@ -66,6 +67,8 @@ export async function namesOf(link: Connection, kind: Exclude<NameKind, 'context
       return (await link.call(SiteServiceService.listSites, { ...PAGE, client: '', platform: '' })).sites.map(
         ({ name }) => displayName(name),
       );
+    case 'zone':
+      return (await link.call(ZoneServiceService.listZones, PAGE)).zones.map(({ name }) => displayName(name));
     case 'client':
       return (await link.call(ClientServiceService.listClients, PAGE)).clients.map(({ name }) => name);
     case 'task':

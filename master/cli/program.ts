@@ -12,6 +12,7 @@ import { serviceCommand } from './command/service.ts';
 import { siteCommand } from './command/site.ts';
 import { taskCommand } from './command/task.ts';
 import { tokenCommand } from './command/token.ts';
+import { recordCommand, zoneCommand } from './command/zone.ts';
 import { safe } from './output.ts';
 import type { Cli } from './session.ts';
 
@@ -37,6 +38,8 @@ export function createProgram(cli: Cli, version: string): Command {
     serviceCommand,
     platformCommand,
     siteCommand,
+    zoneCommand,
+    recordCommand,
     clientCommand,
     taskCommand,
     tokenCommand,

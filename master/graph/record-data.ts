@@ -1,12 +1,12 @@
 // The data of DNS records as people write it, checked and in one spelling. Pure. Formats: RFC 1035 (A, CNAME, MX, NS, TXT),
 // RFC 3596 (AAAA), RFC 2782 (SRV), RFC 8659 (CAA), all in presentation format.
-import { isIPv4, isIPv6 } from 'node:net';
 import { AegirError } from '../../shared/error.ts';
 import { hostName } from '../../shared/name.ts';
 
 export const RECORD_TYPES = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'CAA', 'NS', 'SRV'] as const;
 export type RecordType = (typeof RECORD_TYPES)[number];
 
+const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}$/;
 const MAX_TEXT = 2048;
 const MAX_NUMBER = 65_535;
 
@@ -44,10 +44,12 @@ export function recordData(type: RecordType, text: string): string {
     throw refused(text, 'text of one line is needed', `${type} data`);
   switch (type) {
     case 'A':
-      if (!isIPv4(data)) throw refused(text, 'an IPv4 address is needed', 'A data');
+      if (!IPV4.test(data)) throw refused(text, 'an IPv4 address is needed', 'A data');
       return data;
     case 'AAAA':
-      if (!isIPv6(data) || data.includes('%')) throw refused(text, 'an IPv6 address is needed', 'AAAA data');
+      if (!/^[0-9a-f:.]{2,45}$/i.test(data) || !URL.canParse(`http://[${data}]`)) {
+        throw refused(text, 'an IPv6 address is needed', 'AAAA data');
+      }
       return new URL(`http://[${data}]`).hostname.slice(1, -1);
     case 'CNAME':
     case 'NS':

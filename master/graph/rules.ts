@@ -3,6 +3,7 @@ import { AegirError } from '../../shared/error.ts';
 import { APPS, type ServiceType } from '../../shared/vocabulary.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { Graph } from './graph.ts';
+import { requireFreeRecords } from './zone-rules.ts';
 
 /** A binding names an enabled service of the right type on an accepted server. */
 export function requireUsable(graph: Graph, service: ServiceRecord, type: ServiceType, what: string): void {
@@ -70,6 +71,7 @@ export function requireSite(graph: Graph, site: SiteRecord): void {
     );
   }
   requireFreeNames(graph, site);
+  requireFreeRecords(graph, [site.name, ...site.aliases]);
   requireUsable(graph, graph.service(site.bindings.http), 'http', `site ${site.name}`);
   if (site.bindings.http !== platform.serviceId) {
     throw new AegirError('failed_precondition', `cannot install ${site.name}: its http service is not its platform's`);
@@ -86,10 +88,14 @@ export function requireSite(graph: Graph, site: SiteRecord): void {
 export function requireUnused(graph: Graph, service: ServiceRecord): void {
   const sites = graph.sitesOnService(service.id).map((site) => `site ${site.name}`);
   const platforms = graph.platformsOnService(service.id).map((platform) => `platform ${platform.name}`);
-  const users = [...platforms, ...sites];
+  const zones = graph.zonesOnService(service.id).map((zone) => `zone ${zone.name}`);
+  const users = [...platforms, ...zones, ...sites];
   if (users.length === 0) return;
   const shown = users.slice(0, 5).join(', ') + (users.length > 5 ? ` and ${users.length - 5} more` : '');
-  throw new AegirError('failed_precondition', `cannot disable ${graph.serviceName(service)}: ${shown} bind to it`);
+  throw new AegirError(
+    'failed_precondition',
+    `cannot take ${graph.serviceName(service)} out of use: ${shown} bind to it`,
+  );
 }
 
 export function requireEmptyPlatform(graph: Graph, platform: PlatformRecord): void {

@@ -53,23 +53,28 @@ function prepareStep(graph: Graph, service: ServiceRecord): PlanStep {
   };
 }
 
-export function planEnableService(graph: Graph, service: ServiceRecord): Plan {
+/** The service is made ready, then recorded as enabled. */
+export function enableSteps(graph: Graph, service: ServiceRecord): readonly [PlanStep, PlanStep] {
   const before = service.state === 'missing' ? service.stateBefore : service.state;
+  return [
+    prepareStep(graph, service),
+    {
+      kind: 'service.enable',
+      args: { serviceId: service.id, before },
+      summary: `Record ${graph.serviceName(service)} as enabled`,
+      serverId: null,
+      undo: { summary: `record it as ${before}` },
+    },
+  ];
+}
+
+export function planEnableService(graph: Graph, service: ServiceRecord): Plan {
   return {
     verb: 'service.enable',
     subjectId: service.id,
     subject: graph.serviceName(service),
     summary: `Enable ${graph.serviceName(service)}`,
-    steps: [
-      prepareStep(graph, service),
-      {
-        kind: 'service.enable',
-        args: { serviceId: service.id, before },
-        summary: `Record ${graph.serviceName(service)} as enabled`,
-        serverId: null,
-        undo: { summary: `record it as ${before}` },
-      },
-    ],
+    steps: enableSteps(graph, service),
     warnings: [],
     pointOfNoReturn: null,
     locks: [`service/${service.id}`, `server/${service.serverId}`],

@@ -20,6 +20,12 @@ export type DeclaredRecord = {
   readonly data: string;
 };
 
+/** What people declare of a service; secrets by id. */
+export type ServiceValues = {
+  readonly settings: { readonly [key: string]: string };
+  readonly secrets: { readonly [key: string]: string };
+};
+
 /** What can be changed of a zone. */
 export type ZoneValues = {
   readonly nameservers: readonly string[];
@@ -111,6 +117,10 @@ export interface StepArgs {
   /** Rows of declared records. */
   'zone.declare': { zoneId: string; add: readonly DeclaredRecord[]; remove: readonly DeclaredRecord[] };
   'zone.forget': { zoneId: string };
+  /** The record is saved with the task; undo forgets it with its secrets. */
+  'service.declare': { serviceId: string };
+  'service.set': { serviceId: string; to: ServiceValues; before: ServiceValues };
+  'service.tidy': { secretIds: readonly string[] };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
 }

@@ -1,7 +1,7 @@
 // What each step of a plan would change now, asked from the agents' engines. Reads only.
 import { toAegirError } from '../../shared/error.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import type { PlatformRecord, SecretRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
 import type { Store, Table } from '../store/store.ts';
 import type { Handlers, StepHandler } from './handler.ts';
 
@@ -32,12 +32,20 @@ export async function previewPlan(
 /** The store with records that a plan would save, so that previews can be made before anything is saved. */
 export function withDraft(
   store: Store,
-  draft: { site?: SiteRecord; platform?: PlatformRecord; secrets?: readonly SecretRecord[] },
+  draft: {
+    site?: SiteRecord;
+    platform?: PlatformRecord;
+    service?: ServiceRecord;
+    zone?: ZoneRecord;
+    secrets?: readonly SecretRecord[];
+  },
 ): Store {
   return {
     ...store,
     sites: over(store.sites, draft.site === undefined ? [] : [draft.site]),
     platforms: over(store.platforms, draft.platform === undefined ? [] : [draft.platform]),
+    services: over(store.services, draft.service === undefined ? [] : [draft.service]),
+    zones: over(store.zones, draft.zone === undefined ? [] : [draft.zone]),
     secrets: over(store.secrets, draft.secrets ?? []),
   };
 }

@@ -63,6 +63,7 @@ export function renderTree(graph: Graph): string {
   const children = (id: string) => [
     ...below(id, 'carries', (edge) => edge.to),
     ...below(id, 'runs-on', (edge) => edge.from),
+    ...below(id, 'lies-on', (edge) => edge.from),
     ...below(id, 'uses', (edge) => edge.from),
   ];
   const lines: string[] = [];
@@ -97,6 +98,7 @@ export function renderDot(graph: Graph): string {
     platform: 'folder',
     site: 'box',
     client: 'ellipse',
+    zone: 'note',
   };
   const nodes = graph.nodes.map(
     (node) => `  ${quote(node.id)} [label=${quote(node.name)}, shape=${shape[node.kind] ?? 'box'}];`,

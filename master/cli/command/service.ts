@@ -6,6 +6,7 @@ import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '
 import { listAll } from '../list.ts';
 import { type Column, printList, printOne } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
+import { secretsOf, settingsOf } from '../settings.ts';
 
 const COLUMNS: readonly Column<Service>[] = [
   { title: 'service', value: (service) => service.name },
@@ -27,7 +28,20 @@ const DETAILS: readonly Column<Service>[] = [
   ...COLUMNS.slice(1).map((column) => ({ ...column, title: column.title[0]?.toUpperCase() + column.title.slice(1) })),
   { title: 'Configuration', value: (service) => service.detected?.configRoots.join(', ') ?? '' },
   { title: 'Can', value: (service) => service.detected?.capabilities.join(', ') ?? '' },
+  {
+    title: 'Settings',
+    value: (service) =>
+      Object.entries(service.settings)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(', '),
+  },
+  { title: 'Secrets', value: (service) => service.secrets.map((key) => `${key} (set)`).join(', ') },
 ];
+
+interface SettingFlags {
+  readonly set?: readonly string[];
+  readonly secret?: readonly string[];
+}
 
 export function serviceCommand(cli: Cli, program: Command): void {
   const noun = program.command('service').description('daemons on servers, that sites bind to');
@@ -81,6 +95,63 @@ export function serviceCommand(cli: Cli, program: Command): void {
       await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
         printOne(out, await link.call(api.disableService, { service }), Service.toJSON, DETAILS),
       );
+    });
+
+  withChangeFlags(
+    noun
+      .command('declare <service>')
+      .description(
+        'add a service that no agent detects, as SERVER/ENGINE[:INSTANCE], for example web1/rfc2136:provider',
+      ),
+  )
+    .requiredOption('--type <type>', 'http, db, dns or file')
+    .option('--set <key=value...>', 'settings for the engine')
+    .option('--secret <key=file...>', 'secrets for the engine, from files; - for standard input')
+    .action(async (service: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags & SettingFlags & { type: string }>();
+      const parts = /^([^/]+)\/([^/:]+)(?::(.+))?$/.exec(service);
+      if (parts === null) {
+        throw new AegirError(
+          'invalid_argument',
+          `cannot declare ${JSON.stringify(service)}: SERVER/ENGINE or SERVER/ENGINE:INSTANCE is needed`,
+        );
+      }
+      const [, server = '', engine = '', instance = ''] = parts;
+      const [settings, secrets] = [settingsOf(flags.set ?? []), secretsOf(flags.secret ?? [])];
+      await followChange(cli, flags, (link) =>
+        link.call(api.declareService, {
+          ...{ server, engine, instance, type: flags.type, settings, secrets },
+          options: changeOptions(flags),
+        }),
+      );
+    });
+
+  withChangeFlags(noun.command('set <service>').description('change what is declared of a service; the rest stays'))
+    .option('--set <key=value...>', 'settings for the engine')
+    .option('--secret <key=file...>', 'secrets for the engine, from files; - for standard input')
+    .option('--unset <keys...>', 'take these away')
+    .action(async (service: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags & SettingFlags & { unset?: readonly string[] }>();
+      const [settings, secrets] = [settingsOf(flags.set ?? []), secretsOf(flags.secret ?? [])];
+      await followChange(cli, flags, (link) =>
+        link.call(api.setService, {
+          ...{ service, settings, secrets, unset: [...(flags.unset ?? [])] },
+          options: changeOptions(flags),
+        }),
+      );
+    });
+
+  noun
+    .command('remove <service>')
+    .description('forget a declared service; refused while something uses it')
+    .option('--yes', 'do not ask')
+    .action(async (service: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+      await cli.connected(flags, async (link, out) => {
+        const { name } = await link.call(api.getService, { service });
+        await cli.confirm(`Forget service ${name}, with its secrets?`, flags.yes === true);
+        printOne(out, await link.call(api.removeService, { service, confirm: true }), Service.toJSON, DETAILS);
+      });
     });
 }
 

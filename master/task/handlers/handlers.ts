@@ -3,6 +3,7 @@ import type { Handlers } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
 import { createDbCreate } from './db-create.ts';
 import { createDbDrop } from './db-drop.ts';
+import { createServiceDeclare, createServiceSet, createServiceTidy } from './declared-service.ts';
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
@@ -44,6 +45,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'platform.verify': createPlatformVerify(deps),
     'service.prepare': createServicePrepare(deps),
     'service.enable': createServiceEnable(deps),
+    'service.declare': createServiceDeclare(deps),
+    'service.set': createServiceSet(deps),
+    'service.tidy': createServiceTidy(deps),
     'zone.apply': createZoneApply(deps),
     'zone.remove': createZoneRemove(deps),
     'zone.publish': createZonePublish(deps),

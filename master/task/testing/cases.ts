@@ -105,14 +105,20 @@ export function worldLines(agents: ScriptAgents): string[] {
 }
 
 function linesOf(snapshot: GraphSnapshot): string[] {
-  const secrets = snapshot.sites.flatMap((site) => [site.saltSecret, site.dbPasswordSecret ?? []].flat());
+  const secrets = [
+    ...snapshot.sites.flatMap((site) => [site.saltSecret, site.dbPasswordSecret ?? []].flat()),
+    ...snapshot.services.flatMap((service) => Object.values(service.secrets)),
+  ];
   return lines(snapshot, secrets);
 }
 
 function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
   return [
     ...snapshot.servers.map((server) => `server ${server.id} ${server.state}`),
-    ...snapshot.services.map((service) => `service ${service.id} ${service.state} ${service.stateBefore}`),
+    ...snapshot.services.map(
+      ({ id, state, stateBefore, settings, secrets: own }) =>
+        `service ${id} ${state} ${stateBefore} ${JSON.stringify([settings, own])}`,
+    ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map((site) => `site ${site.id} ${site.state}`),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),

@@ -193,7 +193,10 @@ async function saveGround(
 ): Promise<void> {
   await store.transaction(async (tx) => {
     for (const server of ground.servers) await tx.servers.insert(server);
-    for (const service of ground.services) await tx.services.insert(service);
+    for (const service of ground.services) {
+      for (const id of Object.values(service.secrets)) await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
+      await tx.services.insert(service);
+    }
     for (const platform of ground.platforms) await tx.platforms.insert(platform);
     for (const zone of ground.zones) await tx.zones.insert(zone);
     for (const record of ground.records) await tx.records.insert(record);

@@ -1,5 +1,6 @@
-// The verbs of zones and their records, as cases.ts has those of sites and servers.
+// The verbs of declared services, zones and their records, as cases.ts has those of sites and servers.
 import { createGraph, type GraphSnapshot } from '../../graph/graph.ts';
+import { planDeclareService, planSetService } from '../../plan/change-service.ts';
 import {
   planAddZone,
   planChangeRecords,
@@ -55,7 +56,34 @@ export function zoneCases(snapshot: GraphSnapshot, served: readonly string[]): r
   const world = [...served, `${at} 3600`, mx].sort();
   const changed = { ...valuesOf(zone), ttl: 7200, dnssec: true };
 
+  const declared: ServiceRecord = {
+    ...bind,
+    ...{
+      id: 'svc-0123456789abcdf0',
+      engine: 'rfc2136',
+      state: 'detected',
+      stateBefore: 'detected',
+      origin: 'declared',
+    },
+    ...{ settings: { server: '192.0.2.53' }, secrets: { key: 'sec-0123456789abcdf1' } },
+    detected: { ...bind.detected, engine: 'rfc2136', capabilities: [] },
+  };
+  const enabled: ServiceRecord = { ...declared, state: 'enabled', stateBefore: 'enabled' };
+  const to = { settings: { server: '192.0.2.54' }, secrets: { key: 'sec-0123456789abcdf2' } };
+  const withService = (service: ServiceRecord) => ground({ services: [...snapshot.services, bind, service] });
+
   return [
+    {
+      ...{ name: 'service declare', plan: planDeclareService(createGraph(ground({})), declared) },
+      ...{ ground: withService(declared), world: served, doneWorld: served },
+      ...{ done: withService(enabled), undone: ground({}) },
+    },
+    {
+      ...{ name: 'service set', plan: planSetService(createGraph(withService(enabled)), enabled, to) },
+      ground: withService({ ...enabled, secrets: { ...enabled.secrets, ...{ new: to.secrets.key } } }),
+      ...{ world: served, doneWorld: served },
+      ...{ done: withService({ ...enabled, ...to }), undone: withService(enabled) },
+    },
     {
       ...{ name: 'zone add', plan: planAddZone(createGraph(ground({ zones: [adding] })), adding) },
       ...{ ground: ground({ zones: [adding] }), world: served, doneWorld: [...served, `${at} 3600`].sort() },

@@ -150,6 +150,272 @@ export interface Service {
   bound: number;
   /** Name as used on the command line: SERVER/ENGINE[:INSTANCE]. */
   name: string;
+  /** detected, or declared by a person. */
+  origin: string;
+  /** What people declared for the engine. */
+  settings: { [key: string]: string };
+  /** Keys of the secrets that are set; their values are not told. */
+  secrets: string[];
+}
+
+export interface Service_SettingsEntry {
+  key: string;
+  value: string;
+}
+
+/** DeclareServiceRequest says what a server's agent shall use. */
+export interface DeclareServiceRequest {
+  /** Server: id or name. */
+  server: string;
+  /** http, db, dns or file. */
+  type: string;
+  /** Engine, for example rfc2136. */
+  engine: string;
+  /** Which of several: letters, digits, ".", "_" and "-"; may be empty. */
+  instance: string;
+  /** For the engine, by the keys that it knows. */
+  settings: { [key: string]: string };
+  /** Secret values for the engine. Secret: kept sealed, never told again. */
+  secrets: { [key: string]: string };
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+export interface DeclareServiceRequest_SettingsEntry {
+  key: string;
+  value: string;
+}
+
+export interface DeclareServiceRequest_SecretsEntry {
+  key: string;
+  value: string;
+}
+
+/** SetServiceRequest changes settings; what is not named stays. */
+export interface SetServiceRequest {
+  /** Id or SERVER/ENGINE[:INSTANCE]. */
+  service: string;
+  /** New values. */
+  settings: { [key: string]: string };
+  /** New secret values. Secret: kept sealed, never told again. */
+  secrets: { [key: string]: string };
+  /** Keys of settings and secrets to take away. */
+  unset: string[];
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+export interface SetServiceRequest_SettingsEntry {
+  key: string;
+  value: string;
+}
+
+export interface SetServiceRequest_SecretsEntry {
+  key: string;
+  value: string;
+}
+
+/** RemoveServiceRequest names a declared service. */
+export interface RemoveServiceRequest {
+  /** Id or SERVER/ENGINE[:INSTANCE]. */
+  service: string;
+  /** Must be true. */
+  confirm: boolean;
+}
+
+/** Zone is one DNS zone. */
+export interface Zone {
+  /** "zone-…". */
+  id: string;
+  /** Apex, an A-label without trailing dot. */
+  name: string;
+  /** Dns service id. */
+  serviceId: string;
+  /** Name of that service. */
+  service: string;
+  /** new, active or deleting. */
+  state: string;
+  /** How it shall be. */
+  values?:
+    | ZoneValues
+    | undefined;
+  /** How many records people declared. */
+  records: number;
+  /** How many sites have names in it. */
+  sites: number;
+  /** False when the engine does not make zones: it is made where it is kept. */
+  madeHere: boolean;
+}
+
+/** ZoneValues is what can be chosen of a zone. */
+export interface ZoneValues {
+  /** Name servers (NS) at the apex, the primary first. */
+  nameservers: string[];
+  /** Mail address of who is responsible (SOA). */
+  contact: string;
+  /** Seconds that resolvers keep what Aegir publishes. */
+  ttl: number;
+  /** The same while a site moves, or always under the policy low. */
+  lowTtl: number;
+  /** normal or low. */
+  ttlPolicy: string;
+  /** Seconds before a move at which the TTL is lowered. */
+  leadSeconds: number;
+  /** Seconds that resolvers keep that a name is not there (RFC 2308). */
+  negativeTtl: number;
+  /** Signed by the engine. */
+  dnssec: boolean;
+}
+
+/** ListZonesRequest asks for zones. */
+export interface ListZonesRequest {
+  /** 1 to 1000, 0 for 200. */
+  pageSize: number;
+  /** Empty for the first page. */
+  pageToken: string;
+}
+
+/** ListZonesResponse is one page. */
+export interface ListZonesResponse {
+  /** Sorted by name. */
+  zones: Zone[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** GetZoneRequest names a zone. */
+export interface GetZoneRequest {
+  /** Id or name. */
+  zone: string;
+}
+
+/** ZoneRequest names a zone for a change. */
+export interface ZoneRequest {
+  /** Id or name. */
+  zone: string;
+  /** Must be true to remove. */
+  confirm: boolean;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+/** AddZoneRequest declares a zone. */
+export interface AddZoneRequest {
+  /** Apex; IDNA is handled. */
+  name: string;
+  /** Dns service: id or SERVER/ENGINE; may be empty when one only carries zones. */
+  service: string;
+  /**
+   * How it shall be; what is empty or zero gets a sensible value. Name servers:
+   * the host name of the service's server.
+   */
+  values?:
+    | ZoneValues
+    | undefined;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+/** SetZoneRequest changes a zone; what is left out stays. */
+export interface SetZoneRequest {
+  /** Id or name. */
+  zone: string;
+  /** Empty: stay as they are. */
+  nameservers: string[];
+  /** New contact. */
+  contact?:
+    | string
+    | undefined;
+  /** New TTL. */
+  ttl?:
+    | number
+    | undefined;
+  /** New low TTL. */
+  lowTtl?:
+    | number
+    | undefined;
+  /** New policy. */
+  ttlPolicy?:
+    | string
+    | undefined;
+  /** New lead. */
+  leadSeconds?:
+    | number
+    | undefined;
+  /** New negative TTL. */
+  negativeTtl?:
+    | number
+    | undefined;
+  /** Signed or not. */
+  dnssec?:
+    | boolean
+    | undefined;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+/** Record is one record that Aegir publishes. */
+export interface Record {
+  /** "rec-…" for declared ones, empty for those of sites. */
+  id: string;
+  /** Fully qualified, an A-label, no trailing dot. */
+  name: string;
+  /** Type mnemonic. */
+  type: string;
+  /** Seconds. */
+  ttl: number;
+  /** Presentation format. */
+  data: string;
+  /** Name of the site that it belongs to; empty for declared ones. */
+  site: string;
+}
+
+/** ListRecordsRequest asks for the records of a zone. */
+export interface ListRecordsRequest {
+  /** Id or name. */
+  zone: string;
+  /** 1 to 1000, 0 for 200. */
+  pageSize: number;
+  /** Empty for the first page. */
+  pageToken: string;
+}
+
+/** ListRecordsResponse is one page. */
+export interface ListRecordsResponse {
+  /** Sorted by name, type and data. */
+  records: Record[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** AddRecordRequest declares one record. */
+export interface AddRecordRequest {
+  /** Fully qualified name, or "@" with a zone; IDNA is handled. */
+  name: string;
+  /** A, AAAA, CNAME, MX, TXT, CAA, NS or SRV. */
+  type: string;
+  /** Presentation format, for example "10 mail.example.org" for MX. */
+  data: string;
+  /** Seconds; 0 for the zone's. */
+  ttl: number;
+  /** Zone: id or name; may be empty: the nearest that holds the name. */
+  zone: string;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+/** RemoveRecordRequest takes declared records back. */
+export interface RemoveRecordRequest {
+  /** Fully qualified name, or "@" with a zone; or the record's id alone. */
+  name: string;
+  /** Type; empty for all types at the name. */
+  type: string;
+  /** Data; empty for all of the type. */
+  data: string;
+  /** Zone: id or name; may be empty. */
+  zone: string;
+  /** How. */
+  options?: ChangeOptions | undefined;
 }
 
 /** Platform is a code base on an http service. */
@@ -717,7 +983,8 @@ export interface GraphEdge {
   to: string;
   /**
    * carries (server, service), runs-on (platform, service), uses (site,
-   * platform), binds (site, service) or owns (client, site).
+   * platform), binds (site, service), owns (client, site) or lies-on (zone,
+   * service).
    */
   kind: string;
 }
@@ -1546,6 +1813,9 @@ function createBaseService(): Service {
     detected: undefined,
     bound: 0,
     name: "",
+    origin: "",
+    settings: {},
+    secrets: [],
   };
 }
 
@@ -1580,6 +1850,15 @@ export const Service: MessageFns<Service> = {
     }
     if (message.name !== "") {
       writer.uint32(82).string(message.name);
+    }
+    if (message.origin !== "") {
+      writer.uint32(90).string(message.origin);
+    }
+    globalThis.Object.entries(message.settings).forEach(([key, value]: [string, string]) => {
+      Service_SettingsEntry.encode({ key: key as any, value }, writer.uint32(98).fork()).join();
+    });
+    for (const v of message.secrets) {
+      writer.uint32(106).string(v!);
     }
     return writer;
   },
@@ -1677,6 +1956,33 @@ export const Service: MessageFns<Service> = {
             message.name = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.origin = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            const entry12 = Service_SettingsEntry.decode(reader, reader.uint32());
+            if (entry12.value !== undefined) {
+              message.settings[entry12.key] = entry12.value;
+            }
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.secrets.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1705,6 +2011,24 @@ export const Service: MessageFns<Service> = {
       detected: isSet(object.detected) ? DetectedService.fromJSON(object.detected) : undefined,
       bound: isSet(object.bound) ? globalThis.Number(object.bound) : 0,
       name: isSet(object.name) ? globalThis.String(object.name) : "",
+      origin: isSet(object.origin) ? globalThis.String(object.origin) : "",
+      settings: isObject(object.settings)
+        ? (globalThis.Object.entries(object.settings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      secrets: globalThis.Array.isArray(object?.secrets)
+        ? object.secrets.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1740,6 +2064,21 @@ export const Service: MessageFns<Service> = {
     if (message.name !== undefined) {
       obj.name = message.name;
     }
+    if (message.origin !== undefined) {
+      obj.origin = message.origin;
+    }
+    if (message.settings) {
+      const entries = globalThis.Object.entries(message.settings) as [string, string][];
+      if (entries.length > 0) {
+        obj.settings = {};
+        entries.forEach(([k, v]) => {
+          obj.settings[k] = v;
+        });
+      }
+    }
+    if (message.secrets?.length) {
+      obj.secrets = message.secrets;
+    }
     return obj;
   },
 
@@ -1760,6 +2099,2736 @@ export const Service: MessageFns<Service> = {
       : undefined;
     message.bound = object.bound ?? 0;
     message.name = object.name ?? "";
+    message.origin = object.origin ?? "";
+    message.settings = (globalThis.Object.entries(object.settings ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.secrets = object.secrets?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseService_SettingsEntry(): Service_SettingsEntry {
+  return { key: "", value: "" };
+}
+
+export const Service_SettingsEntry: MessageFns<Service_SettingsEntry> = {
+  encode(message: Service_SettingsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Service_SettingsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseService_SettingsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Service_SettingsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Service_SettingsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Service_SettingsEntry>, I>>(base?: I): Service_SettingsEntry {
+    return Service_SettingsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Service_SettingsEntry>, I>>(object: I): Service_SettingsEntry {
+    const message = createBaseService_SettingsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseDeclareServiceRequest(): DeclareServiceRequest {
+  return { server: "", type: "", engine: "", instance: "", settings: {}, secrets: {}, options: undefined };
+}
+
+export const DeclareServiceRequest: MessageFns<DeclareServiceRequest> = {
+  encode(message: DeclareServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.server !== "") {
+      writer.uint32(10).string(message.server);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.engine !== "") {
+      writer.uint32(26).string(message.engine);
+    }
+    if (message.instance !== "") {
+      writer.uint32(34).string(message.instance);
+    }
+    globalThis.Object.entries(message.settings).forEach(([key, value]: [string, string]) => {
+      DeclareServiceRequest_SettingsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    globalThis.Object.entries(message.secrets).forEach(([key, value]: [string, string]) => {
+      DeclareServiceRequest_SecretsEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeclareServiceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclareServiceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.server = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.engine = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = DeclareServiceRequest_SettingsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.settings[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = DeclareServiceRequest_SecretsEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.secrets[entry6.key] = entry6.value;
+            }
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeclareServiceRequest {
+    return {
+      server: isSet(object.server) ? globalThis.String(object.server) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      settings: isObject(object.settings)
+        ? (globalThis.Object.entries(object.settings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      secrets: isObject(object.secrets)
+        ? (globalThis.Object.entries(object.secrets) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: DeclareServiceRequest): unknown {
+    const obj: any = {};
+    if (message.server !== undefined) {
+      obj.server = message.server;
+    }
+    if (message.type !== undefined) {
+      obj.type = message.type;
+    }
+    if (message.engine !== undefined) {
+      obj.engine = message.engine;
+    }
+    if (message.instance !== undefined) {
+      obj.instance = message.instance;
+    }
+    if (message.settings) {
+      const entries = globalThis.Object.entries(message.settings) as [string, string][];
+      if (entries.length > 0) {
+        obj.settings = {};
+        entries.forEach(([k, v]) => {
+          obj.settings[k] = v;
+        });
+      }
+    }
+    if (message.secrets) {
+      const entries = globalThis.Object.entries(message.secrets) as [string, string][];
+      if (entries.length > 0) {
+        obj.secrets = {};
+        entries.forEach(([k, v]) => {
+          obj.secrets[k] = v;
+        });
+      }
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeclareServiceRequest>, I>>(base?: I): DeclareServiceRequest {
+    return DeclareServiceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeclareServiceRequest>, I>>(object: I): DeclareServiceRequest {
+    const message = createBaseDeclareServiceRequest();
+    message.server = object.server ?? "";
+    message.type = object.type ?? "";
+    message.engine = object.engine ?? "";
+    message.instance = object.instance ?? "";
+    message.settings = (globalThis.Object.entries(object.settings ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.secrets = (globalThis.Object.entries(object.secrets ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDeclareServiceRequest_SettingsEntry(): DeclareServiceRequest_SettingsEntry {
+  return { key: "", value: "" };
+}
+
+export const DeclareServiceRequest_SettingsEntry: MessageFns<DeclareServiceRequest_SettingsEntry> = {
+  encode(message: DeclareServiceRequest_SettingsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeclareServiceRequest_SettingsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclareServiceRequest_SettingsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeclareServiceRequest_SettingsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: DeclareServiceRequest_SettingsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeclareServiceRequest_SettingsEntry>, I>>(
+    base?: I,
+  ): DeclareServiceRequest_SettingsEntry {
+    return DeclareServiceRequest_SettingsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeclareServiceRequest_SettingsEntry>, I>>(
+    object: I,
+  ): DeclareServiceRequest_SettingsEntry {
+    const message = createBaseDeclareServiceRequest_SettingsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseDeclareServiceRequest_SecretsEntry(): DeclareServiceRequest_SecretsEntry {
+  return { key: "", value: "" };
+}
+
+export const DeclareServiceRequest_SecretsEntry: MessageFns<DeclareServiceRequest_SecretsEntry> = {
+  encode(message: DeclareServiceRequest_SecretsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeclareServiceRequest_SecretsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclareServiceRequest_SecretsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeclareServiceRequest_SecretsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: DeclareServiceRequest_SecretsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeclareServiceRequest_SecretsEntry>, I>>(
+    base?: I,
+  ): DeclareServiceRequest_SecretsEntry {
+    return DeclareServiceRequest_SecretsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeclareServiceRequest_SecretsEntry>, I>>(
+    object: I,
+  ): DeclareServiceRequest_SecretsEntry {
+    const message = createBaseDeclareServiceRequest_SecretsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseSetServiceRequest(): SetServiceRequest {
+  return { service: "", settings: {}, secrets: {}, unset: [], options: undefined };
+}
+
+export const SetServiceRequest: MessageFns<SetServiceRequest> = {
+  encode(message: SetServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    globalThis.Object.entries(message.settings).forEach(([key, value]: [string, string]) => {
+      SetServiceRequest_SettingsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    globalThis.Object.entries(message.secrets).forEach(([key, value]: [string, string]) => {
+      SetServiceRequest_SecretsEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
+    for (const v of message.unset) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetServiceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetServiceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = SetServiceRequest_SettingsEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.settings[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = SetServiceRequest_SecretsEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.secrets[entry3.key] = entry3.value;
+            }
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unset.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetServiceRequest {
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      settings: isObject(object.settings)
+        ? (globalThis.Object.entries(object.settings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      secrets: isObject(object.secrets)
+        ? (globalThis.Object.entries(object.secrets) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      unset: globalThis.Array.isArray(object?.unset) ? object.unset.map((e: any) => globalThis.String(e)) : [],
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: SetServiceRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.settings) {
+      const entries = globalThis.Object.entries(message.settings) as [string, string][];
+      if (entries.length > 0) {
+        obj.settings = {};
+        entries.forEach(([k, v]) => {
+          obj.settings[k] = v;
+        });
+      }
+    }
+    if (message.secrets) {
+      const entries = globalThis.Object.entries(message.secrets) as [string, string][];
+      if (entries.length > 0) {
+        obj.secrets = {};
+        entries.forEach(([k, v]) => {
+          obj.secrets[k] = v;
+        });
+      }
+    }
+    if (message.unset?.length) {
+      obj.unset = message.unset;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetServiceRequest>, I>>(base?: I): SetServiceRequest {
+    return SetServiceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetServiceRequest>, I>>(object: I): SetServiceRequest {
+    const message = createBaseSetServiceRequest();
+    message.service = object.service ?? "";
+    message.settings = (globalThis.Object.entries(object.settings ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.secrets = (globalThis.Object.entries(object.secrets ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.unset = object.unset?.map((e) => e) || [];
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSetServiceRequest_SettingsEntry(): SetServiceRequest_SettingsEntry {
+  return { key: "", value: "" };
+}
+
+export const SetServiceRequest_SettingsEntry: MessageFns<SetServiceRequest_SettingsEntry> = {
+  encode(message: SetServiceRequest_SettingsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetServiceRequest_SettingsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetServiceRequest_SettingsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetServiceRequest_SettingsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: SetServiceRequest_SettingsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetServiceRequest_SettingsEntry>, I>>(base?: I): SetServiceRequest_SettingsEntry {
+    return SetServiceRequest_SettingsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetServiceRequest_SettingsEntry>, I>>(
+    object: I,
+  ): SetServiceRequest_SettingsEntry {
+    const message = createBaseSetServiceRequest_SettingsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseSetServiceRequest_SecretsEntry(): SetServiceRequest_SecretsEntry {
+  return { key: "", value: "" };
+}
+
+export const SetServiceRequest_SecretsEntry: MessageFns<SetServiceRequest_SecretsEntry> = {
+  encode(message: SetServiceRequest_SecretsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetServiceRequest_SecretsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetServiceRequest_SecretsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetServiceRequest_SecretsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: SetServiceRequest_SecretsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetServiceRequest_SecretsEntry>, I>>(base?: I): SetServiceRequest_SecretsEntry {
+    return SetServiceRequest_SecretsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetServiceRequest_SecretsEntry>, I>>(
+    object: I,
+  ): SetServiceRequest_SecretsEntry {
+    const message = createBaseSetServiceRequest_SecretsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveServiceRequest(): RemoveServiceRequest {
+  return { service: "", confirm: false };
+}
+
+export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
+  encode(message: RemoveServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.confirm !== false) {
+      writer.uint32(16).bool(message.confirm);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveServiceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveServiceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.confirm = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveServiceRequest {
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+    };
+  },
+
+  toJSON(message: RemoveServiceRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.confirm !== undefined) {
+      obj.confirm = message.confirm;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveServiceRequest>, I>>(base?: I): RemoveServiceRequest {
+    return RemoveServiceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveServiceRequest>, I>>(object: I): RemoveServiceRequest {
+    const message = createBaseRemoveServiceRequest();
+    message.service = object.service ?? "";
+    message.confirm = object.confirm ?? false;
+    return message;
+  },
+};
+
+function createBaseZone(): Zone {
+  return {
+    id: "",
+    name: "",
+    serviceId: "",
+    service: "",
+    state: "",
+    values: undefined,
+    records: 0,
+    sites: 0,
+    madeHere: false,
+  };
+}
+
+export const Zone: MessageFns<Zone> = {
+  encode(message: Zone, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.serviceId !== "") {
+      writer.uint32(26).string(message.serviceId);
+    }
+    if (message.service !== "") {
+      writer.uint32(34).string(message.service);
+    }
+    if (message.state !== "") {
+      writer.uint32(42).string(message.state);
+    }
+    if (message.values !== undefined) {
+      ZoneValues.encode(message.values, writer.uint32(50).fork()).join();
+    }
+    if (message.records !== 0) {
+      writer.uint32(56).uint32(message.records);
+    }
+    if (message.sites !== 0) {
+      writer.uint32(64).uint32(message.sites);
+    }
+    if (message.madeHere !== false) {
+      writer.uint32(72).bool(message.madeHere);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Zone {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseZone();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serviceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.values = ZoneValues.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.records = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.sites = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.madeHere = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Zone {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      serviceId: isSet(object.serviceId)
+        ? globalThis.String(object.serviceId)
+        : isSet(object.service_id)
+        ? globalThis.String(object.service_id)
+        : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      values: isSet(object.values) ? ZoneValues.fromJSON(object.values) : undefined,
+      records: isSet(object.records) ? globalThis.Number(object.records) : 0,
+      sites: isSet(object.sites) ? globalThis.Number(object.sites) : 0,
+      madeHere: isSet(object.madeHere)
+        ? globalThis.Boolean(object.madeHere)
+        : isSet(object.made_here)
+        ? globalThis.Boolean(object.made_here)
+        : false,
+    };
+  },
+
+  toJSON(message: Zone): unknown {
+    const obj: any = {};
+    if (message.id !== undefined) {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.serviceId !== undefined) {
+      obj.serviceId = message.serviceId;
+    }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.state !== undefined) {
+      obj.state = message.state;
+    }
+    if (message.values !== undefined) {
+      obj.values = ZoneValues.toJSON(message.values);
+    }
+    if (message.records !== undefined) {
+      obj.records = Math.round(message.records);
+    }
+    if (message.sites !== undefined) {
+      obj.sites = Math.round(message.sites);
+    }
+    if (message.madeHere !== undefined) {
+      obj.madeHere = message.madeHere;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Zone>, I>>(base?: I): Zone {
+    return Zone.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Zone>, I>>(object: I): Zone {
+    const message = createBaseZone();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.serviceId = object.serviceId ?? "";
+    message.service = object.service ?? "";
+    message.state = object.state ?? "";
+    message.values = (object.values !== undefined && object.values !== null)
+      ? ZoneValues.fromPartial(object.values)
+      : undefined;
+    message.records = object.records ?? 0;
+    message.sites = object.sites ?? 0;
+    message.madeHere = object.madeHere ?? false;
+    return message;
+  },
+};
+
+function createBaseZoneValues(): ZoneValues {
+  return {
+    nameservers: [],
+    contact: "",
+    ttl: 0,
+    lowTtl: 0,
+    ttlPolicy: "",
+    leadSeconds: 0,
+    negativeTtl: 0,
+    dnssec: false,
+  };
+}
+
+export const ZoneValues: MessageFns<ZoneValues> = {
+  encode(message: ZoneValues, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.nameservers) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.contact !== "") {
+      writer.uint32(18).string(message.contact);
+    }
+    if (message.ttl !== 0) {
+      writer.uint32(24).uint32(message.ttl);
+    }
+    if (message.lowTtl !== 0) {
+      writer.uint32(32).uint32(message.lowTtl);
+    }
+    if (message.ttlPolicy !== "") {
+      writer.uint32(42).string(message.ttlPolicy);
+    }
+    if (message.leadSeconds !== 0) {
+      writer.uint32(48).uint32(message.leadSeconds);
+    }
+    if (message.negativeTtl !== 0) {
+      writer.uint32(56).uint32(message.negativeTtl);
+    }
+    if (message.dnssec !== false) {
+      writer.uint32(64).bool(message.dnssec);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ZoneValues {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseZoneValues();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nameservers.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.contact = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ttl = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lowTtl = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.ttlPolicy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.leadSeconds = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.negativeTtl = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.dnssec = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ZoneValues {
+    return {
+      nameservers: globalThis.Array.isArray(object?.nameservers)
+        ? object.nameservers.map((e: any) => globalThis.String(e))
+        : [],
+      contact: isSet(object.contact) ? globalThis.String(object.contact) : "",
+      ttl: isSet(object.ttl) ? globalThis.Number(object.ttl) : 0,
+      lowTtl: isSet(object.lowTtl)
+        ? globalThis.Number(object.lowTtl)
+        : isSet(object.low_ttl)
+        ? globalThis.Number(object.low_ttl)
+        : 0,
+      ttlPolicy: isSet(object.ttlPolicy)
+        ? globalThis.String(object.ttlPolicy)
+        : isSet(object.ttl_policy)
+        ? globalThis.String(object.ttl_policy)
+        : "",
+      leadSeconds: isSet(object.leadSeconds)
+        ? globalThis.Number(object.leadSeconds)
+        : isSet(object.lead_seconds)
+        ? globalThis.Number(object.lead_seconds)
+        : 0,
+      negativeTtl: isSet(object.negativeTtl)
+        ? globalThis.Number(object.negativeTtl)
+        : isSet(object.negative_ttl)
+        ? globalThis.Number(object.negative_ttl)
+        : 0,
+      dnssec: isSet(object.dnssec) ? globalThis.Boolean(object.dnssec) : false,
+    };
+  },
+
+  toJSON(message: ZoneValues): unknown {
+    const obj: any = {};
+    if (message.nameservers?.length) {
+      obj.nameservers = message.nameservers;
+    }
+    if (message.contact !== undefined) {
+      obj.contact = message.contact;
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Math.round(message.ttl);
+    }
+    if (message.lowTtl !== undefined) {
+      obj.lowTtl = Math.round(message.lowTtl);
+    }
+    if (message.ttlPolicy !== undefined) {
+      obj.ttlPolicy = message.ttlPolicy;
+    }
+    if (message.leadSeconds !== undefined) {
+      obj.leadSeconds = Math.round(message.leadSeconds);
+    }
+    if (message.negativeTtl !== undefined) {
+      obj.negativeTtl = Math.round(message.negativeTtl);
+    }
+    if (message.dnssec !== undefined) {
+      obj.dnssec = message.dnssec;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ZoneValues>, I>>(base?: I): ZoneValues {
+    return ZoneValues.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ZoneValues>, I>>(object: I): ZoneValues {
+    const message = createBaseZoneValues();
+    message.nameservers = object.nameservers?.map((e) => e) || [];
+    message.contact = object.contact ?? "";
+    message.ttl = object.ttl ?? 0;
+    message.lowTtl = object.lowTtl ?? 0;
+    message.ttlPolicy = object.ttlPolicy ?? "";
+    message.leadSeconds = object.leadSeconds ?? 0;
+    message.negativeTtl = object.negativeTtl ?? 0;
+    message.dnssec = object.dnssec ?? false;
+    return message;
+  },
+};
+
+function createBaseListZonesRequest(): ListZonesRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListZonesRequest: MessageFns<ListZonesRequest> = {
+  encode(message: ListZonesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListZonesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListZonesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListZonesRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListZonesRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListZonesRequest>, I>>(base?: I): ListZonesRequest {
+    return ListZonesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListZonesRequest>, I>>(object: I): ListZonesRequest {
+    const message = createBaseListZonesRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListZonesResponse(): ListZonesResponse {
+  return { zones: [], nextPageToken: "" };
+}
+
+export const ListZonesResponse: MessageFns<ListZonesResponse> = {
+  encode(message: ListZonesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.zones) {
+      Zone.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListZonesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListZonesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.zones.push(Zone.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListZonesResponse {
+    return {
+      zones: globalThis.Array.isArray(object?.zones) ? object.zones.map((e: any) => Zone.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListZonesResponse): unknown {
+    const obj: any = {};
+    if (message.zones?.length) {
+      obj.zones = message.zones.map((e) => Zone.toJSON(e));
+    }
+    if (message.nextPageToken !== undefined) {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListZonesResponse>, I>>(base?: I): ListZonesResponse {
+    return ListZonesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListZonesResponse>, I>>(object: I): ListZonesResponse {
+    const message = createBaseListZonesResponse();
+    message.zones = object.zones?.map((e) => Zone.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetZoneRequest(): GetZoneRequest {
+  return { zone: "" };
+}
+
+export const GetZoneRequest: MessageFns<GetZoneRequest> = {
+  encode(message: GetZoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.zone !== "") {
+      writer.uint32(10).string(message.zone);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetZoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetZoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.zone = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetZoneRequest {
+    return { zone: isSet(object.zone) ? globalThis.String(object.zone) : "" };
+  },
+
+  toJSON(message: GetZoneRequest): unknown {
+    const obj: any = {};
+    if (message.zone !== undefined) {
+      obj.zone = message.zone;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetZoneRequest>, I>>(base?: I): GetZoneRequest {
+    return GetZoneRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetZoneRequest>, I>>(object: I): GetZoneRequest {
+    const message = createBaseGetZoneRequest();
+    message.zone = object.zone ?? "";
+    return message;
+  },
+};
+
+function createBaseZoneRequest(): ZoneRequest {
+  return { zone: "", confirm: false, options: undefined };
+}
+
+export const ZoneRequest: MessageFns<ZoneRequest> = {
+  encode(message: ZoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.zone !== "") {
+      writer.uint32(10).string(message.zone);
+    }
+    if (message.confirm !== false) {
+      writer.uint32(16).bool(message.confirm);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ZoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseZoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.zone = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.confirm = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ZoneRequest {
+    return {
+      zone: isSet(object.zone) ? globalThis.String(object.zone) : "",
+      confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: ZoneRequest): unknown {
+    const obj: any = {};
+    if (message.zone !== undefined) {
+      obj.zone = message.zone;
+    }
+    if (message.confirm !== undefined) {
+      obj.confirm = message.confirm;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ZoneRequest>, I>>(base?: I): ZoneRequest {
+    return ZoneRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ZoneRequest>, I>>(object: I): ZoneRequest {
+    const message = createBaseZoneRequest();
+    message.zone = object.zone ?? "";
+    message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAddZoneRequest(): AddZoneRequest {
+  return { name: "", service: "", values: undefined, options: undefined };
+}
+
+export const AddZoneRequest: MessageFns<AddZoneRequest> = {
+  encode(message: AddZoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.service !== "") {
+      writer.uint32(18).string(message.service);
+    }
+    if (message.values !== undefined) {
+      ZoneValues.encode(message.values, writer.uint32(26).fork()).join();
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddZoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddZoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.values = ZoneValues.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddZoneRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      values: isSet(object.values) ? ZoneValues.fromJSON(object.values) : undefined,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: AddZoneRequest): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.values !== undefined) {
+      obj.values = ZoneValues.toJSON(message.values);
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AddZoneRequest>, I>>(base?: I): AddZoneRequest {
+    return AddZoneRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddZoneRequest>, I>>(object: I): AddZoneRequest {
+    const message = createBaseAddZoneRequest();
+    message.name = object.name ?? "";
+    message.service = object.service ?? "";
+    message.values = (object.values !== undefined && object.values !== null)
+      ? ZoneValues.fromPartial(object.values)
+      : undefined;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSetZoneRequest(): SetZoneRequest {
+  return {
+    zone: "",
+    nameservers: [],
+    contact: undefined,
+    ttl: undefined,
+    lowTtl: undefined,
+    ttlPolicy: undefined,
+    leadSeconds: undefined,
+    negativeTtl: undefined,
+    dnssec: undefined,
+    options: undefined,
+  };
+}
+
+export const SetZoneRequest: MessageFns<SetZoneRequest> = {
+  encode(message: SetZoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.zone !== "") {
+      writer.uint32(10).string(message.zone);
+    }
+    for (const v of message.nameservers) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.contact !== undefined) {
+      writer.uint32(26).string(message.contact);
+    }
+    if (message.ttl !== undefined) {
+      writer.uint32(32).uint32(message.ttl);
+    }
+    if (message.lowTtl !== undefined) {
+      writer.uint32(40).uint32(message.lowTtl);
+    }
+    if (message.ttlPolicy !== undefined) {
+      writer.uint32(50).string(message.ttlPolicy);
+    }
+    if (message.leadSeconds !== undefined) {
+      writer.uint32(56).uint32(message.leadSeconds);
+    }
+    if (message.negativeTtl !== undefined) {
+      writer.uint32(64).uint32(message.negativeTtl);
+    }
+    if (message.dnssec !== undefined) {
+      writer.uint32(72).bool(message.dnssec);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetZoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetZoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.zone = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nameservers.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.contact = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ttl = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lowTtl = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ttlPolicy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leadSeconds = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.negativeTtl = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.dnssec = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetZoneRequest {
+    return {
+      zone: isSet(object.zone) ? globalThis.String(object.zone) : "",
+      nameservers: globalThis.Array.isArray(object?.nameservers)
+        ? object.nameservers.map((e: any) => globalThis.String(e))
+        : [],
+      contact: isSet(object.contact) ? globalThis.String(object.contact) : undefined,
+      ttl: isSet(object.ttl) ? globalThis.Number(object.ttl) : undefined,
+      lowTtl: isSet(object.lowTtl)
+        ? globalThis.Number(object.lowTtl)
+        : isSet(object.low_ttl)
+        ? globalThis.Number(object.low_ttl)
+        : undefined,
+      ttlPolicy: isSet(object.ttlPolicy)
+        ? globalThis.String(object.ttlPolicy)
+        : isSet(object.ttl_policy)
+        ? globalThis.String(object.ttl_policy)
+        : undefined,
+      leadSeconds: isSet(object.leadSeconds)
+        ? globalThis.Number(object.leadSeconds)
+        : isSet(object.lead_seconds)
+        ? globalThis.Number(object.lead_seconds)
+        : undefined,
+      negativeTtl: isSet(object.negativeTtl)
+        ? globalThis.Number(object.negativeTtl)
+        : isSet(object.negative_ttl)
+        ? globalThis.Number(object.negative_ttl)
+        : undefined,
+      dnssec: isSet(object.dnssec) ? globalThis.Boolean(object.dnssec) : undefined,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: SetZoneRequest): unknown {
+    const obj: any = {};
+    if (message.zone !== undefined) {
+      obj.zone = message.zone;
+    }
+    if (message.nameservers?.length) {
+      obj.nameservers = message.nameservers;
+    }
+    if (message.contact !== undefined) {
+      obj.contact = message.contact;
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Math.round(message.ttl);
+    }
+    if (message.lowTtl !== undefined) {
+      obj.lowTtl = Math.round(message.lowTtl);
+    }
+    if (message.ttlPolicy !== undefined) {
+      obj.ttlPolicy = message.ttlPolicy;
+    }
+    if (message.leadSeconds !== undefined) {
+      obj.leadSeconds = Math.round(message.leadSeconds);
+    }
+    if (message.negativeTtl !== undefined) {
+      obj.negativeTtl = Math.round(message.negativeTtl);
+    }
+    if (message.dnssec !== undefined) {
+      obj.dnssec = message.dnssec;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetZoneRequest>, I>>(base?: I): SetZoneRequest {
+    return SetZoneRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetZoneRequest>, I>>(object: I): SetZoneRequest {
+    const message = createBaseSetZoneRequest();
+    message.zone = object.zone ?? "";
+    message.nameservers = object.nameservers?.map((e) => e) || [];
+    message.contact = object.contact ?? undefined;
+    message.ttl = object.ttl ?? undefined;
+    message.lowTtl = object.lowTtl ?? undefined;
+    message.ttlPolicy = object.ttlPolicy ?? undefined;
+    message.leadSeconds = object.leadSeconds ?? undefined;
+    message.negativeTtl = object.negativeTtl ?? undefined;
+    message.dnssec = object.dnssec ?? undefined;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRecord(): Record {
+  return { id: "", name: "", type: "", ttl: 0, data: "", site: "" };
+}
+
+export const Record: MessageFns<Record> = {
+  encode(message: Record, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.type !== "") {
+      writer.uint32(26).string(message.type);
+    }
+    if (message.ttl !== 0) {
+      writer.uint32(32).uint32(message.ttl);
+    }
+    if (message.data !== "") {
+      writer.uint32(42).string(message.data);
+    }
+    if (message.site !== "") {
+      writer.uint32(50).string(message.site);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Record {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ttl = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Record {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      ttl: isSet(object.ttl) ? globalThis.Number(object.ttl) : 0,
+      data: isSet(object.data) ? globalThis.String(object.data) : "",
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+    };
+  },
+
+  toJSON(message: Record): unknown {
+    const obj: any = {};
+    if (message.id !== undefined) {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.type !== undefined) {
+      obj.type = message.type;
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Math.round(message.ttl);
+    }
+    if (message.data !== undefined) {
+      obj.data = message.data;
+    }
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Record>, I>>(base?: I): Record {
+    return Record.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Record>, I>>(object: I): Record {
+    const message = createBaseRecord();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.type = object.type ?? "";
+    message.ttl = object.ttl ?? 0;
+    message.data = object.data ?? "";
+    message.site = object.site ?? "";
+    return message;
+  },
+};
+
+function createBaseListRecordsRequest(): ListRecordsRequest {
+  return { zone: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListRecordsRequest: MessageFns<ListRecordsRequest> = {
+  encode(message: ListRecordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.zone !== "") {
+      writer.uint32(10).string(message.zone);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRecordsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRecordsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.zone = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRecordsRequest {
+    return {
+      zone: isSet(object.zone) ? globalThis.String(object.zone) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListRecordsRequest): unknown {
+    const obj: any = {};
+    if (message.zone !== undefined) {
+      obj.zone = message.zone;
+    }
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListRecordsRequest>, I>>(base?: I): ListRecordsRequest {
+    return ListRecordsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRecordsRequest>, I>>(object: I): ListRecordsRequest {
+    const message = createBaseListRecordsRequest();
+    message.zone = object.zone ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListRecordsResponse(): ListRecordsResponse {
+  return { records: [], nextPageToken: "" };
+}
+
+export const ListRecordsResponse: MessageFns<ListRecordsResponse> = {
+  encode(message: ListRecordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.records) {
+      Record.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRecordsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRecordsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.records.push(Record.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRecordsResponse {
+    return {
+      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListRecordsResponse): unknown {
+    const obj: any = {};
+    if (message.records?.length) {
+      obj.records = message.records.map((e) => Record.toJSON(e));
+    }
+    if (message.nextPageToken !== undefined) {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListRecordsResponse>, I>>(base?: I): ListRecordsResponse {
+    return ListRecordsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRecordsResponse>, I>>(object: I): ListRecordsResponse {
+    const message = createBaseListRecordsResponse();
+    message.records = object.records?.map((e) => Record.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseAddRecordRequest(): AddRecordRequest {
+  return { name: "", type: "", data: "", ttl: 0, zone: "", options: undefined };
+}
+
+export const AddRecordRequest: MessageFns<AddRecordRequest> = {
+  encode(message: AddRecordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.data !== "") {
+      writer.uint32(26).string(message.data);
+    }
+    if (message.ttl !== 0) {
+      writer.uint32(32).uint32(message.ttl);
+    }
+    if (message.zone !== "") {
+      writer.uint32(42).string(message.zone);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddRecordRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddRecordRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ttl = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.zone = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddRecordRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      data: isSet(object.data) ? globalThis.String(object.data) : "",
+      ttl: isSet(object.ttl) ? globalThis.Number(object.ttl) : 0,
+      zone: isSet(object.zone) ? globalThis.String(object.zone) : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: AddRecordRequest): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.type !== undefined) {
+      obj.type = message.type;
+    }
+    if (message.data !== undefined) {
+      obj.data = message.data;
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Math.round(message.ttl);
+    }
+    if (message.zone !== undefined) {
+      obj.zone = message.zone;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AddRecordRequest>, I>>(base?: I): AddRecordRequest {
+    return AddRecordRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddRecordRequest>, I>>(object: I): AddRecordRequest {
+    const message = createBaseAddRecordRequest();
+    message.name = object.name ?? "";
+    message.type = object.type ?? "";
+    message.data = object.data ?? "";
+    message.ttl = object.ttl ?? 0;
+    message.zone = object.zone ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveRecordRequest(): RemoveRecordRequest {
+  return { name: "", type: "", data: "", zone: "", options: undefined };
+}
+
+export const RemoveRecordRequest: MessageFns<RemoveRecordRequest> = {
+  encode(message: RemoveRecordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.data !== "") {
+      writer.uint32(26).string(message.data);
+    }
+    if (message.zone !== "") {
+      writer.uint32(34).string(message.zone);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveRecordRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveRecordRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.zone = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveRecordRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      data: isSet(object.data) ? globalThis.String(object.data) : "",
+      zone: isSet(object.zone) ? globalThis.String(object.zone) : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: RemoveRecordRequest): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.type !== undefined) {
+      obj.type = message.type;
+    }
+    if (message.data !== undefined) {
+      obj.data = message.data;
+    }
+    if (message.zone !== undefined) {
+      obj.zone = message.zone;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveRecordRequest>, I>>(base?: I): RemoveRecordRequest {
+    return RemoveRecordRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveRecordRequest>, I>>(object: I): RemoveRecordRequest {
+    const message = createBaseRemoveRecordRequest();
+    message.name = object.name ?? "";
+    message.type = object.type ?? "";
+    message.data = object.data ?? "";
+    message.zone = object.zone ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -8079,6 +11148,40 @@ export const ServiceServiceService = {
     responseSerialize: (value: Service): Buffer => Buffer.from(Service.encode(value).finish()),
     responseDeserialize: (value: Buffer): Service => Service.decode(value),
   },
+  /**
+   * DeclareService adds a service that no agent detects, for example a DNS
+   * server elsewhere that a server's agent updates, and makes it usable.
+   */
+  declareService: {
+    path: "/aegir.v1.ServiceService/DeclareService" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeclareServiceRequest): Buffer =>
+      Buffer.from(DeclareServiceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeclareServiceRequest => DeclareServiceRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** SetService changes what is declared of a service for its engine. */
+  setService: {
+    path: "/aegir.v1.ServiceService/SetService" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetServiceRequest): Buffer => Buffer.from(SetServiceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetServiceRequest => SetServiceRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** RemoveService forgets a declared service; refused while something uses it. */
+  removeService: {
+    path: "/aegir.v1.ServiceService/RemoveService" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveServiceRequest): Buffer => Buffer.from(RemoveServiceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveServiceRequest => RemoveServiceRequest.decode(value),
+    responseSerialize: (value: Service): Buffer => Buffer.from(Service.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Service => Service.decode(value),
+  },
 } as const;
 
 export interface ServiceServiceServer extends UntypedServiceImplementation {
@@ -8090,6 +11193,15 @@ export interface ServiceServiceServer extends UntypedServiceImplementation {
   enableService: handleUnaryCall<EnableServiceRequest, ChangeResponse>;
   /** DisableService takes it out of use; refused while something binds to it. */
   disableService: handleUnaryCall<DisableServiceRequest, Service>;
+  /**
+   * DeclareService adds a service that no agent detects, for example a DNS
+   * server elsewhere that a server's agent updates, and makes it usable.
+   */
+  declareService: handleUnaryCall<DeclareServiceRequest, ChangeResponse>;
+  /** SetService changes what is declared of a service for its engine. */
+  setService: handleUnaryCall<SetServiceRequest, ChangeResponse>;
+  /** RemoveService forgets a declared service; refused while something uses it. */
+  removeService: handleUnaryCall<RemoveServiceRequest, Service>;
 }
 
 export interface ServiceServiceClient extends Client1 {
@@ -8157,6 +11269,57 @@ export interface ServiceServiceClient extends Client1 {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Service) => void,
   ): ClientUnaryCall;
+  /**
+   * DeclareService adds a service that no agent detects, for example a DNS
+   * server elsewhere that a server's agent updates, and makes it usable.
+   */
+  declareService(
+    request: DeclareServiceRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  declareService(
+    request: DeclareServiceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  declareService(
+    request: DeclareServiceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** SetService changes what is declared of a service for its engine. */
+  setService(
+    request: SetServiceRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  setService(
+    request: SetServiceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  setService(
+    request: SetServiceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** RemoveService forgets a declared service; refused while something uses it. */
+  removeService(
+    request: RemoveServiceRequest,
+    callback: (error: ServiceError | null, response: Service) => void,
+  ): ClientUnaryCall;
+  removeService(
+    request: RemoveServiceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Service) => void,
+  ): ClientUnaryCall;
+  removeService(
+    request: RemoveServiceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Service) => void,
+  ): ClientUnaryCall;
 }
 
 export const ServiceServiceClient = makeGenericClientConstructor(
@@ -8165,6 +11328,293 @@ export const ServiceServiceClient = makeGenericClientConstructor(
 ) as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ServiceServiceClient;
   service: typeof ServiceServiceService;
+  serviceName: string;
+};
+
+/** ZoneService is about DNS zones and the records declared in them. */
+export type ZoneServiceService = typeof ZoneServiceService;
+export const ZoneServiceService = {
+  /** ListZones lists zones. */
+  listZones: {
+    path: "/aegir.v1.ZoneService/ListZones" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListZonesRequest): Buffer => Buffer.from(ListZonesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListZonesRequest => ListZonesRequest.decode(value),
+    responseSerialize: (value: ListZonesResponse): Buffer => Buffer.from(ListZonesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListZonesResponse => ListZonesResponse.decode(value),
+  },
+  /** GetZone reads one zone. */
+  getZone: {
+    path: "/aegir.v1.ZoneService/GetZone" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetZoneRequest): Buffer => Buffer.from(GetZoneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetZoneRequest => GetZoneRequest.decode(value),
+    responseSerialize: (value: Zone): Buffer => Buffer.from(Zone.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Zone => Zone.decode(value),
+  },
+  /**
+   * AddZone declares a zone on a dns service and makes it there, where the
+   * engine makes zones. Sites with names in it are published there.
+   */
+  addZone: {
+    path: "/aegir.v1.ZoneService/AddZone" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddZoneRequest): Buffer => Buffer.from(AddZoneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddZoneRequest => AddZoneRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** SetZone changes name servers, times or signing of a zone. */
+  setZone: {
+    path: "/aegir.v1.ZoneService/SetZone" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetZoneRequest): Buffer => Buffer.from(SetZoneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetZoneRequest => SetZoneRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** VerifyZone finds drift and mends it; records of others stay. */
+  verifyZone: {
+    path: "/aegir.v1.ZoneService/VerifyZone" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ZoneRequest): Buffer => Buffer.from(ZoneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ZoneRequest => ZoneRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** RemoveZone removes a zone; refused while names of sites are in it. */
+  removeZone: {
+    path: "/aegir.v1.ZoneService/RemoveZone" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ZoneRequest): Buffer => Buffer.from(ZoneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ZoneRequest => ZoneRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /**
+   * ListRecords lists what Aegir publishes in a zone: declared by people, and
+   * of sites.
+   */
+  listRecords: {
+    path: "/aegir.v1.ZoneService/ListRecords" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRecordsRequest): Buffer => Buffer.from(ListRecordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRecordsRequest => ListRecordsRequest.decode(value),
+    responseSerialize: (value: ListRecordsResponse): Buffer => Buffer.from(ListRecordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRecordsResponse => ListRecordsResponse.decode(value),
+  },
+  /** AddRecord declares a record. */
+  addRecord: {
+    path: "/aegir.v1.ZoneService/AddRecord" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddRecordRequest): Buffer => Buffer.from(AddRecordRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddRecordRequest => AddRecordRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** RemoveRecord takes declared records back. */
+  removeRecord: {
+    path: "/aegir.v1.ZoneService/RemoveRecord" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveRecordRequest): Buffer => Buffer.from(RemoveRecordRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveRecordRequest => RemoveRecordRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+} as const;
+
+export interface ZoneServiceServer extends UntypedServiceImplementation {
+  /** ListZones lists zones. */
+  listZones: handleUnaryCall<ListZonesRequest, ListZonesResponse>;
+  /** GetZone reads one zone. */
+  getZone: handleUnaryCall<GetZoneRequest, Zone>;
+  /**
+   * AddZone declares a zone on a dns service and makes it there, where the
+   * engine makes zones. Sites with names in it are published there.
+   */
+  addZone: handleUnaryCall<AddZoneRequest, ChangeResponse>;
+  /** SetZone changes name servers, times or signing of a zone. */
+  setZone: handleUnaryCall<SetZoneRequest, ChangeResponse>;
+  /** VerifyZone finds drift and mends it; records of others stay. */
+  verifyZone: handleUnaryCall<ZoneRequest, ChangeResponse>;
+  /** RemoveZone removes a zone; refused while names of sites are in it. */
+  removeZone: handleUnaryCall<ZoneRequest, ChangeResponse>;
+  /**
+   * ListRecords lists what Aegir publishes in a zone: declared by people, and
+   * of sites.
+   */
+  listRecords: handleUnaryCall<ListRecordsRequest, ListRecordsResponse>;
+  /** AddRecord declares a record. */
+  addRecord: handleUnaryCall<AddRecordRequest, ChangeResponse>;
+  /** RemoveRecord takes declared records back. */
+  removeRecord: handleUnaryCall<RemoveRecordRequest, ChangeResponse>;
+}
+
+export interface ZoneServiceClient extends Client1 {
+  /** ListZones lists zones. */
+  listZones(
+    request: ListZonesRequest,
+    callback: (error: ServiceError | null, response: ListZonesResponse) => void,
+  ): ClientUnaryCall;
+  listZones(
+    request: ListZonesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListZonesResponse) => void,
+  ): ClientUnaryCall;
+  listZones(
+    request: ListZonesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListZonesResponse) => void,
+  ): ClientUnaryCall;
+  /** GetZone reads one zone. */
+  getZone(request: GetZoneRequest, callback: (error: ServiceError | null, response: Zone) => void): ClientUnaryCall;
+  getZone(
+    request: GetZoneRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Zone) => void,
+  ): ClientUnaryCall;
+  getZone(
+    request: GetZoneRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Zone) => void,
+  ): ClientUnaryCall;
+  /**
+   * AddZone declares a zone on a dns service and makes it there, where the
+   * engine makes zones. Sites with names in it are published there.
+   */
+  addZone(
+    request: AddZoneRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  addZone(
+    request: AddZoneRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  addZone(
+    request: AddZoneRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** SetZone changes name servers, times or signing of a zone. */
+  setZone(
+    request: SetZoneRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  setZone(
+    request: SetZoneRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  setZone(
+    request: SetZoneRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** VerifyZone finds drift and mends it; records of others stay. */
+  verifyZone(
+    request: ZoneRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  verifyZone(
+    request: ZoneRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  verifyZone(
+    request: ZoneRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** RemoveZone removes a zone; refused while names of sites are in it. */
+  removeZone(
+    request: ZoneRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  removeZone(
+    request: ZoneRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  removeZone(
+    request: ZoneRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * ListRecords lists what Aegir publishes in a zone: declared by people, and
+   * of sites.
+   */
+  listRecords(
+    request: ListRecordsRequest,
+    callback: (error: ServiceError | null, response: ListRecordsResponse) => void,
+  ): ClientUnaryCall;
+  listRecords(
+    request: ListRecordsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRecordsResponse) => void,
+  ): ClientUnaryCall;
+  listRecords(
+    request: ListRecordsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRecordsResponse) => void,
+  ): ClientUnaryCall;
+  /** AddRecord declares a record. */
+  addRecord(
+    request: AddRecordRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  addRecord(
+    request: AddRecordRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  addRecord(
+    request: AddRecordRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** RemoveRecord takes declared records back. */
+  removeRecord(
+    request: RemoveRecordRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  removeRecord(
+    request: RemoveRecordRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  removeRecord(
+    request: RemoveRecordRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+}
+
+export const ZoneServiceClient = makeGenericClientConstructor(
+  ZoneServiceService,
+  "aegir.v1.ZoneService",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ZoneServiceClient;
+  service: typeof ZoneServiceService;
   serviceName: string;
 };
 
@@ -9048,6 +12498,10 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

@@ -1,0 +1,169 @@
+// Services that people declare: add, set, remove. Their secrets are sealed at once and never in a plan or request.
+import { AegirError } from '../../shared/error.ts';
+import type {
+  ChangeResponse,
+  DeclareServiceRequest,
+  RemoveServiceRequest,
+  Service,
+  SetServiceRequest,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import { DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
+import { plainName } from '../../shared/name.ts';
+import { requireUnused } from '../graph/rules.ts';
+import { planDeclareService, planSetService } from '../plan/change-service.ts';
+import type { SecretRecord, ServiceRecord } from '../store/model.ts';
+import type { Tx } from '../store/store.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { serviceTypes } from './token.ts';
+import { serviceView } from './view.ts';
+
+const MAX_KEYS = 20;
+const MAX_SETTING = 2000;
+const MAX_SECRET = 16_000;
+
+export async function declareService(
+  deps: AdminDeps,
+  caller: Caller,
+  request: DeclareServiceRequest,
+): Promise<ChangeResponse> {
+  const [type] = serviceTypes([request.type]);
+  if (type === undefined) throw new AegirError('invalid_argument', 'cannot declare a service without a type');
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(request.engine)) {
+    throw new AegirError(
+      'invalid_argument',
+      `cannot use ${JSON.stringify(request.engine)} as engine: a name is needed`,
+    );
+  }
+  const instance = request.instance === '' ? '' : plainName(request.instance, 'instance');
+  const settings = checkMap(request.settings, 'setting', MAX_SETTING);
+  const sealed = seal(deps, checkMap(request.secrets, 'secret', MAX_SECRET));
+  const { options, secrets: _, ...asked } = request;
+  const id = deps.newId('svc');
+  // A retry has no secrets: it says so, and a repeat by key compares their names.
+  const kept = { method: 'service.declare', ...asked, secretKeys: Object.keys(sealed.ids) };
+  return change(deps, caller, options, kept, (graph) => {
+    const server = graph.server(request.server);
+    if (server.state !== 'accepted') {
+      throw new AegirError('failed_precondition', `cannot declare a service on ${server.name}: it is ${server.state}`);
+    }
+    const service: ServiceRecord = {
+      ...{
+        id,
+        serverId: server.id,
+        type,
+        engine: request.engine,
+        instance,
+        state: 'detected',
+        stateBefore: 'detected',
+      },
+      detected: DetectedService.fromPartial({
+        type,
+        engine: request.engine,
+        instance,
+        running: true,
+        manageable: true,
+      }),
+      ...{ origin: 'declared', settings, secrets: sealed.ids },
+    };
+    const name = graph.serviceName(service);
+    if (graph.services.some((other) => graph.serviceName(other) === name && other.type === type)) {
+      throw new AegirError('already_exists', `cannot declare ${name}: it is there; see: aegir service show ${name}`);
+    }
+    return {
+      plan: planDeclareService(graph, service),
+      draft: { service, secrets: sealed.records },
+      save: async (tx) => {
+        await insertSecrets(tx, sealed.records);
+        await tx.services.insert(service);
+      },
+    };
+  });
+}
+
+export async function setService(deps: AdminDeps, caller: Caller, request: SetServiceRequest): Promise<ChangeResponse> {
+  const settings = checkMap(request.settings, 'setting', MAX_SETTING);
+  const sealed = seal(deps, checkMap(request.secrets, 'secret', MAX_SECRET));
+  const unset = new Set(request.unset);
+  const { options, secrets: _, ...asked } = request;
+  const kept = { method: 'service.set', ...asked, secretKeys: Object.keys(sealed.ids) };
+  return change(deps, caller, options, kept, (graph) => {
+    const service = graph.service(request.service);
+    for (const key of unset) {
+      if (Object.hasOwn(service.settings, key) || Object.hasOwn(service.secrets, key)) continue;
+      throw new AegirError(
+        'not_found',
+        `cannot take away ${key} of ${graph.serviceName(service)}: it has ${keysOf(service)}`,
+      );
+    }
+    const without = (map: Readonly<Record<string, string>>) =>
+      Object.fromEntries(Object.entries(map).filter(([key]) => !unset.has(key)));
+    const to = {
+      settings: { ...without(service.settings), ...settings },
+      secrets: { ...without(service.secrets), ...sealed.ids },
+    };
+    return {
+      plan: planSetService(graph, service, to),
+      draft: { service: { ...service, ...to }, secrets: sealed.records },
+      save: (tx) => insertSecrets(tx, sealed.records),
+    };
+  });
+}
+
+export async function removeService(deps: AdminDeps, request: RemoveServiceRequest): Promise<Service> {
+  return deps.store.transaction(async (tx) => {
+    const graph = await loadGraph(tx);
+    const service = graph.service(request.service);
+    const name = graph.serviceName(service);
+    if (service.origin !== 'declared') {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot remove ${name}: its agent detected it; take it out of use with: aegir service disable ${name}`,
+      );
+    }
+    requireUnused(graph, service);
+    if (!request.confirm) {
+      throw new AegirError('failed_precondition', `cannot remove ${name}: it was not confirmed; say --yes`);
+    }
+    const view = serviceView(graph, service);
+    await tx.services.delete(service.id);
+    for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
+    return view;
+  });
+}
+
+function keysOf(service: ServiceRecord): string {
+  return [...Object.keys(service.settings), ...Object.keys(service.secrets)].join(', ') || 'none';
+}
+
+function checkMap(map: Readonly<Record<string, string>>, what: string, most: number): Record<string, string> {
+  const entries = Object.entries(map);
+  if (entries.length > MAX_KEYS) {
+    throw new AegirError('invalid_argument', `cannot take so many ${what}s: ${MAX_KEYS} are the most`);
+  }
+  for (const [key, value] of entries) {
+    const refuse = (why: string): never => {
+      throw new AegirError('invalid_argument', `cannot use ${what} ${JSON.stringify(key.slice(0, 60))}: ${why}`);
+    };
+    if (!/^[a-z][a-z0-9-]{0,31}$/.test(key)) refuse('its key needs lower case letters, digits and "-"');
+    if (value === '' || value.length > most) refuse(`1 to ${most} characters are needed`);
+    if (/(?![\r\n])\p{Cc}/u.test(value)) refuse('it has control characters');
+  }
+  return Object.fromEntries(entries);
+}
+
+function seal(deps: AdminDeps, secrets: Readonly<Record<string, string>>) {
+  const records: SecretRecord[] = [];
+  const ids: Record<string, string> = {};
+  for (const [key, value] of Object.entries(secrets)) {
+    const id = deps.newId('sec');
+    ids[key] = id;
+    records.push({ id, sealed: deps.seal(id, value) });
+  }
+  return { ids, records };
+}
+
+async function insertSecrets(tx: Tx, records: readonly SecretRecord[]): Promise<void> {
+  for (const record of records) await tx.secrets.insert(record);
+}

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { graphOf, ids, site } from '../../test/records.ts';
+import type { DnsRecordRecord, ZoneRecord } from '../store/model.ts';
+import { requireEmptyZone, requireFreeRecords, requireRecord, sitesInZone } from './zone-rules.ts';
+
+const zone = (id: string, name: string): ZoneRecord => ({
+  ...{ id, name, serviceId: ids.dns, state: 'active', nameservers: [], contact: '', ttl: 60, lowTtl: 60 },
+  ...{ ttlPolicy: 'normal', leadSeconds: 0, negativeTtl: 60, dnssec: false, createdAt: 1 },
+});
+const org = zone('zone-0123456789abcde1', 'example.org');
+const sub = zone('zone-0123456789abcde2', 'sub.example.org');
+const record = (name: string, type: string, data = 'x', zoneId = org.id): DnsRecordRecord => ({
+  ...{ id: 'rec-0123456789abcde1', zoneId, name, type, ttl: null, data },
+});
+const graph = graphOf({
+  zones: [org, sub],
+  records: [record('mail.example.org', 'A'), record('alias.example.org', 'CNAME'), record('shop.example.org', 'AAAA')],
+});
+
+test('a name is in the nearest zone', () => {
+  expect(graph.zoneOf('example.org')).toBe(org);
+  expect(graph.zoneOf('a.b.example.org')).toBe(org);
+  expect(graph.zoneOf('a.sub.example.org')).toBe(sub);
+  expect(graph.zoneOf('sub.example.org')).toBe(sub);
+  expect(graph.zoneOf('xexample.org')).toBeUndefined();
+  expect(graph.zoneOf('org')).toBeUndefined();
+});
+
+test.each([
+  ['www.example.net', 'A', /not in that zone/],
+  ['xexample.org', 'A', /not in that zone/],
+  ['a.sub.example.org', 'A', /is in zone sub.example.org/],
+  ['example.org', 'NS', /aegir zone set/],
+  ['example.org', 'CNAME', /apex/],
+  ['mail.example.org', 'A', /is there already/],
+  ['mail.example.org', 'CNAME', /stands alone/],
+  ['alias.example.org', 'TXT', /stands alone/],
+  ['example.org', 'A', /site example.org has that name/],
+  ['www.example.org', 'AAAA', /site example.org has that name/],
+] as const)('%s %s is refused', (name, type, why) => {
+  expect(() => requireRecord(graph, org, record(name, type))).toThrow(why);
+});
+
+test.each([
+  ['example.org', 'MX'],
+  ['example.org', 'TXT'],
+  ['www.example.org', 'CAA'],
+  ['mail.example.org', 'AAAA'],
+  ['*.example.org', 'A'],
+  ['sub2.example.org', 'NS'],
+])('%s %s is fine', (name, type) => {
+  expect(() => requireRecord(graph, org, record(name, type))).not.toThrow();
+});
+
+test('names that a declared address has are no names for a site', () => {
+  expect(() => requireFreeRecords(graph, ['shop.example.org'])).toThrow(/aegir record remove shop.example.org AAAA/);
+  expect(() => requireFreeRecords(graph, ['free.example.org', 'shop.example.net'])).not.toThrow();
+});
+
+test('a zone with names of sites stays', () => {
+  expect(sitesInZone(graph, org)).toEqual([site]);
+  expect(() => requireEmptyZone(graph, org)).toThrow(/names of example.org are in it/);
+  expect(() => requireEmptyZone(graph, sub)).not.toThrow();
+});

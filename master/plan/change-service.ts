@@ -1,0 +1,72 @@
+// Plans about what people declare of services.
+import type { Graph } from '../graph/graph.ts';
+import type { ServiceRecord } from '../store/model.ts';
+import { enableSteps } from './change-server.ts';
+import type { Plan, ServiceValues } from './plan.ts';
+
+/** service is saved with the task, and goes again when its agent cannot use it. */
+export function planDeclareService(graph: Graph, service: ServiceRecord): Plan {
+  const name = graph.serviceName(service);
+  return {
+    verb: 'service.declare',
+    subjectId: service.id,
+    subject: name,
+    summary: `Declare ${service.type} service ${name}`,
+    steps: [
+      {
+        kind: 'service.declare',
+        args: { serviceId: service.id },
+        summary: `Record ${name} as declared`,
+        serverId: null,
+        undo: { summary: 'forget it' },
+      },
+      ...enableSteps(graph, service),
+    ],
+    warnings: [],
+    pointOfNoReturn: null,
+    locks: [`service/${service.id}`],
+  };
+}
+
+export function planSetService(graph: Graph, service: ServiceRecord, to: ServiceValues): Plan {
+  const name = graph.serviceName(service);
+  const before: ServiceValues = { settings: service.settings, secrets: service.secrets };
+  const kept = new Set(Object.values(to.secrets));
+  const old = Object.values(before.secrets).filter((id) => !kept.has(id));
+  const [prepare] = enableSteps(graph, service);
+  const same = JSON.stringify(to) === JSON.stringify(before);
+  return {
+    verb: 'service.set',
+    subjectId: service.id,
+    subject: name,
+    summary: `Change what is declared of ${name}`,
+    steps: same
+      ? []
+      : [
+          {
+            kind: 'service.set',
+            args: { serviceId: service.id, to, before },
+            summary: `Record the settings of ${name}`,
+            serverId: null,
+            undo: { summary: 'record those of before' },
+          },
+          // The agent judges them.
+          ...(prepare !== undefined && service.state === 'enabled' ? [prepare] : []),
+          ...(old.length === 0
+            ? []
+            : [
+                {
+                  kind: 'service.tidy' as const,
+                  args: { secretIds: old },
+                  summary: 'Forget the secrets that were replaced',
+                  serverId: null,
+                  undo: { none: 'nothing uses them' },
+                },
+              ]),
+        ],
+    warnings: [],
+    // Once old secrets are gone there is nothing to go back to.
+    pointOfNoReturn: same || old.length === 0 ? null : prepare !== undefined && service.state === 'enabled' ? 2 : 1,
+    locks: [`service/${service.id}`, `server/${service.serverId}`],
+  };
+}

@@ -1,0 +1,49 @@
+// The steps about what people declare of services.
+import type { StepHandler } from '../handler.ts';
+import type { HandlerDeps } from '../parts.ts';
+
+export function createServiceDeclare({ store }: HandlerDeps): StepHandler<'service.declare'> {
+  return {
+    kind: 'service.declare',
+    // Saved with the task.
+    do: async () => ({ is: 'done' }),
+    undo: async (args) => {
+      await store.transaction(async (tx) => {
+        const service = await tx.services.get(args.serviceId);
+        if (service === undefined) return;
+        await tx.services.delete(service.id);
+        for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
+      });
+      return { is: 'done' };
+    },
+  };
+}
+
+export function createServiceSet({ store }: HandlerDeps): StepHandler<'service.set'> {
+  return {
+    kind: 'service.set',
+    do: async (args) => {
+      await store.services.update(args.serviceId, args.to);
+      return { is: 'done' };
+    },
+    undo: async (args) => {
+      await store.transaction(async (tx) => {
+        await tx.services.update(args.serviceId, args.before);
+        const kept = new Set(Object.values(args.before.secrets));
+        for (const id of Object.values(args.to.secrets)) if (!kept.has(id)) await tx.secrets.delete(id);
+      });
+      return { is: 'done' };
+    },
+  };
+}
+
+export function createServiceTidy({ store }: HandlerDeps): StepHandler<'service.tidy'> {
+  return {
+    kind: 'service.tidy',
+    do: async (args) => {
+      for (const id of args.secretIds) await store.secrets.delete(id);
+      return { is: 'done' };
+    },
+    undo: { none: 'nothing uses them' },
+  };
+}
