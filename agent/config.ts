@@ -15,7 +15,7 @@ export interface EmbeddedHostConfig {
   readonly hostname: string;
   readonly address: string;
   readonly extraAddresses: readonly string[];
-  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly ports: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
   readonly daemons: readonly DaemonName[];
 }
 export interface AgentConfig {
@@ -67,7 +67,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
   if (json['kind'] !== 'embedded') refuse(`host.kind${from}`, 'systemd or embedded');
   known(json, ['kind', 'dir', 'hostname', 'address', 'extraAddresses', 'ports', 'daemons'], from);
   const ports = object(json['ports'], `host.ports${from}`);
-  known(ports, ['nginx', 'mariadb'], from);
+  known(ports, ['nginx', 'nginxTls', 'mariadb'], from);
   return {
     kind: 'embedded',
     dir: absolutePath(text(json['dir'], `host.dir${from}`), 'host.dir'),
@@ -78,6 +78,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
     ),
     ports: {
       nginx: port(ports['nginx'] ?? 0, `host.ports.nginx${from}`),
+      ...(ports['nginxTls'] === undefined ? {} : { nginxTls: port(ports['nginxTls'], `host.ports.nginxTls${from}`) }),
       mariadb: port(ports['mariadb'] ?? 0, `host.ports.mariadb${from}`),
     },
     daemons: list(json['daemons'], `host.daemons${from}`).map((each) => daemon(each, `host.daemons${from}`)),

@@ -1,7 +1,7 @@
 // Keeps secrets of one action out of everything that people or logs see: built from the secret fields of its specs.
 
 /** Names of fields that are secret wherever they stand in a request (spec.proto says "Secret"). */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'salt']);
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'salt', 'keyPem']);
 /** Those whose every value is secret. */
 const SECRET_MAPS: ReadonlySet<string> = new Set(['secrets']);
 const MASK = '[secret]';
@@ -47,7 +47,7 @@ function collect(value: unknown, add: (secret: string) => void): void {
     for (const item of value) collect(item, add);
   } else if (value !== null && typeof value === 'object' && !(value instanceof Date)) {
     for (const [key, item] of Object.entries(value)) {
-      if (SECRET_FIELDS.has(key) && typeof item === 'string') add(item);
+      if (SECRET_FIELDS.has(key)) for (const secret of textsIn({ item })) add(secret);
       else if (SECRET_MAPS.has(key)) for (const secret of textsIn(item)) add(secret);
       else collect(item, add);
     }

@@ -13,6 +13,7 @@ import type {
   PlatformSpec,
   ServiceRef,
   SiteSpec,
+  TlsSpec,
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
 import { type IdPrefix, isId } from '../shared/id.ts';
@@ -27,6 +28,8 @@ const MAX_NAMES = 200;
 const MAX_ADDRESSES = 1_000;
 const MAX_RECORDS = 1_000;
 const RECORD_TYPES = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'CAA', 'NS', 'SRV'];
+const MAX_CERTIFICATE = 64 * 1024;
+const MAX_HSTS_SECONDS = 2 * 366 * 86_400;
 const MAX_SETTINGS = 50;
 const MAX_SETTING = 4096;
 const MAX_SECRET = 16_384;
@@ -105,6 +108,25 @@ function checkPhp(php: PhpSpec): void {
   if (php.maxExecutionSeconds > 86_400) refuse('php.max_execution_seconds', 'is over a day');
 }
 
+function checkTls(tls: TlsSpec): void {
+  if (tls.certificatePem.length > MAX_CERTIFICATE) refuse('http.tls.certificate_pem', 'is too long');
+  if (tls.keyPem.length > MAX_SECRET) refuse('http.tls.key_pem', 'is too long');
+  if (!/^-----BEGIN CERTIFICATE-----\r?\n/.test(tls.certificatePem)) {
+    refuse('http.tls.certificate_pem', 'is no certificate, PEM');
+  }
+  if (tls.hstsSeconds > MAX_HSTS_SECONDS) refuse('http.tls.hsts_seconds', 'is over two years');
+}
+
+/** RFC 8555, 8.1 and 8.3: token and key authorisation are base64url. */
+function checkChallenges(challenges: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(challenges);
+  if (entries.length > MAX_NAMES + 1) refuse('http.challenges', 'has more than the site has names');
+  for (const [token, answer] of entries) {
+    match(token, /^[A-Za-z0-9_-]{16,128}$/, 'http.challenges', 'tokens of base64url');
+    match(answer, /^[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}$/, 'http.challenges', 'key authorisations');
+  }
+}
+
 export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   checkId('site', spec.siteId, 'http.site_id');
   checkNames(spec.name, spec.aliases, 'http');
@@ -114,6 +136,11 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   if (spec.php !== undefined) checkPhp(spec.php);
   const platform = checkPlatform(present(spec.platform, 'http.platform'), 'http.platform', true);
   if (platform.app !== spec.app) refuse('http.app', 'is not the app of its platform');
+  if (spec.tls !== undefined) checkTls(spec.tls);
+  checkChallenges(spec.challenges);
+  if (spec.redirectTo !== '' && ![spec.name, ...spec.aliases].includes(spec.redirectTo)) {
+    refuse('http.redirect_to', 'is none of the names of the site');
+  }
   return { ...spec, platform };
 }
 

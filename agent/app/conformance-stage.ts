@@ -141,7 +141,10 @@ export async function openStage(app: App, world: World, password: string): Promi
       const { id: siteId, name, aliases, url, platform } = site;
       if (platform === undefined) throw new Error('the site has no platform');
       const rules = app.web(platform, layout(site));
-      const spec = { siteId, name, aliases, app: app.name, platform, url, state: 'enabled', php: undefined, rules };
+      const spec = {
+        ...{ siteId, name, aliases, app: app.name, platform, url, state: 'enabled', php: undefined, rules },
+        ...{ tls: undefined, challenges: {}, redirectTo: '' },
+      };
       await runChanges(await world.http.plan(http, spec, ctx), ctx);
     },
     remove: async (site) => {

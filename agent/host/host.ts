@@ -84,6 +84,8 @@ export interface Daemon {
   /** Addresses and port that sites are served at; port 0 when it has none. */
   readonly addresses: readonly string[];
   readonly port: number;
+  /** Port that sites are served at over HTTPS; absent when it has none. */
+  readonly tlsPort?: number;
   /** UNIX socket for local clients; empty when it has none. */
   readonly socket: string;
   /** User that its workers run as, whose group must read public files. */

@@ -4,6 +4,7 @@
 //     docroot/                     0755 root   what the web server's root is (unless the app uses the platform's)
 //     config/                      0750 root:<site user>   settings, files in it 0440
 //     files/                       2750 <site user>:<web user>   public uploads; the web server reads through its group
+//     tls/                         0700 root   certificates and keys, named by their fingerprint
 //     private/ tmp/ sessions/      0700 <site user>
 //   <logs>/<site-id>/access.log error.log php.log
 //   <run>/<site-id>.sock           0660 <web user>   the pool's socket
@@ -17,6 +18,7 @@ export interface SiteLayout {
   readonly docroot: string;
   readonly config: string;
   readonly files: string;
+  readonly tls: string;
   readonly private: string;
   readonly tmp: string;
   readonly sessions: string;
@@ -32,6 +34,7 @@ export function siteLayout(paths: HostPaths, siteId: string): SiteLayout {
     docroot: join(root, 'docroot'),
     config: join(root, 'config'),
     files: join(root, 'files'),
+    tls: join(root, 'tls'),
     private: join(root, 'private'),
     tmp: join(root, 'tmp'),
     sessions: join(root, 'sessions'),

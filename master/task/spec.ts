@@ -57,6 +57,9 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpS
     url: siteUrl(site.name, parts.http),
     state,
     php: undefined,
+    tls: undefined,
+    challenges: {},
+    redirectTo: '',
   };
 }
 

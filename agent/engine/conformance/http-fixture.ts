@@ -80,6 +80,9 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     platform: { id: 'plat-0000000000000001', app: 'php', root: docroot },
     url: `http://${name}`,
     state: 'enabled',
+    tls: undefined,
+    challenges: {},
+    redirectTo: '',
     php: {
       version: '',
       maxChildren: 2,

@@ -63,7 +63,13 @@ export async function openStage(subject: HttpSubject): Promise<Stage> {
     plan: async (spec) => summaries(await engine.plan(ref, spec, ctx)),
     remove: async (siteId, spec) => runChanges(await engine.remove(ref, siteId, spec, ctx), ctx),
     get: (name, path, more) =>
-      ask({ address: daemon.addresses[0] ?? '127.0.0.1', port: daemon.port, host: name, path, ...more }),
+      ask({
+        address: daemon.addresses[0] ?? '127.0.0.1',
+        port: (more?.tls === true ? daemon.tlsPort : daemon.port) ?? 0,
+        host: name,
+        path,
+        ...more,
+      }),
     async close() {
       await host.close();
       await rm(dir, { recursive: true, force: true });

@@ -8,6 +8,7 @@ import { describeFailures } from './http-failures.ts';
 import { REQUESTS } from './http-requests.ts';
 import { createScene, NAME, OTHER, OTHER_NAME, SITE } from './http-scene.ts';
 import type { HttpSubject } from './http-stage.ts';
+import { describeTls } from './http-tls.ts';
 import { summaries } from './interruption.ts';
 
 export function describeHttpEngine(subject: HttpSubject): void {
@@ -22,7 +23,9 @@ export function describeHttpEngine(subject: HttpSubject): void {
         expect(more).toEqual([]);
         expect(detected).toMatchObject({ type: 'http', engine: subject.name, running: true, manageable: true });
         expect(detected?.version).toMatch(/^\d+\.\d+/);
-        expect(detected?.ports).toEqual([scene.stage.daemon.port]);
+        const { port, tlsPort } = scene.stage.daemon;
+        expect(detected?.ports).toEqual([port, tlsPort]);
+        expect(detected?.capabilities).toContain('tls');
         expect(detected?.capabilities).toContain('php');
       });
 
@@ -230,6 +233,7 @@ export function describeHttpEngine(subject: HttpSubject): void {
       });
     });
 
+    describeTls(scene);
     describeFailures(subject, scene);
 
     describe('removal', () => {

@@ -16,7 +16,7 @@ export interface EmbeddedContext {
   readonly address: string;
   /** All addresses that nginx listens on, address first. */
   readonly webAddresses: readonly string[];
-  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly ports: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
   readonly note: Note;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;

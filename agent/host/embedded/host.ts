@@ -30,7 +30,7 @@ export interface EmbeddedOptions {
   /** Where nginx listens besides, on the same port. */
   readonly extraAddresses?: readonly string[];
   /** Must stay the same from start to start. */
-  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly ports: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
   readonly daemons: readonly DaemonName[];
   /** Told what happens to the children. */
   readonly note?: Note;
@@ -141,6 +141,10 @@ function assertOptions({ dir, address, extraAddresses = [], ports, daemons }: Em
     refuse(`${JSON.stringify(dir)} must be absolute, without spaces, quotes, ";", "{", "}", "$", "#", "%" or "\\"`);
   }
   for (const one of [address, ...extraAddresses]) if (isIP(one) === 0) refuse(`${one} is no IP address`);
+  const { nginxTls } = ports;
+  if (nginxTls !== undefined && (!Number.isInteger(nginxTls) || nginxTls < 1 || nginxTls > 65535)) {
+    refuse(`${nginxTls} is no port for nginx`);
+  }
   for (const name of ['nginx', 'mariadb'] as const) {
     const port = ports[name];
     if (!daemons.includes(name)) continue;

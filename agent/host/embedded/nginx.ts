@@ -86,6 +86,7 @@ export async function createNginx(context: EmbeddedContext): Promise<Daemon> {
     includeDir,
     addresses: context.webAddresses,
     port,
+    ...(context.ports.nginxTls === undefined ? {} : { tlsPort: context.ports.nginxTls }),
     socket: '',
     user: user.name,
     isRunning: async () => child.pid() !== undefined,

@@ -50,6 +50,7 @@ export function createNginx(options: NginxOptions): Daemon {
     includeDir: '/etc/nginx/conf.d',
     addresses: options.addresses,
     port: 80,
+    tlsPort: 443,
     socket: '',
     user: 'www-data',
     mayRun: async () => true,

@@ -3,7 +3,7 @@
 import type { Daemon, FileOptions, Host } from '../../../host/host.ts';
 import type { ActionContext } from '../../engine.ts';
 import type { Complaint, TestResult } from './complaint.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, Mark } from './manifest.ts';
 
 export interface ConfigSet {
   readonly host: Host;
@@ -29,6 +29,8 @@ export interface Edit {
   readonly content: string | undefined;
   /** As people name it, for example "virtual host of example.org". */
   readonly subject: string;
+  /** What the base file must know of the content. */
+  readonly mark?: Mark;
   /** Other paths that the content needs and this plan makes: a complaint about them does not stop the plan. */
   readonly makes?: readonly string[];
   /** Looks through the daemon's warnings after the test; an error it answers undoes the edit. */

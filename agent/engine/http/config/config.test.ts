@@ -8,11 +8,11 @@ const FILE = 'aegir-site-0000000000000001.conf';
 
 describe('the manifest', () => {
   it('is read as it was written, sorted, among other lines', () => {
-    const manifest = withEntry(withEntry(new Map(), 'aegir-site-0000000000000002.conf', 'b'), FILE, 'a');
+    const manifest = withEntry(withEntry(new Map(), 'aegir-site-0000000000000002.conf', 'b'), FILE, 'a', 'tls');
     const text = `# Base\n${renderManifest(manifest, '#')}server { }\n# loads something-else.conf x\n`;
     expect([...parseManifest(text)]).toEqual([
-      [FILE, sha256Hex('a')],
-      ['aegir-site-0000000000000002.conf', sha256Hex('b')],
+      [FILE, { digest: sha256Hex('a'), mark: 'tls' }],
+      ['aegir-site-0000000000000002.conf', { digest: sha256Hex('b'), mark: '' }],
     ]);
     expect(parseManifest(text.replaceAll('#', ';'))).toEqual(manifest);
     expect(parseManifest(undefined).size).toBe(0);
@@ -22,7 +22,7 @@ describe('the manifest', () => {
     const one = withEntry(new Map(), FILE, 'a');
     expect(withEntry(one, FILE, undefined).size).toBe(0);
     expect(withEntry(one, FILE, 'b')).not.toEqual(one);
-    expect(one.get(FILE)).toBe(sha256Hex('a'));
+    expect(one.get(FILE)).toEqual({ digest: sha256Hex('a'), mark: '' });
   });
 
   it('makes a base file whose generation follows from all of it', () => {

@@ -23,7 +23,7 @@ export async function applyEdit(set: ConfigSet, edit: Edit | undefined, doing: s
   const oldBase = await host.files.read(basePath);
   const oldFile = editPath && (await host.files.read(editPath));
   const old = parseManifest(oldBase);
-  const base = makeBase(edit ? withEntry(old, edit.name, edit.content) : old, set.renderBase);
+  const base = makeBase(edit ? withEntry(old, edit.name, edit.content, edit.mark) : old, set.renderBase);
 
   const putBack = async (): Promise<void> => {
     if (editPath) await put(set, editPath, oldFile);

@@ -18,7 +18,7 @@ export async function planFile(
 ): Promise<readonly Change[]> {
   const removing = edit.content === undefined;
   const base = await set.host.files.read(join(set.daemon.includeDir, set.baseFile));
-  const known = parseManifest(base).get(edit.name);
+  const known = parseManifest(base).get(edit.name)?.digest;
   const current = await set.host.files.read(join(set.daemon.includeDir, edit.name));
   if (removing && current === undefined && base === undefined) return [];
 

@@ -58,7 +58,7 @@ describe('the base file', () => {
   const base = { socket: '/run/aegir/php-fpm-8.2.sock', user: 'nobody', setsControlTimeout: true };
 
   it('is written as in testdata/base.conf', async () => {
-    const manifest = new Map([['aegir-site-0000000000000001.conf', 'a'.repeat(64)]]);
+    const manifest = new Map([['aegir-site-0000000000000001.conf', { digest: 'a'.repeat(64), mark: '' as const }]]);
     await expect(renderFpmBase(base, manifest, 'b'.repeat(64))).toMatchFileSnapshot('testdata/base.conf');
   });
 

@@ -1,7 +1,7 @@
 // Renders our base file for nginx: what it has loaded of ours, the server that answers for names nobody has, and room
 // for long names where the operator has not made it. Pure.
 import { type Manifest, renderManifest } from '../config/manifest.ts';
-import { type Listening, listenLines } from './syntax.ts';
+import { type Listening, listenLines, tlsListenLines } from './syntax.ts';
 
 /** No name of anybody (RFC 6761); asked with this one, the base server tells which configuration is loaded. */
 export const STATUS_NAME = 'aegir.invalid';
@@ -33,6 +33,19 @@ ${listenLines(base.listening, '  ')}  server_name ${STATUS_NAME};
   location / {
     return 404 "No site of this name is here.\\n";
   }
+}
+${[...manifest.values()].some(({ mark }) => mark === 'tls') ? tlsRefusal(base.listening) : ''}`;
+}
+
+/**
+ * Names that nobody has get no certificate of anybody. Only there while a site is served over TLS: until then the port
+ * may be another program's.
+ */
+function tlsRefusal(listening: Listening): string {
+  return `
+server {
+${tlsListenLines(listening, '  ')}  server_name ${STATUS_NAME};
+  ssl_reject_handshake on;
 }
 `;
 }

@@ -17,7 +17,7 @@ describeHttpEngine({
       dir,
       hostname: 'web.test',
       address: ADDRESS,
-      ports: { nginx: await freePort(), mariadb: 1 },
+      ports: { nginx: await freePort(), nginxTls: await freePort(), mariadb: 1 },
       daemons: ['nginx', `php-fpm@${await installedPhp()}`],
     }),
   foreignSite: ({ addresses, port }, name) =>

@@ -12,6 +12,7 @@ import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
+import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
 import { checkNginx } from './check.ts';
 import { conflictingNames } from './complaint.ts';
 import { createNginxSet, listeningOf } from './nginx-set.ts';
@@ -25,7 +26,7 @@ export function createNginxEngine(
   return {
     type: 'http',
     name: 'nginx',
-    capabilities: new Set(['php', 'prepare', 'check']),
+    capabilities: new Set(['php', 'tls', 'prepare', 'check']),
 
     async detect(host) {
       const daemon = await host.daemon('nginx');
@@ -44,11 +45,13 @@ export function createNginxEngine(
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const edit = await virtualHost(spec, ctx.host, daemon);
       const set = await createNginxSet(ctx.host, daemon, ctx);
-      // In order: nginx must find the logs, and the socket that it passes requests to.
+      // In order: nginx must find the logs, the certificate, and the socket that it passes requests to.
       return [
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
+        ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
         ...(await pools.plan(spec, daemon.user, ctx)),
         ...(await planFile(set, edit, locks, ctx)),
+        ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name)),
       ];
     },
 
@@ -60,9 +63,10 @@ export function createNginxEngine(
       if (daemon !== undefined) {
         const set = await createNginxSet(ctx.host, daemon, ctx);
         const edit = { name: siteFile(siteId), content: undefined, subject: `virtual host of ${name}` };
-        changes.push(...(await planFile(set, { ...edit, makes: [layout.logs] }, locks, ctx)));
+        changes.push(...(await planFile(set, { ...edit, makes: [layout.logs, layout.tls] }, locks, ctx)));
       }
       changes.push(...(await pools.remove(siteId, name, ctx)));
+      changes.push(...(await planTlsTidying(ctx.host, layout, undefined, name)));
       changes.push(...(await planSiteLogsRemoval(ctx.host, layout, name)));
       return changes;
     },
@@ -100,13 +104,21 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     logs: layout.logs,
     socket: layout.socket,
     listening: await listeningOf(host, daemon),
+    tls: spec.tls && {
+      ...tlsPaths(layout, spec.tls),
+      redirect: spec.tls.redirect, // Over plain HTTP it must not be sent (RFC 6797, 7.2), and there one server would do both.
+      hstsSeconds: spec.tls.redirect ? spec.tls.hstsSeconds : 0,
+    },
+    challenges: spec.challenges,
+    redirectTo: spec.redirectTo,
   });
   const names = new Set([spec.name, ...spec.aliases]);
   return {
     name: siteFile(spec.siteId),
     content,
     subject: `virtual host of ${spec.name}${spec.state === 'disabled' ? ' (disabled: it answers 503)' : ''}`,
-    makes: [layout.logs],
+    makes: [layout.logs, layout.tls],
+    mark: spec.tls === undefined ? '' : 'tls',
     objects(warnings) {
       const taken = conflictingNames(warnings).filter((name) => names.has(name));
       if (taken.length === 0) return undefined;
@@ -126,11 +138,14 @@ async function detected(host: Host, daemon: Daemon): Promise<DetectedService> {
     engine: 'nginx',
     instance: '',
     version: /nginx\/(\S+)/.exec(`${stderr}${stdout}`)?.[1] ?? '',
-    ports: [daemon.port],
+    ports: [daemon.port, ...(daemon.tlsPort === undefined ? [] : [daemon.tlsPort])],
     configRoots: [daemon.includeDir],
     running: await daemon.isRunning(),
     manageable: true,
     socket: '',
-    capabilities: (await host.phpVersions()).length > 0 ? ['php'] : [],
+    capabilities: [
+      ...((await host.phpVersions()).length > 0 ? ['php'] : []),
+      ...(daemon.tlsPort === undefined ? [] : ['tls']),
+    ],
   };
 }

@@ -34,7 +34,7 @@ export async function createNginxSet(host: Host, daemon: Daemon, ctx: ActionCont
 
 export async function listeningOf(host: Host, daemon: Daemon): Promise<Listening> {
   const addresses = host.kind === 'systemd' ? [] : daemon.addresses;
-  return { addresses, port: daemon.port, ipv6: await host.files.exists(IPV6) };
+  return { addresses, port: daemon.port, tlsPort: daemon.tlsPort, ipv6: await host.files.exists(IPV6) };
 }
 
 /** Where this host reaches its own nginx. */

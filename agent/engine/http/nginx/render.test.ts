@@ -1,6 +1,7 @@
 // Virtual hosts as text: goldens of what is written, and a table of what must never be.
 import { describe, expect, it } from 'vitest';
 import type { WebRules } from '../../../app/app.ts';
+import type { Manifest } from '../config/manifest.ts';
 import { phpLimits } from '../fpm/limits.ts';
 import { renderNginxBase, sizesIn } from './base.ts';
 import { renderVirtualHost, type VirtualHost } from './render.ts';
@@ -25,7 +26,17 @@ const host: VirtualHost = {
   limits: phpLimits(undefined),
   logs: '/var/log/aegir/site-0000000000000001',
   socket: '/run/aegir/0000000000000001.sock',
-  listening: { addresses: [], port: 80, ipv6: true },
+  listening: { addresses: [], port: 80, tlsPort: 443, ipv6: true },
+  tls: undefined,
+  challenges: {},
+  redirectTo: '',
+};
+
+const tls = {
+  certificate: '/var/aegir/sites/site-0000000000000001/tls/a.crt',
+  key: '/var/aegir/sites/site-0000000000000001/tls/a.key',
+  redirect: true,
+  hstsSeconds: 31_536_000,
 };
 
 const withRules = (change: Partial<WebRules>): VirtualHost => ({ ...host, rules: { ...rules, ...change } });
@@ -38,6 +49,9 @@ describe('a virtual host', () => {
   const goldens: readonly [string, VirtualHost][] = [
     ['php', host],
     ['disabled', { ...host, state: 'disabled' }],
+    ['tls', { ...host, tls, challenges: { ['t'.repeat(43)]: `${'t'.repeat(43)}.${'k'.repeat(43)}` } }],
+    ['tls-beside', { ...host, tls: { ...tls, redirect: false, hstsSeconds: 0 }, redirectTo: 'www.example.org' }],
+    ['redirect', { ...host, redirectTo: 'example.org' }],
     ['static', withRules({ php: undefined, deny: [], index: ['index.html'] })],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
     ['ipv4-only', { ...host, listening: { addresses: [], port: 80, ipv6: false } }],
@@ -181,8 +195,11 @@ describe('what is hostile', () => {
 });
 
 describe('the base file', () => {
-  const manifest = new Map([['aegir-site-0000000000000001.conf', 'a'.repeat(64)]]);
-  const listening = { addresses: [], port: 80, ipv6: true };
+  const manifest: Manifest = new Map([
+    ['aegir-site-0000000000000001.conf', { digest: 'a'.repeat(64), mark: '' }],
+    ['aegir-site-0000000000000002.conf', { digest: 'c'.repeat(64), mark: 'tls' }],
+  ]);
+  const listening = { addresses: [], port: 80, tlsPort: 443, ipv6: true };
 
   it('is written as in testdata/base.conf', async () => {
     const text = renderNginxBase({ listening, sizes: ['server_names_hash_bucket_size'] }, manifest, 'b'.repeat(64));

@@ -11,7 +11,17 @@ export function quoted(text: string): string {
 export interface Listening {
   readonly addresses: readonly string[];
   readonly port: number;
+  /** undefined where HTTPS cannot be served. */
+  readonly tlsPort?: number | undefined;
   readonly ipv6: boolean;
+}
+
+export function tlsListenLines({ addresses, tlsPort, ipv6 }: Listening, indent: string): string {
+  if (tlsPort === undefined) {
+    throw new AegirError('failed_precondition', 'cannot serve HTTPS: this nginx has no port for it');
+  }
+  // http2 as a parameter of listen: the directive of that name came with 1.25, and the parameter still works there.
+  return listenLines({ addresses, port: tlsPort, ipv6 }, indent).replaceAll(';\n', ' ssl http2;\n');
 }
 
 export function listenLines({ addresses, port, ipv6 }: Listening, indent: string): string {

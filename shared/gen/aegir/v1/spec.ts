@@ -78,7 +78,44 @@ export interface HttpSpec {
   /** enabled serves the site; disabled answers 503 with a maintenance page. */
   state: string;
   /** Limits of the site's PHP pool; absent for engine defaults. */
-  php?: PhpSpec | undefined;
+  php?:
+    | PhpSpec
+    | undefined;
+  /** How it is served over HTTPS; absent for HTTP alone. */
+  tls?:
+    | TlsSpec
+    | undefined;
+  /**
+   * Answers to HTTP-01 challenges by their token (RFC 8555 section 8.3): the
+   * key authorisation is served at /.well-known/acme-challenge/TOKEN over
+   * plain HTTP, whatever else the site does.
+   */
+  challenges: { [key: string]: string };
+  /**
+   * The name, or one of the aliases, that all other names redirect to (301);
+   * empty serves all names alike.
+   */
+  redirectTo: string;
+}
+
+export interface HttpSpec_ChallengesEntry {
+  key: string;
+  value: string;
+}
+
+/** TlsSpec is how a site is served over HTTPS. */
+export interface TlsSpec {
+  /** Certificate and intermediates, PEM, the site's own first. */
+  certificatePem: string;
+  /**
+   * Its private key, PEM (PKCS#8). Secret: never logged, never in plans or
+   * events.
+   */
+  keyPem: string;
+  /** Plain HTTP redirects (301) to HTTPS. */
+  redirect: boolean;
+  /** Strict-Transport-Security max-age in seconds (RFC 6797); 0 sends none. */
+  hstsSeconds: number;
 }
 
 /** PhpSpec bounds one site's PHP-FPM pool. */
@@ -656,7 +693,19 @@ export const ServiceRef_SecretsEntry: MessageFns<ServiceRef_SecretsEntry> = {
 };
 
 function createBaseHttpSpec(): HttpSpec {
-  return { siteId: "", name: "", aliases: [], app: "", platform: undefined, url: "", state: "", php: undefined };
+  return {
+    siteId: "",
+    name: "",
+    aliases: [],
+    app: "",
+    platform: undefined,
+    url: "",
+    state: "",
+    php: undefined,
+    tls: undefined,
+    challenges: {},
+    redirectTo: "",
+  };
 }
 
 export const HttpSpec: MessageFns<HttpSpec> = {
@@ -684,6 +733,15 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.php !== undefined) {
       PhpSpec.encode(message.php, writer.uint32(66).fork()).join();
+    }
+    if (message.tls !== undefined) {
+      TlsSpec.encode(message.tls, writer.uint32(74).fork()).join();
+    }
+    globalThis.Object.entries(message.challenges).forEach(([key, value]: [string, string]) => {
+      HttpSpec_ChallengesEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
+    if (message.redirectTo !== "") {
+      writer.uint32(90).string(message.redirectTo);
     }
     return writer;
   },
@@ -765,6 +823,33 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.php = PhpSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.tls = TlsSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = HttpSpec_ChallengesEntry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.challenges[entry10.key] = entry10.value;
+            }
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.redirectTo = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -791,6 +876,26 @@ export const HttpSpec: MessageFns<HttpSpec> = {
       url: isSet(object.url) ? globalThis.String(object.url) : "",
       state: isSet(object.state) ? globalThis.String(object.state) : "",
       php: isSet(object.php) ? PhpSpec.fromJSON(object.php) : undefined,
+      tls: isSet(object.tls) ? TlsSpec.fromJSON(object.tls) : undefined,
+      challenges: isObject(object.challenges)
+        ? (globalThis.Object.entries(object.challenges) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      redirectTo: isSet(object.redirectTo)
+        ? globalThis.String(object.redirectTo)
+        : isSet(object.redirect_to)
+        ? globalThis.String(object.redirect_to)
+        : "",
     };
   },
 
@@ -820,6 +925,21 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.php !== undefined) {
       obj.php = PhpSpec.toJSON(message.php);
     }
+    if (message.tls !== undefined) {
+      obj.tls = TlsSpec.toJSON(message.tls);
+    }
+    if (message.challenges) {
+      const entries = globalThis.Object.entries(message.challenges) as [string, string][];
+      if (entries.length > 0) {
+        obj.challenges = {};
+        entries.forEach(([k, v]) => {
+          obj.challenges[k] = v;
+        });
+      }
+    }
+    if (message.redirectTo !== undefined) {
+      obj.redirectTo = message.redirectTo;
+    }
     return obj;
   },
 
@@ -838,6 +958,231 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.url = object.url ?? "";
     message.state = object.state ?? "";
     message.php = (object.php !== undefined && object.php !== null) ? PhpSpec.fromPartial(object.php) : undefined;
+    message.tls = (object.tls !== undefined && object.tls !== null) ? TlsSpec.fromPartial(object.tls) : undefined;
+    message.challenges = (globalThis.Object.entries(object.challenges ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.redirectTo = object.redirectTo ?? "";
+    return message;
+  },
+};
+
+function createBaseHttpSpec_ChallengesEntry(): HttpSpec_ChallengesEntry {
+  return { key: "", value: "" };
+}
+
+export const HttpSpec_ChallengesEntry: MessageFns<HttpSpec_ChallengesEntry> = {
+  encode(message: HttpSpec_ChallengesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HttpSpec_ChallengesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHttpSpec_ChallengesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HttpSpec_ChallengesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: HttpSpec_ChallengesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HttpSpec_ChallengesEntry>, I>>(base?: I): HttpSpec_ChallengesEntry {
+    return HttpSpec_ChallengesEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HttpSpec_ChallengesEntry>, I>>(object: I): HttpSpec_ChallengesEntry {
+    const message = createBaseHttpSpec_ChallengesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseTlsSpec(): TlsSpec {
+  return { certificatePem: "", keyPem: "", redirect: false, hstsSeconds: 0 };
+}
+
+export const TlsSpec: MessageFns<TlsSpec> = {
+  encode(message: TlsSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificatePem !== "") {
+      writer.uint32(10).string(message.certificatePem);
+    }
+    if (message.keyPem !== "") {
+      writer.uint32(18).string(message.keyPem);
+    }
+    if (message.redirect !== false) {
+      writer.uint32(24).bool(message.redirect);
+    }
+    if (message.hstsSeconds !== 0) {
+      writer.uint32(32).uint32(message.hstsSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TlsSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTlsSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificatePem = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyPem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.redirect = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.hstsSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TlsSpec {
+    return {
+      certificatePem: isSet(object.certificatePem)
+        ? globalThis.String(object.certificatePem)
+        : isSet(object.certificate_pem)
+        ? globalThis.String(object.certificate_pem)
+        : "",
+      keyPem: isSet(object.keyPem)
+        ? globalThis.String(object.keyPem)
+        : isSet(object.key_pem)
+        ? globalThis.String(object.key_pem)
+        : "",
+      redirect: isSet(object.redirect) ? globalThis.Boolean(object.redirect) : false,
+      hstsSeconds: isSet(object.hstsSeconds)
+        ? globalThis.Number(object.hstsSeconds)
+        : isSet(object.hsts_seconds)
+        ? globalThis.Number(object.hsts_seconds)
+        : 0,
+    };
+  },
+
+  toJSON(message: TlsSpec): unknown {
+    const obj: any = {};
+    if (message.certificatePem !== undefined) {
+      obj.certificatePem = message.certificatePem;
+    }
+    if (message.keyPem !== undefined) {
+      obj.keyPem = message.keyPem;
+    }
+    if (message.redirect !== undefined) {
+      obj.redirect = message.redirect;
+    }
+    if (message.hstsSeconds !== undefined) {
+      obj.hstsSeconds = Math.round(message.hstsSeconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TlsSpec>, I>>(base?: I): TlsSpec {
+    return TlsSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TlsSpec>, I>>(object: I): TlsSpec {
+    const message = createBaseTlsSpec();
+    message.certificatePem = object.certificatePem ?? "";
+    message.keyPem = object.keyPem ?? "";
+    message.redirect = object.redirect ?? false;
+    message.hstsSeconds = object.hstsSeconds ?? 0;
     return message;
   },
 };
