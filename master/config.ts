@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { AegirError } from '../shared/error.ts';
-import { absolutePath, hostName } from '../shared/name.ts';
+import { absolutePath, hostName, mailAddress } from '../shared/name.ts';
 
 export interface Listen {
   readonly host: string;
@@ -24,6 +24,17 @@ export interface MasterConfig {
   };
   readonly store: { readonly kind: 'sqlite' } | { readonly kind: 'postgresql'; readonly url: string };
   readonly logLevel: string;
+  /** The certificate authority for sites (RFC 8555). */
+  readonly acme: {
+    /** URL; undefined for Let's Encrypt. */
+    readonly directory: string | undefined;
+    /** Mail address; '' for none. */
+    readonly contact: string;
+    /** Whether its terms were agreed to: asked of a person, never assumed. */
+    readonly agreed: boolean;
+    /** CA certificates for an authority of one's own, PEM. */
+    readonly caFile: string | undefined;
+  };
 }
 
 export const DEFAULT_PORTS = { api: 7443, agent: 7444, enrol: 7445, web: 7446, mesh: 7447 } as const;
@@ -43,7 +54,7 @@ export function readMasterConfig(path: string): MasterConfig {
 /** Unknown keys are refused: a misspelt one must not pass unseen. */
 export function parseMasterConfig(value: unknown): MasterConfig {
   const top = object(value, 'the configuration');
-  known(top, ['dataDir', 'advertise', 'listen', 'store', 'logLevel'], 'the configuration');
+  known(top, ['dataDir', 'advertise', 'listen', 'store', 'logLevel', 'acme'], 'the configuration');
   const listen = object(top['listen'] ?? {}, 'listen');
   known(listen, Object.keys(DEFAULT_PORTS), 'listen');
   const at = (key: keyof typeof DEFAULT_PORTS) =>
@@ -65,6 +76,22 @@ export function parseMasterConfig(value: unknown): MasterConfig {
     },
     store: parseStore(top['store'] ?? { kind: 'sqlite' }),
     logLevel,
+    acme: parseAcme(object(top['acme'] ?? {}, 'acme')),
+  };
+}
+
+function parseAcme(acme: Record<string, unknown>): MasterConfig['acme'] {
+  known(acme, ['directory', 'contact', 'termsOfServiceAgreed', 'caFile'], 'acme');
+  const directory = acme['directory'] === undefined ? undefined : text(acme['directory'], 'acme.directory');
+  if (directory !== undefined && !/^https:\/\/\S+$/.test(directory))
+    throw wrong('acme.directory', 'an https:// URL is needed');
+  const agreed = acme['termsOfServiceAgreed'] ?? false;
+  if (typeof agreed !== 'boolean') throw wrong('acme.termsOfServiceAgreed', 'true or false is needed');
+  return {
+    directory,
+    contact: acme['contact'] === undefined ? '' : mailAddress(text(acme['contact'], 'acme.contact')),
+    agreed,
+    caFile: acme['caFile'] === undefined ? undefined : absolutePath(text(acme['caFile'], 'acme.caFile'), 'acme.caFile'),
   };
 }
 

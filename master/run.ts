@@ -12,13 +12,17 @@ import { MASTER_IDENTITY } from '../shared/identity.ts';
 import { VERSION } from '../shared/version.ts';
 import type { AdminDeps } from './admin/deps.ts';
 import { joinCommand } from './admin/join-command.ts';
+import { startRenewals } from './admin/renewals.ts';
 import { enableByPolicy } from './admin/server.ts';
 import { createDownloadListener, fileDigest } from './api/download.ts';
 import { createApiListener } from './api/listener.ts';
 import { makeFirstToken, writeWhole } from './bootstrap.ts';
+import { createAcme } from './ca/acme.ts';
+import { acmeAccount } from './ca/acme-account.ts';
 import { openAuthority } from './ca/authority.ts';
 import { openSealer } from './ca/seal.ts';
 import { openServing } from './ca/serving.ts';
+import { judgeCertificate, makeSelfSigned } from './ca/site-certificate.ts';
 import { newToken } from './ca/tokens.ts';
 import { type MasterConfig, showListen } from './config.ts';
 import { createEventBus } from './event/bus.ts';
@@ -28,6 +32,7 @@ import { createAgentSessions } from './session/agent-sessions.ts';
 import { createEnrolService } from './session/enrol.ts';
 import { createAgentListener, createEnrolListener } from './session/listeners.ts';
 import { openSqliteStore } from './store/open-sqlite.ts';
+import type { CertificateTools } from './task/certificates.ts';
 import { createHandlers } from './task/handlers/handlers.ts';
 import { LIMITS } from './task/limits.ts';
 import { previewPlan, withDraft } from './task/preview.ts';
@@ -143,7 +148,21 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       },
       isSettled: (actionId) => isSettled(store, actionId),
     });
-    const handlerDeps = { store, agents, unseal: sealer.unseal, now };
+    const seal = (text: string) => {
+      const id = newId('sec');
+      return { id, sealed: sealer.seal(id, text) };
+    };
+    const authorityOfSites = createAcme(config.acme, acmeAccount(store, sealer, config.acme.directory ?? ''));
+    const certificates: CertificateTools = {
+      selfSigned: async (siteNames, at) => {
+        const made = await makeSelfSigned(siteNames, at);
+        return { ...made, ...judgeCertificate(made.chainPem, made.keyPem) };
+      },
+      judge: judgeCertificate,
+      authority: authorityOfSites,
+      seal,
+    };
+    const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates };
     const handlers = createHandlers(handlerDeps);
     const runner = createRunner({ store, handlers, events, failpoint, limits: LIMITS, owner: randomUUID(), now, log });
 
@@ -172,6 +191,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       newSecret: () => randomBytes(24).toString('base64url'),
       seal: sealer.seal,
       newToken,
+      judgeCertificate,
       joinCommand: (token) => joinCommand(joinFacts, token),
       revokeMesh: async (meshKey) => mesh?.revoke(meshKey),
       wakeRunner: () => runner.wake(),
@@ -215,6 +235,8 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     if (config.store.kind === 'sqlite') await store.tasks.breakLeases();
     runner.start();
     closing.push(() => runner.stop());
+    const renewals = startRenewals(admin, log);
+    closing.push(() => renewals.close());
     const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));
     const api = await createApiListener(admin, {
       address: showListen(config.listen.api),

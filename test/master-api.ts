@@ -17,6 +17,7 @@ import type { Store } from '../master/store/store.ts';
 import { createHandlers } from '../master/task/handlers/handlers.ts';
 import { previewPlan, withDraft } from '../master/task/preview.ts';
 import { createScriptAgents, type ScriptAgents } from '../master/task/testing/script-agents.ts';
+import { createScriptCertificates } from '../master/task/testing/script-certificates.ts';
 import { descriptors } from '../shared/gen/descriptors.ts';
 import { makeId } from '../shared/id.ts';
 import { MASTER_IDENTITY } from '../shared/identity.ts';
@@ -67,7 +68,7 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
   const faults: unknown[] = [];
   const events = createEventBus({ store, sealer, now, onLost: (_, cause) => faults.push(cause) });
   const agents = createScriptAgents();
-  const handlerDeps = { store, agents, unseal: sealer.unseal, now };
+  const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates: createScriptCertificates() };
   const deps: AdminDeps = {
     store,
     agents,
@@ -77,6 +78,7 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
     newSecret: () => randomBytes(24).toString('base64url'),
     seal: sealer.seal,
     newToken,
+    judgeCertificate: handlerDeps.certificates.judge,
     joinCommand: (value) => `join ${value}`,
     revokeMesh: async () => {},
     wakeRunner: () => api.onWake(),

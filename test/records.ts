@@ -111,6 +111,9 @@ export const site: SiteRecord = {
   dbPasswordSecret: 'sec-0123456789abcde1',
   saltSecret: 'sec-0123456789abcde2',
   createdAt: 3,
+  web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+  certificate: null,
+  issuing: null,
 };
 
 export const snapshot: GraphSnapshot = {

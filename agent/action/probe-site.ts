@@ -1,5 +1,6 @@
 // probe-site: asks the site for a page at the web server of its own host, as a visitor would by its name.
-import { request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
@@ -17,9 +18,8 @@ const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx' };
 
 interface Target {
   readonly address: string;
-  readonly port: number;
-  /** Site's own origin: Host header, and what counts as the same site. */
-  readonly origin: string;
+  /** By scheme; 0 where the web server has none. */
+  readonly ports: { readonly 'http:': number; readonly 'https:': number };
 }
 interface Answer {
   readonly status: number;
@@ -31,14 +31,14 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
     kind: 'probeSite',
     label: () => 'probe-site',
     async run({ site, service, path }, ctx) {
-      const { address, port } = await addressOf(service, ctx);
-      const target = { address, port, origin: site.url };
+      const target = await targetOf(service, ctx);
+      const names = [site.name, ...site.aliases];
       const errorLog = join(siteLayout(ctx.host.paths, site.id).logs, 'error.log');
       const mark = await markLog(errorLog);
       let url = new URL(path, site.url);
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
         const answer = await ask(target, url, ctx.signal);
-        ctx.log('info', `${url.href} at ${address}:${port} answered ${answer.status}`);
+        ctx.log('info', `${url.href} at ${target.address} answered ${answer.status}`);
         if (answer.status < 200 || answer.status >= 400) {
           const lines = (await mark.since()) || (await logEnd(errorLog, 1));
           const why = oneLine(lines.trim().split('\n')[0] ?? '', 500);
@@ -47,7 +47,7 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
             retryable: answer.status >= 500,
           });
         }
-        const next = sameSite(answer, url, site.url);
+        const next = sameSite(answer, url, site.url, names, target);
         if (next === undefined) return { changes: [] };
         url = next;
       }
@@ -59,16 +59,13 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
   };
 }
 
-async function addressOf(
-  service: ServiceRef,
-  ctx: ActionContext,
-): Promise<{ readonly address: string; readonly port: number }> {
+async function targetOf(service: ServiceRef, ctx: ActionContext): Promise<Target> {
   const name = DAEMONS[service.engine];
   const daemon = name === undefined ? undefined : await ctx.host.daemon(name);
   const address = daemon?.addresses[0];
   if (daemon !== undefined && address !== undefined && daemon.port > 0) {
     const any = address === '0.0.0.0' || address === '*' ? '127.0.0.1' : address === '::' ? '::1' : address;
-    return { address: any, port: daemon.port };
+    return { address: any, ports: { 'http:': daemon.port, 'https:': daemon.tlsPort ?? 0 } };
   }
   throw new AegirError(
     'failed_precondition',
@@ -76,48 +73,65 @@ async function addressOf(
   );
 }
 
-/** Where a redirect leads when it stays on the site over plain HTTP; a redirect elsewhere is an answer like another. */
-function sameSite(answer: Answer, from: URL, origin: string): URL | undefined {
+function schemeOf(url: URL): keyof Target['ports'] {
+  return url.protocol === 'https:' ? 'https:' : 'http:';
+}
+
+/** Where a redirect leads when it stays on the site, by any of its names; a redirect elsewhere is an answer like another. */
+function sameSite(
+  answer: Answer,
+  from: URL,
+  origin: string,
+  names: readonly string[],
+  target: Target,
+): URL | undefined {
   if (answer.status < 300 || answer.location === undefined || !URL.canParse(answer.location, from)) return undefined;
   const next = new URL(answer.location, from);
-  return next.origin === origin ? next : undefined;
+  if (next.origin === origin) return next;
+  const port = Number(next.port) || (next.protocol === 'https:' ? 443 : 80);
+  const ours = next.protocol === 'http:' || next.protocol === 'https:';
+  return ours && names.includes(next.hostname) && port === target.ports[schemeOf(next)] ? next : undefined;
 }
 
 function ask(target: Target, url: URL, signal: AbortSignal): Promise<Answer> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const port = target.ports[schemeOf(url)];
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const fail = (cause: Error) => {
     if (signal.aborted) return reject(signal.reason);
     const why = timeout.aborted
       ? `it did not answer within ${TIMEOUT_MS / 1000} s`
       : (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED'
-        ? `nothing listens at ${target.address}:${target.port}; is the web server running?`
+        ? `nothing listens at ${target.address}:${port}; is the web server running?`
         : cause.message;
     reject(new AegirError('unavailable', `cannot open ${url.href}: ${why}`, { cause }));
   };
-  const call = request(
-    {
-      host: target.address,
-      port: target.port,
-      path: url.pathname + url.search,
-      method: 'GET',
-      headers: { host: new URL(target.origin).host, 'user-agent': 'aegir-agent', accept: 'text/html,*/*' },
-      signal: AbortSignal.any([signal, timeout]),
-      agent: false,
-    },
-    (response) => {
-      const answer = { status: response.statusCode ?? 0, location: response.headers.location };
-      let size = 0;
-      response.on('error', fail);
-      response.on('end', () => resolve(answer));
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size <= MAX_BODY) return;
-        resolve(answer);
-        response.destroy();
-      });
-    },
-  );
+  const answered = (response: IncomingMessage) => {
+    const answer = { status: response.statusCode ?? 0, location: response.headers.location };
+    let size = 0;
+    response.on('error', fail);
+    response.on('end', () => resolve(answer));
+    response.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_BODY) return;
+      resolve(answer);
+      response.destroy();
+    });
+  };
+  const options = {
+    host: target.address,
+    port,
+    path: url.pathname + url.search,
+    method: 'GET',
+    headers: { host: url.host, 'user-agent': 'aegir-agent', accept: 'text/html,*/*' },
+    signal: AbortSignal.any([signal, timeout]),
+    agent: false,
+  } as const;
+  // Whether the site answers is asked here, not who vouches for it: until an authority has, nobody does.
+  const call: ClientRequest =
+    url.protocol === 'https:'
+      ? secureRequest({ ...options, servername: url.hostname, rejectUnauthorized: false }, answered)
+      : request(options, answered);
   call.on('error', fail);
   call.end();
   return promise;

@@ -37,6 +37,13 @@ export interface MasterFacts {
   meshState(): string;
 }
 
+export interface CertificateFacts {
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly issuer: string;
+}
+
 export interface AdminDeps {
   readonly store: Store;
   readonly agents: Agents;
@@ -46,6 +53,8 @@ export interface AdminDeps {
   /** URL-safe random text of 32 characters (192 bits). */
   newSecret(): string;
   seal(secretId: string, text: string): string;
+  /** What a certificate chain says. Throws Error with a reason when chain and key do not fit. */
+  judgeCertificate(chainPem: string, keyPem: string): CertificateFacts;
   /** A token's value and its hash. */
   newToken(kind: 'join' | 'api'): { readonly value: string; readonly hash: string };
   /** The line to run on a new host. */

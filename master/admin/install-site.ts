@@ -87,6 +87,9 @@ export async function installSite(
       dbPasswordSecret: db === undefined ? null : password.id,
       saltSecret: salt.id,
       createdAt: deps.now(),
+      web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+      certificate: null,
+      issuing: null,
     };
     requireSite(graph, site);
     const secrets: readonly SecretRecord[] = db === undefined ? [salt] : [salt, password];

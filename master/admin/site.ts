@@ -82,7 +82,7 @@ export function findSite(graph: Graph, ref: string): SiteRecord {
   return graph.site(ref.startsWith('site-') && !ref.includes('.') ? ref : hostName(ref, 'site name'));
 }
 
-function requireState(site: SiteRecord, states: readonly SiteRecord['state'][], verb: string): void {
+export function requireState(site: SiteRecord, states: readonly SiteRecord['state'][], verb: string): void {
   if (states.includes(site.state)) return;
   const next =
     site.state === 'installing' || site.state === 'deleting'

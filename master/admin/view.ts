@@ -1,5 +1,14 @@
 // Records as the API's messages.
-import type { Client, Platform, Server, Service, Site, Token, Zone } from '../../shared/gen/aegir/v1/admin.ts';
+import type {
+  Client,
+  Platform,
+  Server,
+  Service,
+  Site,
+  SiteCertificate,
+  Token,
+  Zone,
+} from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import { sitesInZone } from '../graph/zone-rules.ts';
@@ -88,10 +97,17 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
     })),
     clientId: site.clientId ?? '',
     client: site.clientId === null ? '' : graph.client(site.clientId).name,
-    url: siteUrl(site.name, graph.service(site.bindings.http)),
+    url: siteUrl(site, graph.service(site.bindings.http)),
     title: site.title,
     createdAt: date(site.createdAt),
+    web: { ...site.web },
+    certificate: site.certificate === null ? undefined : certificateView(site.certificate),
   };
+}
+
+function certificateView(certificate: NonNullable<SiteRecord['certificate']>): SiteCertificate {
+  const { source, names, notBefore, notAfter, issuer } = certificate;
+  return { source, names: [...names], notBefore: date(notBefore), notAfter: date(notAfter), issuer };
 }
 
 export function zoneView(graph: Graph, zone: ZoneRecord): Zone {

@@ -15,6 +15,7 @@ import {
   ServerServiceService,
   ServiceServiceService,
   SetServiceRequest,
+  SetSiteRequest,
   SetZoneRequest,
   SiteRequest,
   SiteServiceService,
@@ -41,6 +42,7 @@ import {
   verifyServer,
 } from '../admin/server.ts';
 import { disableService, enableService, getService, listServices } from '../admin/service.ts';
+import { certifySite, setSite } from '../admin/set-site.ts';
 import { deleteSite, disableSite, enableSite, getSite, listSites, loginSite, verifySite } from '../admin/site.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
@@ -106,6 +108,8 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [SiteServiceService.disableSite.path]: (caller, request) => disableSite(deps, caller, request),
     [SiteServiceService.deleteSite.path]: (caller, request) => deleteSite(deps, caller, request),
     [SiteServiceService.loginSite.path]: (caller, request) => loginSite(deps, caller, request),
+    [SiteServiceService.setSite.path]: (caller, request) => setSite(deps, caller, request),
+    [SiteServiceService.certifySite.path]: (caller, request) => certifySite(deps, caller, request),
     [ClientServiceService.listClients.path]: (_, request) => listClients(deps, request),
     [ClientServiceService.addClient.path]: (_, request) => addClient(deps, request),
     [ClientServiceService.removeClient.path]: (_, request) => removeClient(deps, request),
@@ -158,6 +162,11 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       return deleteSite(deps, caller, site());
     case 'site.login':
       return loginSite(deps, caller, LoginSiteRequest.fromJSON(asked));
+    case 'site.set':
+      requireNoSecrets(asked);
+      return setSite(deps, caller, SetSiteRequest.fromJSON(asked));
+    case 'site.certify':
+      return certifySite(deps, caller, site());
     case 'platform.add':
       return addPlatform(deps, caller, AddPlatformRequest.fromJSON(asked));
     case 'platform.verify':

@@ -10,6 +10,7 @@ import { site } from '../../test/records.ts';
 import { createHandlers } from '../task/handlers/handlers.ts';
 import { LIMITS } from '../task/limits.ts';
 import { createRunner, type Runner } from '../task/runner.ts';
+import { createScriptCertificates } from '../task/testing/script-certificates.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -26,7 +27,10 @@ beforeAll(async () => {
   tokens.viewer = await master.token({ role: 'viewer', description: EVIL });
   await master.store.clients.insert({ id: 'cli-0123456789abcde1', name: EVIL, mail: '' });
   const { store, agents, events } = master;
-  const handlers = createHandlers({ store, agents, unseal: (_, sealed) => sealed, now: Date.now });
+  const handlers = createHandlers({
+    ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
+    certificates: createScriptCertificates(),
+  });
   runner = createRunner({
     ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
     ...{ owner: 'cli-test', log: { error: (fields) => master.faults.push(fields['err']) } },

@@ -8,6 +8,7 @@ import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { createHandlers } from '../task/handlers/handlers.ts';
 import { LIMITS } from '../task/limits.ts';
 import { createRunner, type Runner } from '../task/runner.ts';
+import { createScriptCertificates } from '../task/testing/script-certificates.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -22,7 +23,10 @@ beforeAll(async () => {
   writeFileSync(join(master.dir, 'tsig'), `${SECRET}\n`);
   token = await master.token();
   const { store, agents, events } = master;
-  const handlers = createHandlers({ store, agents, unseal: (_, sealed) => sealed, now: Date.now });
+  const handlers = createHandlers({
+    ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
+    certificates: createScriptCertificates(),
+  });
   runner = createRunner({
     ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
     ...{ owner: 'zone-test', log: { error: (fields) => master.faults.push(fields['err']) } },

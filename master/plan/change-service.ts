@@ -56,7 +56,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
             ? []
             : [
                 {
-                  kind: 'service.tidy' as const,
+                  kind: 'secrets.forget' as const,
                   args: { secretIds: old },
                   summary: 'Forget the secrets that were replaced',
                   serverId: null,

@@ -20,6 +20,29 @@ export type DeclaredRecord = {
   readonly data: string;
 };
 
+/** What can be changed of a site; certificate only where it comes with the change. */
+export type SiteValues = {
+  readonly aliases: readonly string[];
+  readonly web: {
+    readonly https: 'off' | 'self-signed' | 'acme' | 'own';
+    readonly redirect: boolean;
+    readonly hstsSeconds: number;
+    readonly redirectTo: string;
+  };
+  readonly certificate?: PlannedCertificate | null;
+};
+
+/** SiteCertificate of the store as JSON. */
+export type PlannedCertificate = {
+  readonly source: 'self-signed' | 'acme' | 'own';
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly issuer: string;
+  readonly chainPem: string;
+  readonly keySecret: string;
+};
+
 /** What people declare of a service; secrets by id. */
 export type ServiceValues = {
   readonly settings: { readonly [key: string]: string };
@@ -93,6 +116,21 @@ export interface StepArgs {
     to: 'installing' | 'enabled' | 'disabled' | 'deleting';
     before: 'absent' | 'installing' | 'enabled' | 'disabled' | 'deleting' | 'failed';
   };
+  /** Brings back how the site was served, when the steps after it were undone; doing it changes nothing. */
+  'site.restore': {
+    siteId: string;
+    part:
+      | { of: 'http'; serviceId: string; state: 'enabled' | 'disabled' }
+      | { of: 'files'; serverId: string }
+      | { of: 'dns'; serviceId: string; zone: string; records: readonly PlannedRecord[] };
+  };
+  'site.set': { siteId: string; to: SiteValues; before: SiteValues };
+  /** A self-signed certificate where there is none that is good for all names. */
+  'certificate.ensure': { siteId: string; before: PlannedCertificate | null };
+  'certificate.order': { siteId: string };
+  'certificate.fetch': { siteId: string; before: PlannedCertificate | null };
+  /** Forget the key of a former certificate, unless the site still has it. */
+  'certificate.tidy': { siteId: string; keySecret: string };
   /** Forget the site and its secrets. */
   'site.forget': { siteId: string };
   'platform.verify': { platformId: string; serverId: string; added: boolean };
@@ -120,7 +158,9 @@ export interface StepArgs {
   /** The record is saved with the task; undo forgets it with its secrets. */
   'service.declare': { serviceId: string };
   'service.set': { serviceId: string; to: ServiceValues; before: ServiceValues };
-  'service.tidy': { secretIds: readonly string[] };
+  /** They were saved with the task; undo forgets them. */
+  'secrets.keep': { secretIds: readonly string[] };
+  'secrets.forget': { secretIds: readonly string[] };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
 }

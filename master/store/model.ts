@@ -119,6 +119,48 @@ export interface SiteRecord {
   readonly dbPasswordSecret: string | null;
   readonly saltSecret: string;
   readonly createdAt: number;
+  readonly web: SiteWeb;
+  /** What it is served with over HTTPS; null before there is one. */
+  readonly certificate: SiteCertificate | null;
+  /** An order at a certificate authority that is not finished. */
+  readonly issuing: SiteIssuing | null;
+}
+
+/** How the web sees a site. */
+export interface SiteWeb {
+  /** Where its certificate comes from; off: plain HTTP alone. */
+  readonly https: 'off' | 'self-signed' | 'acme' | 'own';
+  /** Plain HTTP leads to HTTPS. */
+  readonly redirect: boolean;
+  /** Strict-Transport-Security; 0 for none. */
+  readonly hstsSeconds: number;
+  /** The one of its names that all others lead to; '' for none. */
+  readonly redirectTo: string;
+}
+
+export interface SiteCertificate {
+  readonly source: 'self-signed' | 'acme' | 'own';
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly issuer: string;
+  readonly chainPem: string;
+  /** Secret id of the key. */
+  readonly keySecret: string;
+}
+
+export interface SiteIssuing {
+  readonly orderUrl: string;
+  /** Secret id of the key of the certificate to be. */
+  readonly keySecret: string;
+  readonly names: readonly string[];
+  readonly challenges: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly authorization: string;
+    readonly token: string;
+    readonly answer: string;
+  }[];
 }
 
 export interface ClientRecord {

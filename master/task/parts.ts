@@ -4,12 +4,14 @@ import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { Agents } from '../session/agents.ts';
 import type { ServiceRecord, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
+import type { CertificateTools } from './certificates.ts';
 import { type SiteParts, serviceRef } from './spec.ts';
 
 export interface HandlerDeps {
   readonly store: Store;
   readonly agents: Agents;
   unseal(secretId: string, sealed: string): string;
+  readonly certificates: CertificateTools;
   now(): number;
 }
 
@@ -49,9 +51,18 @@ export async function readParts(deps: HandlerDeps, siteId: string): Promise<Site
   const web = await readServer(store, http.serverId);
   const open = (id: string) => openSecret(deps, id);
   const salt = await open(site.saltSecret);
+  const tlsKey = site.certificate === null ? null : await open(site.certificate.keySecret);
   if (site.bindings.db === undefined || site.dbPasswordSecret === null)
-    return { site, platform, http, web, db: null, salt };
+    return { site, platform, http, web, db: null, salt, tlsKey };
   const service = await readService(store, site.bindings.db);
   const server = await readServer(store, service.serverId);
-  return { site, platform, http, web, db: { service, server, password: await open(site.dbPasswordSecret) }, salt };
+  return {
+    site,
+    platform,
+    http,
+    web,
+    db: { service, server, password: await open(site.dbPasswordSecret) },
+    salt,
+    tlsKey,
+  };
 }

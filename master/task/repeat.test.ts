@@ -5,6 +5,7 @@ import { graphOf, snapshot } from '../../test/records.ts';
 import { isSettled } from './settled.ts';
 import { graphLines, type TaskCase, taskCases, worldLines } from './testing/cases.ts';
 import { Crash, createTaskRig, type TaskRig } from './testing/rig.ts';
+import { createScriptCertificates } from './testing/script-certificates.ts';
 import { gapsIn } from './testing/story.ts';
 
 const cases = taskCases(snapshot, graphOf);
@@ -31,7 +32,15 @@ test('the cases have every kind of step', async () => {
   const planned = new Set(cases.flatMap(({ plan }) => plan.steps.map((step) => step.kind as string)));
   await rig.task((cases[0] as TaskCase).plan);
   const { createHandlers } = await import('./handlers/handlers.ts');
-  const all = Object.keys(createHandlers({ store: rig.store, agents: rig.agents, unseal: String, now: Date.now }));
+  const all = Object.keys(
+    createHandlers({
+      store: rig.store,
+      agents: rig.agents,
+      unseal: String,
+      now: Date.now,
+      certificates: createScriptCertificates(),
+    }),
+  );
   expect([...planned].sort()).toEqual(all.sort());
 });
 

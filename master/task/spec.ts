@@ -26,6 +26,8 @@ export interface SiteParts {
   /** null for sites without a database. */
   readonly db: { readonly service: ServiceRecord; readonly server: ServerRecord; readonly password: string } | null;
   readonly salt: string;
+  /** Key of its certificate, PEM; null when it has none. */
+  readonly tlsKey: string | null;
 }
 
 /** secrets: opened, by the engine's key. */
@@ -54,12 +56,20 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpS
     aliases: [...site.aliases],
     app: platform.app,
     platform: platformSpec(platform),
-    url: siteUrl(site.name, parts.http),
+    url: siteUrl(site, parts.http),
     state,
     php: undefined,
-    tls: undefined,
-    challenges: {},
-    redirectTo: '',
+    tls:
+      site.web.https === 'off' || site.certificate === null || parts.tlsKey === null
+        ? undefined
+        : {
+            certificatePem: site.certificate.chainPem,
+            keyPem: parts.tlsKey,
+            redirect: site.web.redirect,
+            hstsSeconds: site.web.hstsSeconds,
+          },
+    challenges: Object.fromEntries((site.issuing?.challenges ?? []).map(({ token, answer }) => [token, answer])),
+    redirectTo: site.web.redirectTo,
   };
 }
 
@@ -110,7 +120,7 @@ export function siteSpec(parts: SiteParts): SiteSpec {
     id: site.id,
     name: site.name,
     aliases: [...site.aliases],
-    url: siteUrl(site.name, parts.http),
+    url: siteUrl(site, parts.http),
     platform: platformSpec(parts.platform),
     db: dbConnection(parts),
     title: site.title,

@@ -4,8 +4,10 @@ import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/ad
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
+import { wholeNumber } from '../number.ts';
 import { type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
+import { secretsOf } from '../settings.ts';
 
 const binding = (site: Site, type: string) => site.bindings.find((bound) => bound.type === type)?.service ?? '-';
 
@@ -31,6 +33,25 @@ const DETAILS: readonly Column<Site>[] = [
   { title: 'Platform', value: (site) => site.platform },
   { title: 'Bindings', value: (site) => site.bindings.map((bound) => `${bound.type}: ${bound.service}`).join(', ') },
   { title: 'Client', value: (site) => site.client },
+  {
+    title: 'HTTPS',
+    value: ({ web }) =>
+      web === undefined || web.https === 'off'
+        ? 'off'
+        : [
+            web.https,
+            ...(web.redirect ? ['HTTP leads to it'] : []),
+            ...(web.hstsSeconds > 0 ? [`HSTS ${web.hstsSeconds} s`] : []),
+          ].join(', '),
+  },
+  {
+    title: 'Certificate',
+    value: ({ certificate }) =>
+      certificate === undefined
+        ? ''
+        : `${certificate.source} by ${certificate.issuer}, until ${when(certificate.notAfter)}, for ${certificate.names.map(displayName).join(', ')}`,
+  },
+  { title: 'Redirects to', value: (site) => displayName(site.web?.redirectTo ?? '') },
   { title: 'Created', value: (site) => when(site.createdAt) },
 ];
 
@@ -45,6 +66,17 @@ interface InstallFlags extends ChangeFlags {
   readonly profile?: string;
   readonly adminName?: string;
   readonly adminMail?: string;
+}
+
+interface SetFlags extends ChangeFlags {
+  readonly addAlias?: readonly string[];
+  readonly removeAlias?: readonly string[];
+  readonly https?: string;
+  readonly certificate?: string;
+  readonly certificateKey?: string;
+  readonly httpsRedirect?: boolean;
+  readonly hsts?: string;
+  readonly redirectTo?: string;
 }
 
 export function siteCommand(cli: Cli, program: Command): void {
@@ -134,6 +166,50 @@ export function siteCommand(cli: Cli, program: Command): void {
         return link.call(api.deleteSite, { site, confirm: true, options: changeOptions(flags) });
       });
     });
+
+  withChangeFlags(noun.command('set <site>').description('change how it is served; what is not said stays'))
+    .option('--add-alias <names...>', 'further host names')
+    .option('--remove-alias <names...>', 'host names to take away')
+    .option('--https <how>', 'off, self-signed, acme (a certificate authority), or own')
+    .option('--certificate <file>', 'a certificate of your own with its intermediates, PEM')
+    .option('--certificate-key <file>', 'its key, PEM; - for standard input')
+    .option('--https-redirect', 'plain HTTP leads to HTTPS')
+    .option('--no-https-redirect', 'plain HTTP is served too')
+    .option('--hsts <seconds>', 'browsers remember for so long to use HTTPS only; 0 for not')
+    .option('--redirect-to <name>', 'all other names lead to this one; "" for not')
+    .action(async (site: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<SetFlags>();
+      const read = (what: string, file: string | undefined) =>
+        file === undefined ? '' : (secretsOf([`${what}=${file}`])[what] ?? '');
+      await followChange(cli, flags, (link) =>
+        link.call(api.setSite, {
+          site,
+          addAliases: [...(flags.addAlias ?? [])],
+          removeAliases: [...(flags.removeAlias ?? [])],
+          https: flags.https,
+          httpsRedirect: flags.httpsRedirect,
+          hstsSeconds: flags.hsts === undefined ? undefined : Number(wholeNumber(flags.hsts, '--hsts')),
+          redirectTo: flags.redirectTo,
+          certificatePem: read('certificate', flags.certificate),
+          keyPem: read('key', flags.certificateKey),
+          options: changeOptions(flags),
+        }),
+      );
+      if (flags.https === 'acme' && flags.plan !== true && flags.wait) {
+        await followChange(cli, flags, (link) =>
+          link.call(api.certifySite, { site, confirm: false, options: undefined }),
+        );
+      }
+    });
+
+  withChangeFlags(
+    noun.command('certificate <site>').description('get a certificate from the authority now, not when it is due'),
+  ).action(async (site: string, _, command: Command) => {
+    const flags = command.optsWithGlobals<ChangeFlags>();
+    await followChange(cli, flags, (link) =>
+      link.call(api.certifySite, { site, confirm: false, options: changeOptions(flags) }),
+    );
+  });
 
   withChangeFlags(noun.command('login <site>').description('make a one-time login link'))
     .option('--account <account>', 'whom to log in as; left out, the first administrator')

@@ -38,6 +38,12 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
     bindings: { http: 'svc-1', db: 'svc-2', dns: 'svc-3', file: 'svc-4' },
     aliases: ['xn--fiqs8s.example'],
     dbPasswordSecret: '',
+    web: { https: 'acme', redirect: true, hstsSeconds: 1, redirectTo: sample.ODD },
+    certificate: {
+      ...{ source: 'acme', names: ['a.example'], notBefore: 1, notAfter: 2, issuer: sample.ODD },
+      ...{ chainPem: 'x\n', keySecret: 'sec-1' },
+    },
+    issuing: { orderUrl: '', keySecret: '', names: [], challenges: [] },
   }),
   clients: round((store) => store.clients, sample.client, { mail: sample.ODD }),
   tokens: round((store) => store.tokens, sample.token('tok-9'), { usesLeft: 0, autoAccept: false, expiresAt: 7 }),

@@ -95,6 +95,9 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     dbPasswordSecret: null,
     saltSecret: 'sec-1',
     createdAt: 1,
+    web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+    certificate: null,
+    issuing: null,
     ...changes,
   };
 }

@@ -3,6 +3,7 @@ import type { DatabaseKind } from '../database.ts';
 import { graph } from './0001-graph.ts';
 import { tasks } from './0002-tasks.ts';
 import { zones } from './0003-zones.ts';
+import { siteWeb } from './0004-site-web.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -22,7 +23,7 @@ export interface Migration {
   up(types: ColumnTypes): readonly string[];
 }
 
-export const migrations: readonly Migration[] = [graph, tasks, zones];
+export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
   return kind === 'sqlite'

@@ -37,9 +37,9 @@ export function createServiceSet({ store }: HandlerDeps): StepHandler<'service.s
   };
 }
 
-export function createServiceTidy({ store }: HandlerDeps): StepHandler<'service.tidy'> {
+export function createSecretsForget({ store }: HandlerDeps): StepHandler<'secrets.forget'> {
   return {
-    kind: 'service.tidy',
+    kind: 'secrets.forget',
     do: async (args) => {
       for (const id of args.secretIds) await store.secrets.delete(id);
       return { is: 'done' };

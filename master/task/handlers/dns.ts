@@ -12,7 +12,7 @@ interface Args {
   readonly records: readonly PlannedRecord[];
 }
 
-async function requestFor(deps: HandlerDeps, direction: 'apply' | 'remove', args: Args, preview: boolean) {
+export async function dnsRequest(deps: HandlerDeps, direction: 'apply' | 'remove', args: Args, preview: boolean) {
   const service = await readService(deps.store, args.serviceId);
   const spec = { $case: 'dns' as const, value: dnsSpec(args.siteId, args.zone, args.records) };
   const ref = await refOf(deps, service);
@@ -27,7 +27,7 @@ export function createDnsPublish(deps: HandlerDeps): StepHandler<'dns.publish'> 
   return {
     kind: 'dns.publish',
     do: async (args, ctx) => {
-      const { serverId, request } = await requestFor(deps, 'apply', args, false);
+      const { serverId, request } = await dnsRequest(deps, 'apply', args, false);
       await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, request);
       return { is: 'done' };
     },
@@ -35,13 +35,13 @@ export function createDnsPublish(deps: HandlerDeps): StepHandler<'dns.publish'> 
       if (args.before === 'present' && args.was === undefined) return { is: 'done' };
       const { serverId, request } =
         args.was === undefined
-          ? await requestFor(deps, 'remove', args, false)
-          : await requestFor(deps, 'apply', { ...args, records: args.was }, false);
+          ? await dnsRequest(deps, 'remove', args, false)
+          : await dnsRequest(deps, 'apply', { ...args, records: args.was }, false);
       await perform(deps, ctx, 'undo', serverId, `site/${args.siteId}`, request);
       return { is: 'done' };
     },
     preview: async (args) => {
-      const { serverId, request } = await requestFor(deps, 'apply', args, true);
+      const { serverId, request } = await dnsRequest(deps, 'apply', args, true);
       return previewOn(deps, serverId, request);
     },
   };
@@ -51,13 +51,13 @@ export function createDnsUnpublish(deps: HandlerDeps): StepHandler<'dns.unpublis
   return {
     kind: 'dns.unpublish',
     do: async (args, ctx) => {
-      const { serverId, request } = await requestFor(deps, 'remove', args, false);
+      const { serverId, request } = await dnsRequest(deps, 'remove', args, false);
       await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, request);
       return { is: 'done' };
     },
     undo: { none: 'what is removed cannot come back' },
     preview: async (args) => {
-      const { serverId, request } = await requestFor(deps, 'remove', args, true);
+      const { serverId, request } = await dnsRequest(deps, 'remove', args, true);
       return previewOn(deps, serverId, request);
     },
   };

@@ -1,9 +1,15 @@
 // The one list of step handlers.
 import type { Handlers } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
+import {
+  createCertificateEnsure,
+  createCertificateFetch,
+  createCertificateOrder,
+  createCertificateTidy,
+} from './certificate.ts';
 import { createDbCreate } from './db-create.ts';
 import { createDbDrop } from './db-drop.ts';
-import { createServiceDeclare, createServiceSet, createServiceTidy } from './declared-service.ts';
+import { createSecretsForget, createServiceDeclare, createServiceSet } from './declared-service.ts';
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
@@ -17,6 +23,7 @@ import {
   createSiteRemove,
 } from './site-host.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
+import { createSecretsKeep, createSiteRestore, createSiteSet } from './site-set.ts';
 import {
   createZoneApply,
   createZoneDeclare,
@@ -42,12 +49,19 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.login': createSiteLogin(deps),
     'site.record': createSiteRecord(deps),
     'site.forget': createSiteForget(deps),
+    'site.restore': createSiteRestore(deps),
+    'secrets.keep': createSecretsKeep(deps),
+    'site.set': createSiteSet(deps),
+    'certificate.ensure': createCertificateEnsure(deps),
+    'certificate.tidy': createCertificateTidy(deps),
+    'certificate.order': createCertificateOrder(deps),
+    'certificate.fetch': createCertificateFetch(deps),
     'platform.verify': createPlatformVerify(deps),
     'service.prepare': createServicePrepare(deps),
     'service.enable': createServiceEnable(deps),
     'service.declare': createServiceDeclare(deps),
     'service.set': createServiceSet(deps),
-    'service.tidy': createServiceTidy(deps),
+    'secrets.forget': createSecretsForget(deps),
     'zone.apply': createZoneApply(deps),
     'zone.remove': createZoneRemove(deps),
     'zone.publish': createZonePublish(deps),

@@ -1,21 +1,25 @@
 // http.publish: the site on its http service, served or with a maintenance page.
+import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { httpSpec } from '../spec.ts';
 
+/** The site as its record is now. */
+export async function httpRequest(
+  deps: HandlerDeps,
+  siteId: string,
+  state: 'enabled' | 'disabled',
+  preview: boolean,
+): Promise<ActionRequest> {
+  const parts = await readParts(deps, siteId);
+  const spec = { $case: 'http' as const, value: httpSpec(parts, state) };
+  return { $case: 'apply', value: { service: await refOf(deps, parts.http), preview, spec } };
+}
+
 export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'> {
-  const request = async (siteId: string, state: 'enabled' | 'disabled', preview: boolean) => {
-    const parts = await readParts(deps, siteId);
-    return {
-      $case: 'apply' as const,
-      value: {
-        service: await refOf(deps, parts.http),
-        preview,
-        spec: { $case: 'http' as const, value: httpSpec(parts, state) },
-      },
-    };
-  };
+  const request = (siteId: string, state: 'enabled' | 'disabled', preview: boolean) =>
+    httpRequest(deps, siteId, state, preview);
   return {
     kind: 'http.publish',
     do: async (args, ctx) => {

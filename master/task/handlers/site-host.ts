@@ -1,14 +1,17 @@
 // The steps that act on a site on its web server: prepare, remove, install, probe, login.
+import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { siteSpec } from '../spec.ts';
 
+/** The site as its record is now. */
+export async function prepareRequest(deps: HandlerDeps, siteId: string, preview: boolean): Promise<ActionRequest> {
+  return { $case: 'prepareSite', value: { site: siteSpec(await readParts(deps, siteId)), preview } };
+}
+
 export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'> {
-  const request = async (siteId: string, preview: boolean) => ({
-    $case: 'prepareSite' as const,
-    value: { site: siteSpec(await readParts(deps, siteId)), preview },
-  });
+  const request = (siteId: string, preview: boolean) => prepareRequest(deps, siteId, preview);
   return {
     kind: 'site.prepare',
     do: async (args, ctx) => {

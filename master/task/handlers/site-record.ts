@@ -41,5 +41,6 @@ async function forget(tx: Tx, siteId: string): Promise<void> {
   const site: SiteRecord | undefined = await tx.sites.get(siteId);
   if (site === undefined) return;
   await tx.sites.delete(siteId);
-  for (const secret of [site.saltSecret, site.dbPasswordSecret]) if (secret !== null) await tx.secrets.delete(secret);
+  const secrets = [site.saltSecret, site.dbPasswordSecret, site.certificate?.keySecret, site.issuing?.keySecret];
+  for (const secret of secrets) if (typeof secret === 'string') await tx.secrets.delete(secret);
 }

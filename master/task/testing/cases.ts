@@ -1,5 +1,5 @@
 // Every verb with a task: the plan, what stands before it, and what shall stand after it has succeeded or was undone.
-import type { Graph, GraphSnapshot } from '../../graph/graph.ts';
+import { createGraph, type Graph, type GraphSnapshot } from '../../graph/graph.ts';
 import { planEnableService, planVerifyPlatform, planVerifyServer } from '../../plan/change-server.ts';
 import {
   planDeleteSite,
@@ -8,6 +8,7 @@ import {
   planLoginSite,
   planVerifySite,
 } from '../../plan/change-site.ts';
+import { planCertifySite, planSetSite, valuesOfSite } from '../../plan/change-site-web.ts';
 import { planInstallSite } from '../../plan/install-site.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
@@ -15,10 +16,13 @@ import type { Store } from '../../store/store.ts';
 import type { ScriptAgents } from './script-agents.ts';
 import { zoneCases } from './zone-cases.ts';
 
+/** What stands before a task: records, and secrets that no record names yet. */
+export type Ground = GraphSnapshot & { readonly secrets?: readonly string[] };
+
 export interface TaskCase {
   readonly name: string;
   readonly plan: Plan;
-  readonly ground: GraphSnapshot;
+  readonly ground: Ground;
   /** On the hosts before, when done, when undone. */
   readonly world: readonly string[];
   readonly doneWorld: readonly string[];
@@ -83,10 +87,51 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
       ...{ done: without, undone: linesOf({ ...bare, platforms: [] }) },
     },
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
+    ...webCases(snapshot, served),
     ...zoneCases(snapshot, served).map(({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
       ...{ name, plan, ground: from, world, doneWorld, undoneWorld: world },
       ...{ done: linesOf(done), undone: linesOf(undone) },
     })),
+  ];
+}
+
+/** How a site is served: names, HTTPS, a certificate of the authority. */
+function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[] {
+  const [site] = snapshot.sites as [SiteRecord];
+  const at = (patch: Partial<SiteRecord>): GraphSnapshot => ({ ...snapshot, sites: [{ ...site, ...patch }] });
+  const made = (issuer: string) => ({
+    ...{ source: 'self-signed' as const, names: [site.name, ...site.aliases], notBefore: 0, issuer },
+    ...{ notAfter: Number.MAX_SAFE_INTEGER, chainPem: 'x', keySecret: 'sec-9999999999999999' },
+  });
+  const https = { https: 'self-signed' as const, redirect: true, hstsSeconds: 0, redirectTo: site.name };
+  const acme = at({ web: { ...https, https: 'acme' }, certificate: made('itself') });
+  const own = { ...made('somebody'), source: 'own' as const, keySecret: 'sec-0123456789abcdf7' };
+  const withOwn = at({ web: { ...https, https: 'own' }, certificate: own });
+  const newOwn = { ...own, issuer: 'another', keySecret: 'sec-0123456789abcdf8' };
+  // The key of the new one is saved with the task.
+  const uploaded = { ...withOwn, secrets: [newOwn.keySecret] };
+  const graphOf = (from: GraphSnapshot) => createGraph(from);
+  const siteOf = (from: GraphSnapshot) => from.sites[0] as SiteRecord;
+  const same = { world: served, doneWorld: served, undoneWorld: served };
+  return [
+    {
+      ...{ name: 'site set', ground: snapshot, ...same },
+      plan: planSetSite(graphOf(snapshot), site, { aliases: ['other.example.org'], web: https }),
+      done: linesOf(at({ aliases: ['other.example.org'], web: https, certificate: made('itself') })),
+      undone: linesOf(snapshot),
+    },
+    {
+      ...{ name: 'site set with a certificate', ground: uploaded, ...same },
+      plan: planSetSite(graphOf(withOwn), siteOf(withOwn), { ...valuesOfSite(siteOf(withOwn)), certificate: newOwn }),
+      done: linesOf(at({ web: { ...https, https: 'own' }, certificate: newOwn })),
+      undone: linesOf(withOwn),
+    },
+    {
+      ...{ name: 'site certify', ground: acme, ...same },
+      plan: planCertifySite(graphOf(acme), siteOf(acme)),
+      done: linesOf(at({ web: { ...https, https: 'acme' }, certificate: made('authority') })),
+      undone: linesOf(acme),
+    },
   ];
 }
 
@@ -106,7 +151,10 @@ export function worldLines(agents: ScriptAgents): string[] {
 
 function linesOf(snapshot: GraphSnapshot): string[] {
   const secrets = [
-    ...snapshot.sites.flatMap((site) => [site.saltSecret, site.dbPasswordSecret ?? []].flat()),
+    ...snapshot.sites.flatMap((site) => [
+      site.saltSecret,
+      ...[site.dbPasswordSecret, site.certificate?.keySecret].filter((id) => typeof id === 'string'),
+    ]),
     ...snapshot.services.flatMap((service) => Object.values(service.secrets)),
   ];
   return lines(snapshot, secrets);
@@ -120,9 +168,13 @@ function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
         `service ${id} ${state} ${stateBefore} ${JSON.stringify([settings, own])}`,
     ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
-    ...snapshot.sites.map((site) => `site ${site.id} ${site.state}`),
+    ...snapshot.sites.map(
+      ({ id, state, aliases, web, certificate, issuing }) =>
+        `site ${id} ${state} ${aliases.join()} ${web.https} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'}`,
+    ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),
-    ...secrets.map((id) => `secret ${id}`),
+    // Which ids new ones got is chance.
+    ...secrets.map((id) => `secret ${/^sec-9+/.test(id) ? 'made' : id}`),
   ].sort();
 }

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import type { AegirError } from '../../../shared/error.ts';
 import type { Event } from '../../../shared/gen/aegir/v1/event.ts';
 import { createEventBus, type EventBus } from '../../event/bus.ts';
-import type { GraphSnapshot } from '../../graph/graph.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { JsonObject, StepRecord, TaskRecord } from '../../store/model.ts';
 import { openSqliteStore } from '../../store/open-sqlite.ts';
@@ -18,7 +17,9 @@ import type { Limits } from '../limits.ts';
 import { createRunner, type Runner } from '../runner.ts';
 import type { WorkDeps } from '../step.ts';
 import { workTask } from '../work.ts';
+import type { Ground } from './cases.ts';
 import { createScriptAgents, type ScriptAgents } from './script-agents.ts';
+import { createScriptCertificates, type ScriptCertificates } from './script-certificates.ts';
 
 export const LIMITS: Limits = {
   tasks: 16,
@@ -42,6 +43,7 @@ export class Crash extends Error {}
 export interface TaskRig {
   readonly store: Store;
   readonly agents: ScriptAgents;
+  readonly certificates: ScriptCertificates;
   readonly mishaps: Mishap[];
   /** Steps that wait until a time, ms since 1970. */
   readonly waits: Map<number, number>;
@@ -67,11 +69,12 @@ export interface TaskRig {
   close(): Promise<void>;
 }
 
-export async function createTaskRig(ground: GraphSnapshot): Promise<TaskRig> {
+export async function createTaskRig(ground: Ground): Promise<TaskRig> {
   // Hundreds of stores: in memory, as a crash here loses no page cache. Durability has its own tests in master/store.
   const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'aegir-task-'));
   const store = await openSqliteStore({ dir });
   const agents = createScriptAgents();
+  const certificates = createScriptCertificates();
   const sealer = {
     seal: (id: string, text: string) => `${id}:${text}`,
     unseal: (id: string, sealed: string) => {
@@ -105,12 +108,13 @@ export async function createTaskRig(ground: GraphSnapshot): Promise<TaskRig> {
     rig.crashAt = undefined;
     throw new Crash(name);
   };
-  const handlers = withMishaps(createHandlers({ store, agents, unseal: sealer.unseal, now }), () => rig);
+  const handlers = withMishaps(createHandlers({ store, agents, unseal: sealer.unseal, now, certificates }), () => rig);
   const depsWith = (limits: Limits): WorkDeps => ({ store, handlers, events: bus, failpoint, limits, now });
 
   const rig: TaskRig = {
     store,
     agents,
+    certificates,
     mishaps: [],
     waits: new Map(),
     reached: [],
@@ -186,13 +190,10 @@ export async function createTaskRig(ground: GraphSnapshot): Promise<TaskRig> {
   return rig;
 }
 
-async function saveGround(
-  store: Store,
-  ground: GraphSnapshot,
-  seal: (id: string, text: string) => string,
-): Promise<void> {
+async function saveGround(store: Store, ground: Ground, seal: (id: string, text: string) => string): Promise<void> {
   await store.transaction(async (tx) => {
     for (const server of ground.servers) await tx.servers.insert(server);
+    for (const id of ground.secrets ?? []) await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
     for (const service of ground.services) {
       for (const id of Object.values(service.secrets)) await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
       await tx.services.insert(service);
@@ -201,8 +202,9 @@ async function saveGround(
     for (const zone of ground.zones) await tx.zones.insert(zone);
     for (const record of ground.records) await tx.records.insert(record);
     for (const site of ground.sites) {
-      for (const id of [site.saltSecret, site.dbPasswordSecret])
-        if (id !== null) await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
+      for (const id of [site.saltSecret, site.dbPasswordSecret, site.certificate?.keySecret]) {
+        if (typeof id === 'string') await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
+      }
       await tx.sites.insert(site);
     }
   });

@@ -469,7 +469,77 @@ export interface Site {
   /** Title. */
   title: string;
   /** When it was created. */
-  createdAt?: Date | undefined;
+  createdAt?:
+    | Date
+    | undefined;
+  /** How it is served. */
+  web?:
+    | SiteWeb
+    | undefined;
+  /** What it is served with over HTTPS; absent before there is one. */
+  certificate?: SiteCertificate | undefined;
+}
+
+/** SiteWeb is how a site is served. */
+export interface SiteWeb {
+  /** off, self-signed, acme or own. */
+  https: string;
+  /** Plain HTTP redirects to HTTPS. */
+  redirect: boolean;
+  /** Strict-Transport-Security max-age; 0 for none. */
+  hstsSeconds: number;
+  /** Name that all others redirect to; empty for none. */
+  redirectTo: string;
+}
+
+/** SiteCertificate tells of a certificate. */
+export interface SiteCertificate {
+  /** self-signed, acme or own. */
+  source: string;
+  /** Names it is for. */
+  names: string[];
+  /** Start of its validity. */
+  notBefore?:
+    | Date
+    | undefined;
+  /** End of its validity. */
+  notAfter?:
+    | Date
+    | undefined;
+  /** Who gave it. */
+  issuer: string;
+}
+
+/** SetSiteRequest changes how a site is served; what is left out stays. */
+export interface SetSiteRequest {
+  /** Id or host name. */
+  site: string;
+  /** Further names. */
+  addAliases: string[];
+  /** Names to take away. */
+  removeAliases: string[];
+  /** off, self-signed, acme or own. */
+  https?:
+    | string
+    | undefined;
+  /** Plain HTTP redirects to HTTPS. */
+  httpsRedirect?:
+    | boolean
+    | undefined;
+  /** Strict-Transport-Security max-age; 0 for none. */
+  hstsSeconds?:
+    | number
+    | undefined;
+  /** Name that all others redirect to; empty for none. */
+  redirectTo?:
+    | string
+    | undefined;
+  /** A certificate of one's own with its intermediates, PEM. */
+  certificatePem: string;
+  /** Its key, PEM. Secret: kept sealed, never told again. */
+  keyPem: string;
+  /** How. */
+  options?: ChangeOptions | undefined;
 }
 
 /** Binding relates a site to one service. */
@@ -5051,6 +5121,8 @@ function createBaseSite(): Site {
     url: "",
     title: "",
     createdAt: undefined,
+    web: undefined,
+    certificate: undefined,
   };
 }
 
@@ -5094,6 +5166,12 @@ export const Site: MessageFns<Site> = {
     }
     if (message.createdAt !== undefined) {
       Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(106).fork()).join();
+    }
+    if (message.web !== undefined) {
+      SiteWeb.encode(message.web, writer.uint32(114).fork()).join();
+    }
+    if (message.certificate !== undefined) {
+      SiteCertificate.encode(message.certificate, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -5215,6 +5293,22 @@ export const Site: MessageFns<Site> = {
             message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.web = SiteWeb.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.certificate = SiteCertificate.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5254,6 +5348,8 @@ export const Site: MessageFns<Site> = {
         : isSet(object.created_at)
         ? fromJsonTimestamp(object.created_at)
         : undefined,
+      web: isSet(object.web) ? SiteWeb.fromJSON(object.web) : undefined,
+      certificate: isSet(object.certificate) ? SiteCertificate.fromJSON(object.certificate) : undefined,
     };
   },
 
@@ -5298,6 +5394,12 @@ export const Site: MessageFns<Site> = {
     if (message.createdAt !== undefined) {
       obj.createdAt = message.createdAt.toISOString();
     }
+    if (message.web !== undefined) {
+      obj.web = SiteWeb.toJSON(message.web);
+    }
+    if (message.certificate !== undefined) {
+      obj.certificate = SiteCertificate.toJSON(message.certificate);
+    }
     return obj;
   },
 
@@ -5319,6 +5421,530 @@ export const Site: MessageFns<Site> = {
     message.url = object.url ?? "";
     message.title = object.title ?? "";
     message.createdAt = object.createdAt ?? undefined;
+    message.web = (object.web !== undefined && object.web !== null) ? SiteWeb.fromPartial(object.web) : undefined;
+    message.certificate = (object.certificate !== undefined && object.certificate !== null)
+      ? SiteCertificate.fromPartial(object.certificate)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSiteWeb(): SiteWeb {
+  return { https: "", redirect: false, hstsSeconds: 0, redirectTo: "" };
+}
+
+export const SiteWeb: MessageFns<SiteWeb> = {
+  encode(message: SiteWeb, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.https !== "") {
+      writer.uint32(10).string(message.https);
+    }
+    if (message.redirect !== false) {
+      writer.uint32(16).bool(message.redirect);
+    }
+    if (message.hstsSeconds !== 0) {
+      writer.uint32(24).uint32(message.hstsSeconds);
+    }
+    if (message.redirectTo !== "") {
+      writer.uint32(34).string(message.redirectTo);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteWeb {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteWeb();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.https = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.redirect = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hstsSeconds = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.redirectTo = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteWeb {
+    return {
+      https: isSet(object.https) ? globalThis.String(object.https) : "",
+      redirect: isSet(object.redirect) ? globalThis.Boolean(object.redirect) : false,
+      hstsSeconds: isSet(object.hstsSeconds)
+        ? globalThis.Number(object.hstsSeconds)
+        : isSet(object.hsts_seconds)
+        ? globalThis.Number(object.hsts_seconds)
+        : 0,
+      redirectTo: isSet(object.redirectTo)
+        ? globalThis.String(object.redirectTo)
+        : isSet(object.redirect_to)
+        ? globalThis.String(object.redirect_to)
+        : "",
+    };
+  },
+
+  toJSON(message: SiteWeb): unknown {
+    const obj: any = {};
+    if (message.https !== undefined) {
+      obj.https = message.https;
+    }
+    if (message.redirect !== undefined) {
+      obj.redirect = message.redirect;
+    }
+    if (message.hstsSeconds !== undefined) {
+      obj.hstsSeconds = Math.round(message.hstsSeconds);
+    }
+    if (message.redirectTo !== undefined) {
+      obj.redirectTo = message.redirectTo;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteWeb>, I>>(base?: I): SiteWeb {
+    return SiteWeb.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteWeb>, I>>(object: I): SiteWeb {
+    const message = createBaseSiteWeb();
+    message.https = object.https ?? "";
+    message.redirect = object.redirect ?? false;
+    message.hstsSeconds = object.hstsSeconds ?? 0;
+    message.redirectTo = object.redirectTo ?? "";
+    return message;
+  },
+};
+
+function createBaseSiteCertificate(): SiteCertificate {
+  return { source: "", names: [], notBefore: undefined, notAfter: undefined, issuer: "" };
+}
+
+export const SiteCertificate: MessageFns<SiteCertificate> = {
+  encode(message: SiteCertificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    for (const v of message.names) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.notBefore !== undefined) {
+      Timestamp.encode(toTimestamp(message.notBefore), writer.uint32(26).fork()).join();
+    }
+    if (message.notAfter !== undefined) {
+      Timestamp.encode(toTimestamp(message.notAfter), writer.uint32(34).fork()).join();
+    }
+    if (message.issuer !== "") {
+      writer.uint32(42).string(message.issuer);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteCertificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteCertificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.notBefore = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.notAfter = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.issuer = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteCertificate {
+    return {
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      names: globalThis.Array.isArray(object?.names) ? object.names.map((e: any) => globalThis.String(e)) : [],
+      notBefore: isSet(object.notBefore)
+        ? fromJsonTimestamp(object.notBefore)
+        : isSet(object.not_before)
+        ? fromJsonTimestamp(object.not_before)
+        : undefined,
+      notAfter: isSet(object.notAfter)
+        ? fromJsonTimestamp(object.notAfter)
+        : isSet(object.not_after)
+        ? fromJsonTimestamp(object.not_after)
+        : undefined,
+      issuer: isSet(object.issuer) ? globalThis.String(object.issuer) : "",
+    };
+  },
+
+  toJSON(message: SiteCertificate): unknown {
+    const obj: any = {};
+    if (message.source !== undefined) {
+      obj.source = message.source;
+    }
+    if (message.names?.length) {
+      obj.names = message.names;
+    }
+    if (message.notBefore !== undefined) {
+      obj.notBefore = message.notBefore.toISOString();
+    }
+    if (message.notAfter !== undefined) {
+      obj.notAfter = message.notAfter.toISOString();
+    }
+    if (message.issuer !== undefined) {
+      obj.issuer = message.issuer;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteCertificate>, I>>(base?: I): SiteCertificate {
+    return SiteCertificate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteCertificate>, I>>(object: I): SiteCertificate {
+    const message = createBaseSiteCertificate();
+    message.source = object.source ?? "";
+    message.names = object.names?.map((e) => e) || [];
+    message.notBefore = object.notBefore ?? undefined;
+    message.notAfter = object.notAfter ?? undefined;
+    message.issuer = object.issuer ?? "";
+    return message;
+  },
+};
+
+function createBaseSetSiteRequest(): SetSiteRequest {
+  return {
+    site: "",
+    addAliases: [],
+    removeAliases: [],
+    https: undefined,
+    httpsRedirect: undefined,
+    hstsSeconds: undefined,
+    redirectTo: undefined,
+    certificatePem: "",
+    keyPem: "",
+    options: undefined,
+  };
+}
+
+export const SetSiteRequest: MessageFns<SetSiteRequest> = {
+  encode(message: SetSiteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    for (const v of message.addAliases) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.removeAliases) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.https !== undefined) {
+      writer.uint32(34).string(message.https);
+    }
+    if (message.httpsRedirect !== undefined) {
+      writer.uint32(40).bool(message.httpsRedirect);
+    }
+    if (message.hstsSeconds !== undefined) {
+      writer.uint32(48).uint32(message.hstsSeconds);
+    }
+    if (message.redirectTo !== undefined) {
+      writer.uint32(58).string(message.redirectTo);
+    }
+    if (message.certificatePem !== "") {
+      writer.uint32(66).string(message.certificatePem);
+    }
+    if (message.keyPem !== "") {
+      writer.uint32(74).string(message.keyPem);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSiteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSiteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addAliases.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removeAliases.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.https = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.httpsRedirect = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.hstsSeconds = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.redirectTo = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.certificatePem = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.keyPem = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetSiteRequest {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      addAliases: globalThis.Array.isArray(object?.addAliases)
+        ? object.addAliases.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.add_aliases)
+        ? object.add_aliases.map((e: any) => globalThis.String(e))
+        : [],
+      removeAliases: globalThis.Array.isArray(object?.removeAliases)
+        ? object.removeAliases.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.remove_aliases)
+        ? object.remove_aliases.map((e: any) => globalThis.String(e))
+        : [],
+      https: isSet(object.https) ? globalThis.String(object.https) : undefined,
+      httpsRedirect: isSet(object.httpsRedirect)
+        ? globalThis.Boolean(object.httpsRedirect)
+        : isSet(object.https_redirect)
+        ? globalThis.Boolean(object.https_redirect)
+        : undefined,
+      hstsSeconds: isSet(object.hstsSeconds)
+        ? globalThis.Number(object.hstsSeconds)
+        : isSet(object.hsts_seconds)
+        ? globalThis.Number(object.hsts_seconds)
+        : undefined,
+      redirectTo: isSet(object.redirectTo)
+        ? globalThis.String(object.redirectTo)
+        : isSet(object.redirect_to)
+        ? globalThis.String(object.redirect_to)
+        : undefined,
+      certificatePem: isSet(object.certificatePem)
+        ? globalThis.String(object.certificatePem)
+        : isSet(object.certificate_pem)
+        ? globalThis.String(object.certificate_pem)
+        : "",
+      keyPem: isSet(object.keyPem)
+        ? globalThis.String(object.keyPem)
+        : isSet(object.key_pem)
+        ? globalThis.String(object.key_pem)
+        : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: SetSiteRequest): unknown {
+    const obj: any = {};
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.addAliases?.length) {
+      obj.addAliases = message.addAliases;
+    }
+    if (message.removeAliases?.length) {
+      obj.removeAliases = message.removeAliases;
+    }
+    if (message.https !== undefined) {
+      obj.https = message.https;
+    }
+    if (message.httpsRedirect !== undefined) {
+      obj.httpsRedirect = message.httpsRedirect;
+    }
+    if (message.hstsSeconds !== undefined) {
+      obj.hstsSeconds = Math.round(message.hstsSeconds);
+    }
+    if (message.redirectTo !== undefined) {
+      obj.redirectTo = message.redirectTo;
+    }
+    if (message.certificatePem !== undefined) {
+      obj.certificatePem = message.certificatePem;
+    }
+    if (message.keyPem !== undefined) {
+      obj.keyPem = message.keyPem;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetSiteRequest>, I>>(base?: I): SetSiteRequest {
+    return SetSiteRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetSiteRequest>, I>>(object: I): SetSiteRequest {
+    const message = createBaseSetSiteRequest();
+    message.site = object.site ?? "";
+    message.addAliases = object.addAliases?.map((e) => e) || [];
+    message.removeAliases = object.removeAliases?.map((e) => e) || [];
+    message.https = object.https ?? undefined;
+    message.httpsRedirect = object.httpsRedirect ?? undefined;
+    message.hstsSeconds = object.hstsSeconds ?? undefined;
+    message.redirectTo = object.redirectTo ?? undefined;
+    message.certificatePem = object.certificatePem ?? "";
+    message.keyPem = object.keyPem ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -11865,6 +12491,29 @@ export const SiteServiceService = {
     responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
   },
+  /** SetSite changes how a site is served: names, HTTPS, redirects. */
+  setSite: {
+    path: "/aegir.v1.SiteService/SetSite" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetSiteRequest): Buffer => Buffer.from(SetSiteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetSiteRequest => SetSiteRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /**
+   * CertifySite gets a certificate from the authority now, instead of when it
+   * is due.
+   */
+  certifySite: {
+    path: "/aegir.v1.SiteService/CertifySite" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SiteRequest): Buffer => Buffer.from(SiteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SiteRequest => SiteRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
 } as const;
 
 export interface SiteServiceServer extends UntypedServiceImplementation {
@@ -11884,6 +12533,13 @@ export interface SiteServiceServer extends UntypedServiceImplementation {
   deleteSite: handleUnaryCall<SiteRequest, ChangeResponse>;
   /** LoginSite makes a one-time login link. */
   loginSite: handleUnaryCall<LoginSiteRequest, ChangeResponse>;
+  /** SetSite changes how a site is served: names, HTTPS, redirects. */
+  setSite: handleUnaryCall<SetSiteRequest, ChangeResponse>;
+  /**
+   * CertifySite gets a certificate from the authority now, instead of when it
+   * is due.
+   */
+  certifySite: handleUnaryCall<SiteRequest, ChangeResponse>;
 }
 
 export interface SiteServiceClient extends Client1 {
@@ -12008,6 +12664,41 @@ export interface SiteServiceClient extends Client1 {
   ): ClientUnaryCall;
   loginSite(
     request: LoginSiteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** SetSite changes how a site is served: names, HTTPS, redirects. */
+  setSite(
+    request: SetSiteRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  setSite(
+    request: SetSiteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  setSite(
+    request: SetSiteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * CertifySite gets a certificate from the authority now, instead of when it
+   * is due.
+   */
+  certifySite(
+    request: SiteRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  certifySite(
+    request: SiteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  certifySite(
+    request: SiteRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChangeResponse) => void,

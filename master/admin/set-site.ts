@@ -1,0 +1,161 @@
+// How a site is served: names, HTTPS, redirects; and its certificate, by order of a person or when it is due.
+import { AegirError } from '../../shared/error.ts';
+import type { ChangeResponse, SetSiteRequest, SiteRequest } from '../../shared/gen/aegir/v1/admin.ts';
+import { hostName } from '../../shared/name.ts';
+import type { Graph } from '../graph/graph.ts';
+import { requireFreeNames } from '../graph/rules.ts';
+import { requireFreeRecords } from '../graph/zone-rules.ts';
+import { planCertifySite, planSetSite, valuesOfSite } from '../plan/change-site-web.ts';
+import type { SiteValues } from '../plan/plan.ts';
+import type { SecretRecord, SiteCertificate, SiteRecord, SiteWeb } from '../store/model.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { findSite, requireState } from './site.ts';
+
+const MAX_ALIASES = 100;
+const MAX_CERTIFICATE = 60_000;
+const MAX_KEY = 16_000;
+const MAX_HSTS_SECONDS = 2 * 365 * 86_400;
+const SOURCES = ['off', 'self-signed', 'acme', 'own'] as const;
+
+interface Uploaded {
+  readonly certificate: SiteCertificate;
+  readonly secret: SecretRecord;
+}
+
+export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteRequest): Promise<ChangeResponse> {
+  const add = request.addAliases.map((name) => hostName(name, 'alias'));
+  const remove = new Set(request.removeAliases.map((name) => hostName(name, 'alias')));
+  const uploaded = uploadedCertificate(deps, request);
+  const { options, certificatePem: _, keyPem: __, ...asked } = request;
+  const secretKeys = uploaded === undefined ? [] : ['the key of the certificate'];
+  const kept = { method: 'site.set', ...JSON.parse(JSON.stringify(asked)), secretKeys };
+  return change(deps, caller, options, kept, (graph) => {
+    const site = findSite(graph, request.site);
+    requireState(site, ['enabled', 'disabled'], 'change');
+    for (const name of remove) {
+      if (site.aliases.includes(name)) continue;
+      throw new AegirError('not_found', `cannot take ${name} from ${site.name}: it is none of its aliases`);
+    }
+    const aliases = [...new Set([...site.aliases.filter((name) => !remove.has(name)), ...add])];
+    if (aliases.length > MAX_ALIASES) {
+      throw new AegirError('invalid_argument', `cannot give ${site.name} so many names: ${MAX_ALIASES} are the most`);
+    }
+    const changed: SiteRecord = { ...site, aliases };
+    requireFreeNames(graph, changed);
+    requireFreeRecords(graph, add);
+    const web = checkWeb(graph, changed, {
+      https: https(request.https ?? (uploaded === undefined ? site.web.https : 'own')),
+      redirect: request.httpsRedirect ?? site.web.redirect,
+      hstsSeconds: request.hstsSeconds ?? site.web.hstsSeconds,
+      redirectTo: request.redirectTo === undefined ? site.web.redirectTo : nameOrNone(request.redirectTo),
+    });
+    requireOwn(changed, web, uploaded);
+    const to: SiteValues = {
+      ...valuesOfSite(site),
+      aliases,
+      web,
+      ...(uploaded === undefined ? {} : { certificate: { ...uploaded.certificate } }),
+    };
+    const draft = { ...changed, web, ...(uploaded === undefined ? {} : { certificate: uploaded.certificate }) };
+    return {
+      plan: planSetSite(graph, site, to),
+      draft: { site: draft, ...(uploaded === undefined ? {} : { secrets: [uploaded.secret] }) },
+      save: async (tx) => {
+        if (uploaded !== undefined) await tx.secrets.insert(uploaded.secret);
+      },
+    };
+  });
+}
+
+export async function certifySite(deps: AdminDeps, caller: Caller, request: SiteRequest): Promise<ChangeResponse> {
+  return change(deps, caller, request.options, { method: 'site.certify', site: request.site }, (graph) => {
+    const site = findSite(graph, request.site);
+    requireState(site, ['enabled', 'disabled'], 'get a certificate for');
+    if (site.web.https === 'off' || site.web.https === 'own') {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot get a certificate for ${site.name}: ` +
+          (site.web.https === 'off'
+            ? `it is served without HTTPS; first: aegir site set ${site.name} --https acme`
+            : `it has one of your own; give another with: aegir site set ${site.name} --certificate FILE --certificate-key FILE`),
+      );
+    }
+    return { plan: planCertifySite(graph, site) };
+  });
+}
+
+function uploadedCertificate(deps: AdminDeps, request: SetSiteRequest): Uploaded | undefined {
+  const { certificatePem: chainPem, keyPem } = request;
+  if (chainPem === '' && keyPem === '') return undefined;
+  const refuse = (why: string): never => {
+    throw new AegirError('invalid_argument', `cannot use that certificate: ${why}`);
+  };
+  if (chainPem.length > MAX_CERTIFICATE || keyPem.length > MAX_KEY) refuse('it is too long');
+  if (chainPem === '' || keyPem === '') refuse('certificate and key are both needed');
+  if (request.https !== undefined && request.https !== 'own') refuse(`HTTPS by ${request.https} makes its own`);
+  try {
+    const facts = deps.judgeCertificate(chainPem, keyPem);
+    if (facts.notAfter <= deps.now()) refuse(`it ended on ${new Date(facts.notAfter).toISOString()}`);
+    const id = deps.newId('sec');
+    return {
+      certificate: { source: 'own', ...facts, chainPem, keySecret: id },
+      secret: { id, sealed: deps.seal(id, keyPem) },
+    };
+  } catch (thrown) {
+    if (thrown instanceof AegirError) throw thrown;
+    return refuse(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+}
+
+function https(text: string): SiteWeb['https'] {
+  const found = SOURCES.find((source) => source === text);
+  if (found !== undefined) return found;
+  throw new AegirError(
+    'invalid_argument',
+    `cannot serve HTTPS by ${JSON.stringify(text)}: there are ${SOURCES.join(', ')}`,
+  );
+}
+
+function nameOrNone(text: string): string {
+  return text === '' ? '' : hostName(text, 'name to redirect to');
+}
+
+function checkWeb(graph: Graph, site: SiteRecord, web: SiteWeb): SiteWeb {
+  const refuse = (why: string): never => {
+    throw new AegirError('failed_precondition', `cannot serve ${site.name} that way: ${why}`);
+  };
+  const service = graph.service(site.bindings.http);
+  if (web.https !== 'off' && service.detected.ports[1] === undefined) {
+    refuse(`${graph.serviceName(service)} has no port for HTTPS`);
+  }
+  const on = web.https !== 'off';
+  if (!on && web.redirect) return checkWeb(graph, site, { ...web, redirect: false, hstsSeconds: 0 });
+  if (web.hstsSeconds > MAX_HSTS_SECONDS) refuse(`HSTS for more than ${MAX_HSTS_SECONDS} s (two years)`);
+  if (web.hstsSeconds > 0 && !(on && web.redirect)) refuse('HSTS needs HTTPS with the redirect to it');
+  if (web.redirectTo !== '' && ![site.name, ...site.aliases].includes(web.redirectTo)) {
+    refuse(`${web.redirectTo}, which all names shall lead to, is none of its names`);
+  }
+  return web;
+}
+
+/** A certificate of one's own names all names of the site. */
+function requireOwn(site: SiteRecord, web: SiteWeb, uploaded: Uploaded | undefined): void {
+  if (web.https !== 'own') return;
+  const certificate = uploaded?.certificate ?? (site.certificate?.source === 'own' ? site.certificate : undefined);
+  if (certificate === undefined) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot serve ${site.name} with a certificate of your own: there is none; give it with --certificate and --certificate-key`,
+    );
+  }
+  const has = new Set(certificate.names);
+  const missing = [site.name, ...site.aliases].filter(
+    (name) => !has.has(name) && !has.has(`*.${name.slice(name.indexOf('.') + 1)}`),
+  );
+  if (missing.length === 0) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot serve ${site.name} with that certificate: it is for ${certificate.names.join(', ')}, not for ${missing.join(', ')}`,
+  );
+}

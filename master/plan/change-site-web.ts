@@ -1,0 +1,181 @@
+// Plans about how the web sees a site: its names, HTTPS, redirects, certificates.
+import { displayName } from '../../shared/name.ts';
+import { createGraph, type Graph } from '../graph/graph.ts';
+import type { SiteRecord } from '../store/model.ts';
+import type { Plan, PlanStep, SiteValues } from './plan.ts';
+import { siteRecordSets } from './site-records.ts';
+import { dnsPublish, httpPublish, sitePrepare, siteProbe } from './steps.ts';
+
+const served = (site: SiteRecord): 'enabled' | 'disabled' => (site.state === 'disabled' ? 'disabled' : 'enabled');
+
+/** They come first and are undone last. */
+function restoreSteps(graph: Graph, site: SiteRecord, names: boolean): readonly PlanStep[] {
+  const http = graph.service(site.bindings.http);
+  const shown = displayName(site.name);
+  const dns: readonly PlanStep[] = names
+    ? siteRecordSets(graph, site).map(({ service, zone, records }) => ({
+        kind: 'site.restore',
+        args: { siteId: site.id, part: { of: 'dns', serviceId: service.id, zone, records } },
+        summary: `Note the records of ${shown} on ${graph.serviceName(service)}`,
+        serverId: service.serverId,
+        undo: { summary: 'publish them as they were' },
+      }))
+    : [];
+  return [
+    ...dns,
+    {
+      kind: 'site.restore',
+      args: { siteId: site.id, part: { of: 'files', serverId: http.serverId } },
+      summary: `Note the settings of ${shown}`,
+      serverId: http.serverId,
+      undo: { summary: 'write them as they were' },
+    },
+    {
+      kind: 'site.restore',
+      args: { siteId: site.id, part: { of: 'http', serviceId: http.id, state: served(site) } },
+      summary: `Note how ${shown} is served on ${graph.serviceName(http)}`,
+      serverId: http.serverId,
+      undo: { summary: 'serve it as it was' },
+    },
+  ];
+}
+
+function ensureStep(site: SiteRecord): PlanStep {
+  const before = site.certificate === null ? null : { ...site.certificate };
+  return {
+    kind: 'certificate.ensure',
+    args: { siteId: site.id, before },
+    summary: `Have a certificate for ${displayName(site.name)}, self-signed where there is none`,
+    serverId: null,
+    undo: { summary: 'go back to what it had' },
+  };
+}
+
+/** Last, since nothing can bring a key back. */
+function tidySteps(site: SiteRecord): readonly PlanStep[] {
+  if (site.certificate === null) return [];
+  return [
+    {
+      kind: 'certificate.tidy',
+      args: { siteId: site.id, keySecret: site.certificate.keySecret },
+      summary: 'Forget the key of the former certificate, if it was replaced',
+      serverId: null,
+      undo: { none: 'nothing uses it' },
+    },
+  ];
+}
+
+/** Addresses of names that the site loses, in zones that it has no other name in. */
+function lostRecords(before: Graph, after: Graph, old: SiteRecord, site: SiteRecord): readonly PlanStep[] {
+  const kept = new Set(siteRecordSets(after, site).map((set) => `${set.service.id} ${set.zone}`));
+  return siteRecordSets(before, old)
+    .filter((set) => !kept.has(`${set.service.id} ${set.zone}`))
+    .map(({ service, zone, records }) => ({
+      kind: 'dns.unpublish',
+      args: { serviceId: service.id, siteId: site.id, zone, records },
+      summary: `Take back what ${after.serviceName(service)} has of it`,
+      serverId: service.serverId,
+      undo: { none: 'the records noted at first are published again' },
+    }));
+}
+
+export function valuesOfSite(site: SiteRecord): SiteValues {
+  return { aliases: site.aliases, web: site.web };
+}
+
+export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Plan {
+  const changed: SiteRecord = { ...site, ...to };
+  const after = createGraph({ ...graph, sites: graph.sites.map((each) => (each.id === site.id ? changed : each)) });
+  const names = JSON.stringify(site.aliases) !== JSON.stringify(to.aliases);
+  const before: SiteValues = {
+    ...valuesOfSite(site),
+    ...(to.certificate === undefined ? {} : { certificate: site.certificate }),
+  };
+  const same = to.certificate === undefined && JSON.stringify(to) === JSON.stringify(before);
+  const shown = displayName(site.name);
+  const key = to.certificate?.keySecret;
+  const keep: readonly PlanStep[] =
+    key === undefined
+      ? []
+      : [
+          {
+            kind: 'secrets.keep',
+            args: { secretIds: [key] },
+            summary: 'Keep the key that came with the certificate',
+            serverId: null,
+            undo: { summary: 'forget it' },
+          },
+        ];
+  const steps: PlanStep[] = [
+    ...keep,
+    ...restoreSteps(graph, site, names),
+    {
+      kind: 'site.set',
+      args: { siteId: site.id, to, before },
+      summary: `Record how ${shown} shall be served`,
+      serverId: null,
+      undo: { summary: 'record how it was' },
+    },
+    ...(to.web.https === 'off' ? [] : [ensureStep(changed)]),
+    ...(names ? [...dnsPublish(after, changed, 'present'), ...lostRecords(graph, after, site, changed)] : []),
+    httpPublish(after, changed, served(site), served(site)),
+    sitePrepare(after, changed, 'present'),
+    ...(served(site) === 'enabled' ? [siteProbe(after, changed)] : []),
+  ];
+  const last = steps.length;
+  if (to.web.https !== 'off' || to.certificate !== undefined) steps.push(...tidySteps(site));
+  return {
+    verb: 'site.set',
+    subjectId: site.id,
+    subject: site.name,
+    summary: same ? `${shown} is served that way already: nothing to do` : `Change how ${shown} is served`,
+    steps: same ? [] : steps,
+    warnings:
+      to.web.hstsSeconds > 0 && site.web.hstsSeconds === 0
+        ? [`Browsers remember HSTS for ${to.web.hstsSeconds} s: meanwhile the site cannot go back to plain HTTP.`]
+        : [],
+    pointOfNoReturn: steps.length > last ? last : null,
+    locks: [`site/${site.id}`],
+  };
+}
+
+/** A certificate from the authority, or a fresh one of its own kind. */
+export function planCertifySite(graph: Graph, site: SiteRecord): Plan {
+  const state = served(site);
+  const shown = displayName(site.name);
+  const ordered: readonly PlanStep[] = [
+    {
+      kind: 'certificate.order',
+      args: { siteId: site.id },
+      summary: `Ask the certificate authority for a certificate of ${shown}`,
+      serverId: null,
+      undo: { summary: 'forget the order' },
+    },
+    httpPublish(graph, site, state, state),
+    {
+      kind: 'certificate.fetch',
+      args: { siteId: site.id, before: site.certificate === null ? null : { ...site.certificate } },
+      summary: 'Have its names proved, and fetch the certificate',
+      serverId: null,
+      undo: { none: 'what it had before comes back with the first steps' },
+    },
+  ];
+  const steps = [
+    ...restoreSteps(graph, site, false).slice(-1),
+    ensureStep(site),
+    ...(site.web.https === 'acme' ? ordered : []),
+    httpPublish(graph, site, state, state),
+    ...(state === 'enabled' ? [siteProbe(graph, site)] : []),
+  ];
+  const tidy = tidySteps(site);
+  return {
+    verb: 'site.certify',
+    subjectId: site.id,
+    subject: site.name,
+    summary: `Get a certificate for ${shown}`,
+    steps: [...steps, ...tidy],
+    warnings: [],
+    pointOfNoReturn: tidy.length === 0 ? null : steps.length,
+    locks: [`site/${site.id}`],
+  };
+}
