@@ -12,7 +12,7 @@ export interface Ports {
   readonly web: number;
   readonly mesh: number;
   /** One pair for each embedded server. */
-  readonly web1: { readonly nginx: number; readonly mariadb: number };
+  readonly web1: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
   readonly db1: { readonly nginx: number; readonly mariadb: number };
 }
 
@@ -53,7 +53,7 @@ export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual
     enrol: await port(7445),
     web: await port(7446),
     mesh: await port(7447),
-    web1: { nginx: await port(8081), mariadb: await port(13_306) },
+    web1: { nginx: await port(8081), nginxTls: await port(8444), mariadb: await port(13_306) },
     db1: { nginx: await port(8082), mariadb: await port(13_307) },
   };
   writeFileSync(path, `${JSON.stringify(ports, null, 2)}\n`);

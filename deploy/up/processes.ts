@@ -25,7 +25,8 @@ export const SERVERS: readonly EmbeddedServer[] = [
   { name: 'db1', address: '127.0.1.2', daemons: ['mariadb'], types: ['db'] },
 ];
 
-export function startMaster(layout: Layout, env: ExtraEnv = {}): Child {
+/** more: further settings of its configuration. */
+export function startMaster(layout: Layout, env: ExtraEnv = {}, more: object = {}): Child {
   const { ports } = layout;
   mkdirSync(layout.master, { recursive: true, mode: 0o700 });
   const config = join(layout.master, 'config.json');
@@ -41,6 +42,7 @@ export function startMaster(layout: Layout, env: ExtraEnv = {}): Child {
       mesh: at(ports.mesh),
     },
     store: { kind: 'sqlite' },
+    ...more,
   };
   writeFileSync(config, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
   return startChild({

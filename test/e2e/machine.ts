@@ -30,7 +30,7 @@ export interface Machine {
   readonly layout: Layout;
   connection(): Connection;
   /** Starts it, or starts it again; resolves when it serves. */
-  start(name: ProcessName, env?: ExtraEnv): Promise<void>;
+  start(name: ProcessName, env?: ExtraEnv, settings?: object): Promise<void>;
   process(name: ProcessName): Child;
   stop(name: ProcessName): Promise<void>;
   /** Both servers connected and their services enabled. */
@@ -61,9 +61,9 @@ export async function createMachine(): Promise<Machine> {
     layout,
     connection,
     process,
-    start: async (name, env = {}) => {
+    start: async (name, env = {}, settings = {}) => {
       if (name === 'master') {
-        const master = startMaster(layout, env);
+        const master = startMaster(layout, env, settings);
         processes.set('master', master);
         link?.close();
         link = await connectWhenReady(
