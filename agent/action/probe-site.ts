@@ -54,8 +54,6 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
       throw new AegirError(
         'failed_precondition',
         `cannot open ${site.url}${path}: it redirects to itself more than ${MAX_REDIRECTS} times; check the site's address in its settings`,
-        // PHP looks for changed settings every two seconds only (opcache.revalidate_freq).
-        { retryable: true },
       );
     },
   };

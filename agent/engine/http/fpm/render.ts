@@ -67,6 +67,8 @@ php_admin_value[cgi.fix_pathinfo] = 0
 ; Pools share one opcode memory: without these a pool could run what another one has compiled.
 php_admin_flag[opcache.validate_permission] = on
 php_admin_flag[opcache.validate_root] = on
+; Settings that were changed are in force with the next request: a redirect made of old ones is kept by browsers.
+php_admin_value[opcache.revalidate_freq] = 0
 ${pool.prepend === undefined ? '' : `php_admin_value[auto_prepend_file] = ${value(pool.prepend, 'prepended file')}\n`}`;
 }
 
