@@ -52,6 +52,7 @@ export function checkService(service: ServiceRef, serverId: string): void {
   if (!isServiceType(service.type)) refuse('service.type', 'is none of http, db, dns, file');
   match(service.engine, /^[a-z][a-z0-9-]{0,31}$/, 'service.engine', 'the name of an engine');
   match(service.version, /^[0-9A-Za-z.+~:-]{0,64}$/, 'service.version', 'up to 64 characters of a version');
+  match(service.instance, /^[0-9A-Za-z._-]{0,64}$/, 'service.instance', 'up to 64 characters of a name');
 }
 
 function checkName(name: string, field: string): void {

@@ -36,9 +36,10 @@ function serviceChecks(ctx: ActionContext, tools: Tools): readonly (() => Promis
     const subject = `service:${engine.name}`;
     try {
       const findings: Finding[] = [];
-      for (const { version } of await engine.detect(ctx.host)) {
+      for (const { version, instance } of await engine.detect(ctx.host)) {
         // The service's id is the master's business; a check is about the daemon.
-        const service = { id: '', serverId: tools.serverId, type: engine.type, engine: engine.name, version };
+        const { type, name } = engine;
+        const service = { id: '', serverId: tools.serverId, type, engine: name, version, instance };
         findings.push(...(await engine.check(service, ctx)));
       }
       return findings;

@@ -84,6 +84,7 @@ export async function openStage(app: App, world: World, password: string): Promi
     type,
     engine,
     version: '',
+    instance: '',
   });
   const prepare = async (site: SiteSpec) => {
     await runChanges(await world.planAccount(layout(site), host), ctx);

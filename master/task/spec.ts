@@ -28,7 +28,8 @@ export interface SiteParts {
 }
 
 export function serviceRef(service: ServiceRecord): ServiceRef {
-  return { id: service.id, serverId: service.serverId, type: service.type, engine: service.engine, version: '' };
+  const { id, serverId, type, engine, instance } = service;
+  return { id, serverId, type, engine, version: '', instance };
 }
 
 export function platformSpec(platform: PlatformRecord): PlatformSpec {

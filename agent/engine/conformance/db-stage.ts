@@ -114,6 +114,7 @@ export async function openDbStage(subject: DbSubject): Promise<DbStage> {
     type: 'db',
     engine: subject.name,
     version: '',
+    instance: '',
   };
   const ctx: ActionContext = {
     ...contextOf(host),

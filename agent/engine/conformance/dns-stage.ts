@@ -65,6 +65,7 @@ export async function openDnsStage(subject: DnsSubject): Promise<DnsStage> {
     type: 'dns',
     engine: subject.name,
     version: '',
+    instance: '',
   };
   const todos: string[] = [];
   const ctx: ActionContext = {

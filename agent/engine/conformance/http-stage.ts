@@ -46,7 +46,7 @@ export async function openStage(subject: HttpSubject): Promise<Stage> {
   const host = await subject.startHost(dir);
   const engine = subject.createEngine();
   const service = { id: 'svc-0000000000000001', serverId: 'srv-0000000000000001', type: 'http', engine: subject.name };
-  const ref: ServiceRef = { ...service, version: '' };
+  const ref: ServiceRef = { ...service, version: '', instance: '' };
   const daemon = await daemonOf(host, subject.daemon);
   const [version = ''] = await host.phpVersions();
   const fpm = await daemonOf(host, `php-fpm@${version}`);

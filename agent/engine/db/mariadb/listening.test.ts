@@ -8,7 +8,7 @@ import { runChanges } from '../../engine.ts';
 import { createMariadbEngine } from './engine.ts';
 import { isLoopback } from './listening.ts';
 
-const service = { id: 'svc-1', serverId: 'srv-1', type: 'db', engine: 'mariadb', version: '' };
+const service = { id: 'svc-1', serverId: 'srv-1', type: 'db', engine: 'mariadb', version: '', instance: '' };
 const FILE = '/etc/mariadb/conf.d/90-aegir.cnf';
 const engine = createMariadbEngine();
 const plan = (host: Host) => engine.prepare(service, contextOf(host));

@@ -32,6 +32,11 @@ export interface ServiceRef {
    * behind an http service; empty means the engine's default.
    */
   version: string;
+  /**
+   * Instance as detected, for example "15-main" for one of several PostgreSQL
+   * clusters; empty for the only one.
+   */
+  instance: string;
 }
 
 /** HttpSpec is one site published on one http service. */
@@ -192,7 +197,7 @@ export interface SiteSpec {
 }
 
 function createBaseServiceRef(): ServiceRef {
-  return { id: "", serverId: "", type: "", engine: "", version: "" };
+  return { id: "", serverId: "", type: "", engine: "", version: "", instance: "" };
 }
 
 export const ServiceRef: MessageFns<ServiceRef> = {
@@ -211,6 +216,9 @@ export const ServiceRef: MessageFns<ServiceRef> = {
     }
     if (message.version !== "") {
       writer.uint32(42).string(message.version);
+    }
+    if (message.instance !== "") {
+      writer.uint32(50).string(message.instance);
     }
     return writer;
   },
@@ -268,6 +276,14 @@ export const ServiceRef: MessageFns<ServiceRef> = {
             message.version = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -291,6 +307,7 @@ export const ServiceRef: MessageFns<ServiceRef> = {
       type: isSet(object.type) ? globalThis.String(object.type) : "",
       engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
     };
   },
 
@@ -311,6 +328,9 @@ export const ServiceRef: MessageFns<ServiceRef> = {
     if (message.version !== undefined) {
       obj.version = message.version;
     }
+    if (message.instance !== undefined) {
+      obj.instance = message.instance;
+    }
     return obj;
   },
 
@@ -324,6 +344,7 @@ export const ServiceRef: MessageFns<ServiceRef> = {
     message.type = object.type ?? "";
     message.engine = object.engine ?? "";
     message.version = object.version ?? "";
+    message.instance = object.instance ?? "";
     return message;
   },
 };
