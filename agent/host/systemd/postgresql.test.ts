@@ -63,7 +63,13 @@ describe('a cluster of Debian', () => {
     let asked = 0;
     const { made, ran } = clusterOn(({ argv, input }) => {
       if (argv[0] === 'systemctl') return { stdout: 'LoadState=loaded\nActiveState=active\nMainPID=9\n' };
-      if (String(input).includes('pg_conf_load_time')) return { stdout: `${((asked += 1)) > 2 ? 2 : 1}\n` };
+      if (String(input).includes('pg_conf_load_time')) {
+        asked += 1;
+        return {
+          stdout: `${asked > 2 ? 2 : 1}
+`,
+        };
+      }
       return { stdout: `${SETTINGS[argv[2] ?? ''] ?? ''}\n` };
     });
     await (await made).reload();
