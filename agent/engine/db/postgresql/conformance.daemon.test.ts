@@ -117,8 +117,7 @@ function everythingBut(specs: readonly DbSpec[]): string {
   const databases = list(specs.map(({ database }) => database));
   const acl = (of: string, kind: string, owner: string): string =>
     `ARRAY (SELECT pg_get_userbyid(grantee) || ' ' || privilege_type FROM aclexplode(coalesce(${of}, acldefault('${kind}', ${owner}))) ORDER BY 1)`;
-  return `SET search_path = public, pg_catalog;
-SELECT 'role', rolname, rolsuper, rolcanlogin, rolpassword, rolconnlimit FROM pg_authid WHERE rolname NOT IN (${users}) ORDER BY rolname;
+  return `SELECT 'role', rolname, rolsuper, rolcanlogin, rolpassword, rolconnlimit FROM pg_authid WHERE rolname NOT IN (${users}) ORDER BY rolname;
 SELECT 'member', pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members
   WHERE pg_get_userbyid(member) NOT IN (${users}) ORDER BY 2, 3;
 SELECT 'database', datname, pg_get_userbyid(datdba), datconnlimit, ${acl('datacl', 'd', 'datdba')} FROM pg_database
@@ -128,7 +127,7 @@ SELECT 'access', line FROM regexp_split_to_table(pg_read_file(current_setting('h
 \\connect shop
 SELECT 'table', relname, pg_get_userbyid(relowner), ${acl('relacl', 'r', 'relowner')} FROM pg_class
   WHERE relnamespace = 'public'::regnamespace ORDER BY relname;
-SELECT 'row', thing FROM things;`;
+SELECT 'row', thing FROM public.things;`;
 }
 
 /** Names that differ by case, by a prefix, or by what is a pattern elsewhere. */
@@ -159,12 +158,12 @@ function drifts(): readonly DbDrift[] {
   });
   const database = (what: string, sql: string, says: string): DbDrift => ({
     what,
-    harm: (spec) => sql.replaceAll('DB', spec.database).replaceAll('USER', spec.user),
+    harm: (spec) => sql.replaceAll('DB', spec.database).replaceAll(/\bUSER\b/g, spec.user),
     says,
   });
   const elsewhere = (what: string, sql: string): DbDrift => ({
     what,
-    harm: ({ user }) => sql.replaceAll('USER', user),
+    harm: ({ user }) => sql.replaceAll(/\bUSER\b/g, user),
     says: 'there were rights that it must not have',
   });
   const inside = (what: string, sql: string, says: string): DbDrift => database(what, `\\connect DB\n${sql}`, says);

@@ -27,7 +27,7 @@ export function parseHba(text: string): Hba {
   let begun = false;
   let among = false;
   const changing = new Set<string>();
-  for (const line of text.replace(/\n$/, '').split('\n')) {
+  for (const line of text === '' ? [] : text.replace(/\n$/, '').split('\n')) {
     if (line.startsWith('# BEGIN aegir')) {
       inside = true;
       begun = true;
