@@ -72,7 +72,7 @@ export function dbConnection(parts: SiteParts): DbConnection | undefined {
   const { site, db } = parts;
   if (db === null) return undefined;
   const { engine, detected } = db.service;
-  const spoken = DB_ENGINES[engine];
+  const spoken = Object.hasOwn(DB_ENGINES, engine) ? DB_ENGINES[engine] : undefined;
   if (spoken === undefined) {
     throw new AegirError(
       'failed_precondition',
