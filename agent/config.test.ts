@@ -9,8 +9,8 @@ const embedded = {
   hostname: 'one.localhost',
   address: '127.0.1.1',
   extraAddresses: ['127.0.0.1'],
-  ports: { nginx: 8081, mariadb: 3307 },
-  daemons: ['nginx', 'mariadb', 'php-fpm@8.2'],
+  ports: { nginx: 8081, mariadb: 3307, postgresql: 5433 },
+  daemons: ['nginx', 'mariadb', 'postgresql@15-main', 'php-fpm@8.2'],
 };
 
 describe('configuration', () => {
@@ -36,6 +36,8 @@ describe('configuration', () => {
     ['no address', { host: { ...embedded, address: 'localhost' } }, /host.address must be an IP address/],
     ['a port that is none', { host: { ...embedded, ports: { nginx: 70_000, mariadb: 1 } } }, /host.ports.nginx/],
     ['an unknown daemon', { host: { ...embedded, daemons: ['sshd'] } }, /host.daemons/],
+    ['a cluster without a version', { host: { ...embedded, daemons: ['postgresql'] } }, /host.daemons/],
+    ['a cluster that is a path', { host: { ...embedded, daemons: ['postgresql@15-../x'] } }, /host.daemons/],
     ['no ports', { host: { ...embedded, ports: undefined } }, /host.ports must be an object/],
     ['a log level', { logLevel: 'loud' }, /logLevel must be one of/],
     ['a state that is no path', { stateDir: 5 }, /stateDir must be a text/],

@@ -15,7 +15,12 @@ export interface EmbeddedHostConfig {
   readonly hostname: string;
   readonly address: string;
   readonly extraAddresses: readonly string[];
-  readonly ports: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
+  readonly ports: {
+    readonly nginx: number;
+    readonly nginxTls?: number;
+    readonly mariadb: number;
+    readonly postgresql: number;
+  };
   readonly daemons: readonly DaemonName[];
 }
 export interface AgentConfig {
@@ -26,7 +31,7 @@ export interface AgentConfig {
 }
 
 export const DEFAULT_STATE = '/var/lib/aegir-agent';
-const DAEMON = /^(?:nginx|mariadb|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
+const DAEMON = /^(?:nginx|mariadb|postgresql@[1-9][0-9]?-[a-z0-9_]{1,20}|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
 
 /** Without a file: a systemd host. stateDir of the command line wins. */
 export function loadConfig(file: string | undefined, stateDir: string | undefined): AgentConfig {
@@ -67,7 +72,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
   if (json['kind'] !== 'embedded') refuse(`host.kind${from}`, 'systemd or embedded');
   known(json, ['kind', 'dir', 'hostname', 'address', 'extraAddresses', 'ports', 'daemons'], from);
   const ports = object(json['ports'], `host.ports${from}`);
-  known(ports, ['nginx', 'nginxTls', 'mariadb'], from);
+  known(ports, ['nginx', 'nginxTls', 'mariadb', 'postgresql'], from);
   return {
     kind: 'embedded',
     dir: absolutePath(text(json['dir'], `host.dir${from}`), 'host.dir'),
@@ -80,6 +85,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
       nginx: port(ports['nginx'] ?? 0, `host.ports.nginx${from}`),
       ...(ports['nginxTls'] === undefined ? {} : { nginxTls: port(ports['nginxTls'], `host.ports.nginxTls${from}`) }),
       mariadb: port(ports['mariadb'] ?? 0, `host.ports.mariadb${from}`),
+      postgresql: port(ports['postgresql'] ?? 0, `host.ports.postgresql${from}`),
     },
     daemons: list(json['daemons'], `host.daemons${from}`).map((each) => daemon(each, `host.daemons${from}`)),
   };
@@ -121,5 +127,5 @@ function port(value: unknown, field: string): number {
 function daemon(value: unknown, field: string): DaemonName {
   return typeof value === 'string' && DAEMON.test(value)
     ? (value as DaemonName)
-    : refuse(field, 'a list of nginx, mariadb or php-fpm@VERSION');
+    : refuse(field, 'a list of nginx, mariadb, postgresql@VERSION-NAME or php-fpm@VERSION');
 }

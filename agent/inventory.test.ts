@@ -6,7 +6,6 @@ import { type Detector, found } from './inventory/detector.ts';
 import { createDetectors } from './inventory/detectors.ts';
 import { createNatsDetector } from './inventory/nats.ts';
 import { createPhpFpmDetector } from './inventory/php-fpm.ts';
-import { createPostgresqlDetector } from './inventory/postgresql.ts';
 import { createSftpDetector } from './inventory/sftp.ts';
 import { createInventory, fingerprint } from './inventory.ts';
 
@@ -176,17 +175,6 @@ describe('detectors', () => {
     host.tree.set('/etc/ssh/sshd_config.d/a.conf', { kind: 'file', content: 'Port 2222\n', mode: 0o644 });
     expect(await createSftpDetector().detect(host)).toMatchObject([
       { type: 'file', engine: 'sftp', version: '9.2p1', ports: [22, 2222], capabilities: ['sftp'] },
-    ]);
-  });
-
-  test('postgresql: one for each cluster', async () => {
-    const host = createFakeHost();
-    const file = { kind: 'file' as const, mode: 0o644 };
-    host.tree.set('/etc/postgresql/15/main/postgresql.conf', { ...file, content: '#port = 1\nport = 5432\n' });
-    host.tree.set('/etc/postgresql/15/test/postgresql.conf', { ...file, content: 'port = 5433\n' });
-    expect(await createPostgresqlDetector().detect(host)).toMatchObject([
-      { type: 'db', instance: '15/main', ports: [5432], configRoots: ['/etc/postgresql/15/main'], running: false },
-      { instance: '15/test', ports: [5433] },
     ]);
   });
 });

@@ -60,7 +60,11 @@ export function checkService(service: ServiceRef, serverId: string): void {
   if (!isServiceType(service.type)) refuse('service.type', 'is none of http, db, dns, file');
   match(service.engine, /^[a-z][a-z0-9-]{0,31}$/, 'service.engine', 'the name of an engine');
   match(service.version, /^[0-9A-Za-z.+~:-]{0,64}$/, 'service.version', 'up to 64 characters of a version');
-  if (service.instance.length > 300 || /\p{Cc}/u.test(service.instance)) refuse('service.instance', 'is too long');
+  // A name, or where something is mounted.
+  const { instance } = service;
+  if (instance.length > 300 || /\p{Cc}/u.test(instance) || instance.split('/').some((part) => /^\.\.?$/.test(part))) {
+    refuse('service.instance', 'is no name of up to 300 characters and no path');
+  }
   checkMap(service.settings, 'service.settings', MAX_SETTING);
   checkMap(service.secrets, 'service.secrets', MAX_SECRET);
 }

@@ -102,6 +102,10 @@ const bad: Record<string, [Action, RegExp]> = {
   'service type': [action('a', apply({ $case: 'db', value: dbSpec() }, serviceRef({ type: 'shell' }))), /service.type/],
   engine: [action('a', apply({ $case: 'db', value: dbSpec() }, serviceRef({ engine: '../x' }))), /service.engine/],
   version: [action('a', apply({ $case: 'db', value: dbSpec() }, serviceRef({ version: '1;rm' }))), /service.version/],
+  instance: [
+    action('a', apply({ $case: 'db', value: dbSpec() }, serviceRef({ instance: '../x' }))),
+    /service.instance/,
+  ],
   'site id': [action('a', applyHttp({ siteId: 'site-../../etc' })), /site_id/],
   'host name in upper case': [action('a', applyHttp({ name: 'Example.org' })), /lower case/],
   'host name with a directive': [action('a', applyHttp({ name: 'a;include /etc/passwd' })), /cannot use/],

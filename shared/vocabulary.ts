@@ -3,13 +3,40 @@
 export const SERVICE_TYPES = ['http', 'db', 'dns', 'file'] as const;
 export type ServiceType = (typeof SERVICE_TYPES)[number];
 
+export type DbDriver = 'mysql' | 'pgsql';
+
+/** What sites speak to the db services of each engine, and at which port when the server did not say. */
+export const DB_ENGINES: Readonly<Record<string, { readonly driver: DbDriver; readonly port: number }>> = {
+  mariadb: { driver: 'mysql', port: 3306 },
+  mysql: { driver: 'mysql', port: 3306 },
+  postgresql: { driver: 'pgsql', port: 5432 },
+};
+
+interface AppDb {
+  readonly db: 'required' | 'optional' | 'none';
+  /** What its code can speak. */
+  readonly drivers: readonly DbDriver[];
+}
+
 export const APPS = {
-  drupal: { db: 'required' },
-  wordpress: { db: 'required' },
-  php: { db: 'optional' },
-  static: { db: 'none' },
-} as const satisfies Record<string, { readonly db: 'required' | 'optional' | 'none' }>;
+  drupal: { db: 'required', drivers: ['mysql', 'pgsql'] },
+  wordpress: { db: 'required', drivers: ['mysql'] },
+  php: { db: 'optional', drivers: ['mysql', 'pgsql'] },
+  static: { db: 'none', drivers: [] },
+} as const satisfies Record<string, AppDb>;
 export type AppName = keyof typeof APPS;
+
+/** Whether sites of the app can have their database on services of the engine. */
+export function canUseDb(app: AppName, engine: string): boolean {
+  const driver = Object.hasOwn(DB_ENGINES, engine) ? DB_ENGINES[engine]?.driver : undefined;
+  return APPS[app].drivers.some((each) => each === driver);
+}
+
+/** Engines that the app can use, in words. */
+export function enginesFor(app: AppName): string {
+  const names = Object.keys(DB_ENGINES).filter((engine) => canUseDb(app, engine));
+  return new Intl.ListFormat('en', { type: 'disjunction' }).format(names);
+}
 
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];

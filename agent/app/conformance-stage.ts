@@ -53,13 +53,14 @@ export async function openStage(app: App, world: World, password: string): Promi
   const dir = await mkdtemp(join(tmpdir(), 'aegir-app-'));
   // The daemons run as somebody else when we are root.
   await chmod(dir, 0o755);
-  const ports = { nginx: await freePort(), mariadb: await freePort() };
+  const pgsql = world.db.name === 'postgresql';
+  const ports = { nginx: await freePort(), mariadb: await freePort(), postgresql: await freePort() };
   const embedded = await createEmbeddedHost({
     dir: join(dir, 'host'),
     hostname: 'web.test',
     address: ADDRESS,
     ports,
-    daemons: ['nginx', 'mariadb', `php-fpm@${await installedPhp()}`],
+    daemons: ['nginx', pgsql ? 'postgresql@15-main' : 'mariadb', `php-fpm@${await installedPhp()}`],
   }).catch(async (error: unknown) => {
     await rm(dir, { recursive: true, force: true });
     throw error;
@@ -118,9 +119,9 @@ export async function openStage(app: App, world: World, password: string): Promi
         adminMail: `admin@${body}.test`,
         salt: 'saltSALT0123456789saltSALT0123456789',
         db: {
-          driver: 'mysql',
+          driver: pgsql ? 'pgsql' : 'mysql',
           host: ADDRESS,
-          port: ports.mariadb,
+          port: pgsql ? ports.postgresql : ports.mariadb,
           database: databaseName(id),
           user: databaseUser(id),
           password,

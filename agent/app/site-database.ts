@@ -1,34 +1,15 @@
 // Looks into a site's own database and empties it, by PHP as the site's user with the site's own credentials.
 import { AegirError } from '../../shared/error.ts';
 import type { DbConnection, SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
+import { APPS, enginesFor, isAppName } from '../../shared/vocabulary.ts';
 import type { ActionContext } from '../engine/engine.ts';
 import type { SiteLayout } from '../host/site-layout.ts';
+import { pgsqlPlace } from './pgsql-place.ts';
 import { runPhp } from './php-cli.ts';
+import { databasePrograms } from './site-database-programs.ts';
 
-const CONNECT = `mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
-try {
-  $db = mysqli_init();
-  $db->options(MYSQLI_OPT_CONNECT_TIMEOUT, 10);
-  $db->real_connect($in['socket'] === '' ? $in['host'] : 'localhost', $in['user'], $in['password'], $in['database'], $in['port'] ?: null, $in['socket'] ?: null);
-  $db->set_charset('utf8mb4');
-} catch (mysqli_sql_exception $e) { answer(['error' => $e->getCode()]); exit(0); }
-`;
-
-const TABLES = `${CONNECT}$tables = array_column($db->query('SHOW FULL TABLES')->fetch_all(), 0);
-$marker = null;
-if ($in['markerTable'] !== '' && in_array($in['markerTable'], $tables, true)) {
-  $ask = $db->prepare($in['markerSql']);
-  $ask->execute();
-  $row = $ask->get_result()->fetch_row();
-  $marker = $row === null ? null : $row[0];
-}
-answer(['tables' => $tables, 'marker' => $marker]);`;
-
-const EMPTY = `${CONNECT}$db->query('SET FOREIGN_KEY_CHECKS = 0');
-foreach ($db->query('SHOW FULL TABLES')->fetch_all() as [$name, $type]) {
-  $db->query(($type === 'VIEW' ? 'DROP VIEW ' : 'DROP TABLE ') . '\`' . str_replace('\`', '\`\`', $name) . '\`');
-}
-answer(['tables' => []]);`;
+/** Of mysqli a number, of the others a word. */
+type Failure = number | 'driver' | 'refused' | 'down';
 
 export interface DatabaseContents {
   readonly tables: readonly string[];
@@ -43,12 +24,21 @@ export interface Marker {
   readonly sql: string;
 }
 
+/** The connection of a site whose app can speak to it. */
 export function connectionOf(site: SiteSpec): DbConnection {
-  if (site.db !== undefined && site.db.driver === 'mysql') return site.db;
+  const { db, platform } = site;
+  const app = platform?.app ?? '';
+  const speaks = isAppName(app) ? APPS[app].drivers : [];
+  if (db !== undefined && speaks.some((driver) => driver === db.driver)) return db;
+  const needs = isAppName(app) ? enginesFor(app) : 'MariaDB or PostgreSQL';
   throw new AegirError(
     'failed_precondition',
-    `cannot reach the database of ${site.name}: a MariaDB or MySQL service is needed`,
+    `cannot reach the database of ${site.name}: a service of ${needs} is needed`,
   );
+}
+
+function inputFor(db: DbConnection): object {
+  return db.driver === 'pgsql' ? { ...db, ...pgsqlPlace(db) } : db;
 }
 
 export async function databaseContents(
@@ -57,37 +47,47 @@ export async function databaseContents(
   layout: SiteLayout,
   ctx: ActionContext,
 ): Promise<DatabaseContents> {
-  const input = { ...connectionOf(site), markerTable: marker.table, markerSql: marker.sql };
+  const db = connectionOf(site);
   const found = (await runPhp(
-    TABLES,
-    input,
+    databasePrograms(db.driver).look,
+    { ...inputFor(db), markerTable: marker.table, markerSql: marker.sql },
     layout,
     `look at the database of ${site.name}`,
     ctx,
-  )) as Partial<DatabaseContents> & { error?: number };
+  )) as Partial<DatabaseContents> & { error?: Failure };
   if (found.error !== undefined) throw unreachable(site, found.error);
   return { tables: found.tables ?? [], marker: found.marker ?? null };
 }
 
 /** Drops every table and view: the database is the site's own. */
 export async function emptyDatabase(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void> {
-  const done = (await runPhp(EMPTY, connectionOf(site), layout, `empty the database of ${site.name}`, ctx)) as {
-    error?: number;
+  const db = connectionOf(site);
+  const doing = `empty the database of ${site.name}`;
+  const done = (await runPhp(databasePrograms(db.driver).empty, inputFor(db), layout, doing, ctx)) as {
+    error?: Failure;
   };
   if (done.error !== undefined) throw unreachable(site, done.error);
 }
 
-function unreachable(site: SiteSpec, code: number): AegirError {
-  const { host, port, socket } = connectionOf(site);
+function unreachable(site: SiteSpec, error: Failure): AegirError {
+  const { driver, host, port, socket } = connectionOf(site);
   const where = socket === '' ? `${host}:${port}` : socket;
-  if (code === 1045 || code === 1044 || code === 1130) {
+  const server = driver === 'pgsql' ? 'PostgreSQL' : 'MariaDB';
+  const told = typeof error === 'number' ? ` (error ${error})` : '';
+  if (error === 'driver') {
+    return new AegirError(
+      'failed_precondition',
+      `cannot use the database of ${site.name}: PHP on the web server cannot speak to ${server}; install php-pgsql there`,
+    );
+  }
+  if (error === 'refused' || error === 1045 || error === 1044 || error === 1130) {
     return new AegirError(
       'permission_denied',
-      `cannot use the database of ${site.name} at ${where}: it does not let the web server in (error ${code}); verify the site`,
+      `cannot use the database of ${site.name} at ${where}: it does not let the web server in${told}; verify the site`,
     );
   }
   return new AegirError(
     'unavailable',
-    `cannot reach the database of ${site.name} at ${where}: error ${code}; look whether MariaDB runs there and the network lets port ${port || 'of the socket'} through`,
+    `cannot reach the database of ${site.name} at ${where}${told}; look whether ${server} runs there and the network lets port ${port || 'of the socket'} through`,
   );
 }

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import type { Command, CommandResult, Daemon, DaemonName, FileOptions, Files, Host, SystemUser } from './host.ts';
+import { clustersOf } from './postgresql-name.ts';
 
 export type FakeEntry =
   | ({ readonly kind: 'file'; readonly content: string } & FileOptions)
@@ -68,6 +69,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     daemon: async (name) => daemons.get(name),
     phpVersions: async () =>
       described.flatMap(({ name }) => (name.startsWith('php-fpm@') ? [name.slice('php-fpm@'.length)] : [])),
+    postgresqlClusters: async () => clustersOf(described.map(({ name }) => name)),
     which: async (program) => (options.programs?.includes(program) ? `/usr/bin/${program}` : undefined),
     identity: async () => ({
       hostname: 'fake.example',

@@ -70,7 +70,7 @@ export interface Users {
   remove(name: string): Promise<void>;
 }
 
-export type DaemonName = 'nginx' | 'mariadb' | `php-fpm@${string}`;
+export type DaemonName = 'nginx' | 'mariadb' | 'mysql' | `postgresql@${string}` | `php-fpm@${string}`;
 
 /** One daemon of this host, as engines see it. */
 export interface Daemon {
@@ -137,10 +137,12 @@ export interface Host {
   readonly users: Users;
   /** Runs a program to its end. Throws only when it cannot be started, times out or is aborted; a non-zero code is a result. */
   run(command: Command): Promise<CommandResult>;
-  /** undefined when the host has no such daemon. php-fpm@ takes a version: php-fpm@8.2. */
+  /** undefined when the host has no such daemon. php-fpm@ takes a version (php-fpm@8.2), postgresql@ a cluster (postgresql@15-main). */
   daemon(name: DaemonName): Promise<Daemon | undefined>;
   /** Versions of PHP-FPM on the host, newest first, for example ["8.2"]. */
   phpVersions(): Promise<readonly string[]>;
+  /** PostgreSQL's clusters on the host, newest first, for example ["15-main"]. */
+  postgresqlClusters(): Promise<readonly string[]>;
   /** Absolute path of a program in PATH and the sbin directories; undefined when there is none. */
   which(program: string): Promise<string | undefined>;
   identity(): Promise<HostIdentity>;

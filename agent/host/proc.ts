@@ -52,6 +52,15 @@ export async function programOf(pid: number): Promise<string | undefined> {
   }
 }
 
+/** undefined when it is gone or belongs to somebody else. */
+export async function workingDirectoryOf(pid: number): Promise<string | undefined> {
+  try {
+    return await readlink(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Any of its real, effective, saved and file system user ids. */
 export async function userIdsOf(pid: number): Promise<readonly number[]> {
   const line = /^Uid:\s+(.*)$/m.exec((await readProc(pid, 'status')) ?? '')?.[1] ?? '';

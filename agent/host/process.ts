@@ -44,7 +44,11 @@ export function ourselves(): RunAs {
  * An argument vector that runs argv as somebody else without any supplementary groups, and that gets `signal` when the
  * process that starts it dies, however it dies.
  */
-export function withRights(argv: readonly string[], as: RunAs, deathSignal: 'KILL' | 'TERM'): [string, ...string[]] {
+export function withRights(
+  argv: readonly string[],
+  as: RunAs,
+  deathSignal: 'KILL' | 'TERM' | 'INT',
+): [string, ...string[]] {
   const me = ourselves();
   const drop =
     as.uid === me.uid && as.gid === me.gid ? [] : [`--reuid=${as.uid}`, `--regid=${as.gid}`, '--clear-groups'];

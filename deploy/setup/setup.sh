@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 common="nginx-light mariadb-server php-fpm php-cli php-mysql php-xml php-gd php-mbstring php-curl php-zip php-intl \
 wordpress wordpress-theme-twentytwentythree nats-server openssl ca-certificates"
-for_tests="postgresql php-sqlite3 mmdebstrap systemd-container nftables iproute2 bind9-dnsutils curl git procps xz-utils patchelf libatomic1 pebble"
+for_tests="postgresql postgresql-contrib php-pgsql php-sqlite3 mmdebstrap systemd-container nftables iproute2 bind9-dnsutils curl git procps xz-utils patchelf libatomic1 pebble"
 
 case "${1:-up}" in
   up) wanted=$common ;;

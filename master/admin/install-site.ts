@@ -6,7 +6,7 @@ import type { ChangeResponse, InstallSiteAdminRequest } from '../../shared/gen/a
 import { freeText, hostName, mailAddress } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
-import { chooseService, requireSite, requireUsable } from '../graph/rules.ts';
+import { chooseDb, requireSite, requireUsable } from '../graph/rules.ts';
 import { planInstallSite } from '../plan/install-site.ts';
 import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
@@ -62,7 +62,7 @@ export async function installSite(
         `cannot bind ${name} to ${request.db}: ${platform.app} sites use no database`,
       );
     }
-    const db = wantsDb ? chooseService(graph, request.db, 'db', `site ${name}`) : undefined;
+    const db = wantsDb && platform.app !== '' ? chooseDb(graph, request.db, platform.app, `site ${name}`) : undefined;
     const dns = chooseDns(graph, request.dns, platform, name, aliases);
     const client = request.client === '' ? undefined : graph.client(request.client);
     const site: SiteRecord = {

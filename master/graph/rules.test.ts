@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { graphOf, ids, platform, server, service, site, snapshot } from '../../test/records.ts';
-import { chooseService, requireFreeNames, requireSite, requireUnused, requireUsable } from './rules.ts';
+import { chooseDb, chooseService, requireFreeNames, requireSite, requireUnused, requireUsable } from './rules.ts';
 import { graphView } from './view.ts';
 
 const fresh = { ...site, id: 'site-0123456789abcde9', name: 'new.example.org', aliases: [] };
@@ -34,6 +34,45 @@ describe('a binding', () => {
       'web1/mariadb',
     );
     expect(() => chooseService(graphOf({ services: [] }), '', 'db', 'a site')).toThrow(/none is enabled/);
+  });
+});
+
+describe('a database', () => {
+  const postgresql = service('svc-0123456789abcde8', ids.db1, 'db', 'postgresql', 5432, { instance: '15-main' });
+  const mysql = service('svc-0123456789abcde7', ids.web1, 'db', 'mysql', 3306);
+  const both = graphOf({ services: [...snapshot.services, postgresql] });
+  const alone = graphOf({ services: [...snapshot.services.filter(({ id }) => id !== ids.mariadb), postgresql] });
+
+  test.each([
+    ['wordpress', both, ids.mariadb],
+    ['drupal', alone, postgresql.id],
+    ['php', alone, postgresql.id],
+  ] as const)('for %s that is left out is the only one that fits', (app, graph, id) => {
+    expect(chooseDb(graph, '', app, 'a site').id).toBe(id);
+  });
+
+  test.each([
+    ['drupal', both, 'there are several; name one of db1/mariadb, db1/postgresql:15-main'],
+    ['wordpress', alone, 'wordpress needs mariadb or mysql, and none is enabled; see: aegir service list'],
+    ['wordpress', graphOf({ services: [] }), 'none is enabled'],
+  ] as const)('for %s that is left out is an error when it cannot be chosen: %#', (app, graph, why) => {
+    expect(() => chooseDb(graph, '', app, 'a site')).toThrow(why);
+  });
+
+  test('that is named is taken when the app can use it, by the driver of its engine', () => {
+    const graph = graphOf({ services: [...snapshot.services, postgresql, mysql] });
+    expect(chooseDb(graph, 'db1/postgresql:15-main', 'drupal', 'a site').id).toBe(postgresql.id);
+    expect(chooseDb(graph, 'web1/mysql', 'wordpress', 'a site').id).toBe(mysql.id);
+    expect(() => chooseDb(graph, 'db1/postgresql:15-main', 'wordpress', 'site a.example')).toThrow(
+      'cannot use db1/postgresql:15-main for site a.example: wordpress cannot use postgresql; it needs mariadb or mysql',
+    );
+    expect(() => chooseDb(graph, 'web1/nginx', 'wordpress', 'a site')).toThrow(/db is needed/);
+  });
+
+  test('of another kind is no database of a site, however it came to that', () => {
+    const bound = { ...fresh, bindings: { ...fresh.bindings, db: postgresql.id } };
+    expect(() => requireSite(both, bound)).toThrow(/wordpress cannot use postgresql/);
+    expect(() => requireSite(graphOf({ ...both, platforms: [{ ...platform, app: 'drupal' }] }), bound)).not.toThrow();
   });
 });
 

@@ -1,6 +1,6 @@
 // What must always hold in the graph. Each rule throws failed_precondition or already_exists and says what to do.
 import { AegirError } from '../../shared/error.ts';
-import { APPS, type ServiceType } from '../../shared/vocabulary.ts';
+import { APPS, type AppName, canUseDb, enginesFor, type ServiceType } from '../../shared/vocabulary.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { Graph } from './graph.ts';
 import { requireFreeRecords } from './zone-rules.ts';
@@ -21,6 +21,32 @@ export function requireUsable(graph: Graph, service: ServiceRecord, type: Servic
   if (service.state !== 'enabled') refuse(`it is ${service.state}; run: aegir service enable ${name}`);
 }
 
+/** A site of the app can have its database there. */
+export function requireFittingDb(graph: Graph, service: ServiceRecord, app: AppName, what: string): void {
+  if (canUseDb(app, service.engine)) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot use ${graph.serviceName(service)} for ${what}: ${app} cannot use ${service.engine}; it needs ${enginesFor(app)}`,
+  );
+}
+
+/** The db service for a site of the app: as chooseService, among those that the app can use. */
+export function chooseDb(graph: Graph, ref: string, app: AppName, what: string): ServiceRecord {
+  if (ref === '') {
+    const fitting = graph.enabled('db').filter(({ engine }) => canUseDb(app, engine));
+    if (fitting.length === 0 && graph.enabled('db').length > 0) {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot choose a db service for ${what}: ${app} needs ${enginesFor(app)}, and none is enabled; see: aegir service list`,
+      );
+    }
+    return onlyOne(graph, fitting, 'db', what);
+  }
+  const service = chooseService(graph, ref, 'db', what);
+  requireFittingDb(graph, service, app, what);
+  return service;
+}
+
 /**
  * The service that a reference names, or, when it is empty, the only enabled one of the type. With several and no
  * reference it throws and lists them.
@@ -31,7 +57,10 @@ export function chooseService(graph: Graph, ref: string, type: ServiceType, what
     requireUsable(graph, service, type, what);
     return service;
   }
-  const candidates = graph.enabled(type);
+  return onlyOne(graph, graph.enabled(type), type, what);
+}
+
+function onlyOne(graph: Graph, candidates: readonly ServiceRecord[], type: ServiceType, what: string): ServiceRecord {
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return only;
   const names = candidates.map((service) => graph.serviceName(service)).join(', ');
@@ -76,8 +105,11 @@ export function requireSite(graph: Graph, site: SiteRecord): void {
   if (site.bindings.http !== platform.serviceId) {
     throw new AegirError('failed_precondition', `cannot install ${site.name}: its http service is not its platform's`);
   }
-  if (site.bindings.db !== undefined) requireUsable(graph, graph.service(site.bindings.db), 'db', `site ${site.name}`);
-  else if (APPS[platform.app].db === 'required') {
+  if (site.bindings.db !== undefined) {
+    const db = graph.service(site.bindings.db);
+    requireUsable(graph, db, 'db', `site ${site.name}`);
+    requireFittingDb(graph, db, platform.app, `site ${site.name}`);
+  } else if (APPS[platform.app].db === 'required') {
     throw new AegirError('failed_precondition', `cannot install ${site.name}: ${platform.app} needs a db service`);
   }
   if (site.bindings.dns !== undefined)

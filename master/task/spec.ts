@@ -11,11 +11,10 @@ import type {
   SiteSpec,
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
+import { DB_ENGINES } from '../../shared/vocabulary.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import type { PlannedRecord } from '../plan/plan.ts';
 import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
-
-const MARIADB_PORT = 3306;
 
 /** Everything around one site. */
 export interface SiteParts {
@@ -95,7 +94,15 @@ export function dbSpec(parts: SiteParts, holdsContent: boolean): DbSpec {
 export function dbConnection(parts: SiteParts): DbConnection | undefined {
   const { site, db } = parts;
   if (db === null) return undefined;
-  const socket = bySocket(parts) ? db.service.detected.socket : '';
+  const { engine, detected } = db.service;
+  const spoken = Object.hasOwn(DB_ENGINES, engine) ? DB_ENGINES[engine] : undefined;
+  if (spoken === undefined) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot reach the database of ${site.name}: nobody knows how sites speak to ${engine}; update the master`,
+    );
+  }
+  const socket = bySocket(parts) ? detected.socket : '';
   const [host] = db.server.facts.addresses;
   if (socket === '' && host === undefined) {
     throw new AegirError(
@@ -104,9 +111,9 @@ export function dbConnection(parts: SiteParts): DbConnection | undefined {
     );
   }
   return {
-    driver: db.service.engine === 'postgresql' ? 'pgsql' : 'mysql',
+    driver: spoken.driver,
     host: socket === '' ? (host ?? '') : '',
-    port: socket === '' ? (db.service.detected.ports[0] ?? MARIADB_PORT) : 0,
+    port: socket === '' ? (detected.ports[0] ?? spoken.port) : 0,
     socket,
     database: site.database,
     user: site.dbUser,

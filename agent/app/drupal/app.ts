@@ -3,6 +3,7 @@
 import { AegirError } from '../../../shared/error.ts';
 import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { ActionContext } from '../../engine/engine.ts';
+import type { Host } from '../../host/host.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
 import type { App, Installing, InstallState } from '../app.ts';
 import { runPhp } from '../php-cli.ts';
@@ -47,7 +48,7 @@ export function createDrupalApp(): App & Installing {
     install: async (site, layout, ctx) => {
       const code = await codeBaseOf(site, ctx.host);
       const profile = await profileOf(site, code, ctx);
-      const drush = drushCarries(site) ? await findDrush(code, ctx.host) : undefined;
+      const drush = (await drushCarries(site, ctx.host)) ? await findDrush(code, ctx.host) : undefined;
       const mail = site.adminMail === '' ? `admin@${site.name}` : site.adminMail;
       const account = { name: site.adminName || 'admin', mail, locale: drupalLangcode(site.locale), profile };
       if (drush === undefined) {
@@ -103,9 +104,14 @@ async function installState(site: SiteSpec, layout: SiteLayout, ctx: ActionConte
   return marker === DONE ? 'installed' : 'partial';
 }
 
-/** Drush writes the password into an option file of the mysql client as it stands, where many characters mean something. */
-function drushCarries(site: SiteSpec): boolean {
-  return /^[A-Za-z0-9._~-]+$/.test(connectionOf(site).password);
+/**
+ * Drush writes the password into an option file of the database's client program as it stands, where many characters mean
+ * something. The web server needs that program for it.
+ */
+async function drushCarries(site: SiteSpec, host: Host): Promise<boolean> {
+  const { driver, password } = connectionOf(site);
+  if (!/^[A-Za-z0-9._~-]+$/.test(password)) return false;
+  return driver === 'mysql' || (await host.which('psql')) !== undefined;
 }
 
 /** What both programs need to find the site. */

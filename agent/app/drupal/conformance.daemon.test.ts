@@ -1,10 +1,12 @@
 // Drupal as one of the apps, on a real code base: AEGIR_DRUPAL_CODE names one or more (with ":" between); it is copied,
-// never written to. What has a drush of its own is installed by it, and then again by Drupal's own installer.
+// never written to. What has a drush of its own is installed by it, and then again by Drupal's own installer; each on
+// MariaDB and on PostgreSQL.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { createMariadbEngine } from '../../engine/db/mariadb/engine.ts';
+import { createPostgresqlEngine } from '../../engine/db/postgresql/engine.ts';
 import { createNginxEngine } from '../../engine/http/nginx/engine.ts';
 import { planAccount, planAccountRemoval } from '../../site/account.ts';
 import { createApps } from '../apps.ts';
@@ -12,7 +14,13 @@ import { describeApp } from '../conformance.ts';
 import { createDrupalApp } from './app.ts';
 
 const roots = (process.env['AEGIR_DRUPAL_CODE'] ?? '').split(':').filter((root) => root !== '');
-const world = { http: createNginxEngine(), db: createMariadbEngine(), planAccount, planAccountRemoval };
+const common = { http: createNginxEngine(), planAccount, planAccountRemoval };
+// Drupal 7 doubles backslashes in a password for PostgreSQL, against a bug that PHP has no more.
+const PLAIN = { password: 'plain-Password_42' };
+const databases = [
+  { db: createMariadbEngine(), own: {} },
+  { db: createPostgresqlEngine(), own: PLAIN },
+];
 
 if (roots.length === 0) {
   const why = 'set AEGIR_DRUPAL_CODE to the path of a Drupal code base to run these tests';
@@ -29,17 +37,17 @@ for (const source of roots) {
   const version = /VERSION(?:',| =) '([^']+)'/.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
   const drush = existsSync(join(source, 'vendor/drush/drush/drush.php'));
   const ways = [
-    ...(drush
-      ? [{ by: 'drush', says: /installing by \S+drush\.php/, password: { password: 'plain-Password_42' } }]
-      : []),
+    ...(drush ? [{ by: 'drush', says: /installing by \S+drush\.php/, password: PLAIN }] : []),
     { by: 'its own installer', says: /by Drupal's own installer/, password: {} },
   ];
-  describe.each(ways)(`${source}, Drupal ${version}, installed by $by`, ({ says, password }) => {
+  const cases = databases.flatMap(({ db, own }) => ways.map((way) => ({ ...way, on: db.name, db, own })));
+  describe.each(cases)(`${source}, Drupal ${version}, installed by $by on $on`, ({ says, password, db, own }) => {
     describeApp({
+      ...own,
       ...password,
       app: createDrupalApp(),
       apps: createApps(),
-      world,
+      world: { ...common, db },
       needsDatabase: true,
       code: async (dir) => {
         // Hard links are quick, and nothing that Aegir writes goes through them.

@@ -28,6 +28,22 @@ describe.each([7, 8] as const)('settings.php of line %s', (line) => {
     expect(render(line, { db })).not.toContain("'port'");
   });
 
+  test.each([
+    [{ host: '192.0.2.1', port: 5433, socket: '' }, "'host' => '192.0.2.1',\n  'port' => 5433,"],
+    [
+      { host: '', port: 0, socket: '/var/run/postgresql/.s.PGSQL.5434' },
+      "'host' => '/var/run/postgresql',\n  'port' => 5434,",
+    ],
+  ])('takes PostgreSQL at %j', (place, says) => {
+    const db = { ...connectionOf(site), driver: 'pgsql', ...place };
+    const text = render(line, { db, platform: { ...site.platform, app: 'drupal' } });
+    expect(text).toContain("'driver' => 'pgsql',");
+    expect(text).toContain(says);
+    expect(text).toContain("'password' => 'pass\\'word&42\\\\x',");
+    // What MySQL alone understands.
+    for (const word of ['unix_socket', 'utf8mb4', 'init_commands']) expect(text).not.toContain(word);
+  });
+
   test('has a salt that is equal on every head and no way back to the secret', () => {
     const salt = (text: string) => /hash_salt(?:'\])? = '([^']+)'/.exec(text)?.[1] ?? '';
     expect(salt(render(line))).toMatch(/^[A-Za-z0-9_-]{64}$/);

@@ -2,6 +2,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { DbConnection, SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
+import { pgsqlPlace } from '../pgsql-place.ts';
 import { phpString } from '../php-literal.ts';
 import { compiled, configSync, localSettingsPath, privateFiles, siteName } from './places.ts';
 
@@ -22,25 +23,35 @@ export function renderSettings(line: 7 | 8, site: SiteSpec, db: DbConnection, la
 
 /** array() and no namespace: what every Drupal from 7 on takes. Cores since 9.4 find their driver by its name. */
 function renderDatabase(line: 7 | 8, db: DbConnection): string {
-  const place =
-    db.socket === ''
-      ? [entry('host', db.host), `  'port' => ${db.port},\n`]
-      : [entry('unix_socket', db.socket), entry('host', 'localhost')];
   return [
     "$databases['default']['default'] = array(\n",
-    entry('driver', 'mysql'),
+    entry('driver', db.driver),
     entry('database', db.database),
     entry('username', db.user),
     entry('password', db.password),
-    ...place,
+    ...(db.driver === 'pgsql' ? pgsqlEntries(db) : mysqlEntries(db)),
     entry('prefix', ''),
+    ');\n',
+    line === 7 ? '' : "$settings['entity_update_batch_size'] = 50;\n",
+  ].join('');
+}
+
+function mysqlEntries(db: DbConnection): readonly string[] {
+  return [
+    ...(db.socket === ''
+      ? [entry('host', db.host), `  'port' => ${db.port},\n`]
+      : [entry('unix_socket', db.socket), entry('host', 'localhost')]),
     entry('charset', 'utf8mb4'),
     entry('collation', 'utf8mb4_general_ci'),
     "  // Drupal's own advice: REPEATABLE READ locks more than it needs.\n",
     `  'init_commands' => array('isolation_level' => 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'),\n`,
-    ');\n',
-    line === 7 ? '' : "$settings['entity_update_batch_size'] = 50;\n",
-  ].join('');
+  ];
+}
+
+/** Its library takes the directory of a socket for a host. */
+function pgsqlEntries(db: DbConnection): readonly string[] {
+  const { host, port } = pgsqlPlace(db);
+  return [entry('host', host), `  'port' => ${port},\n`];
 }
 
 function renderModern(site: SiteSpec, layout: SiteLayout): string {

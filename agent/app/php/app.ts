@@ -1,13 +1,16 @@
 // The app php: any PHP code base with an index.php. Every site on it is the same code with its own database and files.
 //
 // The code finds what is the site's in constants that a prepended file defines: AEGIR_SITE_ID, AEGIR_SITE_URL,
-// AEGIR_FILES, AEGIR_PRIVATE, AEGIR_SALT and, with a database, AEGIR_DB_HOST, _PORT, _SOCKET, _NAME, _USER, _PASSWORD.
+// AEGIR_FILES, AEGIR_PRIVATE, AEGIR_SALT and, with a database, AEGIR_DB_DRIVER (mysql or pgsql, as PDO calls them), _HOST,
+// _PORT, _SOCKET, _NAME, _USER, _PASSWORD. By a socket mysql takes _SOCKET; pgsql takes _HOST and _PORT always, which are
+// the socket's directory and number then.
 import { join } from 'node:path';
 import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
 import type { App } from '../app.ts';
 import { DEVELOPER_FILES } from '../developer-files.ts';
 import { findDocroot } from '../docroot.ts';
+import { pgsqlPlace } from '../pgsql-place.ts';
 import { phpDefine } from '../php-literal.ts';
 import { planFile, planLinks } from '../planned-file.ts';
 
@@ -54,12 +57,14 @@ export function createPhpApp(): App {
 
 export function renderSettings(site: SiteSpec, layout: SiteLayout): string {
   const { db } = site;
+  const place = db?.driver === 'pgsql' ? pgsqlPlace(db) : db;
   const database =
     db === undefined
       ? []
       : [
-          phpDefine('AEGIR_DB_HOST', db.host),
-          phpDefine('AEGIR_DB_PORT', db.port),
+          phpDefine('AEGIR_DB_DRIVER', db.driver),
+          phpDefine('AEGIR_DB_HOST', place?.host ?? ''),
+          phpDefine('AEGIR_DB_PORT', place?.port ?? 0),
           phpDefine('AEGIR_DB_SOCKET', db.socket),
           phpDefine('AEGIR_DB_NAME', db.database),
           phpDefine('AEGIR_DB_USER', db.user),

@@ -69,7 +69,7 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
         if (verb === 'plan') {
           await scene.stage.apply(scene.spec);
           await scene.expectConverged();
-          await expect(scene.stage.ask(moved(), '127.0.35.3')).rejects.toThrow('127.0.35.3');
+          await expect(scene.stage.ask(moved(), '127.0.35.3')).rejects.toThrow(subject.refusesAddress('127.0.35.3'));
         } else {
           await scene.stage.remove(SITE);
           expect(await scene.stage.remove(SITE)).toEqual([]);
@@ -115,7 +115,7 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
 
     describe('a name that is none of a site', () => {
       it.each<[string, (of: DbSpec) => DbSpec]>([
-        ['a database of the server', (of) => ({ ...of, database: 'mysql' })],
+        ['a database of the server', (of) => ({ ...of, database: subject.system })],
         ['the database of another site', (of) => ({ ...of, database: scene.other.database })],
         ['the user of another site', (of) => ({ ...of, user: scene.other.user })],
         ['the administrator', (of) => ({ ...of, user: 'root' })],

@@ -12,12 +12,16 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-/** from is any address of the loopback network. */
-export async function openRelay(from: string, to: { readonly address: string; readonly port: number }): Promise<Relay> {
+/** from is any address of the loopback network; name is what the client wants its socket to be called. */
+export async function openRelay(
+  from: string,
+  to: { readonly address: string; readonly port: number },
+  name: string,
+): Promise<Relay> {
   const dir = await mkdtemp(join(tmpdir(), 'aegir-relay-'));
   // The client may run as somebody else.
   await chmod(dir, 0o755);
-  const socket = join(dir, 'relay.sock');
+  const socket = join(dir, name);
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const onward = connect({ host: to.address, port: to.port, localAddress: from });

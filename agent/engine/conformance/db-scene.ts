@@ -60,7 +60,7 @@ export function createDbScene(): DbScene {
     async expectConverged(wanted = scene.spec) {
       expect(await its().stage.plan(wanted)).toEqual([]);
       for (const address of wanted.from) expect(await its().stage.ask(wanted, address)).toEqual(['1']);
-      await expect(its().stage.ask(wanted, STRANGER)).rejects.toThrow(STRANGER);
+      await expect(its().stage.ask(wanted, STRANGER)).rejects.toThrow(its().subject.refusesAddress(STRANGER));
       await scene.expectOthersUntouched();
     },
     expectOthersUntouched: async () => expect(await scene.others()).toEqual(its().foreign),

@@ -41,6 +41,18 @@ export interface DbSubject {
   administer(host: Host, daemon: Daemon, sql: string): Promise<readonly string[]>;
   /** Runs SQL as a site's user over this UNIX socket; answers lines. Rejects with the server's words when refused. */
   ask(host: Host, socket: string, login: Login, sql: string): Promise<readonly string[]>;
+  /** What its client programs want a socket to be called. */
+  readonly socketName: string;
+  /** What the server says to a user from an address that it may not come from. */
+  refusesAddress(address: string): string;
+  /** What it says to a wrong password or a user that is not there, from an address that nothing is wrong with. */
+  refusesLogin(spec: DbSpec, address: string): string;
+  /** SQL of an administrator that answers the names of all databases; those that everybody gets into; one of the server's own. */
+  readonly databases: string;
+  readonly everybodys: readonly string[];
+  readonly system: string;
+  /** SQL of a site that answers the databases it sees, where the server hides those that it may not use. */
+  readonly visible?: string;
   /** SQL that answers all there is (accounts, rights, databases, tables) but of these names, in a fixed order. */
   everythingBut(specs: readonly DbSpec[]): string;
   /** SQL that makes databases and users of other people, with names as like ours as can be. */
@@ -144,7 +156,7 @@ export async function openDbStage(subject: DbSubject): Promise<DbStage> {
     sites: async () => [...new Set((await engine.inspect(service, ctx)).map(({ siteId }) => siteId))].sort(),
     administer: (sql) => subject.administer(real, daemon, sql),
     async ask({ user, password, database: own }, from, sql = 'SELECT 1;', database = own) {
-      const relay = await openRelay(from, target);
+      const relay = await openRelay(from, target, subject.socketName);
       try {
         return await subject.ask(real, relay.socket, { user, password, database }, sql);
       } finally {

@@ -16,10 +16,19 @@ export interface EmbeddedContext {
   readonly address: string;
   /** All addresses that nginx listens on, address first. */
   readonly webAddresses: readonly string[];
-  readonly ports: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
+  readonly ports: EmbeddedPorts;
   readonly note: Note;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
+}
+
+/** Of those daemons that the server has; they must stay the same from start to start. */
+export interface EmbeddedPorts {
+  readonly nginx: number;
+  /** nginx's for HTTPS; absent: it serves none. */
+  readonly nginxTls?: number;
+  readonly mariadb: number;
+  readonly postgresql?: number;
 }
 
 /** Fixed per daemon: where its log, its record and its configuration are. */

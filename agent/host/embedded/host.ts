@@ -7,16 +7,18 @@ import { AegirError } from '../../../shared/error.ts';
 import { createFiles } from '../files.ts';
 import type { Daemon, DaemonName, Host } from '../host.ts';
 import { readIdentity } from '../identity.ts';
+import { clustersOf, parseCluster } from '../postgresql-name.ts';
 import type { RunAs } from '../process.ts';
 import { createRun } from '../process.ts';
 import { which } from '../which.ts';
 import { createCommands } from './commands.ts';
-import type { EmbeddedContext, Note } from './context.ts';
+import type { EmbeddedContext, EmbeddedPorts, Note } from './context.ts';
 import { embeddedLayout } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { createMariadb } from './mariadb.ts';
 import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
+import { createPostgresql } from './postgresql.ts';
 import { openRunDirectory } from './run-directory.ts';
 import { assertReachable, findRunUser } from './run-user.ts';
 import { createEmbeddedUsers } from './users.ts';
@@ -29,8 +31,7 @@ export interface EmbeddedOptions {
   readonly address: string;
   /** Where nginx listens besides, on the same port. */
   readonly extraAddresses?: readonly string[];
-  /** Must stay the same from start to start. */
-  readonly ports: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
+  readonly ports: EmbeddedPorts;
   readonly daemons: readonly DaemonName[];
   /** Told what happens to the children. */
   readonly note?: Note;
@@ -100,6 +101,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
       run: commands.run,
       daemon: async (name) => daemons.get(name),
       phpVersions: async () => phpVersionsOf(options.daemons),
+      postgresqlClusters: async () => clustersOf(options.daemons),
       which,
       identity: () =>
         readIdentity({
@@ -119,6 +121,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
 function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
   if (name === 'nginx') return createNginx(context);
   if (name === 'mariadb') return createMariadb(context);
+  if (name.startsWith('postgresql@')) return createPostgresql(context, name.slice('postgresql@'.length));
   return createPhpFpm(context, name.slice('php-fpm@'.length));
 }
 
@@ -141,13 +144,16 @@ function assertOptions({ dir, address, extraAddresses = [], ports, daemons }: Em
     refuse(`${JSON.stringify(dir)} must be absolute, without spaces, quotes, ";", "{", "}", "$", "#", "%" or "\\"`);
   }
   for (const one of [address, ...extraAddresses]) if (isIP(one) === 0) refuse(`${one} is no IP address`);
+  const clusters = clustersOf(daemons);
+  if (clusters.length > 1) refuse('one cluster of PostgreSQL is the most');
+  for (const one of clusters) if (parseCluster(one) === undefined) refuse(`${one} is no cluster of PostgreSQL`);
   const { nginxTls } = ports;
   if (nginxTls !== undefined && (!Number.isInteger(nginxTls) || nginxTls < 1 || nginxTls > 65535)) {
     refuse(`${nginxTls} is no port for nginx`);
   }
-  for (const name of ['nginx', 'mariadb'] as const) {
-    const port = ports[name];
-    if (!daemons.includes(name)) continue;
+  for (const name of ['nginx', 'mariadb', 'postgresql'] as const) {
+    const port = ports[name] ?? 0;
+    if (!daemons.some((daemon) => daemon.split('@')[0] === name)) continue;
     if (!Number.isInteger(port) || port < 1 || port > 65535) refuse(`${port} is no port for ${name}`);
   }
 }

@@ -1,10 +1,11 @@
 // Finds and ends daemons of this directory that an agent which was killed left behind: their leader by the path of
-// our configuration in its command line, their workers (which show no path) by the process group we recorded.
+// our configuration in its command line, their workers (which show no path) by the process group we recorded, or by the
+// directory they work in where each leads a group of its own.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AegirError } from '../../../shared/error.ts';
 import type { ProcessFacts } from '../proc.ts';
-import { commandLine, listProcesses, processFacts, programOf } from '../proc.ts';
+import { commandLine, listProcesses, processFacts, programOf, workingDirectoryOf } from '../proc.ts';
 import { waitUntil } from '../wait.ts';
 
 export interface GroupRecord {
@@ -23,6 +24,10 @@ export interface Leftover {
   readonly record: string;
   /** How long it may take to end by itself before it is killed. */
   readonly stopMs: number;
+  /** What ends it in good order; default SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals;
+  /** Directory of its own that all its processes work in, if they do. */
+  readonly workingIn?: string;
 }
 
 export async function recordGroup(path: string, leader: number): Promise<void> {
@@ -45,7 +50,7 @@ export async function endLeftovers(left: Leftover): Promise<void> {
     for (const pid of await find()) trySignal(pid, name);
   };
   if ((await find()).length === 0) return;
-  await signal('SIGTERM');
+  await signal(left.stopSignal ?? 'SIGTERM');
   if (await waitUntil(async () => (await find()).length === 0, left.stopMs, 50)) return;
   await signal('SIGKILL');
   if (await waitUntil(async () => (await find()).length === 0, 10_000, 50)) return;
@@ -60,7 +65,8 @@ export async function findLeftovers(left: Leftover): Promise<readonly number[]> 
     if (facts.pid === process.pid || facts.state === 'Z') continue;
     if ((await programOf(facts.pid)) !== left.program) continue;
     const recorded = record !== undefined && isRecorded(facts, record, boot);
-    if (recorded || namesPath(await commandLine(facts.pid), left.marker)) found.push(facts.pid);
+    const inside = left.workingIn !== undefined && (await workingDirectoryOf(facts.pid)) === left.workingIn;
+    if (recorded || inside || namesPath(await commandLine(facts.pid), left.marker)) found.push(facts.pid);
   }
   return found;
 }

@@ -1,5 +1,5 @@
 // One supervised child: started, ended, started again when it dies unasked, with growing pauses. It leads a process
-// group of its own with its workers, all of which end with it; it gets SIGTERM from the kernel when the agent dies.
+// group of its own with its workers, all of which end with it; the kernel tells it to end when the agent dies.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { open, rename, stat } from 'node:fs/promises';
@@ -26,8 +26,12 @@ export interface ChildOptions {
   /** Its standard output and error. */
   readonly log: string;
   readonly readyMs: number;
-  /** Between SIGTERM and SIGKILL. */
+  /** Between stopSignal and SIGKILL. */
   readonly stopMs: number;
+  /** What ends it in good order; default SIGTERM. */
+  readonly stopSignal?: 'SIGTERM' | 'SIGINT';
+  /** Done before each start. */
+  before?(): Promise<void>;
   /** True when it answers; log has what it said since it was started. */
   ready(pid: number, log: LogMark): Promise<boolean>;
   /** Keeps a record by which a later agent finds what this one could not end. */
@@ -67,6 +71,7 @@ export function createChild(options: ChildOptions): Child {
   };
 
   const run = async (): Promise<void> => {
+    await options.before?.();
     const log = await markLog(options.log);
     const launched = await launch(options);
     const since = performance.now();
@@ -123,7 +128,7 @@ export function createChild(options: ChildOptions): Child {
       return serial(async () => {
         if (wanted) return; // somebody started it meanwhile
         const killer = setTimeout(() => signalGroup(leader, 'SIGKILL'), options.stopMs);
-        if (leader !== undefined) signalProcess(leader, 'SIGTERM');
+        if (leader !== undefined) signalProcess(leader, options.stopSignal ?? 'SIGTERM');
         await ended;
         clearTimeout(killer);
       });
@@ -136,7 +141,7 @@ async function launch(options: ChildOptions): Promise<{ readonly pid: number; re
   const log = await open(options.log, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o640);
   try {
     await log.chown(options.as.uid, options.as.gid);
-    const [program, ...rest] = withRights(options.argv, options.as, 'TERM');
+    const [program, ...rest] = withRights(options.argv, options.as, options.stopSignal === 'SIGINT' ? 'INT' : 'TERM');
     const child = spawn(program, rest, {
       cwd: options.cwd,
       env: cleanEnvironment(options.as.home),

@@ -16,6 +16,7 @@ import { eachOnce } from './disks.ts';
 import { createMariadb } from './mariadb.ts';
 import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
+import { clusterProgram, clustersIn, clusterUnit, createPostgresql } from './postgresql.ts';
 import { createSystemctl } from './systemctl.ts';
 import { createSystemUsers } from './users.ts';
 
@@ -54,6 +55,10 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     const common = { program, run, systemctl, serial: serialOf(name) };
     if (name === 'nginx') return createNginx({ ...common, addresses: wildcards() });
     if (name === 'mariadb') return createMariadb(common);
+    const instance = clusterOf(name);
+    if (instance !== undefined) {
+      return (await clustersIn(files)).includes(instance) ? createPostgresql({ ...common, instance }) : undefined;
+    }
     return createPhpFpm({ ...common, version: phpVersion(name), files });
   };
 
@@ -65,6 +70,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     run,
     daemon,
     phpVersions: async () => phpVersionsIn(await readdir('/usr/sbin')),
+    postgresqlClusters: () => clustersIn(files),
     which,
     identity: async () => {
       const addresses = interfaceAddresses();
@@ -79,6 +85,8 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
 export function installedAs(name: DaemonName): { readonly program: string; readonly unit: string } {
   if (name === 'nginx') return { program: '/usr/sbin/nginx', unit: 'nginx.service' };
   if (name === 'mariadb') return { program: '/usr/sbin/mariadbd', unit: 'mariadb.service' };
+  const instance = clusterOf(name);
+  if (instance !== undefined) return { program: clusterProgram(name, instance), unit: clusterUnit(instance) };
   const version = phpVersion(name);
   return { program: `/usr/sbin/php-fpm${version}`, unit: `php${version}-fpm.service` };
 }
@@ -89,6 +97,10 @@ export function phpVersionsIn(programs: readonly string[]): readonly string[] {
     .map((name) => /^php-fpm([0-9]+\.[0-9]+)$/.exec(name)?.[1])
     .filter((one) => one !== undefined);
   return versions.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+}
+
+function clusterOf(name: DaemonName): string | undefined {
+  return name.startsWith('postgresql@') ? name.slice('postgresql@'.length) : undefined;
 }
 
 function phpVersion(name: DaemonName): string {

@@ -49,6 +49,14 @@ describeDbEngine({
         input: sql,
       }),
     ),
+  socketName: 'mariadb.sock',
+  // An account is a user from an address: both refusals name it.
+  refusesAddress: (address) => address,
+  refusesLogin: (_spec, address) => address,
+  databases: 'SHOW DATABASES;',
+  everybodys: ['information_schema'],
+  system: 'mysql',
+  visible: 'SHOW DATABASES;',
   everythingBut,
   foreign,
   recording: {

@@ -5,12 +5,12 @@ import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { ActionContext, Change, Checking, Engine, Preparing } from '../../engine.ts';
 import { lostDatabase } from '../lost.ts';
+import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { checkMariadb } from './check.ts';
 import { type Client, createClient } from './client.ts';
 import { accountDrift, type GrantDrift, grantDrift } from './drift.ts';
 import { planListening } from './listening.ts';
 import {
-  allowedHost,
   alterAccount,
   alterDatabase,
   CHARSET,
@@ -20,7 +20,6 @@ import {
   dropAccount,
   dropDatabase,
   grant,
-  namesOf,
   nativeHash,
   selectAccounts,
   selectDatabase,
@@ -48,13 +47,7 @@ export function createMariadbEngine(): Engine<'db'> & Preparing & Checking {
     },
 
     async plan(_service, spec, ctx) {
-      const names = namesOf(spec.siteId);
-      if (spec.database !== names.database || spec.user !== names.user) {
-        throw new AegirError(
-          'invalid_argument',
-          `cannot make database ${spec.database}: its name is not that of ${spec.siteId}`,
-        );
-      }
+      assertOwnNames(spec);
       const daemon = await mariadbOf(ctx.host, `make database ${spec.database}`);
       const client = createClient(ctx.host, daemon);
       const hosts = [...new Set(spec.from.map(allowedHost))];

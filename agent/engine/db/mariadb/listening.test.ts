@@ -6,7 +6,6 @@ import type { Host } from '../../../host/host.ts';
 import { contextOf, summaries } from '../../conformance/interruption.ts';
 import { runChanges } from '../../engine.ts';
 import { createMariadbEngine } from './engine.ts';
-import { isLoopback } from './listening.ts';
 
 const service = {
   id: 'svc-1',
@@ -50,23 +49,6 @@ function server(
   });
   return more.kind === undefined ? host : { ...host, kind: more.kind };
 }
-
-describe('a loopback', () => {
-  it.each([
-    ['127.0.0.1', true],
-    ['127.1.2.3', true],
-    ['localhost', true],
-    ['::1', true],
-    ['127.0.0.1,::1', true],
-    ['127.0.0.1, 192.0.2.1', false],
-    ['192.0.2.1', false],
-    ['*', false],
-    ['::', false],
-    ['0.0.0.0', false],
-    ['', false],
-    ['127.example.org', false],
-  ])('%j: %s', (bind, is) => expect(isLoopback(bind)).toBe(is));
-});
 
 describe('a server', () => {
   it.each(['*', '0.0.0.0', '192.0.2.1', ''])('that listens on %j is left as it is', async (address) => {

@@ -1,9 +1,9 @@
 // Lets other servers reach MariaDB: Debian's listens on the loopback only.
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext, Change } from '../../engine.ts';
+import { isLoopback } from '../loopback.ts';
 import type { Client } from './client.ts';
 
 const FILE = '90-aegir.cnf';
@@ -81,12 +81,4 @@ async function look(client: Client, ctx: ActionContext): Promise<Listening> {
   const [row] = await client.query(LOOK, 'look where MariaDB listens', ctx.signal);
   const [address, names] = row ?? [];
   return { address: address ?? '', names: names === '1' };
-}
-
-/** bind_address may be a list; empty and "*" are all addresses. */
-export function isLoopback(bind: string): boolean {
-  return bind.split(',').every((part) => {
-    const address = part.trim();
-    return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
-  });
 }

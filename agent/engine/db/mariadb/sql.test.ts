@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
   account,
-  allowedHost,
   createAccount,
   createDatabase,
   dropAccount,
@@ -9,31 +8,10 @@ import {
   grantPattern,
   identifier,
   literal,
-  namesOf,
   nativeHash,
   selectDatabase,
   wantedGrants,
 } from './sql.ts';
-
-describe('names', () => {
-  it('come from the id of a site alone', () => {
-    expect(namesOf('site-0123456789abcdef')).toEqual({
-      database: 'site_0123456789abcdef',
-      user: 's_0123456789abcdef',
-    });
-  });
-
-  it.each([
-    '',
-    'site-',
-    'mysql',
-    'site-%',
-    'site-________________',
-    "site-1'",
-    'plat-0123456789abcdef',
-    'site-../../etc',
-  ])('are refused for %j', (siteId) => expect(() => namesOf(siteId)).toThrow(/that is no site id/));
-});
 
 describe('a quoted identifier', () => {
   it('is a plain name in backquotes', () => expect(identifier('site_1')).toBe('`site_1`'));
@@ -73,29 +51,6 @@ describe('an account as found', () => {
 
   it('has no NUL, which no quotes hold', () => expect(() => account('s_1', 'a\0b')).toThrow(/NUL/));
   it('has a plain user', () => expect(() => account('s`1', '%')).toThrow(/no plain name/));
-});
-
-describe('an allowed host', () => {
-  it.each([
-    ['192.0.2.1', '192.0.2.1'],
-    ['localhost', 'localhost'],
-    ['2001:DB8:0:0::1', '2001:db8::1'],
-    ['::1', '::1'],
-    ['::ffff:192.0.2.1', '192.0.2.1'],
-    ['::FFFF:c000:201', '192.0.2.1'],
-  ])('%s is %s to the server', (host, seen) => expect(allowedHost(host)).toBe(seen));
-
-  it.each([
-    '%',
-    '',
-    '192.0.2.%',
-    '192.0.2.0/24',
-    '192.0.2.0/255.255.255.0',
-    'fe80::1%eth0',
-    'web.example.org',
-    '1.2.3',
-    '_',
-  ])('is not %j', (host) => expect(() => allowedHost(host)).toThrow(/no IP address/));
 });
 
 describe('a hash', () => {

@@ -1,20 +1,6 @@
 // SQL of the mariadb engine: pure text, every name and value quoted. Names come from site ids only.
 import { createHash } from 'node:crypto';
-import { isIP, SocketAddress } from 'node:net';
-import { databaseName, databaseUser } from '../../../../shared/database-name.ts';
 import { AegirError } from '../../../../shared/error.ts';
-import { isId } from '../../../../shared/id.ts';
-
-export interface SiteNames {
-  readonly database: string;
-  readonly user: string;
-}
-
-/** Only names derived from a site id are ours: nothing else is read, changed or dropped. */
-export function namesOf(siteId: string): SiteNames {
-  if (!isId('site', siteId)) throw new AegirError('invalid_argument', 'cannot name a database: that is no site id');
-  return { database: databaseName(siteId), user: databaseUser(siteId) };
-}
 
 /** A quoted identifier (MariaDB manual, "Identifier Names"). */
 export function identifier(name: string): string {
@@ -50,18 +36,6 @@ export function account(user: string, host: string): string {
 
 function backquoted(text: string): string {
   return `\`${text.replaceAll('`', '``')}\``;
-}
-
-/** What we make accounts for: an address as the server sees it, never a pattern or a name that another may answer for. */
-export function allowedHost(host: string): string {
-  if (host === 'localhost') return host;
-  // In a host "%" is a wildcard, and net.isIP takes it for a zone (fe80::1%eth0).
-  if (isIP(host) === 0 || host.includes('%')) {
-    throw new AegirError('invalid_argument', `cannot allow ${JSON.stringify(host)}: it is no IP address`);
-  }
-  if (isIP(host) === 4) return host;
-  const { address } = new SocketAddress({ address: host, family: 'ipv6' });
-  return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
 
 /** mysql_native_password: '*' and SHA1(SHA1(password)) in upper-case hex. */

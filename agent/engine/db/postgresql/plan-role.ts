@@ -1,0 +1,51 @@
+// What brings a site's role to its spec.
+import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
+import type { Change } from '../../engine.ts';
+import type { Client } from './client.ts';
+import { attributeDrift, passwordDrift } from './drift.ts';
+import type { FoundRole } from './look.ts';
+import { scramVerifier } from './scram.ts';
+import { createRole, leaveDatabase, leaveRoles, setAttributes, setPassword } from './sql.ts';
+import { statement } from './statement.ts';
+
+export function planRole(client: Client, spec: DbSpec, found: FoundRole | undefined): readonly Change[] {
+  const { user, password } = spec;
+  if (found === undefined) {
+    return [statement(client, `create user ${user}`, createRole(user, scramVerifier(password)))];
+  }
+  const changes: Change[] = [];
+  const attributes = attributeDrift(found);
+  if (attributes.length > 0) {
+    const summary = `make ${user} an ordinary user again (${attributes.join(', ')})`;
+    changes.push(statement(client, summary, setAttributes(user)));
+  }
+  const password_ = passwordDrift(found, password);
+  if (password_.length > 0) {
+    const summary = `set the password of ${user} (${password_.join(', ')})`;
+    changes.push(statement(client, summary, setPassword(user, scramVerifier(password))));
+  }
+  if (found.memberOf.length > 0) {
+    const summary = `take ${user} out of ${found.memberOf.map(inLine).join(', ')}, whose rights it must not have`;
+    changes.push(statement(client, summary, leaveRoles(user, found.memberOf)));
+  }
+  return changes;
+}
+
+/** own: its own database when that is there. */
+export function leaveElsewhere(
+  client: Client,
+  user: string,
+  found: FoundRole,
+  own: string | undefined,
+): readonly Change[] {
+  return found.elsewhere.map((database) => {
+    const where = database === '' ? 'what is of no database' : `database ${inLine(database)}`;
+    const summary = `take from ${user} what it has of ${where}: there were rights that it must not have`;
+    return statement(client, summary, leaveDatabase(user, own), database || undefined);
+  });
+}
+
+/** Summaries are one line, whatever somebody named a role or a database. */
+function inLine(name: string): string {
+  return /^[\x21-\x7e]+$/.test(name) ? name : JSON.stringify(name);
+}
