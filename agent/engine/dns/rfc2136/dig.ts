@@ -87,12 +87,13 @@ async function ask(
 
 async function whyNot(dig: Dig, zone: string, said: string, doing: string, signal: AbortSignal): Promise<AegirError> {
   const where = `name server ${nameOf(dig.server)}`;
-  const fault = keyFault(said);
+  const silent = noAnswer(dig.server, doing, said);
+  if (silent !== undefined) return silent;
+  const proven = await ask(dig, [`${zone}. SOA`], ['+comments', '+additional', '+answer', '+norecurse'], doing, signal);
+  const fault = keyFault(`${said}\n${proven}`);
   if (fault !== undefined) {
     return new AegirError('failed_precondition', `cannot ${doing}: ${where} does not take our key: ${fault}`);
   }
-  const silent = noAnswer(dig.server, doing, said);
-  if (silent !== undefined) return silent;
   if ((await askSoa({ ...dig, server: { ...dig.server, key: undefined } }, zone, signal)) === undefined) {
     return notCarried(dig.server, zone, doing);
   }
