@@ -1,10 +1,11 @@
 // The one list of engines. A new engine is one folder and one line here.
 import { createMariadbEngine } from './db/mariadb/engine.ts';
+import { createBindEngine } from './dns/bind/engine.ts';
 import { createNullDnsEngine } from './dns/null/engine.ts';
 import { createRfc2136Engine } from './dns/rfc2136/engine.ts';
 import type { Engine } from './engine.ts';
 import { createNginxEngine } from './http/nginx/engine.ts';
 
 export function createEngines(): readonly Engine[] {
-  return [createNginxEngine(), createMariadbEngine(), createNullDnsEngine(), createRfc2136Engine()];
+  return [createNginxEngine(), createMariadbEngine(), createNullDnsEngine(), createBindEngine(), createRfc2136Engine()];
 }

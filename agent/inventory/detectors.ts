@@ -1,6 +1,5 @@
 // The one list of detectors beside the engines' own detect.
 import { createApacheDetector } from './apache.ts';
-import { createBindDetector } from './bind.ts';
 import type { Detector } from './detector.ts';
 import { createGitDetector } from './git.ts';
 import { createMountDetector } from './mount.ts';
@@ -14,7 +13,6 @@ import { createSubversionDetector } from './subversion.ts';
 export function createDetectors(): readonly Detector[] {
   return [
     createApacheDetector(),
-    createBindDetector(),
     createGitDetector(),
     createMountDetector(),
     createNatsDetector(),

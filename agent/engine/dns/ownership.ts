@@ -16,6 +16,9 @@ const MAX_NAME = 253;
 /** Seconds; read by us only. */
 export const MARK_TTL = 300;
 
+/** In place of types: addresses that we gave a name server of a zone, until somebody declares them. */
+export const GLUE = 'GLUE';
+
 /** The name of the mark of a name. Throws invalid_argument for names that could not be marked. */
 export function markName(name: string): string {
   const [first = '', ...parents] = name.split('.');

@@ -2,7 +2,7 @@
 // not the owner's stays as it is: where it is in the way, nothing is planned at all. Pure.
 import { AegirError } from '../../../shared/error.ts';
 import { followed, inPlace } from './in-place.ts';
-import { markedName, markName, marksIn, withMark } from './ownership.ts';
+import { GLUE, markedName, markName, marksIn, withMark } from './ownership.ts';
 import { inWords } from './record.ts';
 import { type Contents, type Edit, type RRset, sameData } from './rrset.ts';
 import type { Wanted, WantedRecord, WantedSet } from './wanted.ts';
@@ -80,7 +80,9 @@ function createDraft(contents: Contents, owner: string): Draft {
 
 /** Addresses of both families lead visitors to one place or another: they are one thing to own. */
 function owns(types: readonly string[], type: string): boolean {
-  return ADDRESSES.includes(type) ? types.some((each) => ADDRESSES.includes(each)) : types.includes(type);
+  return ADDRESSES.includes(type)
+    ? types.some((each) => ADDRESSES.includes(each) || each === GLUE)
+    : types.includes(type);
 }
 
 /** Whether records of these types cannot stand beside each other for different owners. */
@@ -161,7 +163,9 @@ function removeSteps(draft: Draft, wanted: Wanted, contents: Contents): readonly
   return [...new Set([...wanted.names, ...marked])].flatMap((name) => {
     const types = draft.types(name);
     const stray = types.some((type) => wanted.get(name, type) && ADDRESSES.includes(type)) ? ADDRESSES : [];
-    return [...new Set([...types, ...stray])].flatMap((type) => removeOfType(name, type, draft, wanted));
+    // Without its glue the zone would have a name server that nobody finds: it goes with the zone.
+    const mine = types.filter((type) => type !== GLUE);
+    return [...new Set([...mine, ...stray])].flatMap((type) => removeOfType(name, type, draft, wanted));
   });
 }
 

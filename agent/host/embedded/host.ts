@@ -119,6 +119,9 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
 function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
   if (name === 'nginx') return createNginx(context);
   if (name === 'mariadb') return createMariadb(context);
+  if (name === 'named' || name === 'pdns') {
+    throw new AegirError('invalid_argument', `cannot run ${name}: embedded servers carry no name server`);
+  }
   return createPhpFpm(context, name.slice('php-fpm@'.length));
 }
 

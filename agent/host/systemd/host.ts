@@ -14,6 +14,7 @@ import { createSerial } from '../serial.ts';
 import { which } from '../which.ts';
 import { eachOnce } from './disks.ts';
 import { createMariadb } from './mariadb.ts';
+import { createNameServer } from './name-server.ts';
 import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
 import { createSystemctl } from './systemctl.ts';
@@ -54,6 +55,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     const common = { program, run, systemctl, serial: serialOf(name) };
     if (name === 'nginx') return createNginx({ ...common, addresses: wildcards() });
     if (name === 'mariadb') return createMariadb(common);
+    if (name === 'named' || name === 'pdns') return createNameServer({ ...common, name, unit });
     return createPhpFpm({ ...common, version: phpVersion(name), files });
   };
 
@@ -79,6 +81,8 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
 export function installedAs(name: DaemonName): { readonly program: string; readonly unit: string } {
   if (name === 'nginx') return { program: '/usr/sbin/nginx', unit: 'nginx.service' };
   if (name === 'mariadb') return { program: '/usr/sbin/mariadbd', unit: 'mariadb.service' };
+  if (name === 'named') return { program: '/usr/sbin/named', unit: 'named.service' };
+  if (name === 'pdns') return { program: '/usr/sbin/pdns_server', unit: 'pdns.service' };
   const version = phpVersion(name);
   return { program: `/usr/sbin/php-fpm${version}`, unit: `php${version}-fpm.service` };
 }
