@@ -2,10 +2,18 @@
 import { createMariadbEngine } from './db/mariadb/engine.ts';
 import { createBindEngine } from './dns/bind/engine.ts';
 import { createNullDnsEngine } from './dns/null/engine.ts';
+import { createPowerdnsEngine } from './dns/powerdns/engine.ts';
 import { createRfc2136Engine } from './dns/rfc2136/engine.ts';
 import type { Engine } from './engine.ts';
 import { createNginxEngine } from './http/nginx/engine.ts';
 
 export function createEngines(): readonly Engine[] {
-  return [createNginxEngine(), createMariadbEngine(), createNullDnsEngine(), createBindEngine(), createRfc2136Engine()];
+  return [
+    createNginxEngine(),
+    createMariadbEngine(),
+    createNullDnsEngine(),
+    createBindEngine(),
+    createPowerdnsEngine(),
+    createRfc2136Engine(),
+  ];
 }

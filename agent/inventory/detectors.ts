@@ -6,7 +6,6 @@ import { createMountDetector } from './mount.ts';
 import { createNatsDetector } from './nats.ts';
 import { createPhpFpmDetector } from './php-fpm.ts';
 import { createPostgresqlDetector } from './postgresql.ts';
-import { createPowerdnsDetector } from './powerdns.ts';
 import { createSftpDetector } from './sftp.ts';
 import { createSubversionDetector } from './subversion.ts';
 
@@ -18,7 +17,6 @@ export function createDetectors(): readonly Detector[] {
     createNatsDetector(),
     createPhpFpmDetector(),
     createPostgresqlDetector(),
-    createPowerdnsDetector(),
     createSftpDetector(),
     createSubversionDetector(),
   ];

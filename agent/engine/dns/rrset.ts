@@ -58,3 +58,13 @@ export function contentsOf(records: Iterable<RecordRead>): Contents {
 export function sameData(one: RRset | undefined, other: RRset | undefined): boolean {
   return JSON.stringify(one?.data ?? []) === JSON.stringify(other?.data ?? []);
 }
+
+/** One edit for each set: what was before the first and what is after the last. */
+export function mergeEdits(edits: readonly Edit[]): readonly Edit[] {
+  const merged = new Map<string, Edit>();
+  for (const edit of edits) {
+    const key = `${edit.name} ${edit.type}`;
+    merged.set(key, { ...edit, before: (merged.get(key) ?? edit).before });
+  }
+  return [...merged.values()];
+}

@@ -2,7 +2,7 @@
 // and is done whole or not at all.
 import { AegirError, toAegirError } from '../../../../shared/error.ts';
 import type { Host } from '../../../host/host.ts';
-import type { Edit } from '../rrset.ts';
+import { type Edit, mergeEdits } from '../rrset.ts';
 import { CHANGED } from '../zone-transport.ts';
 import { keyFault, type NameServer, nameOf, noAnswer } from './tsig.ts';
 
@@ -38,16 +38,6 @@ export function updateScript(server: NameServer, zone: string, edits: readonly E
     for (const data of gone) if (!edit.after?.data.includes(data)) lines.push(`update delete ${edit.name}. NS ${data}`);
   }
   return [...lines, 'send', ''].join('\n');
-}
-
-/** One edit for each set: what was before the first and what is after the last. */
-export function mergeEdits(edits: readonly Edit[]): readonly Edit[] {
-  const merged = new Map<string, Edit>();
-  for (const edit of edits) {
-    const key = `${edit.name} ${edit.type}`;
-    merged.set(key, { ...edit, before: (merged.get(key) ?? edit).before });
-  }
-  return [...merged.values()];
 }
 
 export async function sendUpdate(
