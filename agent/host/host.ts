@@ -70,7 +70,14 @@ export interface Users {
   remove(name: string): Promise<void>;
 }
 
-export type DaemonName = 'nginx' | 'mariadb' | 'mysql' | `postgresql@${string}` | `php-fpm@${string}`;
+export type DaemonName =
+  | 'nginx'
+  | 'mariadb'
+  | 'mysql'
+  | 'named'
+  | 'pdns'
+  | `postgresql@${string}`
+  | `php-fpm@${string}`;
 
 /** One daemon of this host, as engines see it. */
 export interface Daemon {

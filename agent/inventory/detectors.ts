@@ -1,24 +1,20 @@
 // The one list of detectors beside the engines' own detect.
 import { createApacheDetector } from './apache.ts';
-import { createBindDetector } from './bind.ts';
 import type { Detector } from './detector.ts';
 import { createGitDetector } from './git.ts';
 import { createMountDetector } from './mount.ts';
 import { createNatsDetector } from './nats.ts';
 import { createPhpFpmDetector } from './php-fpm.ts';
-import { createPowerdnsDetector } from './powerdns.ts';
 import { createSftpDetector } from './sftp.ts';
 import { createSubversionDetector } from './subversion.ts';
 
 export function createDetectors(): readonly Detector[] {
   return [
     createApacheDetector(),
-    createBindDetector(),
     createGitDetector(),
     createMountDetector(),
     createNatsDetector(),
     createPhpFpmDetector(),
-    createPowerdnsDetector(),
     createSftpDetector(),
     createSubversionDetector(),
   ];

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.."
 
 common="nginx-light mariadb-server php-fpm php-cli php-mysql php-xml php-gd php-mbstring php-curl php-zip php-intl \
 wordpress wordpress-theme-twentytwentythree nats-server openssl ca-certificates"
-for_tests="postgresql postgresql-contrib php-pgsql php-sqlite3 mmdebstrap systemd-container nftables iproute2 bind9-dnsutils curl git procps xz-utils patchelf libatomic1 pebble"
+for_tests="postgresql postgresql-contrib php-pgsql php-sqlite3 mmdebstrap systemd-container nftables iproute2 bind9 \
+bind9-dnsutils knot pdns-server pdns-backend-sqlite3 curl git procps xz-utils patchelf libatomic1 pebble"
 
 case "${1:-up}" in
   up) wanted=$common ;;
@@ -62,7 +63,9 @@ if [ -n "$missing" ]; then
         nginx-light) units=nginx ;;
         mariadb-server) units=mariadb ;;
         php-fpm) units=$(cd /lib/systemd/system && ls -d php*-fpm.service 2>/dev/null || true) ;;
-        nats-server | postgresql) units=$package ;;
+        bind9) units=named ;;
+        pdns-server) units=pdns ;;
+        nats-server | postgresql | knot) units=$package ;;
         *) continue ;;
       esac
       for unit in $units; do systemctl disable --quiet "$unit" || true; done

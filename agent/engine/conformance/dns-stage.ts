@@ -31,7 +31,11 @@ export interface DnsSubject {
   openWorld(): Promise<DnsWorld>;
   createEngine(world: DnsWorld): Engine<'dns'>;
   /** The host its daemon is on; a host in memory for engines without one. */
-  createHost(): Promise<Host>;
+  createHost(world: DnsWorld): Promise<Host>;
+  /** What a person declares of the service in that world. */
+  declare?(world: DnsWorld): Pick<ServiceRef, 'settings' | 'secrets'>;
+  /** No host shows it: people declare it. */
+  readonly declaredOnly?: boolean;
   /** Whether it can take a site's records off without being told which. */
   readonly remembers: boolean;
   /** Longest time that a plan may take when nobody answers. */
@@ -57,7 +61,7 @@ export interface DnsStage {
 
 export async function openDnsStage(subject: DnsSubject): Promise<DnsStage> {
   const world = await subject.openWorld();
-  const host = await subject.createHost();
+  const host = await subject.createHost(world);
   const engine = subject.createEngine(world);
   const service: ServiceRef = {
     id: 'svc-0000000000000001',
@@ -68,6 +72,7 @@ export async function openDnsStage(subject: DnsSubject): Promise<DnsStage> {
     instance: '',
     settings: {},
     secrets: {},
+    ...subject.declare?.(world),
   };
   const todos: string[] = [];
   const ctx: ActionContext = {

@@ -2,6 +2,7 @@
 // plugged in by describeDnsEngine(subject) in a *.daemon.test.ts of its own.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeDnsFailures } from './dns-failures.ts';
+import { describeDnsOwnership } from './dns-ownership.ts';
 import { type DnsStage, type DnsSubject, IDN, openDnsStage, record, SITE, siteSpec, specOf } from './dns-stage.ts';
 
 /** Records of other people in the same zone, some at the very names of the site. */
@@ -42,8 +43,9 @@ export function describeDnsEngine(subject: DnsSubject): void {
       expect(await stage.plan(siteSpec())).toEqual([]);
     };
 
-    it('is detected', async () => {
+    it('is detected where a host shows it', async () => {
       const [detected, ...more] = await stage.engine.detect(stage.host);
+      if (subject.declaredOnly) return expect(detected).toBeUndefined();
       expect(more).toEqual([]);
       expect(detected).toMatchObject({ type: 'dns', engine: subject.name, running: true, manageable: true });
     });
@@ -119,5 +121,6 @@ export function describeDnsEngine(subject: DnsSubject): void {
     });
 
     describeDnsFailures(subject, () => stage, expectPublished);
+    if (subject.remembers) describeDnsOwnership(() => stage);
   });
 }

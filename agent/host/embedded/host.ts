@@ -122,6 +122,9 @@ function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemo
   if (name === 'nginx') return createNginx(context);
   if (name === 'mariadb') return createMariadb(context);
   if (name.startsWith('postgresql@')) return createPostgresql(context, name.slice('postgresql@'.length));
+  if (name === 'named' || name === 'pdns') {
+    throw new AegirError('invalid_argument', `cannot run ${name}: embedded servers carry no name server`);
+  }
   return createPhpFpm(context, name.slice('php-fpm@'.length));
 }
 

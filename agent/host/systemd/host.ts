@@ -14,6 +14,7 @@ import { createSerial } from '../serial.ts';
 import { which } from '../which.ts';
 import { eachOnce } from './disks.ts';
 import { createMariadb } from './mariadb.ts';
+import { createNameServer } from './name-server.ts';
 import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
 import { clusterProgram, clustersIn, clusterUnit, createPostgresql } from './postgresql.ts';
@@ -59,6 +60,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     if (instance !== undefined) {
       return (await clustersIn(files)).includes(instance) ? createPostgresql({ ...common, instance }) : undefined;
     }
+    if (name === 'named' || name === 'pdns') return createNameServer({ ...common, name, unit });
     return createPhpFpm({ ...common, version: phpVersion(name), files });
   };
 
@@ -87,6 +89,8 @@ export function installedAs(name: DaemonName): { readonly program: string; reado
   if (name === 'mariadb') return { program: '/usr/sbin/mariadbd', unit: 'mariadb.service' };
   const instance = clusterOf(name);
   if (instance !== undefined) return { program: clusterProgram(name, instance), unit: clusterUnit(instance) };
+  if (name === 'named') return { program: '/usr/sbin/named', unit: 'named.service' };
+  if (name === 'pdns') return { program: '/usr/sbin/pdns_server', unit: 'pdns.service' };
   const version = phpVersion(name);
   return { program: `/usr/sbin/php-fpm${version}`, unit: `php${version}-fpm.service` };
 }

@@ -62,6 +62,8 @@ test('php-fpm -tt: the log path when it is a file of notices; secrets stay in', 
 test('programs and versions', () => {
   expect(phpVersionsIn(['php-fpm8.2', 'php-fpm8.10', 'php-fpm', 'nginx'])).toEqual(['8.10', '8.2']);
   expect(installedAs('php-fpm@8.3')).toEqual({ program: '/usr/sbin/php-fpm8.3', unit: 'php8.3-fpm.service' });
+  expect(installedAs('named')).toEqual({ program: '/usr/sbin/named', unit: 'named.service' });
+  expect(installedAs('pdns')).toEqual({ program: '/usr/sbin/pdns_server', unit: 'pdns.service' });
   expect(() => installedAs('php-fpm@../x')).toThrow(/cannot use/);
 });
 

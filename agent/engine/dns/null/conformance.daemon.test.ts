@@ -6,9 +6,9 @@ import { describeDnsEngine } from '../../conformance/dns.ts';
 import { type DnsServer, startDnsServer } from '../../conformance/dns-server.ts';
 import type { DnsSubject, DnsWorld } from '../../conformance/dns-stage.ts';
 import { type DnsStage, openDnsStage, record, SITE, siteSpec, specOf } from '../../conformance/dns-stage.ts';
+import { canonical } from '../record.ts';
 import { createNullDnsEngine } from './engine.ts';
 import { createLookUp } from './look-up.ts';
-import { canonical } from './record.ts';
 
 const WITHIN_MS = 1500;
 

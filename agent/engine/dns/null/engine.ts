@@ -3,10 +3,10 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DnsRecord } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { ActionContext, Change, Engine } from '../../engine.ts';
+import { checkRecord, isPublic } from '../record.ts';
 import { questionsOf, type Seen, toRemove, toSet } from './judge.ts';
 import { type Answer, createLookUp, type LookUp } from './look-up.ts';
 import { pack } from './pack.ts';
-import { checkRecord, isPublic } from './record.ts';
 
 const AT_ONCE = 8;
 /** For all look-ups of one plan: what is not known by then is told as such. */

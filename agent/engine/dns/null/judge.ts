@@ -1,7 +1,7 @@
 // Compares what a site wants in DNS with what the world answers, and says what a person must do about it. Pure.
 import type { DnsRecord } from '../../../../shared/gen/aegir/v1/spec.ts';
+import { canonical, inWords } from '../record.ts';
 import type { Answer } from './look-up.ts';
-import { canonical, inWords } from './record.ts';
 
 const ADDRESSES = ['A', 'AAAA'];
 const PLACE = 'at your DNS provider';

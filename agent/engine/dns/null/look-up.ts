@@ -1,7 +1,7 @@
 // Look-ups for the null engine: what the world answers for a name now.
 import type { CaaRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
-import { canonical } from './record.ts';
+import { canonical } from '../record.ts';
 
 /** failed: why, in words. */
 export type Answer = Found | { readonly failed: string };

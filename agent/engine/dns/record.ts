@@ -1,8 +1,8 @@
 // DNS records in one spelling, so that what is wanted and what the world answers compare; and in words. Pure.
 import { isIP, SocketAddress } from 'node:net';
-import { AegirError } from '../../../../shared/error.ts';
-import type { DnsRecord } from '../../../../shared/gen/aegir/v1/spec.ts';
-import { displayName } from '../../../../shared/name.ts';
+import { AegirError } from '../../../shared/error.ts';
+import type { DnsRecord } from '../../../shared/gen/aegir/v1/spec.ts';
+import { displayName } from '../../../shared/name.ts';
 
 const NAME =
   /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;

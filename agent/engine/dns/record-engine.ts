@@ -1,0 +1,85 @@
+// The core of the dns engines that set records by themselves: plans by the zone's contents and the marks in it, one change
+// of the zone for each record. What differs between services is their ZoneTransport.
+import { AegirError } from '../../../shared/error.ts';
+import type { DetectedService } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import type { Host } from '../../host/host.ts';
+import type { ActionContext, Capability, Change, Engine } from '../engine.ts';
+import { marksIn } from './ownership.ts';
+import { diffRecords } from './record-diff.ts';
+import { contentsOf } from './rrset.ts';
+import { wantedOf } from './wanted.ts';
+import type { ZoneTransport } from './zone-transport.ts';
+
+export interface RecordEngineOptions {
+  readonly name: string;
+  readonly capabilities?: readonly Capability[];
+  detect(host: Host): Promise<readonly DetectedService[]>;
+  transport(service: ServiceRef, ctx: ActionContext): Promise<ZoneTransport>;
+}
+
+export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> {
+  const { transport } = options;
+
+  const plan = async (
+    service: ServiceRef,
+    spec: Parameters<Engine<'dns'>['plan']>[1],
+    ctx: ActionContext,
+  ): Promise<readonly Change[]> => {
+    const asked = wantedOf(spec.zone, spec.records);
+    if (spec.zone === '') {
+      throw new AegirError('invalid_argument', 'cannot set DNS records: the spec does not say in which zone');
+    }
+    const way = await transport(service, ctx);
+    const adjusted = (await way.adjust?.(spec.records, ctx.signal)) ?? spec.records;
+    const wanted = adjusted === spec.records ? asked : wantedOf(spec.zone, adjusted);
+    const contents = await way.read(spec.zone, wanted.names, ctx.signal);
+    return diffRecords(spec.siteId, wanted, contents).map(({ summary, edits }) => ({
+      summary,
+      run: ({ signal }) => way.write(spec.zone, edits, signal),
+    }));
+  };
+
+  return {
+    type: 'dns',
+    name: options.name,
+    capabilities: new Set(options.capabilities ?? []),
+    detect: options.detect,
+
+    async inspect(service, ctx) {
+      const way = await transport(service, ctx);
+      const owners = new Map<string, Set<string>>();
+      for (const zone of await way.zones(ctx.signal)) {
+        for (const set of (await way.read(zone, [], ctx.signal)).all()) {
+          for (const { owner } of marksIn(set)) owners.set(owner, (owners.get(owner) ?? new Set()).add(zone));
+        }
+      }
+      return [...owners].flatMap(([siteId, zones]) =>
+        [...zones].map((zone) => ({ siteId, what: zone === '' ? 'DNS records' : `DNS records in ${zone}` })),
+      );
+    },
+
+    plan,
+
+    async remove(service, siteId, spec, ctx) {
+      // Also what is to go must be what it says it is: nothing is done by a spec that cannot be right.
+      const named = wantedOf(spec?.zone ?? '', spec?.records ?? []);
+      const way = await transport(service, ctx);
+      const zones = spec === undefined || spec.zone === '' ? await way.zones(ctx.signal) : [spec.zone];
+      if (zones.length === 0)
+        ctx.log('warn', `it is not known in which zones ${siteId} may have records: none removed`);
+      const changes: Change[] = [];
+      for (const zone of zones) {
+        const contents = await way.read(zone, named.names, ctx.signal).catch((thrown: unknown) => {
+          if (!(thrown instanceof AegirError && thrown.code === 'not_found')) throw thrown;
+          ctx.log('info', `no records of ${siteId} to remove from zone ${zone}, which is not there: ${thrown.message}`);
+          return contentsOf([]);
+        });
+        for (const { summary, edits } of diffRecords(siteId, wantedOf(zone, []), contents)) {
+          changes.push({ summary, run: ({ signal }) => way.write(zone, edits, signal) });
+        }
+      }
+      return changes;
+    },
+  };
+}

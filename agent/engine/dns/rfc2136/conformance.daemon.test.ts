@@ -1,0 +1,137 @@
+// rfc2136 as one of the dns engines: the suite of its type against a private Knot DNS.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeDnsEngine } from '../../conformance/dns.ts';
+import {
+  answersFor,
+  freePort,
+  realHost,
+  startProgram,
+  temporaryDirectory,
+  updatedWorld,
+} from '../../conformance/dns-daemon.ts';
+import {
+  type DnsStage,
+  type DnsSubject,
+  type DnsWorld,
+  openDnsStage,
+  record,
+  SITE,
+  siteSpec,
+  specOf,
+} from '../../conformance/dns-stage.ts';
+import { createRfc2136Engine } from './engine.ts';
+
+const SECRET = 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=';
+const ADDRESS = '127.53.7.1';
+const WITHIN_MS = 4000;
+
+const subject: DnsSubject = {
+  name: 'rfc2136',
+  openWorld: openKnot,
+  createEngine: () => createRfc2136Engine({ withinMs: WITHIN_MS }),
+  createHost: async () => realHost(),
+  declare: ({ address }) => ({
+    settings: { server: address, 'key-name': 'aegir', zones: 'example.org' },
+    secrets: { key: SECRET },
+  }),
+  declaredOnly: true,
+  remembers: true,
+  patienceMs: WITHIN_MS + 3000,
+};
+
+describeDnsEngine(subject);
+
+describe('dns/rfc2136, by itself', () => {
+  let stage: DnsStage;
+  let more: Record<string, string>;
+  beforeEach(async () => {
+    more = {};
+    const declare = (world: DnsWorld) => {
+      const said = subject.declare?.(world) ?? { settings: {}, secrets: {} };
+      // Read when the engine asks, so that each test may say more.
+      return { ...said, settings: new Proxy(said.settings, { get: (all, key: string) => more[key] ?? all[key] }) };
+    };
+    stage = await openDnsStage({ ...subject, declare });
+  });
+  afterEach(() => stage.close());
+
+  it('does without transfers what can be done without', async () => {
+    more = { axfr: 'no' };
+    await stage.apply(siteSpec());
+    expect(await stage.plan(siteSpec())).toEqual([]);
+    await stage.world.add('www.example.org', 'AAAA', '2001:db8::bad');
+    expect((await stage.apply(siteSpec())).join()).toContain('2001:db8::bad');
+    await stage.world.remove('www.example.org');
+    await stage.world.add('www.example.org', 'CNAME', 'cdn.example.org');
+    await stage.world.add('cdn.example.org', 'A', '203.0.113.5');
+    expect((await stage.apply(siteSpec())).join()).toContain('203.0.113.5');
+    expect(await stage.answers('www.example.org', 'A')).toEqual(['192.0.2.10']);
+    expect(await stage.remove(siteSpec(), false)).toEqual([]);
+    expect(await stage.remove(siteSpec())).toHaveLength(4);
+    expect((await stage.world.everything()).join()).not.toContain('aegir');
+    const elsewhere = { ...siteSpec(), zone: 'example.com', records: [record('a.example.com', 'A', '192.0.2.1')] };
+    await expect(stage.plan(elsewhere)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('tells what is wrong with its key', async () => {
+    more = { 'key-name': 'unknown' };
+    await expect(stage.plan(siteSpec())).rejects.toThrow(/does not take our key: it does not know the key/);
+    more = { 'key-algorithm': 'hmac-sha512' };
+    await expect(stage.plan(siteSpec())).rejects.toThrow(/does not take our key: it does not know the key/);
+    more = { 'key-algorithm': 'rot13' };
+    await expect(stage.plan(siteSpec())).rejects.toThrow(/settings "key-algorithm": it is none of hmac-sha256/);
+  });
+
+  it('tells that nobody is there', async () => {
+    more = { server: `${ADDRESS}:9` };
+    const spec = specOf(SITE, record('www.example.org', 'A', '192.0.2.1'));
+    await expect(stage.plan(spec)).rejects.toThrow(/there is no answer from name server 127\.53\.7\.1:9/);
+  });
+});
+
+async function openKnot(): Promise<DnsWorld> {
+  const directory = await temporaryDirectory('knot');
+  const port = await freePort(ADDRESS);
+  await mkdir(join(directory, 'db'));
+  await writeFile(
+    join(directory, 'example.org.zone'),
+    `$ORIGIN example.org.
+$TTL 3600
+@ SOA ns1 hostmaster 1 7200 3600 1209600 60
+@ NS ns1
+ns1 A 192.0.2.53
+`,
+  );
+  await writeFile(
+    join(directory, 'knot.conf'),
+    `server:
+    rundir: "${directory}"
+    listen: ${ADDRESS}@${port}
+database:
+    storage: "${directory}/db"
+key:
+  - id: aegir
+    algorithm: hmac-sha256
+    secret: ${SECRET}
+acl:
+  - id: ours
+    key: aegir
+    action: [transfer, update]
+zone:
+  - domain: example.org
+    storage: "${directory}"
+    file: example.org.zone
+    zonefile-sync: -1
+    acl: ours
+log:
+  - target: stderr
+    any: info
+`,
+  );
+  const place = { address: ADDRESS, port, key: `hmac-sha256:aegir:${SECRET}` };
+  const argv: [string, ...string[]] = ['/usr/sbin/knotd', '-c', join(directory, 'knot.conf')];
+  const program = await startProgram(argv, directory, () => answersFor(place, 'example.org'));
+  return updatedWorld(place, program);
+}

@@ -1,0 +1,31 @@
+// The ZoneTransport of name servers that take dynamic updates.
+import type { Host } from '../../../host/host.ts';
+import { contentsOf } from '../rrset.ts';
+import type { ZoneTransport } from '../zone-transport.ts';
+import { askNames, transferZone } from './dig.ts';
+import type { NameServer } from './tsig.ts';
+import { sendUpdate } from './update.ts';
+
+/** For all questions of one reading. */
+const WITHIN_MS = 20_000;
+
+export interface UpdateTransportOptions {
+  readonly host: Host;
+  readonly server: NameServer;
+  /** Whether zones can be read whole; else only the names asked for are known. */
+  readonly transfers: boolean;
+  readonly zones: (signal: AbortSignal) => Promise<readonly string[]>;
+  readonly withinMs?: number;
+}
+
+export function createUpdateTransport(options: UpdateTransportOptions): ZoneTransport {
+  const { host, server, transfers, zones, withinMs = WITHIN_MS } = options;
+  const dig = { host, server, withinMs };
+  return {
+    zones,
+    async read(zone, names, signal) {
+      return contentsOf(await (transfers ? transferZone(dig, zone, signal) : askNames(dig, zone, names, signal)));
+    },
+    write: (zone, edits, signal) => sendUpdate(host, server, zone, edits, signal),
+  };
+}
