@@ -4,7 +4,7 @@ import { AegirError } from '../../../shared/error.ts';
 import type { DetectedService } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../host/host.ts';
-import type { ActionContext, Capability, Change, Engine } from '../engine.ts';
+import type { ActionContext, Capability, Change, Engine, Preparing } from '../engine.ts';
 import { marksIn } from './ownership.ts';
 import { diffRecords } from './record-diff.ts';
 import { contentsOf } from './rrset.ts';
@@ -18,7 +18,8 @@ export interface RecordEngineOptions {
   transport(service: ServiceRef, ctx: ActionContext): Promise<ZoneTransport>;
 }
 
-export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> {
+/** Prepared: its settings were judged, and the zones that it names were read with them. */
+export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> & Preparing {
   const { transport } = options;
 
   const plan = async (
@@ -43,7 +44,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
   return {
     type: 'dns',
     name: options.name,
-    capabilities: new Set(options.capabilities ?? []),
+    capabilities: new Set<Capability>(['prepare', ...(options.capabilities ?? [])]),
     detect: options.detect,
 
     async inspect(service, ctx) {
@@ -60,6 +61,12 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
     },
 
     plan,
+
+    async prepare(service, ctx) {
+      const way = await transport(service, ctx);
+      for (const zone of await way.zones(ctx.signal)) await way.read(zone, [], ctx.signal);
+      return [];
+    },
 
     async remove(service, siteId, spec, ctx) {
       // Also what is to go must be what it says it is: nothing is done by a spec that cannot be right.
