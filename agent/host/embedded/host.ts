@@ -118,9 +118,10 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
   }
 }
 
-function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
+async function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
   if (name === 'nginx') return createNginx(context);
   if (name === 'mariadb') return createMariadb(context);
+  if (name === 'mysql') throw new AegirError('invalid_argument', 'cannot run mysql on an embedded server: use mariadb');
   if (name.startsWith('postgresql@')) return createPostgresql(context, name.slice('postgresql@'.length));
   return createPhpFpm(context, name.slice('php-fpm@'.length));
 }
