@@ -1,5 +1,5 @@
 // The one list of engines. A new engine is one folder and one line here.
-import { createMariadbEngine } from './db/mariadb/engine.ts';
+import { createMariadbEngine, createMysqlEngine } from './db/mariadb/engine.ts';
 import { createPostgresqlEngine } from './db/postgresql/engine.ts';
 import { createBindEngine } from './dns/bind/engine.ts';
 import { createNullDnsEngine } from './dns/null/engine.ts';
@@ -12,6 +12,7 @@ export function createEngines(): readonly Engine[] {
   return [
     createNginxEngine(),
     createMariadbEngine(),
+    createMysqlEngine(),
     createPostgresqlEngine(),
     createNullDnsEngine(),
     createBindEngine(),

@@ -15,11 +15,12 @@ import { createDrupalApp } from './app.ts';
 
 const roots = (process.env['AEGIR_DRUPAL_CODE'] ?? '').split(':').filter((root) => root !== '');
 const common = { http: createNginxEngine(), planAccount, planAccountRemoval };
-// Drupal 7 doubles backslashes in a password for PostgreSQL, against a bug that PHP has no more.
 const PLAIN = { password: 'plain-Password_42' };
+// Drupal doubles backslashes in a password for PostgreSQL, against a bug that PHP has no more.
+const ODD = { password: `a'b"c$d{$f}\`id\`?><?php#/*%s;--` };
 const databases = [
   { db: createMariadbEngine(), own: {} },
-  { db: createPostgresqlEngine(), own: PLAIN },
+  { db: createPostgresqlEngine(), own: ODD },
 ];
 
 if (roots.length === 0) {

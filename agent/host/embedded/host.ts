@@ -118,9 +118,10 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
   }
 }
 
-function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
+async function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
   if (name === 'nginx') return createNginx(context);
   if (name === 'mariadb') return createMariadb(context);
+  if (name === 'mysql') throw new AegirError('invalid_argument', 'cannot run mysql on an embedded server: use mariadb');
   if (name.startsWith('postgresql@')) return createPostgresql(context, name.slice('postgresql@'.length));
   if (name === 'named' || name === 'pdns') {
     throw new AegirError('invalid_argument', `cannot run ${name}: embedded servers carry no name server`);

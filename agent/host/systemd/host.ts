@@ -13,7 +13,7 @@ import type { Serial } from '../serial.ts';
 import { createSerial } from '../serial.ts';
 import { which } from '../which.ts';
 import { eachOnce } from './disks.ts';
-import { createMariadb } from './mariadb.ts';
+import { createMariadb, isMysql } from './mariadb.ts';
 import { createNameServer } from './name-server.ts';
 import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
@@ -55,7 +55,8 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     if ((await which(program)) === undefined || !(await systemctl.state(unit)).loaded) return undefined;
     const common = { program, run, systemctl, serial: serialOf(name) };
     if (name === 'nginx') return createNginx({ ...common, addresses: wildcards() });
-    if (name === 'mariadb') return createMariadb(common);
+    if (name === 'mariadb') return createMariadb({ ...common, name });
+    if (name === 'mysql') return (await isMysql(program, run)) ? createMariadb({ ...common, name }) : undefined;
     const instance = clusterOf(name);
     if (instance !== undefined) {
       return (await clustersIn(files)).includes(instance) ? createPostgresql({ ...common, instance }) : undefined;
@@ -87,6 +88,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
 export function installedAs(name: DaemonName): { readonly program: string; readonly unit: string } {
   if (name === 'nginx') return { program: '/usr/sbin/nginx', unit: 'nginx.service' };
   if (name === 'mariadb') return { program: '/usr/sbin/mariadbd', unit: 'mariadb.service' };
+  if (name === 'mysql') return { program: '/usr/sbin/mysqld', unit: 'mysql.service' };
   const instance = clusterOf(name);
   if (instance !== undefined) return { program: clusterProgram(name, instance), unit: clusterUnit(instance) };
   if (name === 'named') return { program: '/usr/sbin/named', unit: 'named.service' };

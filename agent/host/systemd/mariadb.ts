@@ -1,4 +1,4 @@
-// Debian's MariaDB as a systemd unit; root is its administrator by socket authentication.
+// Debian's MariaDB or the vendor's MySQL as a systemd unit; root is its administrator by socket authentication.
 import { AegirError } from '../../../shared/error.ts';
 import type { Daemon } from '../host.ts';
 import type { Run } from '../process.ts';
@@ -6,7 +6,12 @@ import type { Serial } from '../serial.ts';
 import type { Systemctl } from './systemctl.ts';
 import { createUnitDaemon } from './unit-daemon.ts';
 
-const UNIT = 'mariadb.service';
+export type MariadbName = 'mariadb' | 'mysql';
+
+const INCLUDES: Readonly<Record<MariadbName, string>> = {
+  mariadb: '/etc/mysql/mariadb.conf.d',
+  mysql: '/etc/mysql/mysql.conf.d',
+};
 
 export interface MariadbListening {
   readonly addresses: readonly string[];
@@ -15,6 +20,7 @@ export interface MariadbListening {
 }
 
 export interface MariadbOptions {
+  readonly name: MariadbName;
   readonly program: string;
   readonly run: Run;
   readonly systemctl: Systemctl;
@@ -22,28 +28,35 @@ export interface MariadbOptions {
 }
 
 export async function createMariadb(options: MariadbOptions): Promise<Daemon> {
-  const { program, run, systemctl } = options;
+  const { name, program, run, systemctl } = options;
+  const unit = `${name}.service`;
   const { code, stdout, stderr } = await run({ argv: [program, '--print-defaults'] });
   if (code !== 0)
-    throw new AegirError('failed_precondition', `cannot read the configuration of mariadb: ${stderr.trim()}`);
+    throw new AegirError('failed_precondition', `cannot read the configuration of ${name}: ${stderr.trim()}`);
   const listening = parseListening(stdout);
 
   return createUnitDaemon({
-    name: 'mariadb',
-    unit: UNIT,
+    name,
+    unit,
     systemctl,
     serial: options.serial,
     program,
     configArguments: [],
-    includeDir: '/etc/mysql/mariadb.conf.d',
+    includeDir: INCLUDES[name],
     ...listening,
     user: 'mysql',
     mayRun: async () => true,
     // Its unit is of type notify: systemctl has waited already.
     ready: async () => {},
     // It reads its configuration at its start only.
-    reloadRunning: () => systemctl.act('restart', UNIT),
+    reloadRunning: () => systemctl.act('restart', unit),
   });
+}
+
+/** MariaDB goes by MySQL's names too: whose program it is, it says itself. */
+export async function isMysql(program: string, run: Run): Promise<boolean> {
+  const { stdout } = await run({ argv: [program, '--version'] });
+  return /\bVer [0-9]/.test(stdout) && !/MariaDB/i.test(stdout);
 }
 
 /** Output of `mariadbd --print-defaults`; the last of an option counts. Addresses as configured: 0.0.0.0 and :: are all. */

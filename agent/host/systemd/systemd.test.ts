@@ -7,7 +7,7 @@ import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
 import { eachOnce } from './disks.ts';
 import { createSystemdHost, installedAs, phpVersionsIn } from './host.ts';
-import { parseListening } from './mariadb.ts';
+import { isMysql, parseListening } from './mariadb.ts';
 import { createNginx } from './nginx.ts';
 import { parseLogPath, wrongLines } from './php-fpm.ts';
 import { createSystemctl, parseUnitState } from './systemctl.ts';
@@ -210,4 +210,12 @@ test('disks: a file system that is mounted over itself counts once, by its first
     return devices[path];
   });
   expect(kept.map(({ mount }) => mount)).toEqual(['/', '/srv', '/gone', '/gone2', '/nfs']);
+});
+
+test.each([
+  ['/usr/sbin/mysqld  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)', true],
+  ['/usr/sbin/mysqld  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu on x86_64 (Debian 12)', false],
+  ['', false],
+])('the program that says %j is MySQL: %s', async (stdout, is) => {
+  expect(await isMysql('/usr/sbin/mysqld', script({ '/usr/sbin/mysqld': () => ({ stdout }) }).run)).toBe(is);
 });

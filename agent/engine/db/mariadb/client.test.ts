@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createFakeHost } from '../../../host/fake.ts';
 import type { CommandResult, Host } from '../../../host/host.ts';
 import { createClient } from './client.ts';
+import { MARIADB } from './dialect.ts';
 
 async function clientOn(result: Partial<CommandResult>, kind: Host['kind'] = 'systemd') {
   const host = createFakeHost({
@@ -10,7 +11,7 @@ async function clientOn(result: Partial<CommandResult>, kind: Host['kind'] = 'sy
   });
   const daemon = await host.daemon('mariadb');
   if (daemon === undefined) throw new Error('the fake has no MariaDB');
-  return { client: createClient({ ...host, kind }, daemon), commands: host.commands };
+  return { client: createClient({ ...host, kind }, daemon, MARIADB), commands: host.commands };
 }
 
 describe('the client', () => {

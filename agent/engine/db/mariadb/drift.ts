@@ -19,7 +19,7 @@ const LIMITS = ['max_questions', 'max_updates', 'max_connections', 'max_user_con
 
 /** Reasons to set the account anew, in words; empty when it is as wanted. */
 export function accountDrift(json: string, password: string): readonly string[] {
-  const found = parsed(json);
+  const found = parsed<Properties>(json);
   if (found === undefined) return ['its properties could not be read'];
   const { plugin, auth_or: ways, ...rest } = found;
   const cases: readonly [boolean, string][] = [
@@ -27,7 +27,7 @@ export function accountDrift(json: string, password: string): readonly string[] 
     [plugin === 'mysql_native_password' && rest.authentication_string !== nativeHash(password), 'it was another one'],
     [ways !== undefined && !(Array.isArray(ways) && ways.every(isEmpty)), 'there was another way to log in'],
     [Number(rest.ssl_type ?? 0) !== 0, 'TLS was demanded'],
-    [LIMITS.some((limit) => Number((rest as Record<string, unknown>)[limit] ?? 0) !== 0), 'it had limits'],
+    [hasLimits(rest), 'it had limits'],
     [rest.account_locked === true, 'it was locked'],
     [rest.password_last_changed === 0, 'it was expired'],
     [rest.password_lifetime !== 0, 'it would expire'],
@@ -39,10 +39,15 @@ function isEmpty(value: object): boolean {
   return Object.keys(value).length === 0;
 }
 
-function parsed(json: string): Properties | undefined {
+/** What both servers call their limits of an account. */
+export function hasLimits(found: object): boolean {
+  return LIMITS.some((limit) => Number((found as Record<string, unknown>)[limit] ?? 0) !== 0);
+}
+
+export function parsed<T extends object>(json: string): T | undefined {
   try {
     const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? value : undefined;
+    return typeof value === 'object' && value !== null ? (value as T) : undefined;
   } catch {
     // Not a secret lost: the account is made anew from what is wanted.
     return undefined;

@@ -7,7 +7,8 @@ import { createEmbeddedHost } from '../../../host/embedded/host.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { contextOf, summaries } from '../../conformance/interruption.ts';
 import { createClient } from './client.ts';
-import { LOOK, planListening } from './listening.ts';
+import { LOOK, MARIADB } from './dialect.ts';
+import { planListening } from './listening.ts';
 import { account, dropAccount } from './sql.ts';
 
 const ADDRESS = '127.0.36.9';
@@ -34,7 +35,7 @@ afterAll(async () => {
 it('finds a server on the loopback, and plans to let it listen', async () => {
   // The same server as a systemd host would show it; nothing is run.
   const shown: Host = { ...host, kind: 'systemd' };
-  const planned = await planListening(createClient(host, daemon), daemon, contextOf(shown));
+  const planned = await planListening(createClient(host, daemon, MARIADB), daemon, MARIADB, contextOf(shown));
   expect(summaries(planned)).toEqual([
     `let MariaDB listen on all addresses and restart it (it listened on ${ADDRESS})`,
   ]);
@@ -53,7 +54,7 @@ it.each([
   ['somebody from a host name of few letters', 'shop@a.be', '1'],
   ['somebody from a domain', 'shop@%.example.org', '1'],
 ])('look-ups for accounts of %s (%s): %s', async (_what, who, needed) => {
-  const client = createClient(host, daemon);
+  const client = createClient(host, daemon, MARIADB);
   const [user = '', from = ''] = who.split('@');
   if (user !== '') await client.query(`CREATE USER ${account(user, from)};`, 'make an account');
   try {

@@ -1,37 +1,51 @@
-// Lets other servers reach MariaDB: Debian's listens on the loopback only.
+// Lets other servers reach MariaDB or MySQL: Debian's and the vendors' packages listen on the loopback only.
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext, Change } from '../../engine.ts';
 import { isLoopback } from '../loopback.ts';
 import type { Client } from './client.ts';
+import type { Dialect } from './dialect.ts';
 
-const FILE = '90-aegir.cnf';
 const OPTIONS = { mode: 0o644 };
-const LISTEN = `# Written by Aegir: web servers on other hosts connect here.
-[mariadbd]
+const listenText = (section: string): string => `# Written by Aegir: web servers on other hosts connect here.
+[${section}]
 bind-address = *
 `;
 const BY_ADDRESS = `# Users are allowed by address, so names need no look-up.
 skip-name-resolve
 `;
 
-export async function planListening(client: Client, daemon: Daemon, ctx: ActionContext): Promise<readonly Change[]> {
+export async function planListening(
+  client: Client,
+  daemon: Daemon,
+  dialect: Dialect,
+  ctx: ActionContext,
+): Promise<readonly Change[]> {
   if (ctx.host.kind === 'embedded') return [];
-  const { address, names } = await look(client, ctx);
+  const { address, names } = await look(client, dialect, ctx);
   // An address that somebody chose is theirs; the loopback of the package is nobody's choice.
   if (!isLoopback(address)) return [];
   return [
     {
-      summary: `let MariaDB listen on all addresses and restart it (it listened on ${address})`,
-      run: (change) => listen(client, daemon, names ? LISTEN : `${LISTEN}${BY_ADDRESS}`, change),
+      summary: `let ${dialect.label} listen on all addresses and restart it (it listened on ${address})`,
+      run: (change) => {
+        const text = listenText(dialect.section);
+        return listen(client, daemon, dialect, names ? text : `${text}${BY_ADDRESS}`, change);
+      },
     },
   ];
 }
 
-async function listen(client: Client, daemon: Daemon, content: string, ctx: ActionContext): Promise<void> {
+async function listen(
+  client: Client,
+  daemon: Daemon,
+  dialect: Dialect,
+  content: string,
+  ctx: ActionContext,
+): Promise<void> {
   const { files } = ctx.host;
-  const path = join(daemon.includeDir, FILE);
+  const path = join(daemon.includeDir, dialect.listenFile);
   const before = await files.read(path);
   const putBack = (): Promise<void> => (before === undefined ? files.remove(path) : files.write(path, before, OPTIONS));
   await files.write(path, content, OPTIONS);
@@ -39,7 +53,7 @@ async function listen(client: Client, daemon: Daemon, content: string, ctx: Acti
   if (configured !== undefined && isLoopback(configured)) {
     // Every restart would be for nothing.
     await putBack();
-    throw overruled(`${configured} is configured`, path);
+    throw overruled(dialect, `${configured} is configured`, path);
   }
   try {
     await daemon.restart();
@@ -48,14 +62,14 @@ async function listen(client: Client, daemon: Daemon, content: string, ctx: Acti
     await daemon.restart();
     throw cause;
   }
-  const { address } = await look(client, ctx);
-  if (isLoopback(address)) throw overruled(`it listens on ${address}`, path);
+  const { address } = await look(client, dialect, ctx);
+  if (isLoopback(address)) throw overruled(dialect, `it listens on ${address}`, path);
 }
 
-function overruled(how: string, path: string): AegirError {
+function overruled({ label }: Dialect, how: string, path: string): AegirError {
   return new AegirError(
     'failed_precondition',
-    `cannot let MariaDB listen on all addresses: ${how} though ${path} says otherwise; ` +
+    `cannot let ${label} listen on all addresses: ${how} though ${path} says otherwise; ` +
       'remove bind-address from the file that is read after it, or from the arguments of the service',
   );
 }
@@ -72,13 +86,8 @@ interface Listening {
   readonly names: boolean;
 }
 
-/** localhost is a name too: by TCP an account for it matches 127.0.0.1 by look-up, unless it logs in by socket or not at all. */
-export const LOOK = `SELECT @@bind_address, EXISTS(SELECT 1 FROM mysql.global_priv
-WHERE host REGEXP '[g-z]|[a-f].*[.]|[.].*[a-f]' AND user NOT REGEXP '^s_[0-9a-z]{16}$'
-AND NOT (host = 'localhost' AND (priv LIKE '%unix_socket%' OR COALESCE(JSON_VALUE(priv, '$.account_locked'), 0))));`;
-
-async function look(client: Client, ctx: ActionContext): Promise<Listening> {
-  const [row] = await client.query(LOOK, 'look where MariaDB listens', ctx.signal);
+async function look(client: Client, dialect: Dialect, ctx: ActionContext): Promise<Listening> {
+  const [row] = await client.query(dialect.look, `look where ${dialect.label} listens`, ctx.signal);
   const [address, names] = row ?? [];
   return { address: address ?? '', names: names === '1' };
 }

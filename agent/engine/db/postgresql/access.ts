@@ -25,9 +25,10 @@ export async function planAccess(access: Access, allowed: Allowed, ctx: ActionCo
   const { user, database, from } = allowed;
   const { hba } = await read(access, ctx);
   const places = from.map((each) => (each === 'localhost' ? 'the socket' : each)).join(', ') || 'nowhere';
+  const found = hba.sites.get(user) ?? [];
   const why = [
-    ...hbaDrift(hba.sites.get(user) ?? [], allowed),
-    ...(hba.first ? [] : ['rules of others stood before them']),
+    ...hbaDrift(found, allowed),
+    ...(hba.first || found.length === 0 ? [] : ['rules of others stood before them']),
     ...(hba.changing.has(user) ? ['it was not certain that the server had read them'] : []),
   ];
   const ending = endConnections(user, isElsewhere(database, from));

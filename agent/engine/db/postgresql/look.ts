@@ -14,6 +14,12 @@ export interface FoundDatabase {
   readonly ownerRights: boolean;
 }
 
+export interface Membership {
+  readonly role: string;
+  /** Who gave it; null when nobody knows any more. */
+  readonly by: string | null;
+}
+
 export interface FoundRole {
   readonly login: boolean;
   readonly inherit: boolean;
@@ -26,7 +32,7 @@ export interface FoundRole {
   readonly expires: boolean;
   /** What the server keeps of its password; a secret. */
   readonly verifier: string | null;
-  readonly memberOf: readonly string[];
+  readonly memberOf: readonly Membership[];
   /** Databases in which it has or owns anything, but for its own; '' stands for what belongs to no database. */
   readonly elsewhere: readonly string[];
 }
@@ -57,7 +63,9 @@ export async function lookAtRole(client: Client, role: string, database: string,
   const sql = `SELECT json_build_object('login', rolcanlogin, 'inherit', rolinherit, 'superuser', rolsuper,
   'createdb', rolcreatedb, 'createrole', rolcreaterole, 'replication', rolreplication, 'bypassrls', rolbypassrls,
   'limit', rolconnlimit, 'expires', rolvaliduntil IS NOT NULL AND rolvaliduntil <> 'infinity', 'verifier', rolpassword,
-  'memberOf', ARRAY (SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = a.oid ORDER BY 1),
+  'memberOf', ARRAY (SELECT json_build_object('role', pg_get_userbyid(roleid), 'by', g.rolname)
+    FROM pg_auth_members LEFT JOIN pg_authid g ON g.oid = grantor
+    WHERE member = a.oid ORDER BY pg_get_userbyid(roleid), g.rolname),
   'elsewhere', ARRAY (SELECT DISTINCT coalesce(datname::text, '')
     FROM pg_shdepend LEFT JOIN pg_database d ON d.oid = dbid
     WHERE refclassid = 'pg_authid'::regclass AND refobjid = a.oid AND dbid IS DISTINCT FROM ${own}

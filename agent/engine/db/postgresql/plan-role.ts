@@ -19,13 +19,14 @@ export function planRole(client: Client, spec: DbSpec, found: FoundRole | undefi
     const summary = `make ${user} an ordinary user again (${attributes.join(', ')})`;
     changes.push(statement(client, summary, setAttributes(user)));
   }
-  const password_ = passwordDrift(found, password);
-  if (password_.length > 0) {
-    const summary = `set the password of ${user} (${password_.join(', ')})`;
+  const why = passwordDrift(found, password);
+  if (why.length > 0) {
+    const summary = `set the password of ${user} (${why.join(', ')})`;
     changes.push(statement(client, summary, setPassword(user, scramVerifier(password))));
   }
   if (found.memberOf.length > 0) {
-    const summary = `take ${user} out of ${found.memberOf.map(inLine).join(', ')}, whose rights it must not have`;
+    const roles = [...new Set(found.memberOf.map(({ role }) => inLine(role)))];
+    const summary = `take ${user} out of ${roles.join(', ')}, whose rights it must not have`;
     changes.push(statement(client, summary, leaveRoles(user, found.memberOf)));
   }
   return changes;

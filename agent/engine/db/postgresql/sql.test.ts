@@ -13,7 +13,14 @@ it.each([
 it('a literal has no NUL', () => expect(() => literal('a\0')).toThrow(/NUL/));
 
 it('names of others are quoted as they are', () => {
-  expect(leaveRoles('s_1', ['a"; DROP DATABASE x; --'])).toBe('REVOKE "a""; DROP DATABASE x; --" FROM "s_1" CASCADE;');
+  const found = [
+    { role: 'a"; DROP DATABASE x; --', by: null },
+    { role: 'b', by: 'Odd "one"' },
+  ];
+  expect(leaveRoles('s_1', found).split('\n')).toEqual([
+    'REVOKE "a""; DROP DATABASE x; --" FROM "s_1" CASCADE;',
+    'REVOKE "b" FROM "s_1" GRANTED BY "Odd ""one""" CASCADE;',
+  ]);
 });
 
 describe.each([createRole, setPassword])('a verifier', (statement) => {

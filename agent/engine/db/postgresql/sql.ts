@@ -1,6 +1,7 @@
 // SQL of the postgresql engine: pure text, every name and value quoted. Names come from site ids only, but for those of
 // other people's databases, which are quoted as data.
 import { AegirError } from '../../../../shared/error.ts';
+import type { Membership } from './look.ts';
 
 /** A quoted identifier of ours. */
 export function identifier(name: string): string {
@@ -82,9 +83,14 @@ export function dropRole(role: string): string {
 DROP ROLE IF EXISTS ${identifier(role)};`;
 }
 
-/** from: names of roles as found. */
-export function leaveRoles(role: string, from: readonly string[]): string {
-  return from.map((each) => `REVOKE ${quoted(each)} FROM ${identifier(role)} CASCADE;`).join('\n');
+/** Names as found. Since PostgreSQL 16 a membership is of who gave it, and each must be taken back for itself. */
+export function leaveRoles(role: string, from: readonly Membership[]): string {
+  return from
+    .map((each) => {
+      const by = each.by === null ? '' : ` GRANTED BY ${quoted(each.by)}`;
+      return `REVOKE ${quoted(each.role)} FROM ${identifier(role)}${by} CASCADE;`;
+    })
+    .join('\n');
 }
 
 /** Any name, as found. */

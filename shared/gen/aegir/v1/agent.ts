@@ -148,7 +148,7 @@ export interface DetectedService {
   /** http, db, dns, file, or empty for what is a fact only (git, php-fpm …). */
   type: string;
   /**
-   * Engine or program: nginx, apache, mariadb, postgresql, bind, powerdns,
+   * Engine or program: nginx, apache, mariadb, mysql, postgresql, bind, powerdns,
    * null, php-fpm, nats, git, subversion, sftp, mount.
    */
   engine: string;
