@@ -66,7 +66,7 @@ function refused(server: NameServer, zone: string, doing: string, said: string):
   }
   if (/^(NX|YX)(RRSET|DOMAIN)$/.test(status)) return new AegirError('aborted', `cannot ${doing}: ${CHANGED}`);
   if (status === 'REFUSED') {
-    const why = `${where} refuses it; allow updates of the zone, of TXT records too, to our key there`;
+    const why = `${where} refuses it; allow updates of the zone, TXT records too, to our key there, and leave its name servers an address`;
     return new AegirError('permission_denied', `cannot ${doing}: ${why}`);
   }
   if (status === 'NOTAUTH' || status === 'NOTZONE') {
