@@ -5,6 +5,7 @@ import { createBindEngine } from './dns/bind/engine.ts';
 import { createNullDnsEngine } from './dns/null/engine.ts';
 import { createPowerdnsEngine } from './dns/powerdns/engine.ts';
 import { createRfc2136Engine } from './dns/rfc2136/engine.ts';
+import { createWebhookEngine } from './dns/webhook/engine.ts';
 import type { Engine } from './engine.ts';
 import { createNginxEngine } from './http/nginx/engine.ts';
 
@@ -18,5 +19,6 @@ export function createEngines(): readonly Engine[] {
     createBindEngine(),
     createPowerdnsEngine(),
     createRfc2136Engine(),
+    createWebhookEngine(),
   ];
 }

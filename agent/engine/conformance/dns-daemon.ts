@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createFakeHost } from '../../host/fake.ts';
 import { createFiles } from '../../host/files.ts';
 import type { Daemon, Host } from '../../host/host.ts';
+import { findGroup, findUser } from '../../host/passwd.ts';
 import { createRun, ourselves } from '../../host/process.ts';
 import { waitUntil } from '../../host/wait.ts';
 import { which } from '../../host/which.ts';
@@ -22,11 +23,18 @@ export function realHost(...daemons: readonly Daemon[]): Host {
   return {
     ...createFakeHost(),
     kind: 'systemd',
-    files: createFiles(async () => ourselves()),
+    files: createFiles(ownerOf),
     run,
     which,
     daemon: async (name) => daemons.find((daemon) => daemon.name === name),
   };
+}
+
+async function ownerOf({ owner, group }: { readonly owner?: string; readonly group?: string }) {
+  const me = ourselves();
+  const user = owner === undefined ? undefined : await findUser(owner);
+  const its = group === undefined ? undefined : await findGroup(group);
+  return { uid: user?.uid ?? me.uid, gid: its?.gid ?? user?.gid ?? me.gid };
 }
 
 export function temporaryDirectory(name: string): Promise<string> {

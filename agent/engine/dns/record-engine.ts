@@ -7,7 +7,7 @@ import type { Host } from '../../host/host.ts';
 import type { ActionContext, Capability, Change, Engine, Preparing } from '../engine.ts';
 import { marksIn } from './ownership.ts';
 import { diffRecords } from './record-diff.ts';
-import { contentsOf } from './rrset.ts';
+import { type Contents, contentsOf } from './rrset.ts';
 import { wantedOf } from './wanted.ts';
 import type { ZoneTransport } from './zone-transport.ts';
 
@@ -32,7 +32,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
       throw new AegirError('invalid_argument', 'cannot set DNS records: the spec does not say in which zone');
     }
     const way = await transport(service, ctx);
-    const adjusted = (await way.adjust?.(spec.records, ctx.signal)) ?? spec.records;
+    const adjusted = (await way.adjust?.(spec.zone, spec.records, ctx.signal)) ?? spec.records;
     const wanted = adjusted === spec.records ? asked : wantedOf(spec.zone, adjusted);
     const contents = await way.read(spec.zone, wanted.names, ctx.signal);
     return diffRecords(spec.siteId, wanted, contents).map(({ summary, edits }) => ({
@@ -51,7 +51,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
       const way = await transport(service, ctx);
       const owners = new Map<string, Set<string>>();
       for (const zone of await way.zones(ctx.signal)) {
-        for (const set of (await way.read(zone, [], ctx.signal)).all()) {
+        for (const set of (await readIfThere(way, zone, [], ctx)).all()) {
           for (const { owner } of marksIn(set)) owners.set(owner, (owners.get(owner) ?? new Set()).add(zone));
         }
       }
@@ -77,11 +77,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
         ctx.log('warn', `it is not known in which zones ${siteId} may have records: none removed`);
       const changes: Change[] = [];
       for (const zone of zones) {
-        const contents = await way.read(zone, named.names, ctx.signal).catch((thrown: unknown) => {
-          if (!(thrown instanceof AegirError && thrown.code === 'not_found')) throw thrown;
-          ctx.log('info', `no records of ${siteId} to remove from zone ${zone}, which is not there: ${thrown.message}`);
-          return contentsOf([]);
-        });
+        const contents = await readIfThere(way, zone, named.names, ctx);
         for (const { summary, edits } of diffRecords(siteId, wantedOf(zone, []), contents)) {
           changes.push({ summary, run: ({ signal }) => way.write(zone, edits, signal) });
         }
@@ -89,4 +85,19 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
       return changes;
     },
   };
+}
+
+async function readIfThere(
+  way: ZoneTransport,
+  zone: string,
+  names: readonly string[],
+  ctx: ActionContext,
+): Promise<Contents> {
+  try {
+    return await way.read(zone, names, ctx.signal);
+  } catch (thrown) {
+    if (!(thrown instanceof AegirError && thrown.code === 'not_found')) throw thrown;
+    ctx.log('info', `nothing of ours is in zone ${zone}: ${thrown.message}`);
+    return contentsOf([]);
+  }
 }

@@ -5,12 +5,15 @@ import type { Contents, Edit } from './rrset.ts';
 export interface ZoneTransport {
   /** Zones that may hold records of ours, for when nobody says which. */
   zones(signal: AbortSignal): Promise<readonly string[]>;
-  /** At least these names with their marks, everything where that can be had. Bounded in time and size. */
+  /**
+   * At least these names with their marks, everything where that can be had. Bounded in time and size. Throws not_found
+   * when it is sure that there is no such zone, and for nothing else: then there is nothing of ours in it.
+   */
   read(zone: string, names: readonly string[], signal: AbortSignal): Promise<Contents>;
   /** All edits or none. Throws aborted when the zone is not as the edits expect it. */
   write(zone: string, edits: readonly Edit[], signal: AbortSignal): Promise<void>;
   /** Records as the service will take them, where it has a say in that. */
-  adjust?(records: readonly DnsRecord[], signal: AbortSignal): Promise<readonly DnsRecord[]>;
+  adjust?(zone: string, records: readonly DnsRecord[], signal: AbortSignal): Promise<readonly DnsRecord[]>;
 }
 
 /** What the zone is like is not what was seen when the change was planned. */

@@ -74,7 +74,11 @@ export function createPdnsApi(options: {
     },
     async zone(name, doing, signal) {
       const answer = await call({ path: pathOf(name), doing, signal }, 200, 404);
-      if (answer.status === 404) return undefined;
+      if (answer.status === 404) {
+        // So does anything else that is not PowerDNS answer: it must be one to say that there is no such zone.
+        await call({ path: SERVER, doing, signal }, 200);
+        return undefined;
+      }
       const found = answer.json() as ApiZone;
       return { account: found.account ?? '', dnssec: found.dnssec, contents: contentsOf(recordsOf(found)) };
     },
@@ -146,7 +150,8 @@ function refused(answer: JsonAnswer, doing: string, url: string): AegirError {
     return new AegirError('unavailable', `cannot ${doing}: ${where} failed at it (${answer.status}): ${said(answer)}`);
   }
   if (answer.status === 404) {
-    return new AegirError('not_found', `cannot ${doing}: ${where} knows no such thing; is it an authoritative server?`);
+    const why = `what is at ${url} knows nothing of that; is it the API of an authoritative PowerDNS?`;
+    return new AegirError('failed_precondition', `cannot ${doing}: ${why}`);
   }
   return new AegirError('failed_precondition', `cannot ${doing}: ${where} says (${answer.status}): ${said(answer)}`);
 }

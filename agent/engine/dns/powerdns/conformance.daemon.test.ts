@@ -189,7 +189,7 @@ describe('dns/powerdns, by itself', () => {
       await expect(planned({ url: nobody }, { 'api-key': KEY })).rejects.toThrow(/no answer.*ECONNREFUSED/);
       await expect(planned({ uri: api }, {})).rejects.toThrow(/settings "uri"/);
       await expect(planned({ url: `${api}/elsewhere` }, { 'api-key': KEY })).rejects.toMatchObject({
-        code: 'not_found',
+        code: 'failed_precondition',
       });
     } finally {
       await stage.close();

@@ -1,9 +1,9 @@
 // Reads a zone by Debian's dig: the whole by a transfer (RFC 5936), or single names by questions to its name server.
-import { AegirError, toAegirError } from '../../../../shared/error.ts';
+import { AegirError } from '../../../../shared/error.ts';
 import type { Host } from '../../../host/host.ts';
 import { markName } from '../ownership.ts';
 import type { RecordRead } from '../rrset.ts';
-import { keyFault, type NameServer, nameOf, noAnswer } from './tsig.ts';
+import { keyFault, type NameServer, nameOf, noAnswer, ofTool } from './tsig.ts';
 
 /** Seconds for one try of one question. */
 const TRY_S = 3;
@@ -56,12 +56,6 @@ export async function askNames(
   return answers.slice(1).flatMap((answer) => recordsIn(answer).filter(({ type }) => type !== 'SOA'));
 }
 
-/** The serial of the zone's SOA and the rest of it, as data. */
-export async function askSoa(dig: Dig, zone: string, signal: AbortSignal): Promise<RecordRead | undefined> {
-  const said = await ask(dig, [`${zone}. SOA`], ['+answer', '+norecurse'], `read the SOA of ${zone}`, signal);
-  return recordsIn(said).find(({ type, name }) => type === 'SOA' && name === `${zone}.`);
-}
-
 /** Everything that dig said. */
 async function ask(
   dig: Dig,
@@ -80,8 +74,7 @@ async function ask(
     const { stdout, stderr } = await dig.host.run({ argv, ...common });
     return `${stdout}\n${stderr}`;
   } catch (thrown) {
-    const error = toAegirError(thrown, doing);
-    throw error.code === 'deadline_exceeded' ? (noAnswer(dig.server, doing, 'timed out') ?? error) : error;
+    throw ofTool(thrown, dig.server, doing);
   }
 }
 
@@ -94,9 +87,15 @@ async function whyNot(dig: Dig, zone: string, said: string, doing: string, signa
   if (fault !== undefined) {
     return new AegirError('failed_precondition', `cannot ${doing}: ${where} does not take our key: ${fault}`);
   }
-  if ((await askSoa({ ...dig, server: { ...dig.server, key: undefined } }, zone, signal)) === undefined) {
-    return notCarried(dig.server, zone, doing);
+  const status = /status: ([A-Z]+)/.exec(proven)?.[1];
+  if (status === undefined || status === 'SERVFAIL') {
+    const what = status === undefined ? 'does not answer' : 'fails (SERVFAIL): it has the zone and cannot read it';
+    return new AegirError('unavailable', `cannot ${doing}: ${where} ${what}`);
   }
+  const there = recordsIn(proven).some(({ type, name }) => type === 'SOA' && name === `${zone}.`);
+  // Without a key "refused" may be meant for us, not for the zone.
+  const refusesUs = status === 'REFUSED' && dig.server.key === undefined;
+  if (!there && !refusesUs) return notCarried(dig.server, zone, doing);
   return new AegirError(
     'failed_precondition',
     `cannot ${doing}: ${where} does not let us transfer it; allow transfers to our key there, or set axfr to no`,

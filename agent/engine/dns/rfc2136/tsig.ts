@@ -1,6 +1,6 @@
 // A name server with the TSIG key that proves us to it (RFC 8945), as Debian's dig and nsupdate take them: on standard
 // input, never among the arguments. Pure.
-import { AegirError } from '../../../../shared/error.ts';
+import { AegirError, toAegirError } from '../../../../shared/error.ts';
 
 export interface TsigKey {
   readonly name: string;
@@ -59,4 +59,13 @@ export function noAnswer(server: NameServer, doing: string, said: string): Aegir
     return new AegirError('unavailable', `cannot ${doing}: there is no answer from ${where}`);
   }
   return undefined;
+}
+
+/** For what running a tool threw. That there is no such tool says nothing of zones, of which not_found would speak. */
+export function ofTool(thrown: unknown, server: NameServer, doing: string): AegirError {
+  const error = toAegirError(thrown, doing);
+  if (error.code === 'deadline_exceeded') return noAnswer(server, doing, 'timed out') ?? error;
+  if (error.code !== 'not_found') return error;
+  const why = 'dig and nsupdate are missing on this server; install bind9-dnsutils';
+  return new AegirError('failed_precondition', `cannot ${doing}: ${why}`, { cause: error, untouched: true });
 }

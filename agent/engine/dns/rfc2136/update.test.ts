@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { AegirError } from '../../../../shared/error.ts';
 import { createFakeHost } from '../../../host/fake.ts';
 import type { Edit } from '../rrset.ts';
 import { sendUpdate, updateScript } from './update.ts';
@@ -55,6 +56,19 @@ it('sets the name servers of the zone before it removes the old ones, and never 
     'send',
     '',
   ]);
+});
+
+it('says which package is missing, and not that there is no zone', async () => {
+  const host = createFakeHost({
+    answer: () => {
+      throw new AegirError('not_found', 'cannot run nsupdate: there is no such program on this host; install it');
+    },
+  });
+  const sent = sendUpdate(host, server, 'example.org', [], new AbortController().signal);
+  await expect(sent).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: expect.stringContaining('bind9-dnsutils'),
+  });
 });
 
 it.each([

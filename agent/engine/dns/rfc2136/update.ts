@@ -1,10 +1,10 @@
 // Changes a zone by a dynamic update (RFC 2136) with Debian's nsupdate: one message, which names what must be there before
 // and is done whole or not at all.
-import { AegirError, toAegirError } from '../../../../shared/error.ts';
+import { AegirError } from '../../../../shared/error.ts';
 import type { Host } from '../../../host/host.ts';
 import { type Edit, mergeEdits } from '../rrset.ts';
 import { CHANGED } from '../zone-transport.ts';
-import { keyFault, type NameServer, nameOf, noAnswer } from './tsig.ts';
+import { keyFault, type NameServer, nameOf, noAnswer, ofTool } from './tsig.ts';
 
 const WITHIN_MS = 20_000;
 /** Seconds that nsupdate itself waits. */
@@ -49,14 +49,12 @@ export async function sendUpdate(
 ): Promise<void> {
   const doing = `change zone ${zone}`;
   const input = updateScript(server, zone, edits);
-  try {
-    // By TCP: an update that is sent again because its answer got lost would fail for what it did itself.
-    const argv: [string, ...string[]] = ['nsupdate', '-v', '-t', String(WAIT_S)];
-    const { code, stdout, stderr } = await host.run({ argv, input, timeoutMs: WITHIN_MS, signal });
-    if (code !== 0) throw refused(server, zone, doing, `${stdout}\n${stderr}`);
-  } catch (thrown) {
-    throw toAegirError(thrown, doing);
-  }
+  // By TCP: an update that is sent again because its answer got lost would fail for what it did itself.
+  const argv: [string, ...string[]] = ['nsupdate', '-v', '-t', String(WAIT_S)];
+  const result = await host.run({ argv, input, timeoutMs: WITHIN_MS, signal }).catch((thrown: unknown) => {
+    throw ofTool(thrown, server, doing);
+  });
+  if (result.code !== 0) throw refused(server, zone, doing, `${result.stdout}\n${result.stderr}`);
 }
 
 function refused(server: NameServer, zone: string, doing: string, said: string): AegirError {
@@ -68,7 +66,7 @@ function refused(server: NameServer, zone: string, doing: string, said: string):
   }
   if (/^(NX|YX)(RRSET|DOMAIN)$/.test(status)) return new AegirError('aborted', `cannot ${doing}: ${CHANGED}`);
   if (status === 'REFUSED') {
-    const why = `${where} refuses it; allow updates of the zone, of TXT records too, to our key there`;
+    const why = `${where} refuses it; allow updates of the zone, TXT records too, to our key there, and leave its name servers an address`;
     return new AegirError('permission_denied', `cannot ${doing}: ${why}`);
   }
   if (status === 'NOTAUTH' || status === 'NOTZONE') {
