@@ -76,7 +76,16 @@ describe('a statement', () => {
 });
 
 describe('the engine', () => {
-  const service = { id: 'svc-1', serverId: 'srv-1', type: 'db', engine: 'mysql', version: '', instance: '' };
+  const service = {
+    id: 'svc-1',
+    serverId: 'srv-1',
+    type: 'db',
+    engine: 'mysql',
+    version: '',
+    instance: '',
+    settings: {},
+    secrets: {},
+  };
   const spec: DbSpec = {
     siteId: 'site-0000000000000001',
     database: 'site_0000000000000001',
