@@ -7,6 +7,7 @@ import type { AdminDeps } from '../admin/deps.ts';
 import { grpcCredentials } from '../ca/grpc-credentials.ts';
 import type { Serving } from '../ca/serving.ts';
 import { type ApiLog, addAdminServices } from './grpc.ts';
+import { ADMIN_SERVICES } from './methods.ts';
 
 export interface ApiListenerOptions {
   /** host:port; port 0 for any. */
@@ -22,6 +23,8 @@ export interface ApiListener {
   close(): Promise<void>;
 }
 
+/** Full names, from the paths of their methods. */
+const SERVED = ADMIN_SERVICES.map((service) => Object.values(service)[0]?.path.split('/')[1] ?? '');
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const CLOSE_GRACE_MS = 2000;
 
@@ -35,7 +38,8 @@ export async function createApiListener(deps: AdminDeps, options: ApiListenerOpt
   addAdminServices(server, deps, options.log);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
-  new ReflectionService(options.definitions).addToServer(server);
+  // Those of agents are served elsewhere.
+  new ReflectionService(options.definitions, { services: [...SERVED] }).addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(options.address, grpcCredentials(options.serving), (error, bound) =>
       error === null ? resolve(bound) : reject(error),

@@ -31,6 +31,8 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
     const asked = await askStandardServices(`${master.address}:7443`, await read('ca.pem'), await read('admin.token'));
     expect(asked.health).toBe('SERVING');
     expect(asked.services).toContain('aegir.v1.SiteService');
+    // Agents' services are on other ports.
+    expect(asked.services).not.toContain('aegir.v1.AgentService');
   });
 
   test('servers join by the line that the master prints', async () => {
@@ -98,6 +100,27 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
       expect((await visitor.get(link)).body.includes('id="wpadminbar"')).toBe(expected);
       visitor.close();
     }
+  });
+
+  test('the site is served over HTTPS by the name alone, plain HTTP leads there, and it goes back', async () => {
+    const { lab, must, web1, web2 } = fleet;
+    await must('site', 'set', 'shop.test', '--https', 'self-signed', '--https-redirect');
+    const curl = (...args: string[]) => {
+      const resolve = ['80', '443'].flatMap((port) => ['--resolve', `shop.test:${port}:${web1.address}`]);
+      return lab.must(web2.name, ['curl', '--silent', ...resolve, ...args]);
+    };
+    const shown = '%{url_effective} %{http_code} %{num_redirects}';
+    const page = ['--insecure', '--location', '--output', '/dev/null', '--write-out', shown, 'http://shop.test/'];
+    expect(await curl(...page)).toBe('https://shop.test/ 200 1');
+    expect(await curl('--insecure', 'https://shop.test/')).toContain('https://shop.test/wp-');
+    const keys = await lab.must(web1.name, [
+      'sh',
+      '-c',
+      "stat -c '%a %U' /var/aegir/sites/*/tls /var/aegir/sites/*/tls/*",
+    ]);
+    expect(keys.split('\n')).toEqual(['700 root', '600 root', '600 root']);
+    await must('site', 'set', 'shop.test', '--https', 'off');
+    expect(await curl(...page)).toBe('http://shop.test/ 200 0');
   });
 
   describe('two sites of one server', () => isolationTests(() => fleet));
