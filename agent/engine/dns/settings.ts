@@ -22,7 +22,7 @@ export function checkKeys(service: ServiceRef, known: Known): void {
 export function wrong(service: ServiceRef, what: string, why: string): AegirError {
   return new AegirError(
     'invalid_argument',
-    `cannot use dns/${service.engine} service ${service.id}: ${what}: ${why}; correct it with aegir service edit`,
+    `cannot use dns/${service.engine} service ${service.id}: ${what}: ${why}; correct it where the service is declared`,
     { untouched: true },
   );
 }
