@@ -1,5 +1,5 @@
 // bind as one of the dns engines: the suites of its type against a private named, configured as Debian has it.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Daemon } from '../../../host/host.ts';
@@ -76,7 +76,7 @@ async function startNamed(options = ''): Promise<Private> {
   const directory = await temporaryDirectory('named');
   const [port, control] = [await freePort(ADDRESS), await freePort(ADDRESS)];
   await mkdir(join(directory, 'data'));
-  if (USER !== '') await run({ argv: ['chown', '-R', USER, directory] });
+  if (USER !== '') await run({ argv: ['chown', '-R', `${USER}:${USER}`, directory] });
   const key = `key "rndc-key" { algorithm hmac-sha256; secret "${RNDC_SECRET}"; };\n`;
   await writeFile(
     join(directory, 'named.conf'),
@@ -185,7 +185,10 @@ describe('dns/bind, by itself', () => {
     const named = await startNamed('allow-transfer { 192.0.2.7; };');
     try {
       const ctx = contextOf(hostOf(named));
-      const before = await readFile(join(named.directory, 'named.conf.options'), 'utf8');
+      const options = join(named.directory, 'named.conf.options');
+      const before = await readFile(options, 'utf8');
+      if (USER !== '') await run({ argv: ['chgrp', USER, options] });
+      await chmod(options, 0o640);
       await expect(
         stage.engine.plan(stage.service, { siteId: 'site-0000000000000001', zone: 'a.b', records: [] }, ctx),
       ).rejects.toThrow(/prepared/);
@@ -196,6 +199,7 @@ describe('dns/bind, by itself', () => {
       expect(await engine.prepare(stage.service, ctx)).toEqual([]);
       const after = await readFile(join(named.directory, 'named.conf.options'), 'utf8');
       expect(after.replace(/\n\tallow-new-zones yes;[^\n]*/, '')).toBe(before);
+      expect((await stat(options)).mode & 0o777).toBe(0o640);
     } finally {
       await named.program.close();
     }

@@ -81,6 +81,19 @@ async function fileWithOptions(host: Host, main: string): Promise<string | undef
   return undefined;
 }
 
+/** Owner and mode of a file of a person, which may hold secrets: those that such files have. */
+async function optionsOf(host: Host, { daemon }: Named, path: string, text: string): Promise<FileOptions | undefined> {
+  const { user } = daemon;
+  const owners = [{}, ...(user === '' ? [] : [{ group: user }, { owner: user, group: user }])];
+  for (const mode of [0o644, 0o640, 0o664, 0o660, 0o600, 0o444, 0o440]) {
+    for (const owner of owners) {
+      const options: FileOptions = { mode, ...owner };
+      if (await host.files.matches(path, text, options)) return options;
+    }
+  }
+  return undefined;
+}
+
 /** Changes a file of a person: what does not work in the end is as it was before. */
 async function edit(
   host: Host,
@@ -91,8 +104,13 @@ async function edit(
 ): Promise<void> {
   const before = await host.files.read(path);
   if (before === undefined) throw new AegirError('failed_precondition', `cannot prepare BIND: there is no ${path}`);
-  const group = named.daemon.user === '' ? {} : { group: named.daemon.user };
-  const write = (text: string): Promise<void> => host.files.write(path, text, { mode: 0o644, ...group });
+  const options = await optionsOf(host, named, path, before);
+  if (options === undefined) {
+    const why = `${path} has an owner or a mode that we would not keep`;
+    const lines = `"allow-new-zones yes;" in its options and 'include "${named.keyPath}";'`;
+    throw new AegirError('failed_precondition', `cannot prepare BIND: ${why}; add ${lines} yourself`);
+  }
+  const write = (text: string): Promise<void> => host.files.write(path, text, options);
   await write(change(before));
   try {
     await readConf(host, named, signal);

@@ -82,6 +82,7 @@ it.each([
   ['; Communication with 127.0.0.1#53 failed: timed out', 'unavailable', 'in time'],
   ['; Communication with 127.0.0.1#53 failed: connection refused', 'unavailable', 'no answer'],
   ['could not read rdata', 'internal', 'could not read rdata'],
+  [`could not create key from k ${server.key.secret}`, 'internal', 'create key from k [secret]'],
 ])('tells what became of it: %s', async (stderr, code, says) => {
   const host = createFakeHost({ answer: () => ({ code: 2, stderr }) });
   const sent = sendUpdate(host, server, 'example.org', [], new AbortController().signal);

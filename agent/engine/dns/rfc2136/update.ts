@@ -77,5 +77,7 @@ function refused(server: NameServer, zone: string, doing: string, said: string):
   }
   const silent = noAnswer(server, doing, said);
   if (silent !== undefined) return silent;
-  return new AegirError('internal', `cannot ${doing}: nsupdate says: ${said.trim().slice(0, 300)}`);
+  // It may quote what it read.
+  const safe = server.key === undefined ? said : said.replaceAll(server.key.secret, '[secret]');
+  return new AegirError('internal', `cannot ${doing}: nsupdate says: ${safe.trim().slice(0, 300)}`);
 }
