@@ -1,7 +1,13 @@
 // Records for tests of the graph, plans and tasks: web1 with http, dns and a platform; db1 with a database; one site.
 
 import { createGraph, type GraphSnapshot } from '../master/graph/graph.ts';
-import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../master/store/model.ts';
+import {
+  NO_PHP_LIMITS,
+  type PlatformRecord,
+  type ServerRecord,
+  type ServiceRecord,
+  type SiteRecord,
+} from '../master/store/model.ts';
 import type { DetectedService, HostFacts } from '../shared/gen/aegir/v1/agent.ts';
 
 const ID = (n: number) => `0123456789abcde${n}`;
@@ -111,7 +117,7 @@ export const site: SiteRecord = {
   dbPasswordSecret: 'sec-0123456789abcde1',
   saltSecret: 'sec-0123456789abcde2',
   createdAt: 3,
-  web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+  web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
   certificate: null,
   issuing: null,
 };

@@ -8,7 +8,7 @@ import { APPS } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { chooseDb, requireSite, requireUsable } from '../graph/rules.ts';
 import { planInstallSite } from '../plan/install-site.ts';
-import type { PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import { NO_PHP_LIMITS, type PlatformRecord, type SecretRecord, type SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 
@@ -87,7 +87,7 @@ export async function installSite(
       dbPasswordSecret: db === undefined ? null : password.id,
       saltSecret: salt.id,
       createdAt: deps.now(),
-      web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+      web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
       certificate: null,
       issuing: null,
     };

@@ -13,7 +13,7 @@ const certificate: SiteCertificate = {
 };
 const secured = (patch: Partial<SiteRecord> = {}): SiteRecord => ({
   ...site,
-  web: { https: 'acme', redirect: false, hstsSeconds: 0, redirectTo: '' },
+  web: { ...site.web, https: 'acme' },
   certificate,
   ...patch,
 });

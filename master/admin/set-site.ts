@@ -1,13 +1,18 @@
 // How a site is served: names, HTTPS, redirects; and its certificate, by order of a person or when it is due.
 import { AegirError } from '../../shared/error.ts';
-import type { ChangeResponse, SetSiteRequest, SiteRequest } from '../../shared/gen/aegir/v1/admin.ts';
+import {
+  type ChangeResponse,
+  type SetSiteRequest,
+  SetSiteRequest as SetSiteRequestMessage,
+  type SiteRequest,
+} from '../../shared/gen/aegir/v1/admin.ts';
 import { hostName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireFreeNames } from '../graph/rules.ts';
 import { requireFreeRecords } from '../graph/zone-rules.ts';
 import { planCertifySite, planSetSite, valuesOfSite } from '../plan/change-site-web.ts';
 import type { SiteValues } from '../plan/plan.ts';
-import type { SecretRecord, SiteCertificate, SiteRecord, SiteWeb } from '../store/model.ts';
+import type { JsonObject, SecretRecord, SiteCertificate, SitePhp, SiteRecord, SiteWeb } from '../store/model.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { findSite, requireState } from './site.ts';
@@ -15,6 +20,7 @@ import { findSite, requireState } from './site.ts';
 const MAX_ALIASES = 100;
 const MAX_CERTIFICATE = 60_000;
 const MAX_KEY = 16_000;
+const MIB = 1024 * 1024;
 const MAX_HSTS_SECONDS = 2 * 365 * 86_400;
 const SOURCES = ['off', 'self-signed', 'acme', 'own'] as const;
 
@@ -27,9 +33,14 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
   const add = request.addAliases.map((name) => hostName(name, 'alias'));
   const remove = new Set(request.removeAliases.map((name) => hostName(name, 'alias')));
   const uploaded = uploadedCertificate(deps, request);
+  // As the API has it: 64-bit numbers are none in JSON.
   const { options, certificatePem: _, keyPem: __, ...asked } = request;
   const secretKeys = uploaded === undefined ? [] : ['the key of the certificate'];
-  const kept = { method: 'site.set', ...JSON.parse(JSON.stringify(asked)), secretKeys };
+  const kept = {
+    method: 'site.set',
+    ...(SetSiteRequestMessage.toJSON({ ...asked, certificatePem: '', keyPem: '', options: undefined }) as JsonObject),
+    secretKeys,
+  };
   return change(deps, caller, options, kept, (graph) => {
     const site = findSite(graph, request.site);
     requireState(site, ['enabled', 'disabled'], 'change');
@@ -49,6 +60,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
       redirect: request.httpsRedirect ?? site.web.redirect,
       hstsSeconds: request.hstsSeconds ?? site.web.hstsSeconds,
       redirectTo: request.redirectTo === undefined ? site.web.redirectTo : nameOrNone(request.redirectTo),
+      php: checkPhp(site.web.php, request),
     });
     requireOwn(changed, web, uploaded);
     const to: SiteValues = {
@@ -115,6 +127,32 @@ function https(text: string): SiteWeb['https'] {
     'invalid_argument',
     `cannot serve HTTPS by ${JSON.stringify(text)}: there are ${SOURCES.join(', ')}`,
   );
+}
+
+/** Bounds that keep a typing error from ending a server; the engine has wider ones. */
+function checkPhp(now: SitePhp, request: SetSiteRequest): SitePhp {
+  const version = request.phpVersion ?? now.version;
+  if (!/^(?:[0-9]{1,2}\.[0-9]{1,2})?$/.test(version)) {
+    throw new AegirError(
+      'invalid_argument',
+      `cannot use ${JSON.stringify(version)} as PHP version: 8.2 is one, for example`,
+    );
+  }
+  const within = (what: string, value: bigint | number | undefined, before: number, least: number, most: number) => {
+    const wanted = value === undefined ? before : Number(value);
+    if (wanted === 0 || (wanted >= least && wanted <= most)) return wanted;
+    throw new AegirError(
+      'invalid_argument',
+      `cannot allow PHP ${what} of ${wanted}: ${least} to ${most}, or 0 for the default`,
+    );
+  };
+  return {
+    version,
+    children: within('requests at once', request.phpChildren, now.children, 1, 500),
+    memoryBytes: within('memory in bytes', request.phpMemoryBytes, now.memoryBytes, 32 * MIB, 16_384 * MIB),
+    bodyBytes: within('uploads in bytes', request.phpBodyBytes, now.bodyBytes, MIB, 16_384 * MIB),
+    seconds: within('time in seconds', request.phpSeconds, now.seconds, 5, 3600),
+  };
 }
 
 function nameOrNone(text: string): string {

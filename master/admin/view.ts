@@ -100,7 +100,14 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
     url: siteUrl(site, graph.service(site.bindings.http)),
     title: site.title,
     createdAt: date(site.createdAt),
-    web: { ...site.web },
+    web: {
+      ...site.web,
+      php: {
+        ...site.web.php,
+        memoryBytes: BigInt(site.web.php.memoryBytes),
+        bodyBytes: BigInt(site.web.php.bodyBytes),
+      },
+    },
     certificate: site.certificate === null ? undefined : certificateView(site.certificate),
   };
 }

@@ -28,6 +28,13 @@ export type SiteValues = {
     readonly redirect: boolean;
     readonly hstsSeconds: number;
     readonly redirectTo: string;
+    readonly php: {
+      readonly version: string;
+      readonly children: number;
+      readonly memoryBytes: number;
+      readonly bodyBytes: number;
+      readonly seconds: number;
+    };
   };
   readonly certificate?: PlannedCertificate | null;
 };

@@ -136,7 +136,19 @@ export interface SiteWeb {
   readonly hstsSeconds: number;
   /** The one of its names that all others lead to; '' for none. */
   readonly redirectTo: string;
+  readonly php: SitePhp;
 }
+
+/** Limits of its PHP; '' and 0 for the engine's defaults. */
+export interface SitePhp {
+  readonly version: string;
+  readonly children: number;
+  readonly memoryBytes: number;
+  readonly bodyBytes: number;
+  readonly seconds: number;
+}
+
+export const NO_PHP_LIMITS: SitePhp = { version: '', children: 0, memoryBytes: 0, bodyBytes: 0, seconds: 0 };
 
 export interface SiteCertificate {
   readonly source: 'self-signed' | 'acme' | 'own';

@@ -57,7 +57,13 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpS
     platform: platformSpec(platform),
     url: siteUrl(site, parts.http),
     state,
-    php: undefined,
+    php: {
+      version: site.web.php.version,
+      maxChildren: site.web.php.children,
+      memoryLimitBytes: BigInt(site.web.php.memoryBytes),
+      maxBodyBytes: BigInt(site.web.php.bodyBytes),
+      maxExecutionSeconds: site.web.php.seconds,
+    },
     tls:
       site.web.https === 'off' || site.certificate === null || parts.tlsKey === null
         ? undefined

@@ -1,6 +1,8 @@
 // A site over HTTPS, on real servers: self-signed at once, then by a real authority (Pebble), renewed, given other names,
 // refused; what a person sees stays up all the while.
 import { X509Certificate } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
@@ -125,6 +127,23 @@ test('all names lead to one', async () => {
   const home = await browser(await pebble.root()).get(plain);
   expect([home.status, new URL(home.url).hostname]).toEqual([200, ALIAS]);
   expect((await set({ redirectTo: '' })).state).toBe('succeeded');
+});
+
+test('its PHP has the limits that were set, within bounds', async () => {
+  expect((await set({ phpMemoryBytes: 300n * 1024n * 1024n, phpSeconds: 90 })).state).toBe('succeeded');
+  const pools = join(
+    machine.layout.dir,
+    `web1/host/etc/${readdirSync(join(machine.layout.dir, 'web1/host/etc')).find((name) => name.startsWith('php-fpm-'))}/pool.d`,
+  );
+  const pool = () => {
+    const name = readdirSync(pools).find((file) => file.startsWith('aegir-site-')) ?? '';
+    return readFileSync(join(pools, name), 'utf8');
+  };
+  expect(pool()).toContain('php_admin_value[memory_limit] = 314572800\n');
+  expect(pool()).toContain('php_admin_value[max_execution_time] = 90\n');
+  await expect(set({ phpMemoryBytes: 1024n })).rejects.toThrow(/cannot allow PHP memory/);
+  expect((await set({ phpMemoryBytes: 0n, phpSeconds: 0 })).state).toBe('succeeded');
+  expect(pool()).toContain('php_admin_value[memory_limit] = 268435456\n');
 });
 
 test('HTTPS is taken off again; a delete leaves no key', async () => {

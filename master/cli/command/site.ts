@@ -4,8 +4,8 @@ import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/ad
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
-import { wholeNumber } from '../number.ts';
-import { type Column, printList, printOne, when } from '../output.ts';
+import { sizeInBytes, wholeNumber } from '../number.ts';
+import { bytes, type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf } from '../settings.ts';
 
@@ -51,6 +51,22 @@ const DETAILS: readonly Column<Site>[] = [
         ? ''
         : `${certificate.source} by ${certificate.issuer}, until ${when(certificate.notAfter)}, for ${certificate.names.map(displayName).join(', ')}`,
   },
+  {
+    title: 'PHP',
+    value: ({ web }) => {
+      const php = web?.php;
+      if (php === undefined) return '';
+      return [
+        php.version,
+        php.children > 0 ? `${php.children} requests at once` : '',
+        php.memoryBytes > 0n ? `memory ${bytes(php.memoryBytes)}` : '',
+        php.bodyBytes > 0n ? `uploads ${bytes(php.bodyBytes)}` : '',
+        php.seconds > 0 ? `${php.seconds} s` : '',
+      ]
+        .filter((word) => word !== '')
+        .join(', ');
+    },
+  },
   { title: 'Redirects to', value: (site) => displayName(site.web?.redirectTo ?? '') },
   { title: 'Created', value: (site) => when(site.createdAt) },
 ];
@@ -77,6 +93,11 @@ interface SetFlags extends ChangeFlags {
   readonly httpsRedirect?: boolean;
   readonly hsts?: string;
   readonly redirectTo?: string;
+  readonly phpVersion?: string;
+  readonly phpWorkers?: string;
+  readonly phpMemory?: string;
+  readonly phpUpload?: string;
+  readonly phpTime?: string;
 }
 
 export function siteCommand(cli: Cli, program: Command): void {
@@ -177,6 +198,11 @@ export function siteCommand(cli: Cli, program: Command): void {
     .option('--no-https-redirect', 'plain HTTP is served too')
     .option('--hsts <seconds>', 'browsers remember for so long to use HTTPS only; 0 for not')
     .option('--redirect-to <name>', 'all other names lead to this one; "" for not')
+    .option('--php-version <version>', 'for example 8.2; "" for the newest of the server')
+    .option('--php-workers <n>', 'requests at once; 0 for the default')
+    .option('--php-memory <size>', 'memory of one request, for example 512M; 0 for the default')
+    .option('--php-upload <size>', 'largest request and upload, for example 100M; 0 for the default')
+    .option('--php-time <seconds>', 'time of one request; 0 for the default')
     .action(async (site: string, _, command: Command) => {
       const flags = command.optsWithGlobals<SetFlags>();
       const read = (what: string, file: string | undefined) =>
@@ -192,6 +218,12 @@ export function siteCommand(cli: Cli, program: Command): void {
           redirectTo: flags.redirectTo,
           certificatePem: read('certificate', flags.certificate),
           keyPem: read('key', flags.certificateKey),
+          phpVersion: flags.phpVersion,
+          phpChildren:
+            flags.phpWorkers === undefined ? undefined : Number(wholeNumber(flags.phpWorkers, '--php-workers')),
+          phpMemoryBytes: flags.phpMemory === undefined ? undefined : sizeInBytes(flags.phpMemory, '--php-memory'),
+          phpBodyBytes: flags.phpUpload === undefined ? undefined : sizeInBytes(flags.phpUpload, '--php-upload'),
+          phpSeconds: flags.phpTime === undefined ? undefined : Number(wholeNumber(flags.phpTime, '--php-time')),
           options: changeOptions(flags),
         }),
       );

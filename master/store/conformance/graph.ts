@@ -38,7 +38,10 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
     bindings: { http: 'svc-1', db: 'svc-2', dns: 'svc-3', file: 'svc-4' },
     aliases: ['xn--fiqs8s.example'],
     dbPasswordSecret: '',
-    web: { https: 'acme', redirect: true, hstsSeconds: 1, redirectTo: sample.ODD },
+    web: {
+      ...{ https: 'acme', redirect: true, hstsSeconds: 1, redirectTo: sample.ODD },
+      php: { version: '8.2', children: 1, memoryBytes: sample.BIG, bodyBytes: 2, seconds: 3 },
+    },
     certificate: {
       ...{ source: 'acme', names: ['a.example'], notBefore: 1, notAfter: 2, issuer: sample.ODD },
       ...{ chainPem: 'x\n', keySecret: 'sec-1' },

@@ -1,16 +1,17 @@
 // Records for the suite, with values that are easily lost: unicode, empty, the largest numbers, null.
-import type {
-  CertificateRecord,
-  ClientRecord,
-  DnsRecordRecord,
-  PlatformRecord,
-  SecretRecord,
-  ServerRecord,
-  ServiceRecord,
-  SettingRecord,
-  SiteRecord,
-  TokenRecord,
-  ZoneRecord,
+import {
+  type CertificateRecord,
+  type ClientRecord,
+  type DnsRecordRecord,
+  NO_PHP_LIMITS,
+  type PlatformRecord,
+  type SecretRecord,
+  type ServerRecord,
+  type ServiceRecord,
+  type SettingRecord,
+  type SiteRecord,
+  type TokenRecord,
+  type ZoneRecord,
 } from '../model.ts';
 import type { NewTask, Store, Tx } from '../store.ts';
 
@@ -95,7 +96,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     dbPasswordSecret: null,
     saltSecret: 'sec-1',
     createdAt: 1,
-    web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+    web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
     certificate: null,
     issuing: null,
     ...changes,

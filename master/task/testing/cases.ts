@@ -103,7 +103,7 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
     ...{ source: 'self-signed' as const, names: [site.name, ...site.aliases], notBefore: 0, issuer },
     ...{ notAfter: Number.MAX_SAFE_INTEGER, chainPem: 'x', keySecret: 'sec-9999999999999999' },
   });
-  const https = { https: 'self-signed' as const, redirect: true, hstsSeconds: 0, redirectTo: site.name };
+  const https = { ...site.web, https: 'self-signed' as const, redirect: true, redirectTo: site.name };
   const acme = at({ web: { ...https, https: 'acme' }, certificate: made('itself') });
   const own = { ...made('somebody'), source: 'own' as const, keySecret: 'sec-0123456789abcdf7' };
   const withOwn = at({ web: { ...https, https: 'own' }, certificate: own });

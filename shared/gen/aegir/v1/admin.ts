@@ -490,6 +490,22 @@ export interface SiteWeb {
   hstsSeconds: number;
   /** Name that all others redirect to; empty for none. */
   redirectTo: string;
+  /** Limits of its PHP. */
+  php?: SitePhp | undefined;
+}
+
+/** SitePhp is the limits of a site's PHP; empty and 0 for the defaults. */
+export interface SitePhp {
+  /** Version, for example 8.2; the newest of the server by default. */
+  version: string;
+  /** Requests at once: 1 to 500. */
+  children: number;
+  /** Memory of one request in bytes: 32 MiB to 16 GiB. */
+  memoryBytes: bigint;
+  /** Largest request and upload in bytes: 1 MiB to 16 GiB. */
+  bodyBytes: bigint;
+  /** Time of one request in seconds: 5 to 3600. */
+  seconds: number;
 }
 
 /** SiteCertificate tells of a certificate. */
@@ -539,7 +555,27 @@ export interface SetSiteRequest {
   /** Its key, PEM. Secret: kept sealed, never told again. */
   keyPem: string;
   /** How. */
-  options?: ChangeOptions | undefined;
+  options?:
+    | ChangeOptions
+    | undefined;
+  /** Limits of its PHP; what is left out stays, 0 and empty are the defaults. */
+  phpVersion?:
+    | string
+    | undefined;
+  /** Requests at once. */
+  phpChildren?:
+    | number
+    | undefined;
+  /** Memory of one request in bytes. */
+  phpMemoryBytes?:
+    | bigint
+    | undefined;
+  /** Largest request and upload in bytes. */
+  phpBodyBytes?:
+    | bigint
+    | undefined;
+  /** Time of one request in seconds. */
+  phpSeconds?: number | undefined;
 }
 
 /** Binding relates a site to one service. */
@@ -5430,7 +5466,7 @@ export const Site: MessageFns<Site> = {
 };
 
 function createBaseSiteWeb(): SiteWeb {
-  return { https: "", redirect: false, hstsSeconds: 0, redirectTo: "" };
+  return { https: "", redirect: false, hstsSeconds: 0, redirectTo: "", php: undefined };
 }
 
 export const SiteWeb: MessageFns<SiteWeb> = {
@@ -5446,6 +5482,9 @@ export const SiteWeb: MessageFns<SiteWeb> = {
     }
     if (message.redirectTo !== "") {
       writer.uint32(34).string(message.redirectTo);
+    }
+    if (message.php !== undefined) {
+      SitePhp.encode(message.php, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -5495,6 +5534,14 @@ export const SiteWeb: MessageFns<SiteWeb> = {
             message.redirectTo = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.php = SitePhp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5521,6 +5568,7 @@ export const SiteWeb: MessageFns<SiteWeb> = {
         : isSet(object.redirect_to)
         ? globalThis.String(object.redirect_to)
         : "",
+      php: isSet(object.php) ? SitePhp.fromJSON(object.php) : undefined,
     };
   },
 
@@ -5538,6 +5586,9 @@ export const SiteWeb: MessageFns<SiteWeb> = {
     if (message.redirectTo !== undefined) {
       obj.redirectTo = message.redirectTo;
     }
+    if (message.php !== undefined) {
+      obj.php = SitePhp.toJSON(message.php);
+    }
     return obj;
   },
 
@@ -5550,6 +5601,156 @@ export const SiteWeb: MessageFns<SiteWeb> = {
     message.redirect = object.redirect ?? false;
     message.hstsSeconds = object.hstsSeconds ?? 0;
     message.redirectTo = object.redirectTo ?? "";
+    message.php = (object.php !== undefined && object.php !== null) ? SitePhp.fromPartial(object.php) : undefined;
+    return message;
+  },
+};
+
+function createBaseSitePhp(): SitePhp {
+  return { version: "", children: 0, memoryBytes: 0n, bodyBytes: 0n, seconds: 0 };
+}
+
+export const SitePhp: MessageFns<SitePhp> = {
+  encode(message: SitePhp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== "") {
+      writer.uint32(10).string(message.version);
+    }
+    if (message.children !== 0) {
+      writer.uint32(16).uint32(message.children);
+    }
+    if (message.memoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.memoryBytes) !== message.memoryBytes) {
+        throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.memoryBytes);
+    }
+    if (message.bodyBytes !== 0n) {
+      if (BigInt.asUintN(64, message.bodyBytes) !== message.bodyBytes) {
+        throw new globalThis.Error("value provided for field message.bodyBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bodyBytes);
+    }
+    if (message.seconds !== 0) {
+      writer.uint32(40).uint32(message.seconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SitePhp {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSitePhp();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.children = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bodyBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.seconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SitePhp {
+    return {
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      children: isSet(object.children) ? globalThis.Number(object.children) : 0,
+      memoryBytes: isSet(object.memoryBytes)
+        ? BigInt(object.memoryBytes)
+        : isSet(object.memory_bytes)
+        ? BigInt(object.memory_bytes)
+        : 0n,
+      bodyBytes: isSet(object.bodyBytes)
+        ? BigInt(object.bodyBytes)
+        : isSet(object.body_bytes)
+        ? BigInt(object.body_bytes)
+        : 0n,
+      seconds: isSet(object.seconds) ? globalThis.Number(object.seconds) : 0,
+    };
+  },
+
+  toJSON(message: SitePhp): unknown {
+    const obj: any = {};
+    if (message.version !== undefined) {
+      obj.version = message.version;
+    }
+    if (message.children !== undefined) {
+      obj.children = Math.round(message.children);
+    }
+    if (message.memoryBytes !== undefined) {
+      obj.memoryBytes = message.memoryBytes.toString();
+    }
+    if (message.bodyBytes !== undefined) {
+      obj.bodyBytes = message.bodyBytes.toString();
+    }
+    if (message.seconds !== undefined) {
+      obj.seconds = Math.round(message.seconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SitePhp>, I>>(base?: I): SitePhp {
+    return SitePhp.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SitePhp>, I>>(object: I): SitePhp {
+    const message = createBaseSitePhp();
+    message.version = object.version ?? "";
+    message.children = object.children ?? 0;
+    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
+      ? BigInt(object.memoryBytes)
+      : 0n;
+    message.bodyBytes = (object.bodyBytes !== undefined && object.bodyBytes !== null) ? BigInt(object.bodyBytes) : 0n;
+    message.seconds = object.seconds ?? 0;
     return message;
   },
 };
@@ -5707,6 +5908,11 @@ function createBaseSetSiteRequest(): SetSiteRequest {
     certificatePem: "",
     keyPem: "",
     options: undefined,
+    phpVersion: undefined,
+    phpChildren: undefined,
+    phpMemoryBytes: undefined,
+    phpBodyBytes: undefined,
+    phpSeconds: undefined,
   };
 }
 
@@ -5741,6 +5947,27 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     }
     if (message.options !== undefined) {
       ChangeOptions.encode(message.options, writer.uint32(82).fork()).join();
+    }
+    if (message.phpVersion !== undefined) {
+      writer.uint32(90).string(message.phpVersion);
+    }
+    if (message.phpChildren !== undefined) {
+      writer.uint32(96).uint32(message.phpChildren);
+    }
+    if (message.phpMemoryBytes !== undefined) {
+      if (BigInt.asUintN(64, message.phpMemoryBytes) !== message.phpMemoryBytes) {
+        throw new globalThis.Error("value provided for field message.phpMemoryBytes of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.phpMemoryBytes);
+    }
+    if (message.phpBodyBytes !== undefined) {
+      if (BigInt.asUintN(64, message.phpBodyBytes) !== message.phpBodyBytes) {
+        throw new globalThis.Error("value provided for field message.phpBodyBytes of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.phpBodyBytes);
+    }
+    if (message.phpSeconds !== undefined) {
+      writer.uint32(120).uint32(message.phpSeconds);
     }
     return writer;
   },
@@ -5838,6 +6065,46 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
             message.options = ChangeOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.phpVersion = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.phpChildren = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.phpMemoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.phpBodyBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.phpSeconds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5890,6 +6157,31 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
         ? globalThis.String(object.key_pem)
         : "",
       options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+      phpVersion: isSet(object.phpVersion)
+        ? globalThis.String(object.phpVersion)
+        : isSet(object.php_version)
+        ? globalThis.String(object.php_version)
+        : undefined,
+      phpChildren: isSet(object.phpChildren)
+        ? globalThis.Number(object.phpChildren)
+        : isSet(object.php_children)
+        ? globalThis.Number(object.php_children)
+        : undefined,
+      phpMemoryBytes: isSet(object.phpMemoryBytes)
+        ? BigInt(object.phpMemoryBytes)
+        : isSet(object.php_memory_bytes)
+        ? BigInt(object.php_memory_bytes)
+        : undefined,
+      phpBodyBytes: isSet(object.phpBodyBytes)
+        ? BigInt(object.phpBodyBytes)
+        : isSet(object.php_body_bytes)
+        ? BigInt(object.php_body_bytes)
+        : undefined,
+      phpSeconds: isSet(object.phpSeconds)
+        ? globalThis.Number(object.phpSeconds)
+        : isSet(object.php_seconds)
+        ? globalThis.Number(object.php_seconds)
+        : undefined,
     };
   },
 
@@ -5925,6 +6217,21 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     if (message.options !== undefined) {
       obj.options = ChangeOptions.toJSON(message.options);
     }
+    if (message.phpVersion !== undefined) {
+      obj.phpVersion = message.phpVersion;
+    }
+    if (message.phpChildren !== undefined) {
+      obj.phpChildren = Math.round(message.phpChildren);
+    }
+    if (message.phpMemoryBytes !== undefined) {
+      obj.phpMemoryBytes = message.phpMemoryBytes.toString();
+    }
+    if (message.phpBodyBytes !== undefined) {
+      obj.phpBodyBytes = message.phpBodyBytes.toString();
+    }
+    if (message.phpSeconds !== undefined) {
+      obj.phpSeconds = Math.round(message.phpSeconds);
+    }
     return obj;
   },
 
@@ -5945,6 +6252,15 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
+    message.phpVersion = object.phpVersion ?? undefined;
+    message.phpChildren = object.phpChildren ?? undefined;
+    message.phpMemoryBytes = (object.phpMemoryBytes !== undefined && object.phpMemoryBytes !== null)
+      ? BigInt(object.phpMemoryBytes)
+      : undefined;
+    message.phpBodyBytes = (object.phpBodyBytes !== undefined && object.phpBodyBytes !== null)
+      ? BigInt(object.phpBodyBytes)
+      : undefined;
+    message.phpSeconds = object.phpSeconds ?? undefined;
     return message;
   },
 };
