@@ -14,6 +14,7 @@ import { summaries } from './interruption.ts';
 export function describeHttpEngine(subject: HttpSubject): void {
   describe(`http/${subject.name}`, () => {
     const scene = createScene();
+    const hasTls = subject.createEngine().capabilities.has('tls');
     beforeAll(() => scene.open(subject));
     afterAll(() => scene.close());
 
@@ -24,8 +25,8 @@ export function describeHttpEngine(subject: HttpSubject): void {
         expect(detected).toMatchObject({ type: 'http', engine: subject.name, running: true, manageable: true });
         expect(detected?.version).toMatch(/^\d+\.\d+/);
         const { port, tlsPort } = scene.stage.daemon;
-        expect(detected?.ports).toEqual([port, tlsPort]);
-        expect(detected?.capabilities).toContain('tls');
+        expect(detected?.ports).toEqual(hasTls ? [port, tlsPort] : [port]);
+        expect(detected?.capabilities.includes('tls')).toBe(hasTls);
         expect(detected?.capabilities).toContain('php');
       });
 
@@ -233,7 +234,7 @@ export function describeHttpEngine(subject: HttpSubject): void {
       });
     });
 
-    describeTls(scene);
+    if (hasTls) describeTls(scene);
     describeFailures(subject, scene);
 
     describe('removal', () => {
