@@ -15,7 +15,7 @@ export interface EmbeddedHostConfig {
   readonly hostname: string;
   readonly address: string;
   readonly extraAddresses: readonly string[];
-  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly ports: { readonly nginx: number; readonly apache2: number; readonly mariadb: number };
   readonly daemons: readonly DaemonName[];
 }
 export interface AgentConfig {
@@ -26,7 +26,7 @@ export interface AgentConfig {
 }
 
 export const DEFAULT_STATE = '/var/lib/aegir-agent';
-const DAEMON = /^(?:nginx|mariadb|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
+const DAEMON = /^(?:nginx|apache2|mariadb|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
 
 /** Without a file: a systemd host. stateDir of the command line wins. */
 export function loadConfig(file: string | undefined, stateDir: string | undefined): AgentConfig {
@@ -67,7 +67,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
   if (json['kind'] !== 'embedded') refuse(`host.kind${from}`, 'systemd or embedded');
   known(json, ['kind', 'dir', 'hostname', 'address', 'extraAddresses', 'ports', 'daemons'], from);
   const ports = object(json['ports'], `host.ports${from}`);
-  known(ports, ['nginx', 'mariadb'], from);
+  known(ports, ['nginx', 'apache2', 'mariadb'], from);
   return {
     kind: 'embedded',
     dir: absolutePath(text(json['dir'], `host.dir${from}`), 'host.dir'),
@@ -78,6 +78,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
     ),
     ports: {
       nginx: port(ports['nginx'] ?? 0, `host.ports.nginx${from}`),
+      apache2: port(ports['apache2'] ?? 0, `host.ports.apache2${from}`),
       mariadb: port(ports['mariadb'] ?? 0, `host.ports.mariadb${from}`),
     },
     daemons: list(json['daemons'], `host.daemons${from}`).map((each) => daemon(each, `host.daemons${from}`)),
@@ -120,5 +121,5 @@ function port(value: unknown, field: string): number {
 function daemon(value: unknown, field: string): DaemonName {
   return typeof value === 'string' && DAEMON.test(value)
     ? (value as DaemonName)
-    : refuse(field, 'a list of nginx, mariadb or php-fpm@VERSION');
+    : refuse(field, 'a list of nginx, apache2, mariadb or php-fpm@VERSION');
 }

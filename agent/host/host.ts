@@ -70,7 +70,7 @@ export interface Users {
   remove(name: string): Promise<void>;
 }
 
-export type DaemonName = 'nginx' | 'mariadb' | `php-fpm@${string}`;
+export type DaemonName = 'nginx' | 'apache2' | 'mariadb' | `php-fpm@${string}`;
 
 /** One daemon of this host, as engines see it. */
 export interface Daemon {

@@ -6,6 +6,13 @@ import type { RunUser } from './run-user.ts';
 
 export type Note = (level: 'info' | 'warn' | 'error', text: string) => void;
 
+/** 0 or absent for a daemon that the server does not have. */
+export interface EmbeddedPorts {
+  readonly nginx: number;
+  readonly apache2?: number;
+  readonly mariadb: number;
+}
+
 export interface EmbeddedContext {
   readonly layout: EmbeddedLayout;
   readonly files: Files;
@@ -14,9 +21,9 @@ export interface EmbeddedContext {
   readonly as: RunAs;
   /** Where this server is found. */
   readonly address: string;
-  /** All addresses that nginx listens on, address first. */
+  /** All addresses that web servers listen on, address first. */
   readonly webAddresses: readonly string[];
-  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly ports: EmbeddedPorts;
   readonly note: Note;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;

@@ -10,8 +10,9 @@ import { readIdentity } from '../identity.ts';
 import type { RunAs } from '../process.ts';
 import { createRun } from '../process.ts';
 import { which } from '../which.ts';
+import { createApache } from './apache.ts';
 import { createCommands } from './commands.ts';
-import type { EmbeddedContext, Note } from './context.ts';
+import type { EmbeddedContext, EmbeddedPorts, Note } from './context.ts';
 import { embeddedLayout } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { createMariadb } from './mariadb.ts';
@@ -27,10 +28,10 @@ export interface EmbeddedOptions {
   readonly hostname: string;
   /** Where this server is found, for example 127.0.1.1. */
   readonly address: string;
-  /** Where nginx listens besides, on the same port. */
+  /** Where web servers listen besides, on the same ports. */
   readonly extraAddresses?: readonly string[];
   /** Must stay the same from start to start. */
-  readonly ports: { readonly nginx: number; readonly mariadb: number };
+  readonly ports: EmbeddedPorts;
   readonly daemons: readonly DaemonName[];
   /** Told what happens to the children. */
   readonly note?: Note;
@@ -118,6 +119,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
 
 function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
   if (name === 'nginx') return createNginx(context);
+  if (name === 'apache2') return createApache(context);
   if (name === 'mariadb') return createMariadb(context);
   return createPhpFpm(context, name.slice('php-fpm@'.length));
 }
@@ -141,9 +143,12 @@ function assertOptions({ dir, address, extraAddresses = [], ports, daemons }: Em
     refuse(`${JSON.stringify(dir)} must be absolute, without spaces, quotes, ";", "{", "}", "$", "#", "%" or "\\"`);
   }
   for (const one of [address, ...extraAddresses]) if (isIP(one) === 0) refuse(`${one} is no IP address`);
-  for (const name of ['nginx', 'mariadb'] as const) {
-    const port = ports[name];
+  for (const name of ['nginx', 'apache2', 'mariadb'] as const) {
+    const port = ports[name] ?? 0;
     if (!daemons.includes(name)) continue;
     if (!Number.isInteger(port) || port < 1 || port > 65535) refuse(`${port} is no port for ${name}`);
+  }
+  if (daemons.includes('nginx') && daemons.includes('apache2') && ports.nginx === ports.apache2) {
+    refuse(`nginx and apache2 cannot both listen on port ${ports.nginx}`);
   }
 }

@@ -14,26 +14,9 @@ import {
   configSiteId,
   configSocket,
 } from '../config/quote.ts';
-import type { PhpLimits } from '../fpm/limits.ts';
+import { DOTFILE, escaped, MAINTENANCE_PAGE, PHP_SOURCE, type VirtualHost } from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
-import { type Listening, listenLines, quoted } from './syntax.ts';
-
-export interface VirtualHost {
-  readonly siteId: string;
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly state: string;
-  readonly rules: WebRules;
-  readonly limits: PhpLimits;
-  readonly logs: string;
-  readonly socket: string;
-  readonly listening: Listening;
-}
-
-/** Dotfiles at any depth, but for /.well-known of the root (RFC 8615). */
-const DOTFILE = '/\\.(?!(?<=^/\\.)well-known(?:/|$))';
-/** What no web server shall hand out as text: PHP under any of its names. */
-const PHP_SOURCE = '\\.(?:php[0-9]?|phtml|phps)';
+import { listenLines, quoted } from './syntax.ts';
 
 export function renderVirtualHost(host: VirtualHost): string {
   const names = [host.name, ...host.aliases].map(configName);
@@ -117,11 +100,6 @@ function script(path: string): string {
 }
 
 function maintenance(): string {
-  const page =
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Down for maintenance</title>' +
-    '<meta name="viewport" content="width=device-width"></head><body>' +
-    '<h1>Down for maintenance</h1><p>This site is not available at the moment. Please come back later.</p>' +
-    '</body></html>';
   return `
   location / {
     # No type by the name that was asked for.
@@ -129,11 +107,7 @@ function maintenance(): string {
     default_type text/html;
     add_header Retry-After 600 always;
     add_header Cache-Control no-store always;
-    return 503 ${quoted(page)};
+    return 503 ${quoted(MAINTENANCE_PAGE)};
   }
 `;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
