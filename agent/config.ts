@@ -18,6 +18,8 @@ export interface EmbeddedHostConfig {
   readonly ports: {
     readonly nginx: number;
     readonly nginxTls?: number;
+    readonly apache2: number;
+    readonly apache2Tls?: number;
     readonly mariadb: number;
     readonly postgresql: number;
   };
@@ -31,7 +33,7 @@ export interface AgentConfig {
 }
 
 export const DEFAULT_STATE = '/var/lib/aegir-agent';
-const DAEMON = /^(?:nginx|mariadb|postgresql@[1-9][0-9]?-[a-z0-9_]{1,20}|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
+const DAEMON = /^(?:nginx|apache2|mariadb|postgresql@[1-9][0-9]?-[a-z0-9_]{1,20}|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
 
 /** Without a file: a systemd host. stateDir of the command line wins. */
 export function loadConfig(file: string | undefined, stateDir: string | undefined): AgentConfig {
@@ -72,7 +74,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
   if (json['kind'] !== 'embedded') refuse(`host.kind${from}`, 'systemd or embedded');
   known(json, ['kind', 'dir', 'hostname', 'address', 'extraAddresses', 'ports', 'daemons'], from);
   const ports = object(json['ports'], `host.ports${from}`);
-  known(ports, ['nginx', 'nginxTls', 'mariadb', 'postgresql'], from);
+  known(ports, ['nginx', 'nginxTls', 'apache2', 'apache2Tls', 'mariadb', 'postgresql'], from);
   return {
     kind: 'embedded',
     dir: absolutePath(text(json['dir'], `host.dir${from}`), 'host.dir'),
@@ -84,6 +86,10 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
     ports: {
       nginx: port(ports['nginx'] ?? 0, `host.ports.nginx${from}`),
       ...(ports['nginxTls'] === undefined ? {} : { nginxTls: port(ports['nginxTls'], `host.ports.nginxTls${from}`) }),
+      apache2: port(ports['apache2'] ?? 0, `host.ports.apache2${from}`),
+      ...(ports['apache2Tls'] === undefined
+        ? {}
+        : { apache2Tls: port(ports['apache2Tls'], `host.ports.apache2Tls${from}`) }),
       mariadb: port(ports['mariadb'] ?? 0, `host.ports.mariadb${from}`),
       postgresql: port(ports['postgresql'] ?? 0, `host.ports.postgresql${from}`),
     },
@@ -127,5 +133,5 @@ function port(value: unknown, field: string): number {
 function daemon(value: unknown, field: string): DaemonName {
   return typeof value === 'string' && DAEMON.test(value)
     ? (value as DaemonName)
-    : refuse(field, 'a list of nginx, mariadb, postgresql@VERSION-NAME or php-fpm@VERSION');
+    : refuse(field, 'a list of nginx, apache2, mariadb, postgresql@VERSION-NAME or php-fpm@VERSION');
 }

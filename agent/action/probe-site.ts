@@ -14,7 +14,7 @@ import type { ActionHandler } from './action.ts';
 const MAX_REDIRECTS = 5;
 const MAX_BODY = 1024 * 1024; // read so that the page is known to end, no further
 const TIMEOUT_MS = 30_000;
-const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx' };
+const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx', apache: 'apache2' };
 
 interface Target {
   readonly address: string;

@@ -7,11 +7,17 @@ import { createPowerdnsEngine } from './dns/powerdns/engine.ts';
 import { createRfc2136Engine } from './dns/rfc2136/engine.ts';
 import { createWebhookEngine } from './dns/webhook/engine.ts';
 import type { Engine } from './engine.ts';
+import { createApacheEngine } from './http/apache/engine.ts';
+import { createLocks } from './http/config/lock.ts';
+import { createFpmPools } from './http/fpm/pools.ts';
 import { createNginxEngine } from './http/nginx/engine.ts';
 
 export function createEngines(): readonly Engine[] {
+  // Web servers share PHP-FPM: they take turns with it.
+  const pools = createFpmPools(createLocks());
   return [
-    createNginxEngine(),
+    createNginxEngine(pools),
+    createApacheEngine(pools),
     createMariadbEngine(),
     createMysqlEngine(),
     createPostgresqlEngine(),

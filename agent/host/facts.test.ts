@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { listeningInodes } from './apache-workers.ts';
+import { isNewGeneration } from './generation.ts';
 import { interfaceAddresses } from './identity.ts';
 import { parseMounts } from './mounts.ts';
-import { isAccepting, isNewGeneration } from './nginx-workers.ts';
+import { isAccepting } from './nginx-workers.ts';
 import { prettyName } from './os-release.ts';
 import { parsePasswd } from './passwd.ts';
 import { parseStat } from './proc.ts';
@@ -75,4 +77,13 @@ test('passwd lines', () => {
     home: '/var/aegir/sites/x',
   });
   expect(parsePasswd('')).toBeUndefined();
+});
+
+test('sockets that listen, among those that are connected', () => {
+  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 20 4 0 10 -1
+`;
+  expect(listeningInodes(table)).toEqual(['4711']);
+  expect(listeningInodes('')).toEqual([]);
 });

@@ -72,6 +72,7 @@ export interface Users {
 
 export type DaemonName =
   | 'nginx'
+  | 'apache2'
   | 'mariadb'
   | 'mysql'
   | 'named'

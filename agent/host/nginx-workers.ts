@@ -15,8 +15,3 @@ export async function acceptingWorkers(master: number): Promise<readonly number[
 export function isAccepting(title: string): boolean {
   return title.startsWith(WORKER) && !title.startsWith(LEAVING);
 }
-
-/** True when none of the workers before the reload accepts and at least one new one does. */
-export function isNewGeneration(before: readonly number[], now: readonly number[]): boolean {
-  return now.length > 0 && now.every((pid) => !before.includes(pid));
-}

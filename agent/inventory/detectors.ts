@@ -1,5 +1,4 @@
 // The one list of detectors beside the engines' own detect.
-import { createApacheDetector } from './apache.ts';
 import type { Detector } from './detector.ts';
 import { createGitDetector } from './git.ts';
 import { createMountDetector } from './mount.ts';
@@ -10,7 +9,6 @@ import { createSubversionDetector } from './subversion.ts';
 
 export function createDetectors(): readonly Detector[] {
   return [
-    createApacheDetector(),
     createGitDetector(),
     createMountDetector(),
     createNatsDetector(),

@@ -6,6 +6,7 @@ import type { RunUser } from './run-user.ts';
 
 export type Note = (level: 'info' | 'warn' | 'error', text: string) => void;
 
+/** 0 or absent for a daemon that the server does not have. */
 export interface EmbeddedContext {
   readonly layout: EmbeddedLayout;
   readonly files: Files;
@@ -14,7 +15,7 @@ export interface EmbeddedContext {
   readonly as: RunAs;
   /** Where this server is found. */
   readonly address: string;
-  /** All addresses that nginx listens on, address first. */
+  /** All addresses that web servers listen on, address first. */
   readonly webAddresses: readonly string[];
   readonly ports: EmbeddedPorts;
   readonly note: Note;
@@ -27,6 +28,8 @@ export interface EmbeddedPorts {
   readonly nginx: number;
   /** nginx's for HTTPS; absent: it serves none. */
   readonly nginxTls?: number;
+  readonly apache2?: number;
+  readonly apache2Tls?: number;
   readonly mariadb: number;
   readonly postgresql?: number;
 }

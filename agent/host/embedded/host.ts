@@ -11,6 +11,7 @@ import { clustersOf, parseCluster } from '../postgresql-name.ts';
 import type { RunAs } from '../process.ts';
 import { createRun } from '../process.ts';
 import { which } from '../which.ts';
+import { createApache } from './apache.ts';
 import { createCommands } from './commands.ts';
 import type { EmbeddedContext, EmbeddedPorts, Note } from './context.ts';
 import { embeddedLayout } from './layout.ts';
@@ -29,7 +30,7 @@ export interface EmbeddedOptions {
   readonly hostname: string;
   /** Where this server is found, for example 127.0.1.1. */
   readonly address: string;
-  /** Where nginx listens besides, on the same port. */
+  /** Where web servers listen besides, on the same ports. */
   readonly extraAddresses?: readonly string[];
   readonly ports: EmbeddedPorts;
   readonly daemons: readonly DaemonName[];
@@ -120,6 +121,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
 
 async function createDaemon(context: EmbeddedContext, name: DaemonName): Promise<Daemon> {
   if (name === 'nginx') return createNginx(context);
+  if (name === 'apache2') return createApache(context);
   if (name === 'mariadb') return createMariadb(context);
   if (name === 'mysql') throw new AegirError('invalid_argument', 'cannot run mysql on an embedded server: use mariadb');
   if (name.startsWith('postgresql@')) return createPostgresql(context, name.slice('postgresql@'.length));
@@ -151,13 +153,16 @@ function assertOptions({ dir, address, extraAddresses = [], ports, daemons }: Em
   const clusters = clustersOf(daemons);
   if (clusters.length > 1) refuse('one cluster of PostgreSQL is the most');
   for (const one of clusters) if (parseCluster(one) === undefined) refuse(`${one} is no cluster of PostgreSQL`);
-  const { nginxTls } = ports;
-  if (nginxTls !== undefined && (!Number.isInteger(nginxTls) || nginxTls < 1 || nginxTls > 65535)) {
-    refuse(`${nginxTls} is no port for nginx`);
+  for (const name of ['nginxTls', 'apache2Tls'] as const) {
+    const port = ports[name];
+    if (port !== undefined && (!Number.isInteger(port) || port < 1 || port > 65535)) refuse(`${port} is no port`);
   }
-  for (const name of ['nginx', 'mariadb', 'postgresql'] as const) {
+  for (const name of ['nginx', 'apache2', 'mariadb', 'postgresql'] as const) {
     const port = ports[name] ?? 0;
     if (!daemons.some((daemon) => daemon.split('@')[0] === name)) continue;
     if (!Number.isInteger(port) || port < 1 || port > 65535) refuse(`${port} is no port for ${name}`);
+  }
+  if (daemons.includes('nginx') && daemons.includes('apache2') && ports.nginx === ports.apache2) {
+    refuse(`nginx and apache2 cannot both listen on port ${ports.nginx}`);
   }
 }

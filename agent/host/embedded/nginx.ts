@@ -1,9 +1,10 @@
 // nginx of an embedded server.
 import { join } from 'node:path';
 import { AegirError } from '../../../shared/error.ts';
+import { isNewGeneration } from '../generation.ts';
 import type { Daemon } from '../host.ts';
 import { lastLines, markLog } from '../log-mark.ts';
-import { acceptingWorkers, isNewGeneration } from '../nginx-workers.ts';
+import { acceptingWorkers } from '../nginx-workers.ts';
 import { createSerial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';
 import { which } from '../which.ts';

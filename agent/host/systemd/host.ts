@@ -12,6 +12,7 @@ import { createRun, ourselves } from '../process.ts';
 import type { Serial } from '../serial.ts';
 import { createSerial } from '../serial.ts';
 import { which } from '../which.ts';
+import { createApache } from './apache.ts';
 import { eachOnce } from './disks.ts';
 import { createMariadb, isMysql } from './mariadb.ts';
 import { createNameServer } from './name-server.ts';
@@ -55,6 +56,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     if ((await which(program)) === undefined || !(await systemctl.state(unit)).loaded) return undefined;
     const common = { program, run, systemctl, serial: serialOf(name) };
     if (name === 'nginx') return createNginx({ ...common, addresses: wildcards() });
+    if (name === 'apache2') return createApache({ ...common, files, wildcards: wildcards() });
     if (name === 'mariadb') return createMariadb({ ...common, name });
     if (name === 'mysql') return (await isMysql(program, run)) ? createMariadb({ ...common, name }) : undefined;
     const instance = clusterOf(name);
@@ -87,6 +89,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
 /** Program and unit as Debian's packages have them. */
 export function installedAs(name: DaemonName): { readonly program: string; readonly unit: string } {
   if (name === 'nginx') return { program: '/usr/sbin/nginx', unit: 'nginx.service' };
+  if (name === 'apache2') return { program: '/usr/sbin/apache2ctl', unit: 'apache2.service' };
   if (name === 'mariadb') return { program: '/usr/sbin/mariadbd', unit: 'mariadb.service' };
   if (name === 'mysql') return { program: '/usr/sbin/mysqld', unit: 'mysql.service' };
   const instance = clusterOf(name);
@@ -115,7 +118,7 @@ function phpVersion(name: DaemonName): string {
   throw new AegirError('invalid_argument', `cannot use ${JSON.stringify(name)}: a version like php-fpm@8.2 is needed`);
 }
 
-/** nginx listens on every address; those of the host are facts of its identity. */
+/** Web servers listen on every address; those of the host are facts of its identity. */
 function wildcards(): readonly string[] {
   const hasIpv6 = interfaceAddresses().some((address) => address.includes(':'));
   return hasIpv6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];

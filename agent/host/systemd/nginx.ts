@@ -1,8 +1,9 @@
 // Debian's nginx as a systemd unit. `systemctl reload` says nothing of the outcome: nginx is asked before and watched after.
 import { AegirError } from '../../../shared/error.ts';
+import { isNewGeneration } from '../generation.ts';
 import type { Daemon } from '../host.ts';
 import { lastLines, logEnd, markLog } from '../log-mark.ts';
-import { acceptingWorkers, isNewGeneration } from '../nginx-workers.ts';
+import { acceptingWorkers } from '../nginx-workers.ts';
 import type { Run } from '../process.ts';
 import type { Serial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';

@@ -1,11 +1,9 @@
 // Renders our base file for nginx: what it has loaded of ours, the server that answers for names nobody has, and room
 // for long names where the operator has not made it. Pure.
 import { type Manifest, renderManifest } from '../config/manifest.ts';
-import { type Listening, listenLines, tlsListenLines } from './syntax.ts';
-
-/** No name of anybody (RFC 6761); asked with this one, the base server tells which configuration is loaded. */
-export const STATUS_NAME = 'aegir.invalid';
-export const STATUS_PATH = '/generation';
+import { STATUS_NAME, STATUS_PATH } from '../config/status.ts';
+import type { Listening } from '../virtual-host.ts';
+import { listenLines, tlsListenLines } from './syntax.ts';
 
 /** Directives that may stand once only; a name of 253 characters needs a bucket of 512. */
 const SIZES = { server_names_hash_bucket_size: 512, server_names_hash_max_size: 8192 } as const;

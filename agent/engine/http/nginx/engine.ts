@@ -13,10 +13,12 @@ import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
 import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
-import { checkNginx } from './check.ts';
+import { checkWebServer } from '../web-server-check.ts';
 import { conflictingNames } from './complaint.ts';
 import { createNginxSet, listeningOf } from './nginx-set.ts';
 import { renderVirtualHost } from './render.ts';
+
+const WORDS = { daemon: 'nginx', install: 'nginx-light', test: 'nginx -t' };
 
 /** Engines that share PHP-FPM on one agent are given the same pools, so that they take turns. */
 export function createNginxEngine(
@@ -78,7 +80,9 @@ export function createNginxEngine(
     },
 
     async check(_service, ctx): Promise<readonly Finding[]> {
-      return [...(await checkNginx(ctx)), ...(await pools.check(ctx))];
+      const daemon = await ctx.host.daemon('nginx');
+      const set = daemon && (await createNginxSet(ctx.host, daemon, ctx));
+      return [...(await checkWebServer(set, WORDS, ctx)), ...(await pools.check(ctx))];
     },
   };
 }

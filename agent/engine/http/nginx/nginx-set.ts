@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { ActionContext } from '../../engine.ts';
 import type { ConfigSet } from '../config/config-set.ts';
+import { askGeneration } from '../config/status.ts';
+import type { Listening } from '../virtual-host.ts';
 import { type NginxBase, renderNginxBase, SIZE_DIRECTIVES, type SizeDirective, sizesIn } from './base.ts';
 import { readNginxTest } from './complaint.ts';
-import { askGeneration } from './status.ts';
-import type { Listening } from './syntax.ts';
 
 const BASE_FILE = 'aegir-00-http.conf';
 /** There when the kernel speaks IPv6; nginx would not start with an address of a family that is missing. */

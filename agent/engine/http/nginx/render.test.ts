@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { WebRules } from '../../../app/app.ts';
 import type { Manifest } from '../config/manifest.ts';
 import { phpLimits } from '../fpm/limits.ts';
+import type { VirtualHost } from '../virtual-host.ts';
 import { renderNginxBase, sizesIn } from './base.ts';
-import { renderVirtualHost, type VirtualHost } from './render.ts';
+import { renderVirtualHost } from './render.ts';
 
 const rules: WebRules = {
   docroot: '/var/aegir/platforms/demo/web',

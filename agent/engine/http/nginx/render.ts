@@ -3,11 +3,9 @@
 // nginx tries regular expressions in the order in which they stand, before any prefix; so the order here is the order of
 // WebRules: what is denied, then what PHP may run, then what is denied because only PHP would make sense of it, then
 // files, then the front controller.
-import { AegirError } from '../../../../shared/error.ts';
 import type { WebRules } from '../../../app/app.ts';
 import {
   configComment,
-  configName,
   configPath,
   configPattern,
   configPrefix,
@@ -15,53 +13,25 @@ import {
   configSiteId,
   configSocket,
 } from '../config/quote.ts';
-import type { PhpLimits } from '../fpm/limits.ts';
+import {
+  checkedChallenges,
+  DOTFILE,
+  escaped,
+  MAINTENANCE_PAGE,
+  PHP_SOURCE,
+  servedNames,
+  type VirtualHost,
+} from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
-import { type Listening, listenLines, quoted, tlsListenLines } from './syntax.ts';
-
-export interface VirtualHost {
-  readonly siteId: string;
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly state: string;
-  readonly rules: WebRules;
-  readonly limits: PhpLimits;
-  readonly logs: string;
-  readonly socket: string;
-  readonly listening: Listening;
-  readonly tls:
-    | {
-        readonly certificate: string;
-        readonly key: string;
-        readonly redirect: boolean;
-        readonly hstsSeconds: number;
-      }
-    | undefined;
-  /** Key authorisations by token. */
-  readonly challenges: Readonly<Record<string, string>>;
-  /** '' serves all names alike. */
-  readonly redirectTo: string;
-}
-
-/** RFC 8555 section 8.1: base64url, and the token with a thumbprint. */
-const CHALLENGE = /^[A-Za-z0-9_-]{16,128}$/;
-const KEY_AUTHORISATION = /^[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}$/;
-/** Dotfiles at any depth, but for /.well-known of the root (RFC 8615). */
-const DOTFILE = '/\\.(?!(?<=^/\\.)well-known(?:/|$))';
-/** What no web server shall hand out as text: PHP under any of its names. */
-const PHP_SOURCE = '\\.(?:php[0-9]?|phtml|phps)';
+import { listenLines, quoted, tlsListenLines } from './syntax.ts';
 
 export function renderVirtualHost(host: VirtualHost): string {
-  const names = [host.name, ...host.aliases].map(configName);
-  if (host.redirectTo !== '' && !names.includes(configName(host.redirectTo))) {
-    throw new AegirError('invalid_argument', `cannot redirect to ${host.redirectTo}: it is no name of the site`);
-  }
-  const served = host.redirectTo === '' ? names : [configName(host.redirectTo)];
-  const others = names.filter((name) => !served.includes(name));
+  const { served, others } = servedNames(host);
+  const names = [...served, ...others];
   const logs = configPath(host.logs, 'log directory');
   const body = host.state === 'disabled' ? maintenance() : serving(host);
   const { tls, listening } = host;
-  const [target = ''] = served;
+  const [target] = served;
   const servers: string[] = [];
   const server = (names: readonly string[], listens: string, content: string) =>
     servers.push(`server {
@@ -75,7 +45,7 @@ ${listens}  server_name ${names.join(' ')};
 ${content}}
 `);
   const plain = listenLines(listening, '  ');
-  const challenges = challengeLocations(host.challenges);
+  const challenges = challengeLocations(host);
   const certificate = tls === undefined ? '' : certificateLines(tls);
   const secure = tls === undefined ? '' : tlsListenLines(listening, '  ');
   const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
@@ -94,18 +64,15 @@ ${servers.join('')}`;
 }
 
 /** Before everything else that a site may answer at those paths. */
-function challengeLocations(challenges: VirtualHost['challenges']): string {
-  return Object.entries(challenges)
-    .map(([token, answer]) => {
-      if (!CHALLENGE.test(token) || !KEY_AUTHORISATION.test(answer)) {
-        throw new AegirError('invalid_argument', 'cannot serve that challenge: it is not of the form of RFC 8555');
-      }
-      return `  location = /.well-known/acme-challenge/${token} {
+function challengeLocations(host: VirtualHost): string {
+  return checkedChallenges(host)
+    .map(
+      ([token, answer]) => `  location = /.well-known/acme-challenge/${token} {
     default_type text/plain;
     return 200 "${answer}";
   }
-`;
-    })
+`,
+    )
     .join('');
 }
 
@@ -198,11 +165,6 @@ function script(path: string): string {
 }
 
 function maintenance(): string {
-  const page =
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Down for maintenance</title>' +
-    '<meta name="viewport" content="width=device-width"></head><body>' +
-    '<h1>Down for maintenance</h1><p>This site is not available at the moment. Please come back later.</p>' +
-    '</body></html>';
   return `
   location / {
     # No type by the name that was asked for.
@@ -210,11 +172,7 @@ function maintenance(): string {
     default_type text/html;
     add_header Retry-After 600 always;
     add_header Cache-Control no-store always;
-    return 503 ${quoted(page)};
+    return 503 ${quoted(MAINTENANCE_PAGE)};
   }
 `;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

@@ -1,19 +1,11 @@
 // The two things to know about nginx's syntax: how a string is quoted, and how an address is listened on. Pure.
 import { isIP } from 'node:net';
 import { AegirError } from '../../../../shared/error.ts';
+import type { Listening } from '../virtual-host.ts';
 
 /** In double quotes, where nginx reads \\ and \" as one character. It has no escape for $: callers refuse that in paths. */
 export function quoted(text: string): string {
   return `"${text.replace(/[\\"]/g, '\\$&')}"`;
-}
-
-/** addresses empty: all of them, of both families. */
-export interface Listening {
-  readonly addresses: readonly string[];
-  readonly port: number;
-  /** undefined where HTTPS cannot be served. */
-  readonly tlsPort?: number | undefined;
-  readonly ipv6: boolean;
 }
 
 export function tlsListenLines({ addresses, tlsPort, ipv6 }: Listening, indent: string): string {

@@ -1,6 +1,9 @@
-// Asks the nginx that runs which base file it has loaded.
+// Asks the web server that runs which base file it has loaded.
 import { get } from 'node:http';
-import { STATUS_NAME, STATUS_PATH } from './base.ts';
+
+/** No name of anybody (RFC 6761); asked with this one, the base server tells which configuration is loaded. */
+export const STATUS_NAME = 'aegir.invalid';
+export const STATUS_PATH = '/generation';
 
 const ASK_MS = 3_000;
 const GENERATION = /^[0-9a-f]{64}$/;

@@ -1,0 +1,178 @@
+// Renders a site's virtual host for Apache from the rules of its app. Pure; every value is checked on its way in.
+//
+// mod_rewrite alone decides what a request is, in the order of WebRules and before Apache looks for any file: denied, a
+// script, a file, or the front controller's. It sees the decoded path, without "//" and "..". What an operator has
+// declared for the whole server (aliases, handlers, proxies, .htaccess) does not reach into the site.
+import type { PhpRules, WebRules } from '../../../app/app.ts';
+import { configPath, configPrefix, configScript, configSiteId, configSocket } from '../config/quote.ts';
+import { DOTFILE, escaped, MAINTENANCE_PAGE, PHP_SOURCE, servedNames, type VirtualHost } from '../virtual-host.ts';
+import { comment, listenAddresses, quoted, rewritePattern } from './syntax.ts';
+
+/** The path as the rules before have left it; REQUEST_URI is what was asked for. */
+const PATH = '%{REQUEST_FILENAME}';
+/** As nginx's "combined". */
+const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %B \\"%{Referer}i\\" \\"%{User-Agent}i\\""';
+
+export function renderVirtualHost(host: VirtualHost): string {
+  const { served, others } = servedNames(host);
+  const logs = configPath(host.logs, 'log directory');
+  const body = host.state === 'disabled' ? maintenance() : `${tooLarge(host.limits.bodyBytes)}${serving(host)}`;
+  const [target] = served;
+  const port = host.listening.port === 80 ? '' : `:${host.listening.port}`;
+  const toTarget = `  RewriteRule "^" "http://${target}${port}%{REQUEST_URI}" [R=301,L]\n`;
+  const virtualHost = (names: readonly [string, ...string[]], content: string) => {
+    const [name, ...aliases] = names;
+    return `<VirtualHost ${listenAddresses(host.listening)}>
+  ServerName ${name}
+${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  # By the name and port that were asked for, which are those of this host alone: redirects stay right behind a front.
+  UseCanonicalName Off
+  UseCanonicalPhysicalPort Off
+  ErrorLog ${quoted(`${logs}/error.log`)}
+  LogLevel error
+  CustomLog ${quoted(`${logs}/access.log`)} ${LOG_FORMAT}
+  ServerSignature Off
+  TraceEnable Off
+  LimitRequestBody ${host.limits.bodyBytes}
+  ProxyRequests Off
+  ProxyPassInherit Off
+  RewriteEngine On
+  RewriteOptions IgnoreInherit
+${content}</VirtualHost>
+`;
+  };
+  const [other, ...more] = others;
+  return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
+${virtualHost(served, body)}${other === undefined ? '' : virtualHost([other, ...more], toTarget)}`;
+}
+
+function serving({ rules, limits, socket }: VirtualHost): string {
+  const { php } = rules;
+  const root = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
+  const aliases = rules.aliases.map(({ prefix, directory }) => ({
+    prefix: configPrefix(prefix),
+    directory: configPath(directory.replace(/\/+$/, ''), 'aliased directory'),
+  }));
+  return `  ErrorDocument 403 default
+  ErrorDocument 404 default
+  DocumentRoot ${quoted(root)}
+${aliases.map((alias) => `  Alias ${quoted(alias.prefix)} ${quoted(`${alias.directory}/`)}\n`).join('')}  # Aliases of the whole server end here.
+  Alias "/" ${quoted(`${root}/`)}
+  AllowEncodedSlashes On
+  <Directory "/">
+    Options FollowSymLinks
+    AllowOverride None
+    Require all denied
+  </Directory>
+${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's code makes links here: one to what another site owns is not followed, though Apache may read that.\n${directory(alias.directory, 'SymLinksIfOwnerMatch')}`).join('')}  <Location "/">
+    # Whatever a file is called, it is handed out; handlers by its name are those of the whole server.
+    SetHandler default-handler
+  </Location>
+  Header set X-Content-Type-Options nosniff "expr=-z reqenv('aegir_php')"
+${php === undefined ? '' : handler(socket, root, limits.serverSeconds)}
+${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
+  RewriteCond "${root}${PATH}" -d
+  RewriteRule "^/(.*[^/])$" "/$1/" [R=301,L]
+  # Files, under the name they were asked for or as index of a directory.
+  RewriteCond "${root}${PATH}" -f
+  RewriteCond expr "%{REQUEST_FILENAME} == %{REQUEST_URI}"
+  RewriteRule "^" "-" [L]
+  RewriteCond "${root}${PATH}" -f
+  RewriteRule "^" "${PATH}" [PT]
+${fallback(php, root, '^', 'Everything else.')}`;
+}
+
+/** Said before PHP has the first byte; LimitRequestBody ends bodies that do not say their length. */
+function tooLarge(bytes: bigint): string {
+  return `  RewriteCond expr "%{HTTP:Content-Length} -gt ${bytes}"
+  RewriteRule "^" "-" [R=413,L]
+`;
+}
+
+function directory(path: string, links: string): string {
+  return `  <Directory ${quoted(path)}>
+    Options ${links}
+    AllowOverride None
+    Require all granted
+  </Directory>
+`;
+}
+
+function handler(socket: string, root: string, seconds: number): string {
+  const path = configSocket(socket, 'socket of the pool');
+  return `  ProxyTimeout ${seconds}
+  <Location "/">
+    CGIPassAuth On
+  </Location>
+  <If "reqenv('aegir_php') == '1'">
+    SetHandler ${quoted(`proxy:unix:${path}|fcgi://localhost`)}
+  </If>
+  ProxyFCGISetEnvIf "true" SCRIPT_FILENAME ${quoted(`${root}%{reqenv:SCRIPT_NAME}`)}
+  # A client's header "Proxy" must not become the proxy of the site's own requests (httpoxy, CVE-2016-5385).
+  RequestHeader unset Proxy early
+`;
+}
+
+function denied(pattern: string, caseless: boolean, why: string): string {
+  return `  ${comment(why)}
+  RewriteRule ${rewritePattern(pattern)} "-" [${caseless ? 'NC,' : ''}R=404,L]
+`;
+}
+
+interface Alias {
+  readonly prefix: string;
+  readonly directory: string;
+}
+
+/** -F asks Apache itself whether it would hand the file out: it says no to links that it does not follow. */
+function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string): string {
+  const pattern = `^${escaped(prefix)}`;
+  return `  RewriteCond "${directory}/$1" -f
+  RewriteCond "${directory}/$1" -F
+  RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "-" [L]
+${fallback(php, root, pattern, `Nothing else in ${prefix}`)}`;
+}
+
+/** The first name that is there stands for its directory; then all rules are read again, for that name. */
+function index({ index }: WebRules, root: string): string {
+  const names = index.map((name) => configScript(`/${name}`, 'index file').slice(1));
+  return names
+    .map(
+      (name) => `  RewriteCond "${root}$1${name}" -f
+  RewriteRule "^(/.*/|/)$" "$1${name}" [N=100]
+`,
+    )
+    .join('');
+}
+
+/** Only a file that is there reaches PHP (CVE-2019-11043 and its kind). */
+function scripts(php: PhpRules | undefined, root: string): string {
+  if (php === undefined) return '';
+  // The front controller runs by its own name even where scripts does not list it.
+  const front = php.frontController === undefined ? [] : [`^${escaped(php.frontController)}$`];
+  return [...new Set([...php.scripts, ...front])]
+    .map(
+      (pattern) => `  RewriteCond "${root}${PATH}" -f
+  RewriteRule ${rewritePattern(pattern)} "${PATH}" [E=aegir_php:1,PT]
+  RewriteRule ${rewritePattern(pattern)} "-" [R=404,L]
+`,
+    )
+    .join('');
+}
+
+function fallback(php: PhpRules | undefined, root: string, pattern: string, what: string): string {
+  const missing = `  RewriteRule ${rewritePattern(pattern)} "-" [R=404,L]\n`;
+  if (php?.frontController === undefined) return `  ${comment(what)}\n${missing}`;
+  const script = configScript(php.frontController, 'front controller');
+  return `  ${comment(what)}
+  RewriteCond "${root}${script}" -f
+  RewriteRule ${rewritePattern(pattern)} "${script}" [E=aegir_php:1,PT]
+${missing}`;
+}
+
+function maintenance(): string {
+  return `  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
+  Header always set Retry-After 600
+  Header always set Cache-Control no-store
+  RewriteRule "^" "-" [R=503,L]
+`;
+}

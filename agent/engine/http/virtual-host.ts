@@ -1,0 +1,80 @@
+// What an http engine renders of one site, for whichever web server; and what every web server keeps from the world.
+import { AegirError } from '../../../shared/error.ts';
+import type { WebRules } from '../../app/app.ts';
+import { configName } from './config/quote.ts';
+import type { PhpLimits } from './fpm/limits.ts';
+
+export interface VirtualHost {
+  readonly siteId: string;
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly state: string;
+  readonly rules: WebRules;
+  readonly limits: PhpLimits;
+  readonly logs: string;
+  readonly socket: string;
+  readonly listening: Listening;
+  /** undefined serves plain HTTP alone. */
+  readonly tls:
+    | {
+        readonly certificate: string;
+        readonly key: string;
+        readonly redirect: boolean;
+        readonly hstsSeconds: number;
+      }
+    | undefined;
+  /** Key authorisations by token. */
+  readonly challenges: Readonly<Record<string, string>>;
+  /** '' serves all names alike. */
+  readonly redirectTo: string;
+}
+
+/** RFC 8555 section 8.1: base64url, and the token with a thumbprint. Throws invalid_argument for anything else. */
+export function checkedChallenges({ challenges }: VirtualHost): readonly (readonly [token: string, answer: string])[] {
+  const entries = Object.entries(challenges);
+  for (const [token, answer] of entries) {
+    if (/^[A-Za-z0-9_-]{16,128}$/.test(token) && /^[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}$/.test(answer)) continue;
+    throw new AegirError('invalid_argument', 'cannot serve that challenge: it is not of the form of RFC 8555');
+  }
+  return entries;
+}
+
+/** The names that are served, and those that lead to the first of them. */
+export function servedNames({ name, aliases, redirectTo }: VirtualHost): {
+  readonly served: readonly [string, ...string[]];
+  readonly others: readonly string[];
+} {
+  const main = configName(name);
+  const more = aliases.map(configName);
+  if (redirectTo === '') return { served: [main, ...more], others: [] };
+  const target = configName(redirectTo);
+  if (![main, ...more].includes(target)) {
+    throw new AegirError('invalid_argument', `cannot redirect to ${redirectTo}: it is no name of the site`);
+  }
+  return { served: [target], others: [main, ...more].filter((each) => each !== target) };
+}
+
+/** addresses empty: all of them, of both families. */
+export interface Listening {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** undefined where HTTPS cannot be served. */
+  readonly tlsPort?: number | undefined;
+  readonly ipv6: boolean;
+}
+
+/** Dotfiles at any depth, but for /.well-known of the root (RFC 8615). */
+export const DOTFILE = '/\\.(?!(?<=^/\\.)well-known(?:/|$))';
+/** What no web server shall hand out as text: PHP under any of its names. */
+export const PHP_SOURCE = '\\.(?:php[0-9]?|phtml|phps)';
+
+export const MAINTENANCE_PAGE =
+  '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Down for maintenance</title>' +
+  '<meta name="viewport" content="width=device-width"></head><body>' +
+  '<h1>Down for maintenance</h1><p>This site is not available at the moment. Please come back later.</p>' +
+  '</body></html>';
+
+/** Text as a regular expression that matches it and nothing else. */
+export function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

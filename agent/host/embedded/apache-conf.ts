@@ -1,0 +1,79 @@
+// The base configuration of an embedded server's Apache. Pure; sites come from the include directory.
+
+export interface ApacheLayout {
+  readonly root: string;
+  readonly run: string;
+  readonly log: string;
+  readonly includeDir: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+}
+
+const MODULES = '/usr/lib/apache2/modules';
+
+/** Those of Debian's default that serving needs, and those that an engine for sites needs; log_config and unixd are built in. */
+const LOADED = [
+  'mpm_event',
+  'alias',
+  'authz_core',
+  'authz_host',
+  'dir',
+  'env',
+  'headers',
+  'mime',
+  'proxy',
+  'proxy_fcgi',
+  'reqtimeout',
+  'rewrite',
+  'setenvif',
+];
+
+export function renderApacheConf(layout: ApacheLayout): string {
+  const addresses = layout.addresses.map((address) => listenAt(address, layout.port));
+  return `# Made by Aegir at every start; changes are lost. Sites are in ${layout.includeDir}.
+ServerRoot "${layout.root}"
+DefaultRuntimeDir "${layout.run}"
+PidFile "${layout.run}/apache2.pid"
+# Of the kernel: without a file, which another one could leave behind.
+Mutex pthread
+ErrorLog "${layout.log}"
+LogLevel notice
+
+${LOADED.map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so\n`).join('')}
+${addresses.map((address) => `Listen ${address}\n`).join('')}
+StartServers 2
+ServerLimit 16
+ThreadsPerChild 16
+MaxRequestWorkers 128
+MinSpareThreads 16
+MaxSpareThreads 48
+
+ServerName localhost
+ServerTokens Prod
+TypesConfig /etc/mime.types
+LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\"" combined
+Timeout 60
+KeepAlive On
+KeepAliveTimeout 5
+RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500
+
+<Directory "/">
+  Options FollowSymLinks
+  AllowOverride None
+  Require all denied
+</Directory>
+
+# The first of its addresses: it answers for names that nobody has.
+<VirtualHost ${addresses.join(' ')}>
+  ServerName unknown.invalid
+  RedirectMatch 404 ^
+</VirtualHost>
+
+IncludeOptional ${layout.includeDir}/*.conf
+`;
+}
+
+/** IPv6 addresses stand in brackets. */
+function listenAt(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
