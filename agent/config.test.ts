@@ -9,7 +9,7 @@ const embedded = {
   hostname: 'one.localhost',
   address: '127.0.1.1',
   extraAddresses: ['127.0.0.1'],
-  ports: { nginx: 8081, mariadb: 3307, postgresql: 5433 },
+  ports: { nginx: 8081, apache2: 8082, mariadb: 3307, postgresql: 5433 },
   daemons: ['nginx', 'mariadb', 'postgresql@15-main', 'php-fpm@8.2'],
 };
 

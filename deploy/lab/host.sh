@@ -66,14 +66,15 @@ up)
   echo $! >"$d/nspawn.pid" ;;
 wait)
   state=starting
-  for _ in $(seq 600); do
+  # A machine that is busy with other things takes its time.
+  for _ in $(seq 1800); do
     if p=$(leader "$2"); then
       state=$(nsenter -t "$p" -a systemctl is-system-running 2>/dev/null || true)
       case $state in running | degraded) echo "$state"; exit 0 ;; esac
     fi
     sleep 0.1
   done
-  echo "lab: $2 is not up after 60 s (${state:-no answer}); see $HOSTS/$2/console.log" >&2; exit 1 ;;
+  echo "lab: $2 is not up after 180 s (${state:-no answer}); see $HOSTS/$2/console.log" >&2; exit 1 ;;
 pid) need "$2" ;;
 exec)
   p=$(need "$2"); shift 2
