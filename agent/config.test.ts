@@ -10,7 +10,7 @@ const embedded = {
   address: '127.0.1.1',
   extraAddresses: ['127.0.0.1'],
   ports: { nginx: 8081, apache2: 8082, mariadb: 3307, postgresql: 5433 },
-  daemons: ['nginx', 'mariadb', 'postgresql@15-main', 'php-fpm@8.2'],
+  daemons: ['nginx', 'apache2', 'mariadb', 'postgresql@15-main', 'php-fpm@8.2'],
 };
 
 describe('configuration', () => {
@@ -35,6 +35,7 @@ describe('configuration', () => {
     ['a relative directory', { host: { ...embedded, dir: 'one' } }, /host.dir/],
     ['no address', { host: { ...embedded, address: 'localhost' } }, /host.address must be an IP address/],
     ['a port that is none', { host: { ...embedded, ports: { nginx: 70_000, mariadb: 1 } } }, /host.ports.nginx/],
+    ['a port of Apache that is none', { host: { ...embedded, ports: { apache2: '80' } } }, /host.ports.apache2/],
     ['an unknown daemon', { host: { ...embedded, daemons: ['sshd'] } }, /host.daemons/],
     ['a cluster without a version', { host: { ...embedded, daemons: ['postgresql'] } }, /host.daemons/],
     ['a cluster that is a path', { host: { ...embedded, daemons: ['postgresql@15-../x'] } }, /host.daemons/],

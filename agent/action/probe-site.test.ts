@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ActionContext } from '../engine/engine.ts';
 import { createFakeHost } from '../host/fake.ts';
+import type { DaemonName } from '../host/host.ts';
 import { siteLayout } from '../host/site-layout.ts';
 import { SITE_ID, serviceRef, siteSpec } from '../testing/requests.ts';
 import type { Tools } from './action.ts';
@@ -29,10 +30,19 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function probe(path = '/', options: { url?: string; port?: number; signal?: AbortSignal } = {}) {
+interface ProbeOptions {
+  readonly url?: string;
+  readonly port?: number;
+  readonly signal?: AbortSignal;
+  readonly daemon?: DaemonName;
+  readonly engine?: string;
+}
+
+function probe(path = '/', options: ProbeOptions = {}) {
+  const { daemon = 'nginx', engine = 'nginx' } = options;
   const fake = createFakeHost({
     daemons: [
-      { name: 'nginx', addresses: ['127.0.0.1'], port: options.port ?? (server.address() as { port: number }).port },
+      { name: daemon, addresses: ['127.0.0.1'], port: options.port ?? (server.address() as { port: number }).port },
     ],
   });
   const host = { ...fake, paths: { ...fake.paths, logs: dir } };
@@ -48,7 +58,7 @@ function probe(path = '/', options: { url?: string; port?: number; signal?: Abor
   const site = siteSpec({ url: options.url ?? 'http://example.org:8081' });
   const request = {
     site: { ...site, platform: site.platform ?? fail() },
-    service: serviceRef({ type: 'http', engine: 'nginx' }),
+    service: serviceRef({ type: 'http', engine }),
     path,
   };
   return createProbeSite().run(request, ctx, {} as Tools, { resumed: false, hide: () => {} });
@@ -65,6 +75,13 @@ describe('probe-site', () => {
     answer(200, {}, 'hello');
     await expect(probe('/a?b=c')).resolves.toEqual({ changes: [] });
     expect(seen).toEqual(['example.org:8081 /a?b=c']);
+  });
+
+  test("asks the daemon of the service's engine, and no other", async () => {
+    answer(200, {}, 'hello');
+    await expect(probe('/', { daemon: 'apache2', engine: 'apache' })).resolves.toEqual({ changes: [] });
+    await expect(probe('/', { daemon: 'nginx', engine: 'apache' })).rejects.toThrow(/no apache that serves sites/);
+    expect(seen.length).toBe(1);
   });
 
   test('follows a redirect to the same site', async () => {

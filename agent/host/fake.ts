@@ -88,6 +88,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
 
 function fakeDaemon(facts: Partial<Daemon> & { readonly name: DaemonName }, acts: string[]): Daemon {
   const { name } = facts;
+  const serves = name === 'nginx' || name === 'apache2';
   let running = true;
   const act = (verb: string, after: boolean) => async (): Promise<void> => {
     acts.push(`${name} ${verb}`);
@@ -97,8 +98,8 @@ function fakeDaemon(facts: Partial<Daemon> & { readonly name: DaemonName }, acts
     program: `/usr/sbin/${name.replace('@', '')}`,
     configArguments: [],
     includeDir: `/etc/${name.replace('@', '/')}/conf.d`,
-    addresses: name === 'nginx' ? ['192.0.2.1'] : [],
-    port: name === 'nginx' ? 80 : 0,
+    addresses: serves ? ['192.0.2.1'] : [],
+    port: serves ? 80 : 0,
     socket: name === 'mariadb' ? '/run/mysqld/mysqld.sock' : '',
     user: name === 'mariadb' ? 'mysql' : 'www-data',
     isRunning: async () => running,

@@ -42,6 +42,14 @@ describe("a site's account", () => {
     expect(await planAccount(layout, host)).toEqual([]);
   });
 
+  test('gives files to the group of the web server that is there, and says when there is none', async () => {
+    host = createFakeHost({ daemons: [{ name: 'apache2', user: 'apache' }] });
+    await runChanges(await planAccount(layout, host), { ...ctx, host });
+    expect(host.tree.get(layout.files)).toMatchObject({ group: 'apache' });
+    host = createFakeHost({ daemons: [{ name: 'mariadb' }] });
+    await expect(planAccount(layout, host)).rejects.toThrow(/no web server .*; install nginx or apache2/);
+  });
+
   test('goes on after a crash at any change', async () => {
     const all = (await planAccount(layout, host)).length;
     for (let done = 0; done < all; done++) {

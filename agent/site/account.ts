@@ -88,11 +88,14 @@ export async function planAccountRemoval(layout: SiteLayout, host: Host): Promis
 }
 
 async function webServerGroup(host: Host): Promise<string> {
-  const nginx = await host.daemon('nginx');
-  if (nginx !== undefined) return nginx.user;
+  // Where there are more than one they run as the same user: Debian gives them all www-data.
+  for (const name of ['nginx', 'apache2'] as const) {
+    const daemon = await host.daemon(name);
+    if (daemon !== undefined) return daemon.user;
+  }
   throw new AegirError(
     'failed_precondition',
-    'cannot prepare the site: this server has no web server that the agent drives; install nginx',
+    'cannot prepare the site: this server has no web server that the agent drives; install nginx or apache2',
   );
 }
 

@@ -15,6 +15,7 @@ echo json_encode([
   'script' => $_SERVER['SCRIPT_NAME'], 'uri' => $_SERVER['REQUEST_URI'], 'method' => $_SERVER['REQUEST_METHOD'],
   'query' => $_SERVER['QUERY_STRING'], 'pathInfo' => $_SERVER['PATH_INFO'] ?? null,
   'proxy' => getenv('HTTP_PROXY') ?: '', 'body' => strlen(file_get_contents('php://input')), 'ini' => $ini,
+  'auth' => $_SERVER['HTTP_AUTHORIZATION'] ?? null, 'server' => $_SERVER['SERVER_NAME'],
   'reads' => isset($_GET['read']) ? @file_get_contents($_GET['read']) !== false : null,
 ]);
 `;
@@ -36,6 +37,8 @@ const DOCROOT: Readonly<Record<string, string>> = {
   'uploads/x.php': SOURCE,
   'uploads/y.php5': SOURCE,
   'uploads/pic.jpg': 'a picture',
+  'uploads/x.php.jpg': 'a picture by its name, <?php echo "ran"; ?>',
+  'uploads/no-type': 'a file of no type',
   'index.php~': SOURCE,
   'settings.inc': SOURCE,
   'settings.INC': SOURCE,
@@ -124,6 +127,14 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
       for (const path of [layout.tmp, layout.sessions, layout.private]) await host.files.directory(path, own);
       for (const [name, content] of Object.entries(UPLOADS)) {
         await host.files.write(await parentOf(host, join(layout.files, name)), content, { mode: 0o644 });
+      }
+      // The same owner at both ends, and another one at the far end: /etc is root's.
+      for (const [name, target] of Object.entries({
+        'own.txt': 'photo.txt',
+        'foreign.txt': '/etc/hostname',
+        etc: '/etc',
+      })) {
+        await host.files.link(target, join(layout.files, name));
       }
     },
   };

@@ -177,7 +177,23 @@ export function describeHttpEngine(subject: HttpSubject): void {
           'x-content-type-options': 'nosniff',
           'content-type': 'text/css',
         });
+        expect((await scene.stage.get(NAME, '/uploads/no-type')).headers).toMatchObject({
+          'x-content-type-options': 'nosniff',
+          'content-type': 'application/octet-stream',
+        });
         expect((await scene.stage.get(NAME, '/index.php')).headers['x-content-type-options']).toBeUndefined();
+      });
+
+      it('lets caches keep files for everybody', async () => {
+        expect((await scene.stage.get(NAME, '/style.css')).headers['vary']).toBeUndefined();
+      });
+
+      it('finds the site however its name is written, and tells PHP the one it was given', async () => {
+        for (const name of [NAME.toUpperCase(), `${NAME}.`, `${NAME}:8080`]) {
+          const { status, body } = await scene.stage.get(name, '/any');
+          expect({ name, status }).toEqual({ name, status: 200 });
+          expect(JSON.parse(body)).toMatchObject({ ran: 'code/index.php', server: NAME });
+        }
       });
 
       it('tells neither its own version nor that of PHP', async () => {

@@ -34,7 +34,7 @@ export function renderApacheConf(layout: ApacheLayout): string {
 ServerRoot "${layout.root}"
 DefaultRuntimeDir "${layout.run}"
 PidFile "${layout.run}/apache2.pid"
-# Of the kernel: without a file, which another one could leave behind.
+# In memory: a file could be left behind by one that was killed.
 Mutex pthread
 ErrorLog "${layout.log}"
 LogLevel notice

@@ -49,6 +49,7 @@ test.each([
   [{ ...good, daemons: [], dir: '/a b' }, /without spaces/],
   [{ ...good, daemons: [], address: 'localhost' }, /no IP address/],
   [{ ...good, daemons: ['nginx' as const], ports: { nginx: 0, mariadb: 1 } }, /0 is no port for nginx/],
+  [{ ...good, daemons: ['apache2' as const] }, /0 is no port for apache2/],
 ])('refuses bad options %#', async (options, why) => {
   await expect(createEmbeddedHost(options)).rejects.toThrow(why);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { renderApacheConf } from './apache-conf.ts';
 import { renderMariadbConf } from './mariadb-conf.ts';
 import { renderNginxConf } from './nginx-conf.ts';
 import { renderPhpFpmConf } from './php-fpm-conf.ts';
@@ -14,6 +15,18 @@ test('nginx.conf', async () => {
     port: 8080,
   });
   await expect(text).toMatchFileSnapshot(golden('nginx.conf'));
+});
+
+test('apache2.conf', async () => {
+  const text = renderApacheConf({
+    root: '/srv/web1/etc/apache2',
+    run: '/srv/web1/run',
+    log: '/srv/web1/daemon-logs/apache2.log',
+    includeDir: '/srv/web1/etc/apache2/sites-enabled',
+    addresses: ['127.0.1.1', '::1'],
+    port: 8080,
+  });
+  await expect(text).toMatchFileSnapshot(golden('apache2.conf'));
 });
 
 test('php-fpm.conf', async () => {

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { Command, CommandResult } from '../host.ts';
 import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
+import { createApache, parseListen } from './apache.ts';
 import { eachOnce } from './disks.ts';
 import { createSystemdHost, installedAs, phpVersionsIn } from './host.ts';
 import { isMysql, parseListening } from './mariadb.ts';
@@ -64,6 +65,7 @@ test('programs and versions', () => {
   expect(installedAs('php-fpm@8.3')).toEqual({ program: '/usr/sbin/php-fpm8.3', unit: 'php8.3-fpm.service' });
   expect(installedAs('named')).toEqual({ program: '/usr/sbin/named', unit: 'named.service' });
   expect(installedAs('pdns')).toEqual({ program: '/usr/sbin/pdns_server', unit: 'pdns.service' });
+  expect(installedAs('apache2')).toEqual({ program: '/usr/sbin/apache2ctl', unit: 'apache2.service' });
   expect(() => installedAs('php-fpm@../x')).toThrow(/cannot use/);
 });
 
@@ -105,6 +107,59 @@ test('nginx: a wrong configuration is never reloaded', async () => {
   );
   await expect(nginx.reload()).rejects.toThrow(/unknown directive "x" in \/a:3/);
   expect(ran.some((line) => line.includes(' reload '))).toBe(false);
+});
+
+async function apacheWith(rules: Parameters<typeof script>[0], generations: readonly (readonly number[])[]) {
+  const { run, ran } = script({ 'systemctl show': () => ACTIVE, ...rules });
+  let asked = 0;
+  const children = async (): Promise<readonly number[]> => generations[Math.min(asked++, generations.length - 1)] ?? [];
+  const ports: Record<string, string> = { '/etc/apache2/ports.conf': 'Listen 127.0.0.1:8080\n' };
+  const apache = await createApache({
+    program: '/usr/sbin/apache2ctl',
+    run,
+    systemctl: createSystemctl(run),
+    serial: createSerial(),
+    files: { read: async (path) => ports[path] },
+    wildcards: ['0.0.0.0', '::'],
+    children,
+  });
+  return { ran, apache };
+}
+
+test('apache: where it listens is where its configuration says, and reload waits for the new children', async () => {
+  const { apache, ran } = await apacheWith({}, [
+    [1, 2],
+    [1, 2],
+    [2, 3],
+    [3, 4],
+  ]);
+  expect(apache).toMatchObject({ addresses: ['127.0.0.1'], port: 8080, includeDir: '/etc/apache2/sites-enabled' });
+  await apache.reload();
+  const doing = ran.filter((line) => !line.startsWith('systemctl show'));
+  expect(doing).toEqual(['/usr/sbin/apache2ctl -t', 'systemctl --no-ask-password reload -- apache2.service']);
+});
+
+test('apache: a wrong configuration is never reloaded', async () => {
+  const { apache, ran } = await apacheWith(
+    { '/usr/sbin/apache2ctl': () => ({ code: 1, stderr: "Invalid command 'x'" }) },
+    [[1]],
+  );
+  await expect(apache.reload()).rejects.toThrow(/Invalid command 'x'/);
+  expect(ran.some((line) => line.includes(' reload '))).toBe(false);
+});
+
+test.each([
+  ['Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n', { addresses: [], port: 80 }],
+  ['Listen 8443 https\nListen 8081\n', { addresses: [], port: 8081 }],
+  [
+    'Listen 443\nListen 192.0.2.1:8080\nListen [2001:db8::1]:8080\n',
+    { addresses: ['192.0.2.1', '2001:db8::1'], port: 8080 },
+  ],
+  ['listen 192.0.2.1:80 http\nListen 0.0.0.0:80\n', { addresses: [], port: 80 }],
+  ['Listen 8081\nListen 80\n', { addresses: [], port: 80 }],
+  ['# Listen 8081\n', { addresses: [], port: 80 }],
+])('apache listens as %j says', (text, expected) => {
+  expect(parseListen(text)).toEqual(expected);
 });
 
 test('nginx: reload starts one that is down', async () => {

@@ -17,11 +17,11 @@ ServerTokens Prod
   ServerSignature Off
   TraceEnable Off
   ProxyRequests Off
-  ProxyPassInherit Off
   ErrorDocument 200 "${generation}"
   ErrorDocument 404 "No site of this name is here."
   RewriteEngine On
   RewriteOptions IgnoreInherit
+  RewriteRule "^" "-" [E=no-proxy:1]
   RewriteCond "%{HTTP_HOST}" "=${STATUS_NAME}"
   RewriteRule "^${STATUS_PATH}$" "-" [R=200,L]
   RewriteRule "^" "-" [R=404,L]

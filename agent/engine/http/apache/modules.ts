@@ -13,23 +13,26 @@ export async function planModules(host: Host, daemon: Daemon): Promise<readonly 
   const root = dirname(daemon.includeDir);
   const changes: Change[] = [];
   for (const name of MODULES) {
-    for (const suffix of ['load', 'conf']) {
-      const file = `${name}.${suffix}`;
+    // A module that is loaded without its configuration is so by somebody's will.
+    if (await isThere(host, join(root, 'mods-enabled', `${name}.load`))) continue;
+    if (!(await host.files.exists(join(root, 'mods-available', `${name}.load`)))) {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot enable module ${name} of Apache: ${join(root, 'mods-available', `${name}.load`)} is missing; reinstall apache2`,
+      );
+    }
+    // The module last: after a crash between the two it is enabled again with both.
+    for (const file of [`${name}.conf`, `${name}.load`]) {
       const enabled = join(root, 'mods-enabled', file);
-      if ((await host.files.exists(enabled)) || (await host.files.readLink(enabled)) !== undefined) continue;
-      if (!(await host.files.exists(join(root, 'mods-available', file)))) {
-        if (suffix === 'conf') continue;
-        throw new AegirError(
-          'failed_precondition',
-          `cannot enable module ${name} of Apache: ${join(root, 'mods-available', file)} is missing; reinstall apache2`,
-        );
-      }
+      if (!(await host.files.exists(join(root, 'mods-available', file))) || (await isThere(host, enabled))) continue;
       const target = join('..', 'mods-available', file);
-      changes.push({
-        summary: `enable module ${name} of Apache (${enabled})`,
-        run: () => host.files.link(target, enabled),
-      });
+      const run = (): Promise<void> => host.files.link(target, enabled);
+      changes.push({ summary: `enable module ${name} of Apache (${enabled})`, run });
     }
   }
   return changes;
+}
+
+async function isThere(host: Host, path: string): Promise<boolean> {
+  return (await host.files.exists(path)) || (await host.files.readLink(path)) !== undefined;
 }

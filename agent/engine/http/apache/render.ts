@@ -5,6 +5,7 @@
 // declared for the whole server (aliases, handlers, proxies, .htaccess) does not reach into the site.
 import type { PhpRules, WebRules } from '../../../app/app.ts';
 import { configPath, configPrefix, configScript, configSiteId, configSocket } from '../config/quote.ts';
+import type { PhpLimits } from '../fpm/limits.ts';
 import { DOTFILE, escaped, MAINTENANCE_PAGE, PHP_SOURCE, servedNames, type VirtualHost } from '../virtual-host.ts';
 import { comment, listenAddresses, quoted, rewritePattern } from './syntax.ts';
 
@@ -16,7 +17,7 @@ const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %B \\"%{Referer}i\\" \\"%{User-Agen
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const logs = configPath(host.logs, 'log directory');
-  const body = host.state === 'disabled' ? maintenance() : `${tooLarge(host.limits.bodyBytes)}${serving(host)}`;
+  const content = host.state === 'disabled' ? maintenance() : serving(host);
   const [target] = served;
   const port = host.listening.port === 80 ? '' : `:${host.listening.port}`;
   const toTarget = `  RewriteRule "^" "http://${target}${port}%{REQUEST_URI}" [R=301,L]\n`;
@@ -24,25 +25,24 @@ export function renderVirtualHost(host: VirtualHost): string {
     const [name, ...aliases] = names;
     return `<VirtualHost ${listenAddresses(host.listening)}>
   ServerName ${name}
-${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  # By the name and port that were asked for, which are those of this host alone: redirects stay right behind a front.
-  UseCanonicalName Off
-  UseCanonicalPhysicalPort Off
+${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName On
+  UseCanonicalPhysicalPort On
   ErrorLog ${quoted(`${logs}/error.log`)}
   LogLevel error
   CustomLog ${quoted(`${logs}/access.log`)} ${LOG_FORMAT}
   ServerSignature Off
   TraceEnable Off
-  LimitRequestBody ${host.limits.bodyBytes}
   ProxyRequests Off
-  ProxyPassInherit Off
   RewriteEngine On
   RewriteOptions IgnoreInherit
+  # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
+  RewriteRule "^" "-" [E=no-proxy:1]
 ${content}</VirtualHost>
 `;
   };
   const [other, ...more] = others;
   return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${virtualHost(served, body)}${other === undefined ? '' : virtualHost([other, ...more], toTarget)}`;
+${virtualHost(served, content)}${other === undefined ? '' : virtualHost([other, ...more], toTarget)}`;
 }
 
 function serving({ rules, limits, socket }: VirtualHost): string {
@@ -68,24 +68,25 @@ ${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's cod
     SetHandler default-handler
   </Location>
   Header set X-Content-Type-Options nosniff "expr=-z reqenv('aegir_php')"
+  Header set Content-Type application/octet-stream "expr=-z reqenv('aegir_php') && -z %{CONTENT_TYPE}"
+  <If "reqenv('aegir_slash') == '1'">
+    # Without host: it stays right behind a front that speaks TLS or another port.
+    <IfVersion >= 2.4.58>
+      RedirectRelative On
+    </IfVersion>
+    Redirect 301 "%{REQUEST_URI}/"
+  </If>
 ${php === undefined ? '' : handler(socket, root, limits.serverSeconds)}
-${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
+${body(limits)}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
   RewriteCond "${root}${PATH}" -d
-  RewriteRule "^/(.*[^/])$" "/$1/" [R=301,L]
+  RewriteRule "^[^?]*[^/?]$" "-" [E=aegir_slash:1,L]
   # Files, under the name they were asked for or as index of a directory.
-  RewriteCond "${root}${PATH}" -f
+${readOnly(`${root}${PATH}`, '^')}  RewriteCond "${root}${PATH}" -f
   RewriteCond expr "%{REQUEST_FILENAME} == %{REQUEST_URI}"
   RewriteRule "^" "-" [L]
   RewriteCond "${root}${PATH}" -f
   RewriteRule "^" "${PATH}" [PT]
 ${fallback(php, root, '^', 'Everything else.')}`;
-}
-
-/** Said before PHP has the first byte; LimitRequestBody ends bodies that do not say their length. */
-function tooLarge(bytes: bigint): string {
-  return `  RewriteCond expr "%{HTTP:Content-Length} -gt ${bytes}"
-  RewriteRule "^" "-" [R=413,L]
-`;
 }
 
 function directory(path: string, links: string): string {
@@ -112,6 +113,17 @@ function handler(socket: string, root: string, seconds: number): string {
 `;
 }
 
+/** LimitRequestBody does not hold for what goes to PHP, and one without a length could fill the disk before it gets there. */
+function body({ bodyBytes }: PhpLimits): string {
+  return `  LimitRequestBody ${bodyBytes}
+  # Bodies that are too large, or do not say how large they are.
+  RewriteCond expr "req_novary('Content-Length') -gt ${bodyBytes}"
+  RewriteRule "^" "-" [R=413,L]
+  RewriteCond expr "-n req_novary('Transfer-Encoding')"
+  RewriteRule "^" "-" [R=411,L]
+`;
+}
+
 function denied(pattern: string, caseless: boolean, why: string): string {
   return `  ${comment(why)}
   RewriteRule ${rewritePattern(pattern)} "-" [${caseless ? 'NC,' : ''}R=404,L]
@@ -126,10 +138,18 @@ interface Alias {
 /** -F asks Apache itself whether it would hand the file out: it says no to links that it does not follow. */
 function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string): string {
   const pattern = `^${escaped(prefix)}`;
-  return `  RewriteCond "${directory}/$1" -f
+  return `${readOnly(`${directory}/$1`, `${pattern}(.*)$`)}  RewriteCond "${directory}/$1" -f
   RewriteCond "${directory}/$1" -F
   RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "-" [L]
 ${fallback(php, root, pattern, `Nothing else in ${prefix}`)}`;
+}
+
+/** A file is read; Apache would hand it out whatever the method. */
+function readOnly(file: string, pattern: string): string {
+  return `  RewriteCond "${file}" -f
+  RewriteCond "%{REQUEST_METHOD}" "!^(?:GET|HEAD)$"
+  RewriteRule ${rewritePattern(pattern)} "-" [R=405,L]
+`;
 }
 
 /** The first name that is there stands for its directory; then all rules are read again, for that name. */
@@ -138,7 +158,7 @@ function index({ index }: WebRules, root: string): string {
   return names
     .map(
       (name) => `  RewriteCond "${root}$1${name}" -f
-  RewriteRule "^(/.*/|/)$" "$1${name}" [N=100]
+  RewriteRule "^([^?]*/)$" "$1${name}" [N=100]
 `,
     )
     .join('');

@@ -12,7 +12,7 @@ export function quoted(text: string): string {
 
 /** A comment, too, goes on in the next line when it ends with a backslash. */
 export function comment(text: string): string {
-  return `# ${configComment(text).replace(/\\+$/, '').trimEnd()}`;
+  return `# ${configComment(text).replace(/[\\\s]+$/, '')}`;
 }
 
 /** A pattern of RewriteRule. mod_rewrite knows no escape inside of quotes, and takes a leading "!" for a negation. */

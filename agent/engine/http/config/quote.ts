@@ -50,7 +50,7 @@ export function configScript(path: string, what: string): string {
 }
 
 /**
- * A regular expression, as it stands: the renderer quotes it. Named groups are refused because nginx makes variables
+ * A regular expression, as it stands: the renderer quotes it, and refuses what its own server would misread. Named groups are refused because nginx makes variables
  * of them, which could replace those that other directives use.
  */
 export function configPattern(pattern: string): string {
