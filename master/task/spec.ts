@@ -75,6 +75,8 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpS
           },
     challenges: Object.fromEntries((site.issuing?.challenges ?? []).map(({ token, answer }) => [token, answer])),
     redirectTo: site.web.redirectTo,
+    fronts: [],
+    sticky: false,
   };
 }
 
@@ -142,6 +144,8 @@ export function siteSpec(parts: SiteParts): SiteSpec {
     adminName: site.adminName,
     adminMail: site.adminMail,
     salt: parts.salt,
+    sharedRoot: '',
+    uid: 0,
   };
 }
 

@@ -86,6 +86,8 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     tls: undefined,
     challenges: {},
     redirectTo: '',
+    fronts: [],
+    sticky: false,
     php: {
       version: '',
       maxChildren: 2,

@@ -23,7 +23,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
       const site = siteSpec(await readParts(deps, args.siteId));
       await perform(deps, ctx, 'undo', args.serverId, `site/${args.siteId}`, {
         $case: 'removeSite',
-        value: { site, preview: false },
+        value: { site, preview: false, keepShared: false },
       });
       return { is: 'done' };
     },
@@ -34,7 +34,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
 export function createSiteRemove(deps: HandlerDeps): StepHandler<'site.remove'> {
   const request = async (siteId: string, preview: boolean) => ({
     $case: 'removeSite' as const,
-    value: { site: siteSpec(await readParts(deps, siteId)), preview },
+    value: { site: siteSpec(await readParts(deps, siteId)), preview, keepShared: false },
   });
   return {
     kind: 'site.remove',
