@@ -1,9 +1,18 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
-import type { DbSpec, DnsSpec, FileSpec, PlatformSpec, ServiceRef, ZoneSpec } from '../shared/gen/aegir/v1/spec.ts';
+import type {
+  ClusterSpec,
+  DbSpec,
+  DnsSpec,
+  FileSpec,
+  PlatformSpec,
+  ServiceRef,
+  ZoneSpec,
+} from '../shared/gen/aegir/v1/spec.ts';
 import {
   checkAccount,
+  checkClusterSpec,
   checkDbSpec,
   checkDnsSpec,
   checkFileSpec,
@@ -41,10 +50,18 @@ export interface RequestOf {
   diagnose: { readonly masterTime: Date | undefined };
   verifyPlatform: { readonly platform: PlatformSpec };
   prepareSite: { readonly site: ValidSite; readonly preview: boolean };
-  removeSite: { readonly site: ValidSite; readonly preview: boolean };
+  removeSite: { readonly site: ValidSite; readonly preview: boolean; readonly keepShared: boolean };
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
-  probeSite: { readonly site: ValidSite; readonly service: ServiceRef; readonly path: string };
+  probeSite: {
+    readonly site: ValidSite;
+    readonly service: ServiceRef;
+    readonly path: string;
+    readonly behindFront: boolean;
+  };
+  applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
+  removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
+  clusterStatus: { readonly service: ServiceRef };
 }
 export type ActionKind = keyof RequestOf;
 export type ValidRequest = {
@@ -96,10 +113,13 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'prepareService':
     case 'prepareSite':
     case 'removeSite':
+    case 'applyCluster':
+    case 'removeCluster':
       return request.value.preview;
     case 'diagnose':
     case 'verifyPlatform':
     case 'probeSite':
+    case 'clusterStatus':
       return true;
     case 'installSite':
     case 'loginLink':
@@ -134,6 +154,17 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       const name = checkZoneName(request.value.name, 'name');
       return { kind: 'removeZone', value: { service, preview: request.value.preview, name } };
     }
+    case 'applyCluster': {
+      const service = validService(request.value.service, serverId);
+      const cluster = checkClusterSpec(present(request.value.cluster, 'cluster'));
+      return { kind: 'applyCluster', value: { service, preview: request.value.preview, cluster } };
+    }
+    case 'removeCluster': {
+      const service = validService(request.value.service, serverId);
+      return { kind: 'removeCluster', value: { service, preview: request.value.preview } };
+    }
+    case 'clusterStatus':
+      return { kind: 'clusterStatus', value: { service: validService(request.value.service, serverId) } };
     case 'prepareService': {
       const service = validService(request.value.service, serverId);
       return { kind: 'prepareService', value: { service, preview: request.value.preview } };
@@ -155,7 +186,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       // What only an installer reads must not stand in the way of taking a site away.
       const told = present(request.value.site, 'site');
       const site = checkSite({ ...told, title: '', locale: '', profile: '', adminName: '', adminMail: '' });
-      return { kind: 'removeSite', value: { site, preview: request.value.preview } };
+      const { preview, keepShared } = request.value;
+      return { kind: 'removeSite', value: { site, preview, keepShared } };
     }
     case 'installSite':
       return { kind: 'installSite', value: { site: checkSite(present(request.value.site, 'site')) } };
@@ -172,7 +204,7 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
         refuse('path', 'must begin with one slash and have up to 2000 printable ASCII characters');
       }
       const site = checkSite(present(request.value.site, 'site'));
-      return { kind: 'probeSite', value: { site, service, path } };
+      return { kind: 'probeSite', value: { site, service, path, behindFront: request.value.behindFront } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

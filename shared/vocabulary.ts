@@ -16,13 +16,17 @@ interface AppDb {
   readonly db: 'required' | 'optional' | 'none';
   /** What its code can speak. */
   readonly drivers: readonly DbDriver[];
+  /** Visitors' requests leave files behind, such as uploads, which every web server of the site must see. */
+  readonly writes: boolean;
+  /** What a visitor's session is kept in: the database, or files of one web server, to which the visitor must come back. */
+  readonly sessions: 'database' | 'files' | 'none';
 }
 
 export const APPS = {
-  drupal: { db: 'required', drivers: ['mysql', 'pgsql'] },
-  wordpress: { db: 'required', drivers: ['mysql'] },
-  php: { db: 'optional', drivers: ['mysql', 'pgsql'] },
-  static: { db: 'none', drivers: [] },
+  drupal: { db: 'required', drivers: ['mysql', 'pgsql'], writes: true, sessions: 'database' },
+  wordpress: { db: 'required', drivers: ['mysql'], writes: true, sessions: 'database' },
+  php: { db: 'optional', drivers: ['mysql', 'pgsql'], writes: true, sessions: 'files' },
+  static: { db: 'none', drivers: [], writes: false, sessions: 'none' },
 } as const satisfies Record<string, AppDb>;
 export type AppName = keyof typeof APPS;
 

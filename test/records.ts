@@ -120,6 +120,7 @@ export const site: SiteRecord = {
   web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
   certificate: null,
   issuing: null,
+  uid: 0,
 };
 
 export const snapshot: GraphSnapshot = {
@@ -134,6 +135,7 @@ export const snapshot: GraphSnapshot = {
   clients: [],
   zones: [],
   records: [],
+  heads: [],
 };
 
 export const graphOf = (patch: Partial<GraphSnapshot> = {}) => createGraph({ ...snapshot, ...patch });

@@ -3,6 +3,7 @@ import type { Access, OuterAccess } from './access.ts';
 import { createAuditTable } from './audit-table.ts';
 import { createClientTable, createTokenTable } from './client-table.ts';
 import { createEventTable } from './event-table.ts';
+import { createHeadTable } from './head-table.ts';
 import { createPlatformTable } from './platform-table.ts';
 import { createSecretTable, createSettingTable } from './secret-table.ts';
 import { createCertificateTable, createServerTable } from './server-table.ts';
@@ -26,6 +27,7 @@ function createTables(access: Access): Tx {
     settings: createSettingTable(access),
     zones: createZoneTable(access),
     records: createDnsRecordTable(access),
+    heads: createHeadTable(access),
     tasks: createTaskTable(access),
     steps: createStepTable(access),
     events: createEventTable(access),

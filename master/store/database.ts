@@ -16,6 +16,7 @@ export const RECORD_TABLES = [
   'settings',
   'zones',
   'records',
+  'heads',
 ] as const;
 export type RecordTableName = (typeof RECORD_TABLES)[number];
 

@@ -81,6 +81,22 @@ export interface DnsRecordRecord {
   readonly data: string;
 }
 
+/** A web server behind the front of a cluster. */
+export interface HeadRecord {
+  readonly id: string;
+  /** The front: a service of engine cluster. */
+  readonly clusterId: string;
+  /** Its own http service. Unique: clusterId, serviceId. */
+  readonly serviceId: string;
+  /**
+   * joining: the sites are brought to it; active: gets requests; draining: those of visitors alone who are bound to it;
+   * out: none, and the sites stay; leaving: the sites are taken off it.
+   */
+  readonly state: 'joining' | 'active' | 'draining' | 'out' | 'leaving';
+  /** Share of the requests in comparison with the others, 1 to 100. */
+  readonly weight: number;
+}
+
 export interface PlatformRecord {
   readonly id: string;
   /** Unique. */
@@ -124,6 +140,8 @@ export interface SiteRecord {
   readonly certificate: SiteCertificate | null;
   /** An order at a certificate authority that is not finished. */
   readonly issuing: SiteIssuing | null;
+  /** Number of its system user, the same on all servers; 0 where each host chooses. Unique but for 0. */
+  readonly uid: number;
 }
 
 /** How the web sees a site. */

@@ -35,8 +35,11 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       web: json(),
       certificate: nullable(json()),
       issuing: nullable(json()),
+      uid: integer(),
     },
-    uniques: [],
+    uniques: [
+      { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },
+    ],
     afterWrite: saveNames,
   });
 }

@@ -6,6 +6,7 @@ import type {
   ClientRecord,
   DnsRecordRecord,
   EventRecord,
+  HeadRecord,
   PlatformRecord,
   SecretRecord,
   ServerRecord,
@@ -109,6 +110,7 @@ export interface Tx {
   readonly settings: Table<SettingRecord>;
   readonly zones: Table<ZoneRecord>;
   readonly records: Table<DnsRecordRecord>;
+  readonly heads: Table<HeadRecord>;
   readonly tasks: TaskTable;
   readonly steps: StepTable;
   readonly events: EventTable;

@@ -88,6 +88,7 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     redirectTo: '',
     fronts: [],
     sticky: false,
+    sharedRoot: '',
     php: {
       version: '',
       maxChildren: 2,

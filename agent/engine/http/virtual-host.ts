@@ -1,4 +1,5 @@
 // What an http engine renders of one site, for whichever web server; and what every web server keeps from the world.
+import { isIP } from 'node:net';
 import { AegirError } from '../../../shared/error.ts';
 import type { WebRules } from '../../app/app.ts';
 import { configName } from './config/quote.ts';
@@ -27,6 +28,8 @@ export interface VirtualHost {
   readonly challenges: Readonly<Record<string, string>>;
   /** '' serves all names alike. */
   readonly redirectTo: string;
+  /** Addresses whose word on the visitor is believed; empty where visitors come straight. */
+  readonly fronts: readonly string[];
 }
 
 /** RFC 8555 section 8.1: base64url, and the token with a thumbprint. Throws invalid_argument for anything else. */
@@ -37,6 +40,15 @@ export function checkedChallenges({ challenges }: VirtualHost): readonly (readon
     throw new AegirError('invalid_argument', 'cannot serve that challenge: it is not of the form of RFC 8555');
   }
   return entries;
+}
+
+/** Throws invalid_argument for what is no IP address. */
+export function checkedFronts({ fronts }: VirtualHost): readonly string[] {
+  for (const front of fronts) {
+    if (isIP(front) === 0)
+      throw new AegirError('invalid_argument', `cannot believe a front at ${JSON.stringify(front)}`);
+  }
+  return fronts;
 }
 
 /** The names that are served, and those that lead to the first of them. */

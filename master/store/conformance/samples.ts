@@ -3,6 +3,7 @@ import {
   type CertificateRecord,
   type ClientRecord,
   type DnsRecordRecord,
+  type HeadRecord,
   NO_PHP_LIMITS,
   type PlatformRecord,
   type SecretRecord,
@@ -99,6 +100,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
     certificate: null,
     issuing: null,
+    uid: 0,
     ...changes,
   };
 }
@@ -129,6 +131,10 @@ export function zone(id: string, serviceId: string, changes: Partial<ZoneRecord>
     ...{ dnssec: true, createdAt: 1 },
     ...changes,
   };
+}
+
+export function head(id: string, serviceId: string, changes: Partial<HeadRecord> = {}): HeadRecord {
+  return { id, clusterId: serviceId, serviceId, state: 'joining', weight: 1, ...changes };
 }
 
 export function dnsRecord(id: string, zoneId: string, changes: Partial<DnsRecordRecord> = {}): DnsRecordRecord {

@@ -81,7 +81,8 @@ function owners({ owners }: Pool): string {
 
 /** No /tmp, and a slash after each directory: without it PHP lets names through that only begin alike. */
 function openBasedir({ layout, docroot, openBasedir, prepend }: Pool): string {
-  const directories = [layout.root, docroot, ...openBasedir].map((path) => `${path.replace(/\/+$/, '')}/`);
+  const shared = layout.shared === '' ? [] : [layout.shared];
+  const directories = [layout.root, ...shared, docroot, ...openBasedir].map((path) => `${path.replace(/\/+$/, '')}/`);
   const distinct = [...new Set(directories)];
   const needed = distinct.filter((path) => !distinct.some((other) => other !== path && path.startsWith(other)));
   if (prepend !== undefined && !needed.some((path) => prepend.startsWith(path))) needed.push(prepend);

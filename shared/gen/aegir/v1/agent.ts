@@ -581,6 +581,11 @@ export interface ProbeSiteRequest {
     | undefined;
   /** Path to ask for; empty for "/". */
   path: string;
+  /**
+   * The service is a head of a cluster: it is asked over plain HTTP as its front
+   * would, and to send visitors on to the site's address is a good answer.
+   */
+  behindFront: boolean;
 }
 
 /** CancelAction stops an action at its next safe place. */
@@ -5229,7 +5234,7 @@ export const LoginLinkRequest: MessageFns<LoginLinkRequest> = {
 };
 
 function createBaseProbeSiteRequest(): ProbeSiteRequest {
-  return { site: undefined, service: undefined, path: "" };
+  return { site: undefined, service: undefined, path: "", behindFront: false };
 }
 
 export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
@@ -5242,6 +5247,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     }
     if (message.path !== "") {
       writer.uint32(26).string(message.path);
+    }
+    if (message.behindFront !== false) {
+      writer.uint32(32).bool(message.behindFront);
     }
     return writer;
   },
@@ -5283,6 +5291,14 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
             message.path = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.behindFront = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5300,6 +5316,11 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       site: isSet(object.site) ? SiteSpec.fromJSON(object.site) : undefined,
       service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
       path: isSet(object.path) ? globalThis.String(object.path) : "",
+      behindFront: isSet(object.behindFront)
+        ? globalThis.Boolean(object.behindFront)
+        : isSet(object.behind_front)
+        ? globalThis.Boolean(object.behind_front)
+        : false,
     };
   },
 
@@ -5314,6 +5335,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     if (message.path !== undefined) {
       obj.path = message.path;
     }
+    if (message.behindFront !== undefined) {
+      obj.behindFront = message.behindFront;
+    }
     return obj;
   },
 
@@ -5327,6 +5351,7 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       ? ServiceRef.fromPartial(object.service)
       : undefined;
     message.path = object.path ?? "";
+    message.behindFront = object.behindFront ?? false;
     return message;
   },
 };

@@ -107,6 +107,8 @@ export interface HttpSpec {
    * for apps that keep sessions on the head.
    */
   sticky: boolean;
+  /** On a head: as SiteSpec.shared_root. */
+  sharedRoot: string;
 }
 
 export interface HttpSpec_ChallengesEntry {
@@ -760,6 +762,7 @@ function createBaseHttpSpec(): HttpSpec {
     redirectTo: "",
     fronts: [],
     sticky: false,
+    sharedRoot: "",
   };
 }
 
@@ -803,6 +806,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.sticky !== false) {
       writer.uint32(168).bool(message.sticky);
+    }
+    if (message.sharedRoot !== "") {
+      writer.uint32(178).string(message.sharedRoot);
     }
     return writer;
   },
@@ -927,6 +933,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.sticky = reader.bool();
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.sharedRoot = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -977,6 +991,11 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         ? object.fronts.map((e: any) => globalThis.String(e))
         : [],
       sticky: isSet(object.sticky) ? globalThis.Boolean(object.sticky) : false,
+      sharedRoot: isSet(object.sharedRoot)
+        ? globalThis.String(object.sharedRoot)
+        : isSet(object.shared_root)
+        ? globalThis.String(object.shared_root)
+        : "",
     };
   },
 
@@ -1027,6 +1046,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.sticky !== undefined) {
       obj.sticky = message.sticky;
     }
+    if (message.sharedRoot !== undefined) {
+      obj.sharedRoot = message.sharedRoot;
+    }
     return obj;
   },
 
@@ -1058,6 +1080,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.redirectTo = object.redirectTo ?? "";
     message.fronts = object.fronts?.map((e) => e) || [];
     message.sticky = object.sticky ?? false;
+    message.sharedRoot = object.sharedRoot ?? "";
     return message;
   },
 };
