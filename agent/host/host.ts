@@ -100,6 +100,10 @@ export interface Daemon {
   readonly tlsPort?: number;
   /** UNIX socket for local clients; empty when it has none. */
   readonly socket: string;
+  /** UNIX socket of the process that starts its workers, where commands of their own go. */
+  readonly control?: string;
+  /** A file by which its unit reads includeDir; who writes it restarts the daemon. */
+  readonly dropIn?: { readonly path: string; readonly content: string };
   /** User that its workers run as, whose group must read public files. */
   readonly user: string;
   isRunning(): Promise<boolean>;

@@ -217,7 +217,7 @@ export function dnsSpec(owner: string, zone: string, records: readonly PlannedRe
 /** Of settings that people declare for a cluster. */
 export const CHECKS = {
   'check-millis': { usual: 1_000, least: 200, most: 60_000 },
-  fall: { usual: 2, least: 1, most: 10 },
+  fall: { usual: 3, least: 1, most: 10 },
   rise: { usual: 2, least: 1, most: 10 },
 } as const;
 

@@ -33,7 +33,9 @@ export interface VirtualHost {
 }
 
 /** RFC 8555 section 8.1: base64url, and the token with a thumbprint. Throws invalid_argument for anything else. */
-export function checkedChallenges({ challenges }: VirtualHost): readonly (readonly [token: string, answer: string])[] {
+export function checkedChallenges({
+  challenges,
+}: Pick<VirtualHost, 'challenges'>): readonly (readonly [token: string, answer: string])[] {
   const entries = Object.entries(challenges);
   for (const [token, answer] of entries) {
     if (/^[A-Za-z0-9_-]{16,128}$/.test(token) && /^[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}$/.test(answer)) continue;
@@ -52,7 +54,7 @@ export function checkedFronts({ fronts }: VirtualHost): readonly string[] {
 }
 
 /** The names that are served, and those that lead to the first of them. */
-export function servedNames({ name, aliases, redirectTo }: VirtualHost): {
+export function servedNames({ name, aliases, redirectTo }: Pick<VirtualHost, 'name' | 'aliases' | 'redirectTo'>): {
   readonly served: readonly [string, ...string[]];
   readonly others: readonly string[];
 } {

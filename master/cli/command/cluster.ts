@@ -87,7 +87,7 @@ export function clusterCommand(cli: Cli, program: Command): void {
     .option('--head <services...>', 'web servers, as SERVER/nginx')
     .option('--share <name>', 'what the heads share, as their file/mount services name it')
     .option('--check-millis <n>', 'milliseconds between two checks of a head (1000)')
-    .option('--fall <n>', 'failed checks until a head gets no more requests (2)')
+    .option('--fall <n>', 'failed checks until a head gets no more requests (3)')
     .option('--rise <n>', 'good checks until it gets requests again (2)')
     .action(async (name: string, _, command: Command) => {
       const flags = command.optsWithGlobals<CreateFlags>();

@@ -320,7 +320,7 @@ export interface CreateClusterRequest {
   share: string;
   /** Milliseconds between two checks, 200 to 60000; 0 for 1000. */
   checkMillis: number;
-  /** Failed checks in a row, 1 to 10; 0 for 2. */
+  /** Failed checks in a row, 1 to 10; 0 for 3. */
   fall: number;
   /** Good checks in a row, 1 to 10; 0 for 2. */
   rise: number;
