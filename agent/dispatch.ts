@@ -39,6 +39,8 @@ export interface Dispatch {
   acknowledge(actionId: string): void;
   /** Actions that began, here or in a former boot, and whose result nobody acknowledged. */
   openActions(): readonly string[];
+  /** Of all actions that it has seen; 0 for none. */
+  highestGeneration(): bigint;
   /**
    * Takes nothing more in; gives what runs graceMs to end, then aborts it. What was aborted has no result: it runs
    * again in the next boot.
@@ -218,6 +220,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       upstream.forget(actionId);
     },
     openActions: () => journal.open(),
+    highestGeneration: () => journal.highestOfAll(),
     async stop(graceMs) {
       stopping = true;
       for (const entry of [...entries.values()]) if (!entry.running) entries.delete(entry.action.id);

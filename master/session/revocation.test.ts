@@ -71,7 +71,7 @@ async function deafAgent(identity: Identity) {
   const hello = AgentMessage.encode({
     body: {
       $case: 'hello',
-      value: { protocol: 1, bootId: 'b', inventory: inventory(), openActions: [], meshKey: '' },
+      value: { protocol: 1, bootId: 'b', inventory: inventory(), openActions: [], meshKey: '', highestGeneration: 0n },
     },
   }).finish();
   const head = Buffer.alloc(5);

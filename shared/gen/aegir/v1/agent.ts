@@ -222,6 +222,11 @@ export interface Hello {
   openActions: string[];
   /** Public nkey of the agent on the mesh, "U…"; empty for none. */
   meshKey: string;
+  /**
+   * Highest generation of an action that the agent has seen. A master whose
+   * store is older, since it was brought back from a copy, counts on from there.
+   */
+  highestGeneration: bigint;
 }
 
 /** Heartbeat says that the agent lives. */
@@ -2213,7 +2218,7 @@ export const AgentMessage: MessageFns<AgentMessage> = {
 };
 
 function createBaseHello(): Hello {
-  return { protocol: 0, bootId: "", inventory: undefined, openActions: [], meshKey: "" };
+  return { protocol: 0, bootId: "", inventory: undefined, openActions: [], meshKey: "", highestGeneration: 0n };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -2232,6 +2237,12 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.meshKey !== "") {
       writer.uint32(42).string(message.meshKey);
+    }
+    if (message.highestGeneration !== 0n) {
+      if (BigInt.asUintN(64, message.highestGeneration) !== message.highestGeneration) {
+        throw new globalThis.Error("value provided for field message.highestGeneration of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.highestGeneration);
     }
     return writer;
   },
@@ -2289,6 +2300,14 @@ export const Hello: MessageFns<Hello> = {
             message.meshKey = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.highestGeneration = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2320,6 +2339,11 @@ export const Hello: MessageFns<Hello> = {
         : isSet(object.mesh_key)
         ? globalThis.String(object.mesh_key)
         : "",
+      highestGeneration: isSet(object.highestGeneration)
+        ? BigInt(object.highestGeneration)
+        : isSet(object.highest_generation)
+        ? BigInt(object.highest_generation)
+        : 0n,
     };
   },
 
@@ -2340,6 +2364,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.meshKey !== undefined) {
       obj.meshKey = message.meshKey;
     }
+    if (message.highestGeneration !== undefined) {
+      obj.highestGeneration = message.highestGeneration.toString();
+    }
     return obj;
   },
 
@@ -2355,6 +2382,9 @@ export const Hello: MessageFns<Hello> = {
       : undefined;
     message.openActions = object.openActions?.map((e) => e) || [];
     message.meshKey = object.meshKey ?? "";
+    message.highestGeneration = (object.highestGeneration !== undefined && object.highestGeneration !== null)
+      ? BigInt(object.highestGeneration)
+      : 0n;
     return message;
   },
 };
