@@ -21,7 +21,8 @@ export function describeFileFailures(_subject: FileSubject, stageOf: () => FileS
     expect(finding?.level).toBe('error');
     expect(finding?.text).toBe(thrown?.message);
     for (const secret of Object.values(service.secrets)) {
-      for (const line of secret.split('\n').filter((each) => each.length > 8)) expect(finding?.text).not.toContain(line);
+      for (const line of secret.split('\n').filter((each) => each.length > 8))
+        expect(finding?.text).not.toContain(line);
     }
     expect(await stage.scratch()).toEqual([]);
     return finding?.text ?? '';
@@ -57,7 +58,9 @@ export function describeFileFailures(_subject: FileSubject, stageOf: () => FileS
   it('has no secret in arguments or environments of programs', async () => {
     const stage = stageOf();
     await stage.session((store) => store.put('object', [Buffer.from('x')]));
-    const secrets = Object.values(stage.service.secrets).flatMap((text) => text.split('\n').filter((each) => each.length > 8));
+    const secrets = Object.values(stage.service.secrets).flatMap((text) =>
+      text.split('\n').filter((each) => each.length > 8),
+    );
     for (const { argv, env } of stage.ran) {
       for (const secret of secrets) expect(JSON.stringify([argv, env])).not.toContain(secret);
     }

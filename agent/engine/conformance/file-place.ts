@@ -43,7 +43,10 @@ export async function openTestPlace(name: string, owner?: { uid: number; gid: nu
       await writeFile(join(path, at), 'not yours');
     },
     ...(mounted
-      ? { tooMuch: 2 * SIZE, readOnly: async (on: boolean) => void (await run('mount', ['-o', `remount,${on ? 'ro' : 'rw'}`, path])) }
+      ? {
+          tooMuch: 2 * SIZE,
+          readOnly: async (on: boolean) => void (await run('mount', ['-o', `remount,${on ? 'ro' : 'rw'}`, path])),
+        }
       : {}),
     async close() {
       if (mounted) await run('umount', ['--lazy', path]);

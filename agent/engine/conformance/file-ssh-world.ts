@@ -1,16 +1,17 @@
 // The world of engines that reach a directory by ssh.
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { chmod } from 'node:fs/promises';
-import { openTestPlace } from './file-place.ts';
-import { openSilence, openSshd } from './file-sshd.ts';
+import { createServer } from 'node:net';
+import { isRoot, openTestPlace } from './file-place.ts';
+import { openSilence, openSshd, USER } from './file-sshd.ts';
 import type { Declared, FileWorld } from './file-stage.ts';
 
 /** by: what proves us, and how the server is pinned. */
 export async function openSshWorld(by: 'key' | 'password', extra: Record<string, string> = {}): Promise<FileWorld> {
+  // First: sshd sees what was mounted before it.
+  const place = await openTestPlace('ssh', isRoot ? USER : undefined);
   const sshd = await openSshd();
   const silence = await openSilence();
-  const place = await openTestPlace('ssh', sshd.owner);
   await chmod(place.path, 0o755);
   const secrets: Record<string, string> = by === 'key' ? { key: sshd.key } : { password: sshd.password ?? '' };
   const settings: Record<string, string> = {

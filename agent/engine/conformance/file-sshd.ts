@@ -12,14 +12,13 @@ import { freePort, temporaryDirectory } from './dns-daemon.ts';
 import { isRoot } from './file-place.ts';
 
 const run = promisify(execFile);
-const USER = { name: 'aegir-store', uid: 64_222, gid: 64_222 };
+/** Known to the sshd of root's tests alone. */
+export const USER = { name: 'aegir-store', uid: 64_222, gid: 64_222 };
 export const PASSWORD = `pass "word" $HOME %s it's`;
 
 export interface TestSshd {
   readonly port: number;
   readonly user: string;
-  /** Whose files they are; undefined for whoever runs the test. */
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly key: string;
   /** A key that it does not let in. */
   readonly otherKey: string;
@@ -73,7 +72,6 @@ export async function openSshd(): Promise<TestSshd> {
   return {
     port,
     user: isRoot ? USER.name : userInfo().username,
-    owner: isRoot ? USER : undefined,
     key: await text('client'),
     otherKey: await text('other'),
     hostKey: (await text('host.pub')).trim(),

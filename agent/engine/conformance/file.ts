@@ -42,7 +42,10 @@ export function describeFileEngine(subject: FileSubject): void {
       const before = await stage.world.everything();
       const [finding, ...more] = await stage.engine.check(stage.service, stage.ctx);
       expect(more).toEqual([]);
-      expect(finding).toMatchObject({ level: 'ok', text: expect.stringMatching(/wrote .*read .*back .*removed .* in \d+ ms/) });
+      expect(finding).toMatchObject({
+        level: 'ok',
+        text: expect.stringMatching(/wrote .*read .*back .*removed .* in \d+ ms/),
+      });
       expect(await stage.world.everything()).toEqual(before);
       expect(await stage.scratch()).toEqual([]);
     });
@@ -152,7 +155,23 @@ export function describeFileEngine(subject: FileSubject): void {
     });
 
     it('takes no name that is none', async () => {
-      const names = ['', '/', '/a', 'a/', '../a', 'a/../b', '.hidden', '-rf', 'a b', 'a\nb', "a'b", 'a"b', 'a$b', 'ä', 'a*'];
+      const names = [
+        '',
+        '/',
+        '/a',
+        'a/',
+        '../a',
+        'a/../b',
+        '.hidden',
+        '-rf',
+        'a b',
+        'a\nb',
+        "a'b",
+        'a"b',
+        'a$b',
+        'ä',
+        'a*',
+      ];
       await stage.session(async (store) => {
         for (const name of [...names, 'a/b/c/d/e', 'a'.repeat(101)]) {
           const refused = { code: 'invalid_argument' };

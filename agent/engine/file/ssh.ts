@@ -241,6 +241,10 @@ export function remoteFailure(result: CommandResult, doing: string, where: strin
   if (/no space left|quota exceeded|disc? quota/i.test(said))
     return why('resource_exhausted', 'is full; make room there');
   if (/no such file|not found/i.test(said)) return why('failed_precondition', 'does not exist; make it there');
+  // sftp has no word of its own for either.
+  if (/(?:open|mkdir|remote delete|rename)\b[^\n]*: Failure/i.test(said)) {
+    return why('failed_precondition', 'takes no change: it is read-only, or full (its server says "Failure")');
+  }
   if (/\bFailure\b|write failed/i.test(said)) {
     return why('resource_exhausted', 'does not take it (its server says "Failure"); is the disk full?');
   }

@@ -13,6 +13,9 @@ const MAX_OBJECT = 64 * 1024 * 1024;
 const BASE = 'refs/aegir/base';
 const TRIES = 8;
 const FETCH_MS = 3600_000;
+const OPEN_MS = 30_000;
+/** What is said when a blob that was left out cannot be had by itself: the server speaks an older protocol. */
+const LEFT_OUT = /could not fetch|promisor|not our ref/i;
 const RACED = /non-fast-forward|fetch first|cannot lock ref|reference already exists|failed to update ref|stale info/i;
 
 export async function openBranch(repository: Repository, branch: string, scratch: Scratch): Promise<Carrier> {
@@ -25,17 +28,32 @@ export async function openBranch(repository: Repository, branch: string, scratch
   const staged = new Map<string, string | undefined>();
   let stagedBytes = 0;
 
+  let filter: readonly string[] = ['--filter=blob:none'];
+
   const fetch = async (doing: string): Promise<void> => {
-    const seen = await ask(doing, ['ls-remote', '--exit-code', 'origin', remote]);
+    const seen = await ask(doing, ['ls-remote', '--exit-code', 'origin', remote], { timeoutMs: OPEN_MS });
     if (seen.code === 2) {
       [there, base] = [new Map(), undefined];
       return;
     }
     if (seen.code !== 0) throw repository.failure(seen, doing);
-    const fetched = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--depth=1', '--filter=blob:none'];
+    const fetched = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--depth=1', ...filter];
     await git(doing, [...fetched, 'origin', `+${remote}:${BASE}`], { timeoutMs: FETCH_MS });
     base = (await git(doing, ['rev-parse', '--verify', BASE])).trim();
     there = blobsOf(await git(doing, ['ls-tree', '-r', '-z', '--full-tree', base]));
+  };
+
+  /** Fetches the whole branch, once, when that is the only way. */
+  const whole = async <T>(doing: string, act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (thrown) {
+      const left = thrown instanceof AegirError && thrown.cause instanceof Error && LEFT_OUT.test(thrown.cause.message);
+      if (!left || filter.includes('--refetch')) throw thrown;
+      filter = ['--refetch', '--no-filter'];
+      await fetch(doing);
+      return await act();
+    }
   };
 
   const blobOf = (name: string): string | undefined => (staged.has(name) ? staged.get(name) : there.get(name));
@@ -52,7 +70,7 @@ export async function openBranch(repository: Repository, branch: string, scratch
     const parent = base === undefined ? [] : ['-p', base];
     const message = `aegir: ${[...staged.values()].filter((blob) => blob !== undefined).length} put, ${[...staged.values()].filter((blob) => blob === undefined).length} removed`;
     const commit = (await git(doing, ['commit-tree', tree, ...parent, '-m', message])).trim();
-    const pushed = await ask(doing, ['push', '--quiet', '--no-verify', 'origin', `${commit}:${remote}`], {
+    const pushed = await ask(doing, ['push', '--quiet', '--no-verify', '--no-thin', 'origin', `${commit}:${remote}`], {
       timeoutMs: carryMs(stagedBytes),
     });
     if (pushed.code !== 0) {
@@ -80,7 +98,9 @@ export async function openBranch(repository: Repository, branch: string, scratch
     async get(name, path) {
       const blob = blobOf(name);
       if (blob === undefined) return false;
-      const made = (await git(`get object ${name}`, ['unpack-file', blob], { timeoutMs: FETCH_MS })).trim();
+      const doing = `get object ${name}`;
+      const said = await whole(doing, () => git(doing, ['unpack-file', blob], { timeoutMs: FETCH_MS }));
+      const made = said.trim();
       if (!/^\.merge_file_[A-Za-z0-9]+$/.test(made)) throw new AegirError('internal', 'cannot read what git unpacked');
       await rename(join(scratch.dir, made), path);
       return true;
@@ -100,7 +120,7 @@ export async function openBranch(repository: Repository, branch: string, scratch
       for (let left = TRIES; staged.size > 0; left -= 1) {
         if (left === 0)
           throw new AegirError('aborted', `cannot ${doing}: others push to ${where} all the time; try again`);
-        if (await push(doing)) {
+        if (await whole(doing, () => push(doing))) {
           for (const [name, blob] of staged) {
             if (blob === undefined) there.delete(name);
             else there.set(name, blob);

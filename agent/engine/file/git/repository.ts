@@ -115,7 +115,7 @@ export function failureOf(result: CommandResult, doing: string, where: string, s
   const known = ssh === undefined ? undefined : sshFailure(said, doing, ssh.where);
   if (known !== undefined) return known;
   const error = (code: ConstructorParameters<typeof AegirError>[0], why: string) =>
-    new AegirError(code, `cannot ${doing}: ${where} ${why}`);
+    new AegirError(code, `cannot ${doing}: ${where} ${why}`, { cause: new Error(said) });
   if (/no space left|disk quota/i.test(said)) return error('resource_exhausted', 'is full; make room there');
   if (
     /authentication failed|could not read (?:username|password)|terminal prompts disabled|error: 40[13]/i.test(said)
@@ -153,5 +153,7 @@ export function failureOf(result: CommandResult, doing: string, where: string, s
     return error('unavailable', 'does not answer');
   }
   const last = result.stderr.trim().split('\n').at(-1)?.slice(0, 300) ?? '';
-  return new AegirError('unavailable', `cannot ${doing}: git at ${where}: ${last || `code ${result.code}`}`);
+  return new AegirError('unavailable', `cannot ${doing}: git at ${where}: ${last || `code ${result.code}`}`, {
+    cause: new Error(said),
+  });
 }

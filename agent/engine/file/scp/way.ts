@@ -33,7 +33,7 @@ export function createScpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWa
       doing,
       ssh.where,
       scratch.run({
-        argv: ['scp', ...ssh.options, '-s', '-q', '--', from, to],
+        argv: ['scp', ...ssh.options, '-s', '--', from, to],
         env: ssh.env,
         timeoutMs: carryMs(size),
       }),

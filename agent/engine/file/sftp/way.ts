@@ -21,7 +21,6 @@ export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteW
         argv: [
           'sftp',
           ...ssh.options,
-          '-q',
           ...(ssh.env['SSH_ASKPASS'] === undefined ? [] : ['-o', 'BatchMode=no']),
           '-b',
           '-',

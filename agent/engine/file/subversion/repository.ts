@@ -11,6 +11,7 @@ import type { Svn } from './svn.ts';
 
 const MAX_OBJECT = 1024 ** 3;
 const TRIES = 8;
+const OPEN_MS = 25_000;
 const NONE = /E200009|W160013|E160013|W170000|E170000/;
 /** Somebody else made, removed or changed the same. */
 const RACED = /E160020|E160024|E160028|E170004|E155011|E160013|out of date|already exists/i;
@@ -89,7 +90,10 @@ export async function openSvnRepository(svn: Svn, url: string, scratch: Scratch)
 
   if (
     (
-      await must(svn.ask('svn', 'open the store', ['info', '--show-item', 'kind', '--', url]), 'open the store')
+      await must(
+        svn.ask('svn', 'open the store', ['info', '--show-item', 'kind', '--', url], OPEN_MS),
+        'open the store',
+      )
     ).trim() !== 'dir'
   ) {
     throw new AegirError('failed_precondition', `cannot open the store: ${where} is no directory; correct the url`);
