@@ -49,7 +49,8 @@ export async function openTestPlace(name: string, owner?: { uid: number; gid: nu
         }
       : {}),
     async close() {
-      if (mounted) await run('umount', ['--lazy', path]);
+      // A test may have done it before.
+      if (mounted) await run('umount', ['--lazy', path]).catch(() => {});
       await rm(base, { recursive: true, force: true });
     },
   };
