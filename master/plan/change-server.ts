@@ -25,8 +25,10 @@ export function planVerifyServer(graph: Graph, server: ServerRecord): Plan {
         serverId: server.id,
         undo: { none: 'it only looks' },
       },
-      ...enabled.map((service) => prepareStep(graph, service)),
+      ...enabled.filter(({ type }) => type !== 'file').map((service) => prepareStep(graph, service)),
       ...sites.flatMap((site) => verifySteps(graph, site).filter(here)),
+      // Last: a mount whose server is gone must not keep sites from being mended.
+      ...enabled.filter(({ type }) => type === 'file').map((service) => prepareStep(graph, service)),
       {
         kind: 'server.diagnose',
         args: { serverId: server.id },

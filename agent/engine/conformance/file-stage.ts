@@ -44,6 +44,8 @@ export interface FileSubject {
   readonly prepares: boolean;
   /** A host shows it. */
   readonly detected?: boolean;
+  /** It keeps unfinished objects beside the others while they come. */
+  readonly sweeps?: boolean;
   /** It says how large objects are without getting them. */
   readonly sizes: boolean;
 }

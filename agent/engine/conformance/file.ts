@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeFileFailures } from './file-failures.ts';
 import { contentOf, type FileStage, type FileSubject, namesIn, openFileStage } from './file-stage.ts';
+import { dieAt } from './interruption.ts';
 
 const DIGEST = 'ab'.repeat(32);
 const CHUNK = `abab/${DIGEST}.cacnk`;
@@ -35,6 +36,21 @@ export function describeFileEngine(subject: FileSubject): void {
         expect(await engine.plan(service, { root: '', quotaBytes: 0n }, ctx)).toEqual([]);
       } finally {
         await fresh.close();
+      }
+    });
+
+    it('is prepared whole after a death at any point of it', async () => {
+      for (let nth = 1; ; nth += 1) {
+        const fresh = await openFileStage(subject);
+        try {
+          const died = await dieAt(nth, fresh.host, (ctx) => fresh.engine.prepare(fresh.service, ctx));
+          await fresh.prepare();
+          expect(await fresh.prepare()).toEqual([]);
+          expect(await fresh.engine.check(fresh.service, fresh.ctx)).toMatchObject([{ level: 'ok' }]);
+          if (died === undefined) return;
+        } finally {
+          await fresh.close();
+        }
       }
     });
 
@@ -193,6 +209,15 @@ export function describeFileEngine(subject: FileSubject): void {
       });
       await stage.session((store) => store.remove(CHUNK));
       expect(await stage.world.everything()).toEqual(before);
+    });
+
+    it.skipIf(subject.sweeps !== true)('takes away what a crash left unfinished, a day later', async () => {
+      const recent = `.aegir-tmp-${Date.now().toString(36)}-0123456789abcdef`;
+      const before = await stage.world.everything();
+      await stage.world.plant('.aegir-tmp-1-0123456789abcdef');
+      await stage.world.plant(recent);
+      await stage.session(async (store) => expect(await namesIn(store)).toEqual([]));
+      expect(await stage.world.everything()).toEqual([...before, recent].sort());
     });
 
     describeFileFailures(subject, () => stage);

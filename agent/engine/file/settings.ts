@@ -74,15 +74,11 @@ export function directoryOf(service: ServiceRef, key: string, fallback?: string)
   const text = optional(service, 'settings', key) ?? fallback ?? needed(service, 'settings', key);
   try {
     const path = absolutePath(text, key);
-    if (path.split('/').length > 2) return path;
+    if (path !== '/') return path;
   } catch {
     throw wrong(service, `settings "${key}"`, `${JSON.stringify(text)} is no absolute path without "..", "." or "//"`);
   }
-  throw wrong(
-    service,
-    `settings "${key}"`,
-    `${JSON.stringify(text)} is too near to the root; name a directory below it`,
-  );
+  throw wrong(service, `settings "${key}"`, 'the root of all cannot be it; name a directory below');
 }
 
 /** A directory on another machine, absolute or below the user's home; of characters that nothing there can misread. */

@@ -1,4 +1,4 @@
-import { symlink } from 'node:fs/promises';
+import { stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { describeFileEngine } from '../../conformance/file.ts';
@@ -7,7 +7,7 @@ import { contentOf, namesIn, openFileStage } from '../../conformance/file-stage.
 import { createMeshEngine } from './engine.ts';
 
 const subject = {
-  ...{ name: 'mesh', createEngine: createMeshEngine, prepares: true, detected: true, sizes: true },
+  ...{ name: 'mesh', createEngine: createMeshEngine, prepares: true, detected: true, sizes: true, sweeps: true },
   async openWorld() {
     const place = await openTestPlace('mesh');
     const root = join(place.path, 'store');
@@ -34,6 +34,18 @@ test('a quota is kept, over several connections', async () => {
     await expect(put('two', 2000)).rejects.toThrow(/its quota of 3072 bytes/);
     await put('one', 3000);
     expect(await stage.world.everything()).toEqual(['one']);
+  } finally {
+    await stage.close();
+  }
+});
+
+test('a directory that is used for something else is not taken', async () => {
+  const stage = await openFileStage(subject);
+  try {
+    await stage.world.plant('somebody/has-it');
+    const root = stage.service.settings['root'] ?? '';
+    await expect(stage.prepare()).rejects.toThrow(/something is there, and it is open to others/);
+    expect((await stat(root)).mode & 0o777).toBe(0o755);
   } finally {
     await stage.close();
   }

@@ -1,6 +1,7 @@
 // The engine file/mesh: a directory of this server, where other agents bring their backups over the mesh. Every agent can
 // carry one.
 import { join } from 'node:path';
+import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../../host/host.ts';
@@ -22,6 +23,12 @@ export function createMeshEngine(): FileEngine {
       const root = placeOf(service, host);
       if (await host.files.directoryMatches(root, OPTIONS)) return [];
       const there = await host.files.exists(root);
+      if (there && (await host.files.list(root)).length > 0) {
+        throw new AegirError(
+          'failed_precondition',
+          `cannot use ${root}: something is there, and it is open to others; name a directory that is empty or not there yet`,
+        );
+      }
       const summary = there ? `close directory ${root} to others (mode 0700)` : `make directory ${root} (mode 0700)`;
       return [{ summary, run: ({ host: its }) => its.files.directory(root, OPTIONS) }];
     },

@@ -11,7 +11,7 @@ import { createMountEngine } from './engine.ts';
 import { MARK } from './place.ts';
 
 const run = promisify(execFile);
-const base = { name: 'mount', createEngine: createMountEngine, prepares: true, sizes: true };
+const base = { name: 'mount', createEngine: createMountEngine, prepares: true, sizes: true, sweeps: true };
 
 function declaredAt(place: TestPlace) {
   // Where root mounts nothing it lies on the root file system.

@@ -4,7 +4,13 @@ import { openSshWorld } from '../../conformance/file-ssh-world.ts';
 import { createScratches } from '../scratch.ts';
 import { createScpEngine } from './engine.ts';
 
-const subject = { name: 'scp', createEngine: () => createScpEngine(createScratches()), prepares: false, sizes: true };
+const subject = {
+  name: 'scp',
+  createEngine: () => createScpEngine(createScratches()),
+  prepares: false,
+  sizes: true,
+  sweeps: true,
+};
 describeFileEngine({ ...subject, by: 'by key', openWorld: () => openSshWorld('key') });
 
 if (isRoot) describeFileEngine({ ...subject, by: 'by password', openWorld: () => openSshWorld('password') });
