@@ -10,9 +10,10 @@ import { promisify } from 'node:util';
 import type { Host } from '../../host/host.ts';
 import { waitUntil } from '../../host/wait.ts';
 import { freePort } from './dns-daemon.ts';
+import { openGitHttps } from './file-git-https.ts';
 import { isRoot, openTestPlace, type TestPlace } from './file-place.ts';
 import { closedPort } from './file-ssh-world.ts';
-import { openSilence, openSshd, USER } from './file-sshd.ts';
+import { openSilence, openSshd, PASSWORD, USER } from './file-sshd.ts';
 import type { Declared, FileWorld } from './file-stage.ts';
 
 const run = promisify(execFile);
@@ -97,6 +98,30 @@ export async function openGitSshWorld(): Promise<FileWorld> {
     silent: at(silence.port),
     async close() {
       await sshd.close();
+      await silence.close();
+      await place.close();
+    },
+  };
+}
+
+export async function openGitHttpsWorld(): Promise<FileWorld> {
+  const place = await openTestPlace('git');
+  const repository = await bareGit(place, undefined);
+  const server = await openGitHttps(place.path, 'backup', PASSWORD);
+  const at = (port: number, secrets = { password: PASSWORD, ca: server.ca }): Declared => ({
+    settings: { url: `https://127.0.0.1:${port}/backups.git`, user: 'backup' },
+    secrets,
+  });
+  const silence = await openSilence();
+  return {
+    ...place,
+    ...gitHands(repository, undefined),
+    declared: at(server.port),
+    strange: at(server.port, { password: 'another-password', ca: server.ca }),
+    closed: at(await closedPort()),
+    silent: at(silence.port),
+    async close() {
+      await server.close();
       await silence.close();
       await place.close();
     },

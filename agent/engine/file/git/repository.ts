@@ -146,11 +146,14 @@ export function failureOf(result: CommandResult, doing: string, where: string, s
     );
   }
   if (
-    /could not resolve|connection refused|timed out|couldn't connect|failed to connect|unable to access|hung up|connection reset|too slow/i.test(
+    /could not resolve|connection refused|timed out|couldn't connect|failed to connect|unable to access|connection reset|too slow/i.test(
       said,
     )
   ) {
     return error('unavailable', 'does not answer');
+  }
+  if (/hung up|disconnect|RPC failed/i.test(said)) {
+    return error('unavailable', 'broke the connection off; is it read-only, or full? its log on the server says why');
   }
   const last = result.stderr.trim().split('\n').at(-1)?.slice(0, 300) ?? '';
   return new AegirError('unavailable', `cannot ${doing}: git at ${where}: ${last || `code ${result.code}`}`, {
