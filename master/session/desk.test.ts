@@ -46,7 +46,7 @@ function order(id: string, changes: Partial<ActionOrder> = {}): ActionOrder {
     taskId: 'task-0123456789abcdef',
     step: 0,
     expiresAt: Date.now() + 600_000,
-    request: { $case: 'diagnose', value: { masterTime: undefined } },
+    request: { $case: 'diagnose', value: { masterTime: undefined, services: [] } },
     ...changes,
   };
 }
