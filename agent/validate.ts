@@ -1,7 +1,15 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
-import type { DbSpec, DnsSpec, FileSpec, PlatformSpec, ServiceRef, ZoneSpec } from '../shared/gen/aegir/v1/spec.ts';
+import type {
+  DbSpec,
+  DnsSpec,
+  FileSpec,
+  PhpSpec,
+  PlatformSpec,
+  ServiceRef,
+  ZoneSpec,
+} from '../shared/gen/aegir/v1/spec.ts';
 import {
   checkAccount,
   checkDbSpec,
@@ -9,6 +17,7 @@ import {
   checkFileSpec,
   checkHttpSpec,
   checkId,
+  checkPhp,
   checkPlatform,
   checkService,
   checkSite,
@@ -45,6 +54,7 @@ export interface RequestOf {
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
   probeSite: { readonly site: ValidSite; readonly service: ServiceRef; readonly path: string };
+  runCron: { readonly site: ValidSite; readonly php: PhpSpec | undefined };
 }
 export type ActionKind = keyof RequestOf;
 export type ValidRequest = {
@@ -103,6 +113,7 @@ export function onlyReads(request: ValidRequest): boolean {
       return true;
     case 'installSite':
     case 'loginLink':
+    case 'runCron':
       return false;
   }
 }
@@ -173,6 +184,11 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       }
       const site = checkSite(present(request.value.site, 'site'));
       return { kind: 'probeSite', value: { site, service, path } };
+    }
+    case 'runCron': {
+      const { php } = request.value;
+      if (php !== undefined) checkPhp(php);
+      return { kind: 'runCron', value: { site: checkSite(present(request.value.site, 'site')), php } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

@@ -12,18 +12,25 @@ export const DB_ENGINES: Readonly<Record<string, { readonly driver: DbDriver; re
   postgresql: { driver: 'pgsql', port: 5432 },
 };
 
-interface AppDb {
+interface AppFacts {
   readonly db: 'required' | 'optional' | 'none';
   /** What its code can speak. */
   readonly drivers: readonly DbDriver[];
+  /** Seconds between two runs of its cron unless a person says otherwise; 0: it has none. */
+  readonly cronSeconds: number;
 }
 
+/** Bounds of what a person may say. */
+export const MIN_CRON_SECONDS = 60;
+export const MAX_CRON_SECONDS = 7 * 86_400;
+
 export const APPS = {
-  drupal: { db: 'required', drivers: ['mysql', 'pgsql'] },
-  wordpress: { db: 'required', drivers: ['mysql'] },
-  php: { db: 'optional', drivers: ['mysql', 'pgsql'] },
-  static: { db: 'none', drivers: [] },
-} as const satisfies Record<string, AppDb>;
+  drupal: { db: 'required', drivers: ['mysql', 'pgsql'], cronSeconds: 3600 },
+  // Its events include posts that shall appear at a time.
+  wordpress: { db: 'required', drivers: ['mysql'], cronSeconds: 900 },
+  php: { db: 'optional', drivers: ['mysql', 'pgsql'], cronSeconds: 3600 },
+  static: { db: 'none', drivers: [], cronSeconds: 0 },
+} as const satisfies Record<string, AppFacts>;
 export type AppName = keyof typeof APPS;
 
 /** Whether sites of the app can have their database on services of the engine. */

@@ -10,6 +10,7 @@ import { createPrepareSite } from './prepare-site.ts';
 import { createProbeSite } from './probe-site.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
+import { createRunCron } from './run-cron.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
@@ -29,5 +30,6 @@ export function createActions(): ActionHandlers {
     installSite: createInstallSite(),
     loginLink: createLoginLink(),
     probeSite: createProbeSite(),
+    runCron: createRunCron(),
   };
 }

@@ -80,7 +80,12 @@ function owners({ owners }: Pool): string {
 }
 
 /** No /tmp, and a slash after each directory: without it PHP lets names through that only begin alike. */
-function openBasedir({ layout, docroot, openBasedir, prepend }: Pool): string {
+export function openBasedir({
+  layout,
+  docroot,
+  openBasedir,
+  prepend,
+}: Pick<Pool, 'layout' | 'docroot' | 'openBasedir' | 'prepend'>): string {
   const directories = [layout.root, docroot, ...openBasedir].map((path) => `${path.replace(/\/+$/, '')}/`);
   const distinct = [...new Set(directories)];
   const needed = distinct.filter((path) => !distinct.some((other) => other !== path && path.startsWith(other)));

@@ -96,11 +96,22 @@ export interface HttpSpec {
    * empty serves all names alike.
    */
   redirectTo: string;
+  /**
+   * The app's own cron, run on this server; absent where it is not. Of the
+   * servers that publish a site one at most has it.
+   */
+  cron?: CronSpec | undefined;
 }
 
 export interface HttpSpec_ChallengesEntry {
   key: string;
   value: string;
+}
+
+/** CronSpec is how often a site's app does what it has to do now and then. */
+export interface CronSpec {
+  /** Seconds between two runs: 60 to 604800 (a week). */
+  intervalSeconds: number;
 }
 
 /** TlsSpec is how a site is served over HTTPS. */
@@ -705,6 +716,7 @@ function createBaseHttpSpec(): HttpSpec {
     tls: undefined,
     challenges: {},
     redirectTo: "",
+    cron: undefined,
   };
 }
 
@@ -742,6 +754,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     });
     if (message.redirectTo !== "") {
       writer.uint32(90).string(message.redirectTo);
+    }
+    if (message.cron !== undefined) {
+      CronSpec.encode(message.cron, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -850,6 +865,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.redirectTo = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.cron = CronSpec.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -896,6 +919,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         : isSet(object.redirect_to)
         ? globalThis.String(object.redirect_to)
         : "",
+      cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
     };
   },
 
@@ -940,6 +964,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.redirectTo !== undefined) {
       obj.redirectTo = message.redirectTo;
     }
+    if (message.cron !== undefined) {
+      obj.cron = CronSpec.toJSON(message.cron);
+    }
     return obj;
   },
 
@@ -969,6 +996,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
       {},
     );
     message.redirectTo = object.redirectTo ?? "";
+    message.cron = (object.cron !== undefined && object.cron !== null) ? CronSpec.fromPartial(object.cron) : undefined;
     return message;
   },
 };
@@ -1054,6 +1082,79 @@ export const HttpSpec_ChallengesEntry: MessageFns<HttpSpec_ChallengesEntry> = {
     const message = createBaseHttpSpec_ChallengesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseCronSpec(): CronSpec {
+  return { intervalSeconds: 0 };
+}
+
+export const CronSpec: MessageFns<CronSpec> = {
+  encode(message: CronSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.intervalSeconds !== 0) {
+      writer.uint32(8).uint32(message.intervalSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CronSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCronSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.intervalSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CronSpec {
+    return {
+      intervalSeconds: isSet(object.intervalSeconds)
+        ? globalThis.Number(object.intervalSeconds)
+        : isSet(object.interval_seconds)
+        ? globalThis.Number(object.interval_seconds)
+        : 0,
+    };
+  },
+
+  toJSON(message: CronSpec): unknown {
+    const obj: any = {};
+    if (message.intervalSeconds !== undefined) {
+      obj.intervalSeconds = Math.round(message.intervalSeconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CronSpec>, I>>(base?: I): CronSpec {
+    return CronSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CronSpec>, I>>(object: I): CronSpec {
+    const message = createBaseCronSpec();
+    message.intervalSeconds = object.intervalSeconds ?? 0;
     return message;
   },
 };
