@@ -90,6 +90,7 @@ export async function installSite(
       web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
       certificate: null,
       issuing: null,
+      cronSeconds: null,
     };
     requireSite(graph, site);
     const secrets: readonly SecretRecord[] = db === undefined ? [salt] : [salt, password];

@@ -4,7 +4,7 @@ import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { Plan, PlanStep, SiteValues } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
-import { dnsPublish, httpPublish, sitePrepare, siteProbe } from './steps.ts';
+import { dnsPublish, httpPublish, runsCron, sitePrepare, siteProbe } from './steps.ts';
 
 const served = (site: SiteRecord): 'enabled' | 'disabled' => (site.state === 'disabled' ? 'disabled' : 'enabled');
 
@@ -32,7 +32,10 @@ function restoreSteps(graph: Graph, site: SiteRecord, names: boolean): readonly 
     },
     {
       kind: 'site.restore',
-      args: { siteId: site.id, part: { of: 'http', serviceId: http.id, state: served(site) } },
+      args: {
+        siteId: site.id,
+        part: { of: 'http', serviceId: http.id, state: served(site), cron: runsCron(site, http.id) },
+      },
       summary: `Note how ${shown} is served on ${graph.serviceName(http)}`,
       serverId: http.serverId,
       undo: { summary: 'serve it as it was' },
@@ -80,7 +83,7 @@ function lostRecords(before: Graph, after: Graph, old: SiteRecord, site: SiteRec
 }
 
 export function valuesOfSite(site: SiteRecord): SiteValues {
-  return { aliases: site.aliases, web: site.web };
+  return { aliases: site.aliases, web: site.web, cronSeconds: site.cronSeconds };
 }
 
 export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Plan {

@@ -4,7 +4,16 @@ import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { loginStep } from './install-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
-import { dbCreate, dnsPublish, dnsUnpublish, httpPublish, sitePrepare, siteProbe, siteRecordStep } from './steps.ts';
+import {
+  cronService,
+  dbCreate,
+  dnsPublish,
+  dnsUnpublish,
+  httpPublish,
+  sitePrepare,
+  siteProbe,
+  siteRecordStep,
+} from './steps.ts';
 
 /** What the web shows of a site: all that is not disabled was or shall be served. */
 function served(site: SiteRecord): 'enabled' | 'disabled' {
@@ -61,6 +70,18 @@ export function planDisableSite(graph: Graph, site: SiteRecord): Plan {
 export function planLoginSite(graph: Graph, site: SiteRecord, account: string): Plan {
   const steps = [loginStep(graph, site, account)];
   return plan(site, 'site.login', `Make a one-time login link for ${displayName(site.name)}`, steps);
+}
+
+export function planCronSite(graph: Graph, site: SiteRecord): Plan {
+  const { serverId } = graph.service(cronService(site));
+  const step: PlanStep = {
+    kind: 'site.cron',
+    args: { serverId, siteId: site.id },
+    summary: `Run the cron of ${displayName(site.name)} on ${graph.server(serverId).name}`,
+    serverId,
+    undo: { none: 'what an app does by its cron is done' },
+  };
+  return plan(site, 'site.cron', `Run the cron of ${displayName(site.name)} now`, [step]);
 }
 
 /** The site is hidden first, which undoes; from the first removal on it only goes forward. */

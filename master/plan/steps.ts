@@ -8,6 +8,15 @@ import { siteRecordSets } from './site-records.ts';
 
 const KEEPS = { none: 'it only brings back what is declared' } as const;
 
+/** The one service of those that publish a site whose server runs its cron. */
+export function cronService(site: SiteRecord): string {
+  return site.bindings.http;
+}
+
+export function runsCron(site: SiteRecord, serviceId: string): boolean {
+  return cronService(site) === serviceId;
+}
+
 /** What stood there before the task: decides what undo goes back to. */
 export type Before = 'absent' | 'present';
 
@@ -56,7 +65,7 @@ export function httpPublish(
     before === 'absent' ? 'take it off' : before === 'enabled' ? 'serve it again' : 'show the maintenance page again';
   return {
     kind: 'http.publish',
-    args: { serviceId: service.id, siteId: site.id, state, before },
+    args: { serviceId: service.id, siteId: site.id, state, before, cron: runsCron(site, service.id) },
     summary: `${what} on ${graph.serviceName(service)}`,
     serverId: service.serverId,
     undo: state === before ? KEEPS : { summary: undo },

@@ -6,12 +6,14 @@ import type {
   DbSpec,
   DnsSpec,
   HttpSpec,
+  PhpSpec,
   PlatformSpec,
   ServiceRef,
   SiteSpec,
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
 import { DB_ENGINES } from '../../shared/vocabulary.ts';
+import { cronSeconds } from '../graph/cron.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import type { PlannedRecord } from '../plan/plan.ts';
 import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
@@ -47,8 +49,10 @@ export function platformSpec(platform: PlatformRecord): PlatformSpec {
   return { id: platform.id, app: platform.app, root: platform.root };
 }
 
-export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpSpec {
+/** cron: whether it runs on the server that gets this. */
+export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled', cron: boolean): HttpSpec {
   const { site, platform } = parts;
+  const seconds = cronSeconds(site, platform);
   return {
     siteId: site.id,
     name: site.name,
@@ -57,13 +61,7 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpS
     platform: platformSpec(platform),
     url: siteUrl(site, parts.http),
     state,
-    php: {
-      version: site.web.php.version,
-      maxChildren: site.web.php.children,
-      memoryLimitBytes: BigInt(site.web.php.memoryBytes),
-      maxBodyBytes: BigInt(site.web.php.bodyBytes),
-      maxExecutionSeconds: site.web.php.seconds,
-    },
+    php: phpSpec(site),
     tls:
       site.web.https === 'off' || site.certificate === null || parts.tlsKey === null
         ? undefined
@@ -75,6 +73,18 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled'): HttpS
           },
     challenges: Object.fromEntries((site.issuing?.challenges ?? []).map(({ token, answer }) => [token, answer])),
     redirectTo: site.web.redirectTo,
+    cron: cron && seconds > 0 ? { intervalSeconds: seconds } : undefined,
+  };
+}
+
+export function phpSpec({ web }: SiteRecord): PhpSpec {
+  const { version, children, memoryBytes, bodyBytes, seconds } = web.php;
+  return {
+    version,
+    maxChildren: children,
+    memoryLimitBytes: BigInt(memoryBytes),
+    maxBodyBytes: BigInt(bodyBytes),
+    maxExecutionSeconds: seconds,
   };
 }
 

@@ -4,6 +4,7 @@ import { graph } from './0001-graph.ts';
 import { tasks } from './0002-tasks.ts';
 import { zones } from './0003-zones.ts';
 import { siteWeb } from './0004-site-web.ts';
+import { siteReports } from './0010-site-reports.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -16,14 +17,14 @@ export interface ColumnTypes {
 }
 
 export interface Migration {
-  /** 1, 2, 3, … without gaps. */
+  /** Growing. */
   readonly version: number;
   readonly name: string;
   /** Statements in order, in SQL that both databases know. */
   up(types: ColumnTypes): readonly string[];
 }
 
-export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb];
+export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, siteReports];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
   return kind === 'sqlite'

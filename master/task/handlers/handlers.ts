@@ -16,6 +16,7 @@ import { createHttpUnpublish } from './http-unpublish.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
 import {
+  createSiteCron,
   createSiteInstall,
   createSiteLogin,
   createSitePrepare,
@@ -46,6 +47,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.remove': createSiteRemove(deps),
     'site.install': createSiteInstall(deps),
     'site.probe': createSiteProbe(deps),
+    'site.cron': createSiteCron(deps),
     'site.login': createSiteLogin(deps),
     'site.record': createSiteRecord(deps),
     'site.forget': createSiteForget(deps),

@@ -1,30 +1,32 @@
 // http.publish: the site on its http service, served or with a maintenance page.
+import type { StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { httpSpec } from '../spec.ts';
 
-/** The site as its record is now. */
+/** The site as its record is now. cron: undefined in plans of before there was any, when a site had one server. */
 export async function httpRequest(
   deps: HandlerDeps,
   siteId: string,
   state: 'enabled' | 'disabled',
   preview: boolean,
+  cron: boolean | undefined,
 ): Promise<ActionRequest> {
   const parts = await readParts(deps, siteId);
-  const spec = { $case: 'http' as const, value: httpSpec(parts, state) };
+  const spec = { $case: 'http' as const, value: httpSpec(parts, state, cron !== false) };
   return { $case: 'apply', value: { service: await refOf(deps, parts.http), preview, spec } };
 }
 
 export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'> {
-  const request = (siteId: string, state: 'enabled' | 'disabled', preview: boolean) =>
-    httpRequest(deps, siteId, state, preview);
+  const request = (args: StepArgs['http.publish'], state: 'enabled' | 'disabled', preview: boolean) =>
+    httpRequest(deps, args.siteId, state, preview, args.cron);
   return {
     kind: 'http.publish',
     do: async (args, ctx) => {
       const { serverId } = await readService(deps.store, args.serviceId);
-      await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, await request(args.siteId, args.state, false));
+      await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, await request(args, args.state, false));
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
@@ -35,13 +37,13 @@ export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'
               $case: 'remove' as const,
               value: { service: await refOf(deps, service), siteId: args.siteId, preview: false, spec: undefined },
             }
-          : await request(args.siteId, args.before, false);
+          : await request(args, args.before, false);
       await perform(deps, ctx, 'undo', service.serverId, `site/${args.siteId}`, back);
       return { is: 'done' };
     },
     preview: async (args) => {
       const { serverId } = await readService(deps.store, args.serviceId);
-      return previewOn(deps, serverId, await request(args.siteId, args.state, true));
+      return previewOn(deps, serverId, await request(args, args.state, true));
     },
   };
 }
