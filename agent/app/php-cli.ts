@@ -19,6 +19,8 @@ export interface PhpRun {
   /** Besides the usual. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** Takes secrets out of all that it said, before a part of it is told: a part may hold a part of one. */
+  readonly redact: (text: string) => string;
   /** What it says, line by line; not its answer. */
   readonly onLine: (line: string) => void;
 }
@@ -48,7 +50,7 @@ ${code}`;
   if (status === 0 && line !== undefined) return JSON.parse(line.slice(MARK.length));
   throw new AegirError(
     'internal',
-    `cannot ${doing}: PHP ended with status ${status}: ${inWords(`${stderr}\n${stdout}`)}`,
+    `cannot ${doing}: PHP ended with status ${status}: ${saidBy(`${stderr}\n${stdout}`, run)}`,
   );
 }
 
@@ -64,8 +66,12 @@ export async function runScript(
   if (code === 0) return;
   throw new AegirError(
     'internal',
-    `cannot ${doing}: PHP ended with status ${code}: ${inWords(`${stderr}\n${stdout}`)}`,
+    `cannot ${doing}: PHP ended with status ${code}: ${saidBy(`${stderr}\n${stdout}`, run)}`,
   );
+}
+
+function saidBy(output: string, run: PhpRun | undefined): string {
+  return inWords(run === undefined ? output : run.redact(output));
 }
 
 /** As the site's user; what runs now and then gives way to what visitors wait for. */

@@ -41,7 +41,7 @@ export async function runCron(run: CronRun, apps: readonly App[], ctx: ActionCon
     if (app === undefined || !hasCron(app)) return end('idle', `a site of app ${run.entry.platform.app} has none`);
     const layout = siteLayout(ctx.host.paths, run.entry.id);
     for (const secret of await secretsIn(app.secretFiles(layout), ctx.host)) redactor.add(secret);
-    const php = await phpRun(run, app, ctx.host, (line) => run.onLine(redactor.redact(line)));
+    const php = await phpRun(run, app, ctx.host, redactor.redact);
     const said = await app.cron(run.entry, layout, php, ctx);
     return said === undefined ? end('idle', 'its code has nothing to run') : end('ok', said);
   } catch (thrown) {
@@ -52,7 +52,7 @@ export async function runCron(run: CronRun, apps: readonly App[], ctx: ActionCon
 }
 
 /** As the site's pool has it (fpm/render.ts); but a run may take longer than a visitor would wait. */
-async function phpRun(run: CronRun, app: App, host: Host, onLine: (line: string) => void): Promise<PhpRun> {
+async function phpRun(run: CronRun, app: App, host: Host, redact: (text: string) => string): Promise<PhpRun> {
   const { entry } = run;
   const layout = siteLayout(host.paths, entry.id);
   const { docroot, php } = app.web(entry.platform, layout);
@@ -80,6 +80,7 @@ async function phpRun(run: CronRun, app: App, host: Host, onLine: (line: string)
     options: options.flatMap((option) => ['-d', option]),
     env: { [RUN_VARIABLE]: run.id },
     timeoutMs: run.timeoutMs,
-    onLine,
+    redact,
+    onLine: (line) => run.onLine(redact(line)),
   };
 }
