@@ -12,6 +12,8 @@ const TAIL = 400;
 
 /** How a PHP of the site is started, where it is not as for Aegir's own programs. */
 export interface PhpRun {
+  /** What runs the program: it gives way to what visitors wait for. */
+  readonly before: readonly [string, ...string[]];
   /** php, or the one of a version. */
   readonly program: string;
   /** Instead of phpOptions(). */
@@ -74,7 +76,7 @@ function saidBy(output: string, run: PhpRun | undefined): string {
   return inWords(run === undefined ? output : run.redact(output));
 }
 
-/** As the site's user; what runs now and then gives way to what visitors wait for. */
+/** As the site's user. */
 function command(
   what: readonly string[],
   cwd: string,
@@ -87,7 +89,7 @@ function command(
     argv:
       run === undefined
         ? ['php', ...phpOptions(layout), ...what]
-        : ['nice', '-n', '10', run.program, ...run.options, ...what],
+        : [...run.before, run.program, ...run.options, ...what],
     cwd,
     env: {
       PATH: '/usr/local/bin:/usr/bin:/bin',

@@ -15,6 +15,8 @@ import { RUN_VARIABLE } from './leftovers.ts';
 import { secretsIn } from './secrets.ts';
 
 const MAX_TEXT = 2000;
+/** A child of the agent would be spared as the agent is; to raise it needs no right. */
+const OOM_SCORE = 200;
 
 export interface CronRun {
   /** Names the run; all its processes bear it. */
@@ -76,6 +78,7 @@ async function phpRun(run: CronRun, app: App, host: Host, redact: (text: string)
     ...(php.prepend === undefined ? [] : [`auto_prepend_file=${php.prepend}`]),
   ];
   return {
+    before: await givingWay(host),
     program: (await host.which(`php${version}`)) ?? 'php',
     options: options.flatMap((option) => ['-d', option]),
     env: { [RUN_VARIABLE]: run.id },
@@ -83,4 +86,12 @@ async function phpRun(run: CronRun, app: App, host: Host, redact: (text: string)
     redact,
     onLine: (line) => run.onLine(redact(line)),
   };
+}
+
+/** Less than visitors get; and where memory ends it goes before what the agent is spared for. */
+async function givingWay(host: Host): Promise<readonly [string, ...string[]]> {
+  const nice = ['nice', '-n', '10'] as const;
+  if (host.kind !== 'systemd') return nice;
+  const own = Number((await host.files.read('/proc/self/oom_score_adj')) ?? 0);
+  return ['choom', '-n', `${Math.max(own, OOM_SCORE)}`, '--', ...nice];
 }
