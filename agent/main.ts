@@ -79,7 +79,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const atOnce = Math.min(MOST_CRON, Math.max(LEAST_CRON, Math.floor(cpus / 2)));
   const cron = createCron({ book, host, apps, log, failpoint, now, atOnce, onNews });
   const usage = createUsage({ book, host, engines, serverId: identity.serverId, log, now, onNews });
-  const reports: Reports = createReports(cron, usage.table);
+  const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,
     tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, now },

@@ -3,6 +3,7 @@
 import type { ReportsTaken, SiteReports } from '../shared/gen/aegir/v1/agent.ts';
 import type { Cron } from './cron/cron.ts';
 import type { CronRow } from './cron/cron-table.ts';
+import type { SiteBook } from './site-book.ts';
 import type { UsageRow, UsageTable } from './usage/usage-table.ts';
 
 const MOST = 100; // of each kind in a batch
@@ -16,7 +17,7 @@ export interface Reports {
   poke(): void;
 }
 
-export function createReports(cron: Pick<Cron, 'table' | 'nextAt'>, usage: UsageTable): Reports {
+export function createReports(book: SiteBook, cron: Pick<Cron, 'table' | 'nextAt'>, usage: UsageTable): Reports {
   let send: ((batch: SiteReports) => void) | undefined;
   let batch = 0n;
   let under: { readonly cron: readonly CronRow[]; readonly usage: readonly UsageRow[] } | undefined;
@@ -46,8 +47,11 @@ export function createReports(cron: Pick<Cron, 'table' | 'nextAt'>, usage: Usage
     },
     taken(answer) {
       if (under === undefined || answer.batch !== batch) return;
-      for (const row of under.cron) cron.table.told(row.entry.id, row.version);
-      for (const row of under.usage) usage.told(row.siteId, row.day, row.version);
+      const told = under;
+      book.write('note what the master was told', () => {
+        for (const row of told.cron) cron.table.told(row.entry.id, row.version);
+        for (const row of told.usage) usage.told(row.siteId, row.day, row.version);
+      });
       under = undefined;
       next();
     },

@@ -97,7 +97,9 @@ test('is on from the start, and runs by order with its output in the log', async
 test('another interval, within bounds', async () => {
   await expect(set({ cronSeconds: 5 })).rejects.toThrow(/cannot run the cron of cron\.localhost every 5 s: 60 s/);
   await set({ cronSeconds: 7200 });
-  await soon(async () => expect(await cron()).toMatchObject({ intervalSeconds: 7200, byDefault: false, server: 'web1' }));
+  await soon(async () =>
+    expect(await cron()).toMatchObject({ intervalSeconds: 7200, byDefault: false, server: 'web1' }),
+  );
 });
 
 test('a failure is told: to who ordered it, to who looks, and to who verifies; without secrets', async () => {
