@@ -44,7 +44,7 @@ export function planNoCron(siteId: string, tools: Tools): readonly Change[] {
 /** For whoever verifies or changes the site. */
 export function tellFailure(spec: ValidHttpSpec, ctx: ActionContext, tools: Tools): void {
   const row = tools.cron.get(spec.siteId);
-  if (row === undefined || !row.active || !isFailure(row.last?.outcome)) return;
+  if (spec.state !== 'enabled' || row === undefined || !row.active || !isFailure(row.last?.outcome)) return;
   ctx.message({ kind: 'warning', text: failure(row), value: '', expiresAt: undefined });
 }
 

@@ -231,6 +231,20 @@ describe('cron', () => {
     expect(runs).toHaveLength(1);
   });
 
+  test('a stop ends what runs by itself, and leaves an order to who gave it', async () => {
+    const { cron } = boot();
+    cron.plan(entry(1));
+    at += 2 * HOUR;
+    await cron.start(() => false);
+    await soon(() => expect(runs).toHaveLength(1));
+    const done = cron.runNow(entry(2), { log: () => {}, signal: new AbortController().signal } as never);
+    await soon(() => expect(runs).toHaveLength(2));
+    await cron.stop();
+    expect(runs.map(({ ctx }) => ctx.signal.aborted)).toEqual([true, false]);
+    runs[1]?.finish();
+    expect(await done).toMatchObject({ outcome: 'ok' });
+  });
+
   test('keeps its entries exact, and another interval counts from now', () => {
     const { cron } = boot();
     cron.plan(entry(1));

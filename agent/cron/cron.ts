@@ -56,11 +56,13 @@ export interface Cron extends CronDesk {
   nextAt(row: CronRow): number | undefined;
   /** busy: whether an action is at work on the site, or waits for it. */
   start(busy: (siteId: string) => boolean): Promise<void>;
-  /** Starts nothing more, ends what runs. */
+  /** Starts nothing more, ends what runs by itself. */
   stop(): Promise<void>;
 }
 
 interface Running {
+  /** Somebody ordered it, and ends it by the signal of the order. */
+  readonly ordered: boolean;
   readonly controller: AbortController;
   readonly done: Promise<CronEnd>;
 }
@@ -115,7 +117,7 @@ export function createCron(options: CronOptions): Cron {
       options.onNews?.();
       arm(0);
     });
-    const mine = { controller, done };
+    const mine = { ordered: outer.signal !== undefined, controller, done };
     running.set(entry.id, mine);
     return mine;
   };
@@ -237,7 +239,8 @@ export function createCron(options: CronOptions): Cron {
     async stop() {
       started = false;
       clearTimeout(timer);
-      await Promise.all([...running.keys()].map(stopOne));
+      const own = [...running].filter(([, { ordered }]) => !ordered);
+      await Promise.all(own.map(([siteId]) => stopOne(siteId)));
     },
   };
 }

@@ -23,7 +23,7 @@ import { accessLogs, asideName, parseAside } from './log-names.ts';
 import { packLogs } from './pack.ts';
 import { readLogs } from './read-logs.ts';
 import { rotateLogs } from './rotate.ts';
-import { createUsageTable, type UsageTable } from './usage-table.ts';
+import { createUsageTable, MEASURED, type UsageTable } from './usage-table.ts';
 
 const DAY = 86_400_000;
 const days = { first: '2026-10-01', last: '2026-12-01' };
@@ -122,6 +122,21 @@ describe('logs', () => {
     expect(sums().requests).toBe(0);
   });
 
+  test('are forgotten with their site, but not before its days are: it may only not be mounted', async () => {
+    writeFileSync(log, line(1));
+    await look();
+    table.setNote(`${MEASURED}${SITE_ID}`, 1);
+    table.prune('2026-10-01', new Set());
+    await look();
+    expect(sums()).toEqual({ requests: 1, bytes: 1 });
+    table.prune('2026-12-01', new Set([SITE_ID]));
+    expect(table.note(`${MEASURED}${SITE_ID}`)).toBe(1);
+    await look();
+    expect(sums().requests).toBe(0);
+    table.prune('2026-12-01', new Set());
+    expect(table.note(`${MEASURED}${SITE_ID}`)).toBeUndefined();
+  });
+
   test('names of logs put aside order as their times, and are told from others', () => {
     const at = Date.UTC(2026, 10, 23, 0, 3, 12);
     expect(asideName('access.log', at)).toBe('access.log.20261123T000312Z');
@@ -196,6 +211,17 @@ describe('rotation', () => {
     for (let n = 0; n < 40; n++) aside(2 * DAY + n * 60_000, line(8));
     await packLogs(SITE_ID, logs, table, now);
     expect(readdirSync(logs)).toHaveLength(30);
+    // Of logrotate, by agents of before: they go in their time.
+    for (const [name, age] of [
+      ['access.log.1', DAY],
+      ['error.log.9.gz', 15 * DAY],
+      ['notes.txt', 15 * DAY],
+    ] as const) {
+      writeFileSync(join(logs, name), '');
+      utimesSync(join(logs, name), (now - age) / 1000, (now - age) / 1000);
+    }
+    await packLogs(SITE_ID, logs, table, now);
+    expect(readdirSync(logs).filter((name) => parseAside(name) === undefined)).toEqual(['access.log.1', 'notes.txt']);
     expect(sums()).toEqual({ requests: 2, bytes: 3 });
   });
 });

@@ -14,6 +14,8 @@ export const KEEP_DAYS = 14;
 /** Of each log, whatever their age: a flood of requests shall not fill the disk. */
 const KEEP_FILES = 30;
 const DAY_MS = 86_400_000;
+/** Agents before this one left it to logrotate. */
+const OF_LOGROTATE = /^(?:access|error|php)\.log\.\d{1,3}(?:\.gz)?$/;
 
 export async function packLogs(siteId: string, directory: string, table: UsageTable, now: number): Promise<void> {
   const names = await readdir(directory).catch(() => []);
@@ -22,6 +24,10 @@ export async function packLogs(siteId: string, directory: string, table: UsageTa
     const path = join(directory, name);
     if (/\.gz\.part$/.test(name)) {
       await rm(path, { force: true }); // of a crash
+      continue;
+    }
+    if (OF_LOGROTATE.test(name)) {
+      if ((await lstat(path)).mtimeMs < now - KEEP_DAYS * DAY_MS) await rm(path, { force: true });
       continue;
     }
     const aside = parseAside(name);

@@ -30,6 +30,9 @@ export interface ReadMark {
   readonly head: string;
 }
 
+/** Begins the name of the note when a site was measured. */
+export const MEASURED = 'measured:';
+
 export interface UsageTable {
   mark(siteId: string, file: string): ReadMark | undefined;
   /** Counts and how far they go, at once. */
@@ -40,8 +43,8 @@ export interface UsageTable {
   /** Rows that the master was not told of, oldest change first. */
   news(limit: number): readonly UsageRow[];
   told(siteId: string, day: string, version: number): void;
-  /** Forgets days before this one. */
-  prune(day: string): void;
+  /** Forgets days before this one, and sites that neither are there nor have any day left. */
+  prune(day: string, present: ReadonlySet<string>): void;
   /** Small numbers that outlive the agent. */
   note(name: string): number | undefined;
   setNote(name: string, value: number): void;
@@ -68,6 +71,11 @@ export function createUsageTable(book: SiteBook): UsageTable {
   const news = db.prepare('SELECT * FROM usage WHERE version > told ORDER BY version LIMIT ?');
   const told = db.prepare('UPDATE usage SET told = max(told, ?) WHERE site_id = ? AND day = ?');
   const prune = db.prepare('DELETE FROM usage WHERE day < ?');
+  const strangers = db.prepare(
+    'SELECT DISTINCT site_id FROM log_read WHERE site_id NOT IN (SELECT site_id FROM usage)',
+  );
+  const forget = db.prepare('DELETE FROM log_read WHERE site_id = ?');
+  const forgetNote = db.prepare('DELETE FROM note WHERE name = ?');
   const note = db.prepare('SELECT value FROM note WHERE name = ?');
   const setNote = db.prepare(`INSERT INTO note (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value`);
@@ -94,7 +102,16 @@ export function createUsageTable(book: SiteBook): UsageTable {
       }),
     news: (limit) => news.all(limit).map(decode),
     told: (siteId, day, version) => void told.run(version, siteId, day),
-    prune: (day) => book.write('forget old days', () => void prune.run(day)),
+    prune: (day, present) =>
+      book.write('forget old days', () => {
+        prune.run(day);
+        // Not at once: what is missing may only not be mounted, and would be counted again from its start.
+        for (const { site_id: site } of strangers.all()) {
+          if (present.has(String(site))) continue;
+          forget.run(site ?? null);
+          forgetNote.run(`${MEASURED}${site}`);
+        }
+      }),
     note(name) {
       const row = note.get(name);
       return row && Number(row['value']);

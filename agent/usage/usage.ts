@@ -13,7 +13,7 @@ import { measureDatabases, measureFiles } from './measure.ts';
 import { packLogs } from './pack.ts';
 import { readLogs } from './read-logs.ts';
 import { retireLogrotate, rotateLogs } from './rotate.ts';
-import { createUsageTable, type UsageTable } from './usage-table.ts';
+import { createUsageTable, MEASURED, type UsageTable } from './usage-table.ts';
 
 const EVERY_MS = 5 * 60_000;
 const MEASURE_MS = 6 * 3_600_000;
@@ -56,7 +56,6 @@ export function createUsage(options: UsageOptions): Usage {
     progress: () => {},
     message: () => {},
   };
-  let looking: Promise<void> = Promise.resolve();
   let measureNow = false;
 
   const each = async (sites: readonly string[], what: string, work: (siteId: string) => Promise<void>) => {
@@ -64,7 +63,7 @@ export function createUsage(options: UsageOptions): Usage {
       stopping.signal.throwIfAborted();
       await work(site).catch((error: unknown) => {
         stopping.signal.throwIfAborted();
-        log.warn({ err: error, site }, `cannot ${what} of a site`);
+        log.warn({ err: error, site }, `cannot ${what}`);
       });
     }
   };
@@ -76,63 +75,79 @@ export function createUsage(options: UsageOptions): Usage {
   const measure = async (sites: readonly string[]) => {
     const all = measureNow;
     measureNow = false;
-    const due = sites.filter((site) => all || isDue(`measured:${site}`, MEASURE_MS));
+    const due = sites.filter((site) => all || isDue(`${MEASURED}${site}`, MEASURE_MS));
     await each(due.slice(0, MOST_MEASURED), 'measure the files', async (site) => {
       // Noted first: one that cannot be measured shall not be tried with every look.
-      table.setNote(`measured:${site}`, now());
+      table.setNote(`${MEASURED}${site}`, now());
       table.measured(site, utcDay(now()), await measureFiles(site, host, stopping.signal));
     });
-    if (!all && !isDue('measured:databases', MEASURE_MS)) return;
-    table.setNote('measured:databases', now());
+    if (!all && !isDue(`${MEASURED}databases`, MEASURE_MS)) return;
+    table.setNote(`${MEASURED}databases`, now());
     for (const [site, databaseBytes] of await measureDatabases(options.engines, options.serverId, ctx)) {
       if (isId('site', site)) table.measured(site, utcDay(now()), { databaseBytes });
     }
   };
 
-  const lookNow = async (): Promise<void> => {
-    const { logs, sites: roots } = host.paths;
-    const logged = await siteIds(logs);
+  const lookAtLogs = async (): Promise<void> => {
+    const sites = await siteIds(host.paths.logs);
     const days = { first: utcDay(now() - KEEP_MS), last: utcDay(now() + DAY_MS) };
     const directory = (site: string) => siteLayout(host.paths, site).logs;
+    await each(sites, 'count the requests', (site) => readLogs(site, directory(site), table, days));
+    const mostBytes = options.mostLogBytes;
     await retireLogrotate(host);
-    await each(logged, 'count the requests', (site) => readLogs(site, directory(site), table, days));
-    await rotateLogs(logged, {
-      host,
-      table,
-      now,
-      ...(options.mostLogBytes === undefined ? {} : { mostBytes: options.mostLogBytes }),
-    });
-    await each(logged, 'pack the logs', (site) => packLogs(site, directory(site), table, now()));
-    await measure([...new Set([...logged, ...(await siteIds(roots))])].sort());
-    table.prune(days.first);
+    // A web server that cannot be reloaded is tried again with the next look; the rest goes on.
+    await each(['all'], 'put aside the logs', () =>
+      rotateLogs(sites, { host, table, now, ...(mostBytes === undefined ? {} : { mostBytes }) }),
+    );
+    await each(sites, 'pack the logs', (site) => packLogs(site, directory(site), table, now()));
+    table.prune(days.first, new Set(sites));
+    options.onNews?.();
+  };
+  const lookAtSizes = async (): Promise<void> => {
+    const { logs, sites } = host.paths;
+    await measure([...new Set([...(await siteIds(logs)), ...(await siteIds(sites))])].sort());
     options.onNews?.();
   };
 
-  const look = () => {
-    looking = looking.then(lookNow, lookNow);
-    return looking;
-  };
-  const poller: Poller = createPoller({
-    intervalMs: EVERY_MS,
-    work: look,
-    onError: (error) => {
-      if (!stopping.signal.aborted) log.warn({ err: error }, 'cannot look what sites use');
-    },
-  });
+  // Apart: a tree that takes for ever to measure must not keep logs from being read and put aside.
+  const watches = [
+    createWatch(lookAtLogs, 'look at the logs of sites'),
+    createWatch(lookAtSizes, 'look at the sizes of sites'),
+  ];
   return {
     table,
-    look,
-    start: poller.start,
+    async look() {
+      for (const watch of watches) await watch.look();
+    },
+    start() {
+      for (const { poller } of watches) poller.start();
+    },
     poke() {
       measureNow = true;
-      poller.poke();
+      for (const { poller } of watches) poller.poke();
     },
     async stop() {
-      poller.stop();
+      for (const { poller } of watches) poller.stop();
       stopping.abort();
-      await looking.catch(() => undefined);
+      for (const watch of watches) await watch.settled();
     },
   };
+
+  function createWatch(work: () => Promise<void>, doing: string) {
+    let running: Promise<void> = Promise.resolve();
+    const look = () => {
+      running = running.then(work, work);
+      return running;
+    };
+    const poller: Poller = createPoller({
+      intervalMs: EVERY_MS,
+      work: look,
+      onError: (error) => {
+        if (!stopping.signal.aborted) log.warn({ err: error }, `cannot ${doing}`);
+      },
+    });
+    return { look, poller, settled: () => running.catch(() => undefined) };
+  }
 }
 
 async function siteIds(directory: string): Promise<readonly string[]> {
