@@ -9,8 +9,8 @@ const embedded = {
   hostname: 'one.localhost',
   address: '127.0.1.1',
   extraAddresses: ['127.0.0.1'],
-  ports: { nginx: 8081, apache2: 8082, mariadb: 3307, postgresql: 5433 },
-  daemons: ['nginx', 'apache2', 'mariadb', 'postgresql@15-main', 'php-fpm@8.2'],
+  ports: { nginx: 8081, apache2: 8082, haproxy: 8083, haproxyTls: 8084, mariadb: 3307, postgresql: 5433 },
+  daemons: ['nginx', 'apache2', 'haproxy', 'mariadb', 'postgresql@15-main', 'php-fpm@8.2'],
 };
 
 describe('configuration', () => {

@@ -20,6 +20,8 @@ export interface EmbeddedHostConfig {
     readonly nginxTls?: number;
     readonly apache2: number;
     readonly apache2Tls?: number;
+    readonly haproxy: number;
+    readonly haproxyTls?: number;
     readonly mariadb: number;
     readonly postgresql: number;
   };
@@ -33,7 +35,8 @@ export interface AgentConfig {
 }
 
 export const DEFAULT_STATE = '/var/lib/aegir-agent';
-const DAEMON = /^(?:nginx|apache2|mariadb|postgresql@[1-9][0-9]?-[a-z0-9_]{1,20}|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
+const DAEMON =
+  /^(?:nginx|apache2|haproxy|mariadb|postgresql@[1-9][0-9]?-[a-z0-9_]{1,20}|php-fpm@[0-9]{1,2}\.[0-9]{1,2})$/;
 
 /** Without a file: a systemd host. stateDir of the command line wins. */
 export function loadConfig(file: string | undefined, stateDir: string | undefined): AgentConfig {
@@ -74,7 +77,7 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
   if (json['kind'] !== 'embedded') refuse(`host.kind${from}`, 'systemd or embedded');
   known(json, ['kind', 'dir', 'hostname', 'address', 'extraAddresses', 'ports', 'daemons'], from);
   const ports = object(json['ports'], `host.ports${from}`);
-  known(ports, ['nginx', 'nginxTls', 'apache2', 'apache2Tls', 'mariadb', 'postgresql'], from);
+  known(ports, ['nginx', 'nginxTls', 'apache2', 'apache2Tls', 'haproxy', 'haproxyTls', 'mariadb', 'postgresql'], from);
   return {
     kind: 'embedded',
     dir: absolutePath(text(json['dir'], `host.dir${from}`), 'host.dir'),
@@ -90,6 +93,10 @@ function parseHost(json: Record<string, unknown>, from: string): AgentConfig['ho
       ...(ports['apache2Tls'] === undefined
         ? {}
         : { apache2Tls: port(ports['apache2Tls'], `host.ports.apache2Tls${from}`) }),
+      haproxy: port(ports['haproxy'] ?? 0, `host.ports.haproxy${from}`),
+      ...(ports['haproxyTls'] === undefined
+        ? {}
+        : { haproxyTls: port(ports['haproxyTls'], `host.ports.haproxyTls${from}`) }),
       mariadb: port(ports['mariadb'] ?? 0, `host.ports.mariadb${from}`),
       postgresql: port(ports['postgresql'] ?? 0, `host.ports.postgresql${from}`),
     },
@@ -133,5 +140,5 @@ function port(value: unknown, field: string): number {
 function daemon(value: unknown, field: string): DaemonName {
   return typeof value === 'string' && DAEMON.test(value)
     ? (value as DaemonName)
-    : refuse(field, 'a list of nginx, apache2, mariadb, postgresql@VERSION-NAME or php-fpm@VERSION');
+    : refuse(field, 'a list of nginx, apache2, haproxy, mariadb, postgresql@VERSION-NAME or php-fpm@VERSION');
 }

@@ -36,7 +36,7 @@ const taken = () => reports.taken({ batch: sent.at(-1)?.batch ?? 0n });
 const plan = (n: number) =>
   cron.put(
     {
-      ...{ id: id(n), name: 'x.example', url: 'http://x.example', php: undefined, intervalSeconds: 60 },
+      ...{ id: id(n), name: 'x.example', url: 'http://x.example', php: undefined, intervalSeconds: 60, sharedRoot: '' },
       platform: { id: 'plat-0000000000000001', app: 'php', root: '/srv' },
     },
     true,

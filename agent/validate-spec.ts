@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { AegirError } from '../shared/error.ts';
 import type {
+  ClusterSpec,
   DbConnection,
   DbSpec,
   DnsRecord,
@@ -18,6 +19,7 @@ import type {
 } from '../shared/gen/aegir/v1/spec.ts';
 import { type IdPrefix, isId } from '../shared/id.ts';
 import { absolutePath, freeText, hostName, mailAddress } from '../shared/name.ts';
+import { isSiteUid } from '../shared/site-uid.ts';
 import { isAppName, isServiceType, MAX_CRON_SECONDS, MIN_CRON_SECONDS } from '../shared/vocabulary.ts';
 
 /** What validation adds to the wire's types: what must be there is there. */
@@ -26,6 +28,7 @@ export type ValidSite = SiteSpec & { readonly platform: PlatformSpec };
 
 const MAX_NAMES = 200;
 const MAX_ADDRESSES = 1_000;
+const MAX_FRONTS = 100;
 const MAX_RECORDS = 1_000;
 const RECORD_TYPES = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'CAA', 'NS', 'SRV'];
 const MAX_CERTIFICATE = 64 * 1024;
@@ -33,6 +36,7 @@ const MAX_HSTS_SECONDS = 2 * 366 * 86_400;
 const MAX_SETTINGS = 50;
 const MAX_SETTING = 4096;
 const MAX_SECRET = 16_384;
+const MAX_HEADS = 100;
 const MAX_NAMESERVERS = 13;
 const RECORD_NAME =
   /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
@@ -142,6 +146,9 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   if (platform.app !== spec.app) refuse('http.app', 'is not the app of its platform');
   if (spec.tls !== undefined) checkTls(spec.tls);
   checkChallenges(spec.challenges);
+  if (spec.fronts.length > MAX_FRONTS) refuse('http.fronts', `has more than ${MAX_FRONTS} addresses`);
+  for (const front of spec.fronts) if (isIP(front) === 0) refuse('http.fronts', 'has something that is no IP address');
+  checkSharedRoot(spec.sharedRoot, 'http.shared_root');
   if (spec.redirectTo !== '' && ![spec.name, ...spec.aliases].includes(spec.redirectTo)) {
     refuse('http.redirect_to', 'is none of the names of the site');
   }
@@ -150,6 +157,11 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
     refuse('http.cron.interval_seconds', `is not between ${MIN_CRON_SECONDS} and ${MAX_CRON_SECONDS}`);
   }
   return { ...spec, platform };
+}
+
+function checkSharedRoot(root: string, field: string): void {
+  if (root === '') return;
+  if (absolutePath(root, field) !== root || root === '/') refuse(field, 'is no directory without a slash at its end');
 }
 
 function checkPassword(password: string, field: string): void {
@@ -204,6 +216,24 @@ export function checkZoneSpec(zone: ZoneSpec): ZoneSpec {
   return zone;
 }
 
+export function checkClusterSpec(cluster: ClusterSpec): ClusterSpec {
+  const { heads, checkMillis, fall, rise } = cluster;
+  if (heads.length > MAX_HEADS) refuse('cluster.heads', `has more than ${MAX_HEADS} heads`);
+  for (const { serviceId, address, port, state, weight } of heads) {
+    checkId('svc', serviceId, 'cluster.heads.service_id');
+    if (isIP(address) === 0) refuse('cluster.heads.address', 'is no IP address');
+    if (port < 1 || port > 65_535) refuse('cluster.heads.port', 'is not between 1 and 65535');
+    if (!['active', 'draining', 'out'].includes(state))
+      refuse('cluster.heads.state', 'is none of active, draining, out');
+    if (weight < 1 || weight > 100) refuse('cluster.heads.weight', 'is not between 1 and 100');
+  }
+  if (new Set(heads.map((head) => head.serviceId)).size !== heads.length) refuse('cluster.heads', 'has a head twice');
+  if (checkMillis < 200 || checkMillis > 60_000) refuse('cluster.check_millis', 'is not between 200 and 60000');
+  if (fall < 1 || fall > 10) refuse('cluster.fall', 'is not between 1 and 10');
+  if (rise < 1 || rise > 10) refuse('cluster.rise', 'is not between 1 and 10');
+  return cluster;
+}
+
 export function checkZoneName(name: string, field: string): string {
   checkName(name, field);
   return name;
@@ -242,6 +272,8 @@ export function checkSite(site: SiteSpec): ValidSite {
   match(site.profile, /^(?:[a-z][a-z0-9_]{0,63})?$/, 'site.profile', 'the name of an install profile');
   checkAccount(site.adminName, 'site.admin_name');
   if (site.adminMail !== '') mailAddress(site.adminMail, 'site.admin_mail');
+  checkSharedRoot(site.sharedRoot, 'site.shared_root');
+  if (site.uid !== 0 && !isSiteUid(site.uid)) refuse('site.uid', "is no number of sites' users");
   match(site.salt, /^[A-Za-z0-9._~-]{32,128}$/, 'site.salt', '32 to 128 URL-safe characters');
   return { ...site, platform: checkPlatform(present(site.platform, 'site.platform'), 'site.platform', true) };
 }

@@ -36,10 +36,13 @@ const site = (part: object): Request => ({
   value: { site: { ...siteSpec(), ...part }, preview: false },
 });
 const withDb = (part: object) => site({ db: { ...siteSpec().db, ...part } });
-const probe = (path: string): Request => ({ $case: 'probeSite', value: { site: siteSpec(), service: http, path } });
 const runCron = (php: Partial<PhpSpec>): Request => ({
   $case: 'runCron',
   value: { site: siteSpec(), php: PhpSpec.fromPartial(php) },
+});
+const probe = (path: string): Request => ({
+  $case: 'probeSite',
+  value: { site: siteSpec(), service: http, path, behindFront: false },
 });
 const verify = (part: object): Request => ({ $case: 'verifyPlatform', value: { platform: { ...platform, ...part } } });
 
@@ -188,7 +191,10 @@ const bad: Record<string, [Action, RegExp]> = {
   'probe path to elsewhere': [action('a', probe('//evil.example/')), /path/],
   'probe path with a header': [action('a', probe('/ HTTP/1.1\r\nX: y')), /path/],
   'probe of a database': [
-    action('a', { $case: 'probeSite', value: { site: siteSpec(), service: serviceRef(), path: '' } }),
+    action('a', {
+      $case: 'probeSite',
+      value: { site: siteSpec(), service: serviceRef(), path: '', behindFront: false },
+    }),
     /must be http/,
   ],
 };

@@ -2,6 +2,7 @@
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
 import type {
+  ClusterSpec,
   DbSpec,
   DnsSpec,
   FileSpec,
@@ -12,6 +13,7 @@ import type {
 } from '../shared/gen/aegir/v1/spec.ts';
 import {
   checkAccount,
+  checkClusterSpec,
   checkDbSpec,
   checkDnsSpec,
   checkFileSpec,
@@ -50,11 +52,19 @@ export interface RequestOf {
   diagnose: { readonly masterTime: Date | undefined };
   verifyPlatform: { readonly platform: PlatformSpec };
   prepareSite: { readonly site: ValidSite; readonly preview: boolean };
-  removeSite: { readonly site: ValidSite; readonly preview: boolean };
+  removeSite: { readonly site: ValidSite; readonly preview: boolean; readonly keepShared: boolean };
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
-  probeSite: { readonly site: ValidSite; readonly service: ServiceRef; readonly path: string };
+  probeSite: {
+    readonly site: ValidSite;
+    readonly service: ServiceRef;
+    readonly path: string;
+    readonly behindFront: boolean;
+  };
   runCron: { readonly site: ValidSite; readonly php: PhpSpec | undefined };
+  applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
+  removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
+  clusterStatus: { readonly service: ServiceRef };
 }
 export type ActionKind = keyof RequestOf;
 export type ValidRequest = {
@@ -106,10 +116,13 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'prepareService':
     case 'prepareSite':
     case 'removeSite':
+    case 'applyCluster':
+    case 'removeCluster':
       return request.value.preview;
     case 'diagnose':
     case 'verifyPlatform':
     case 'probeSite':
+    case 'clusterStatus':
       return true;
     case 'installSite':
     case 'loginLink':
@@ -145,6 +158,17 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       const name = checkZoneName(request.value.name, 'name');
       return { kind: 'removeZone', value: { service, preview: request.value.preview, name } };
     }
+    case 'applyCluster': {
+      const service = validService(request.value.service, serverId);
+      const cluster = checkClusterSpec(present(request.value.cluster, 'cluster'));
+      return { kind: 'applyCluster', value: { service, preview: request.value.preview, cluster } };
+    }
+    case 'removeCluster': {
+      const service = validService(request.value.service, serverId);
+      return { kind: 'removeCluster', value: { service, preview: request.value.preview } };
+    }
+    case 'clusterStatus':
+      return { kind: 'clusterStatus', value: { service: validService(request.value.service, serverId) } };
     case 'prepareService': {
       const service = validService(request.value.service, serverId);
       return { kind: 'prepareService', value: { service, preview: request.value.preview } };
@@ -166,7 +190,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       // What only an installer reads must not stand in the way of taking a site away.
       const told = present(request.value.site, 'site');
       const site = checkSite({ ...told, title: '', locale: '', profile: '', adminName: '', adminMail: '' });
-      return { kind: 'removeSite', value: { site, preview: request.value.preview } };
+      const { preview, keepShared } = request.value;
+      return { kind: 'removeSite', value: { site, preview, keepShared } };
     }
     case 'installSite':
       return { kind: 'installSite', value: { site: checkSite(present(request.value.site, 'site')) } };
@@ -183,7 +208,7 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
         refuse('path', 'must begin with one slash and have up to 2000 printable ASCII characters');
       }
       const site = checkSite(present(request.value.site, 'site'));
-      return { kind: 'probeSite', value: { site, service, path } };
+      return { kind: 'probeSite', value: { site, service, path, behindFront: request.value.behindFront } };
     }
     case 'runCron': {
       const { php } = request.value;

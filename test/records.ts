@@ -121,6 +121,7 @@ export const site: SiteRecord = {
   certificate: null,
   issuing: null,
   cronSeconds: null,
+  uid: 0,
 };
 
 export const snapshot: GraphSnapshot = {
@@ -135,6 +136,7 @@ export const snapshot: GraphSnapshot = {
   clients: [],
   zones: [],
   records: [],
+  heads: [],
 };
 
 export const graphOf = (patch: Partial<GraphSnapshot> = {}) => createGraph({ ...snapshot, ...patch });

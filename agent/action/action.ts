@@ -1,6 +1,6 @@
 // The contract of action kinds: one file beside this one per kind, named like the proto's field.
 import { AegirError } from '../../shared/error.ts';
-import type { Finding, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ClusterStatus, Finding, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
@@ -24,6 +24,7 @@ export interface Outcome {
   readonly changes: readonly string[];
   readonly platform?: PlatformFacts;
   readonly findings?: readonly Finding[];
+  readonly cluster?: ClusterStatus;
 }
 
 /** How an action comes to run. */

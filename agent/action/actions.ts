@@ -2,6 +2,7 @@
 import type { ActionKind } from '../validate.ts';
 import type { ActionHandler } from './action.ts';
 import { createApply } from './apply.ts';
+import { createApplyCluster, createClusterStatus, createRemoveCluster } from './cluster.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
@@ -26,6 +27,9 @@ export function createActions(): ActionHandlers {
     prepareSite: createPrepareSite(),
     applyZone: createApplyZone(),
     removeZone: createRemoveZone(),
+    applyCluster: createApplyCluster(),
+    removeCluster: createRemoveCluster(),
+    clusterStatus: createClusterStatus(),
     removeSite: createRemoveSite(),
     installSite: createInstallSite(),
     loginLink: createLoginLink(),

@@ -50,6 +50,6 @@ async function plan(
 
 /** The app says what the web may see; the engine renders it. */
 export function withRules(spec: ValidHttpSpec, ctx: ActionContext, tools: Tools): HttpSiteSpec {
-  const layout = siteLayout(ctx.host.paths, spec.siteId);
+  const layout = siteLayout(ctx.host.paths, spec.siteId, spec.sharedRoot);
   return { ...spec, rules: appFor(tools, spec.app).web(spec.platform, layout) };
 }

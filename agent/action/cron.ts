@@ -22,6 +22,7 @@ export function planCron(spec: ValidHttpSpec, tools: Tools): readonly Change[] {
     name: spec.name,
     url: spec.url,
     platform: spec.platform,
+    sharedRoot: spec.sharedRoot,
     php: spec.php,
     intervalSeconds: spec.cron.intervalSeconds,
   };

@@ -12,7 +12,7 @@ export function createInstallSite(): ActionHandler<'installSite'> {
     async run({ site }, ctx, tools, attempt) {
       const app = appFor(tools, site.platform.app);
       if (!canInstall(app)) return { changes: [] }; // php and static have no installer: their code is the site
-      const layout = siteLayout(ctx.host.paths, site.id);
+      const layout = siteLayout(ctx.host.paths, site.id, site.sharedRoot);
       const state = await app.installState(site, layout, ctx);
       if (state === 'installed') {
         if (attempt.resumed) {

@@ -16,7 +16,7 @@ export function createLoginLink(): ActionHandler<'loginLink'> {
           `cannot make a login link for ${site.name}: a site of app ${app.name} has no accounts that we know of`,
         );
       }
-      const layout = siteLayout(ctx.host.paths, site.id);
+      const layout = siteLayout(ctx.host.paths, site.id, site.sharedRoot);
       const { url, expiresAt } = await app.loginLink(site, account, layout, ctx);
       attempt.hide(url);
       const who = account === '' ? 'the first administrator' : account;

@@ -8,9 +8,9 @@ export function createPrepareSite(): ActionHandler<'prepareSite'> {
     kind: 'prepareSite',
     label: () => 'prepare-site',
     async run({ site, preview }, ctx, tools) {
-      const layout = siteLayout(ctx.host.paths, site.id);
+      const layout = siteLayout(ctx.host.paths, site.id, site.sharedRoot);
       const app = appFor(tools, site.platform.app);
-      const account = await previewOrRun(await planAccount(layout, ctx.host), preview, ctx);
+      const account = await previewOrRun(await planAccount(layout, ctx.host, site.uid), preview, ctx);
       // Planned only now: the app's contract is that user and directories are there.
       const settings = await previewOrRun(await app.prepare(site, layout, ctx), preview, ctx);
       return { changes: [...account.changes, ...settings.changes] };

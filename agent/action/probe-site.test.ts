@@ -31,6 +31,7 @@ afterEach(() => {
 });
 
 interface ProbeOptions {
+  readonly behindFront?: boolean;
   readonly url?: string;
   readonly port?: number;
   readonly signal?: AbortSignal;
@@ -60,6 +61,7 @@ function probe(path = '/', options: ProbeOptions = {}) {
     site: { ...site, platform: site.platform ?? fail() },
     service: serviceRef({ type: 'http', engine }),
     path,
+    behindFront: options.behindFront ?? false,
   };
   return createProbeSite().run(request, ctx, {} as Tools, { resumed: false, hide: () => {} });
 }

@@ -14,7 +14,7 @@ import type { ActionHandler } from './action.ts';
 const MAX_REDIRECTS = 5;
 const MAX_BODY = 1024 * 1024; // read so that the page is known to end, no further
 const TIMEOUT_MS = 30_000;
-const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx', apache: 'apache2' };
+const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx', apache: 'apache2', cluster: 'haproxy' };
 
 interface Target {
   readonly address: string;
@@ -30,14 +30,14 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
   return {
     kind: 'probeSite',
     label: () => 'probe-site',
-    async run({ site, service, path }, ctx) {
+    async run({ site, service, path, behindFront }, ctx) {
       const target = await targetOf(service, ctx);
       const names = [site.name, ...site.aliases];
       const errorLog = join(siteLayout(ctx.host.paths, site.id).logs, 'error.log');
       const mark = await markLog(errorLog);
       let url = new URL(path, site.url);
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-        const answer = await ask(target, url, ctx.signal);
+        const answer = await ask(target, url, behindFront ? 'http:' : schemeOf(url), ctx.signal);
         ctx.log('info', `${url.href} at ${target.address} answered ${answer.status}`);
         if (answer.status < 200 || answer.status >= 400) {
           const lines = (await mark.since()) || (await logEnd(errorLog, 1));
@@ -47,6 +47,8 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
             retryable: answer.status >= 500,
           });
         }
+        // The front leads on: by it, the site is asked as visitors do.
+        if (behindFront) return { changes: [] };
         const next = sameSite(answer, url, site.url, names, target);
         if (next === undefined) return { changes: [] };
         url = next;
@@ -93,9 +95,9 @@ function sameSite(
   return ours && names.includes(next.hostname) && port === target.ports[schemeOf(next)] ? next : undefined;
 }
 
-function ask(target: Target, url: URL, signal: AbortSignal): Promise<Answer> {
+function ask(target: Target, url: URL, scheme: keyof Target['ports'], signal: AbortSignal): Promise<Answer> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  const port = target.ports[schemeOf(url)];
+  const port = target.ports[scheme];
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const fail = (cause: Error) => {
     if (signal.aborted) return reject(signal.reason);
@@ -129,7 +131,7 @@ function ask(target: Target, url: URL, signal: AbortSignal): Promise<Answer> {
   } as const;
   // Whether the site answers is asked here, not who vouches for it: until an authority has, nobody does.
   const call: ClientRequest =
-    url.protocol === 'https:'
+    scheme === 'https:'
       ? secureRequest({ ...options, servername: url.hostname, rejectUnauthorized: false }, answered)
       : request(options, answered);
   call.on('error', fail);

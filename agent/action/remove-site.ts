@@ -8,10 +8,10 @@ export function createRemoveSite(): ActionHandler<'removeSite'> {
   return {
     kind: 'removeSite',
     label: () => 'remove-site',
-    async run({ site, preview }, ctx, tools) {
-      const layout = siteLayout(ctx.host.paths, site.id);
+    async run({ site, preview, keepShared }, ctx, tools) {
+      const layout = siteLayout(ctx.host.paths, site.id, site.sharedRoot);
       const traces = await appFor(tools, site.platform.app).remove(site, layout, ctx);
-      const account = await planAccountRemoval(layout, ctx.host);
+      const account = await planAccountRemoval(layout, ctx.host, keepShared);
       // Off with the virtual host already; but nothing of it may run while its files go.
       return previewOrRun([...planNoCron(site.id, tools), ...traces, ...account], preview, ctx);
     },

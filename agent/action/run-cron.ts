@@ -11,7 +11,7 @@ export function createRunCron(): ActionHandler<'runCron'> {
     kind: 'runCron',
     label: () => 'run-cron',
     async run({ site, php }, ctx, tools) {
-      const { id, name, url, platform } = site;
+      const { id, name, url, platform, sharedRoot } = site;
       const app = appFor(tools, platform.app);
       if (!hasCron(app)) {
         throw new AegirError(
@@ -30,7 +30,7 @@ export function createRunCron(): ActionHandler<'runCron'> {
         },
       };
       const intervalSeconds = tools.cron.get(id)?.entry.intervalSeconds ?? 3600;
-      const end = await tools.cron.runNow({ id, name, url, platform, php, intervalSeconds }, bounded);
+      const end = await tools.cron.runNow({ id, name, url, platform, sharedRoot, php, intervalSeconds }, bounded);
       ctx.signal.throwIfAborted();
       if (end.outcome !== 'ok' && end.outcome !== 'idle') throw new AegirError('failed_precondition', end.text);
       ctx.log('info', end.text);

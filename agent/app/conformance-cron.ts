@@ -26,7 +26,7 @@ export function describeCron(
     const { stage, site } = world();
     const { id, name, url, platform } = site;
     if (platform === undefined) throw new Error('the site has no platform');
-    const entry = { id, name, url, platform, php: undefined, intervalSeconds: 3600 };
+    const entry = { id, name, url, platform, sharedRoot: '', php: undefined, intervalSeconds: 3600 };
     const lines: string[] = [];
     const signal = part.signal ?? stage.ctx.signal;
     const end = await runCron(

@@ -26,7 +26,11 @@ export interface World {
 export type CronUnderTest = (
   run: {
     readonly id: string;
-    readonly entry: CronSite & { readonly php: undefined; readonly intervalSeconds: number };
+    readonly entry: CronSite & {
+      readonly sharedRoot: string;
+      readonly php: undefined;
+      readonly intervalSeconds: number;
+    };
     readonly timeoutMs: number;
     now(): number;
     onLine(line: string): void;
@@ -158,7 +162,7 @@ export async function openStage(app: App, world: World, password: string): Promi
       const rules = app.web(platform, layout(site));
       const spec = {
         ...{ siteId, name, aliases, app: app.name, platform, url, state: 'enabled', php: undefined, rules },
-        ...{ tls: undefined, challenges: {}, redirectTo: '' },
+        ...{ tls: undefined, fronts: [], sticky: false, sharedRoot: '', challenges: {}, redirectTo: '' },
       };
       await runChanges(await world.http.plan(http, spec, ctx), ctx);
     },

@@ -8,6 +8,8 @@ export interface CronEntry {
   readonly name: string;
   readonly url: string;
   readonly platform: PlatformSpec;
+  /** As SiteSpec.shared_root. */
+  readonly sharedRoot: string;
   readonly php: PhpSpec | undefined;
   readonly intervalSeconds: number;
 }

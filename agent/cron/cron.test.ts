@@ -15,7 +15,7 @@ const HOUR = 3_600_000;
 const MIB = 1024n * 1024n;
 const id = (n: number) => `site-${String(n).padStart(16, '0')}`;
 const entry = (n: number, part: Partial<CronEntry> = {}): CronEntry => ({
-  ...{ id: id(n), name: `s${n}.example.org`, url: `http://s${n}.example.org`, intervalSeconds: 3600 },
+  ...{ id: id(n), name: `s${n}.example.org`, url: `http://s${n}.example.org`, intervalSeconds: 3600, sharedRoot: '' },
   platform: { id: 'plat-0000000000000001', app: 'php', root: '/srv/code' },
   php: { version: '', maxChildren: 0, memoryLimitBytes: 32n * MIB, maxBodyBytes: 0n, maxExecutionSeconds: 0 },
   ...part,

@@ -41,7 +41,7 @@ export async function runCron(run: CronRun, apps: readonly App[], ctx: ActionCon
   try {
     const app = apps.find((each) => each.name === run.entry.platform.app);
     if (app === undefined || !hasCron(app)) return end('idle', `a site of app ${run.entry.platform.app} has none`);
-    const layout = siteLayout(ctx.host.paths, run.entry.id);
+    const layout = siteLayout(ctx.host.paths, run.entry.id, run.entry.sharedRoot);
     for (const secret of await secretsIn(app.secretFiles(layout), ctx.host)) redactor.add(secret);
     const php = await phpRun(run, app, ctx.host, redactor.redact);
     const said = await app.cron(run.entry, layout, php, ctx);
@@ -56,7 +56,7 @@ export async function runCron(run: CronRun, apps: readonly App[], ctx: ActionCon
 /** As the site's pool has it (fpm/render.ts); but a run may take longer than a visitor would wait. */
 async function phpRun(run: CronRun, app: App, host: Host, redact: (text: string) => string): Promise<PhpRun> {
   const { entry } = run;
-  const layout = siteLayout(host.paths, entry.id);
+  const layout = siteLayout(host.paths, entry.id, entry.sharedRoot);
   const { docroot, php } = app.web(entry.platform, layout);
   if (php === undefined) throw new AegirError('internal', `cannot run the cron of ${entry.name}: it has no PHP`);
   const version = choosePhp(entry.php?.version ?? '', await host.phpVersions(), entry.name);

@@ -7,9 +7,17 @@
 //  - A failed change leaves the daemon working as before that change.
 
 import type { Failpoint } from '../../shared/failpoint.ts';
-import type { DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ClusterStatus, DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
-import type { DbSpec, DnsSpec, FileSpec, HttpSpec, ServiceRef, ZoneSpec } from '../../shared/gen/aegir/v1/spec.ts';
+import type {
+  ClusterSpec,
+  DbSpec,
+  DnsSpec,
+  FileSpec,
+  HttpSpec,
+  ServiceRef,
+  ZoneSpec,
+} from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { WebRules } from '../app/app.ts';
 import type { Host } from '../host/host.ts';
@@ -50,7 +58,7 @@ export interface Observed {
 }
 
 /** What an engine can do beyond the contract; each names an optional interface or a property of specs it honours. */
-export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'measure' | 'network' | 'zones' | 'dnssec';
+export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'measure' | 'network' | 'zones' | 'dnssec' | 'front';
 
 export interface Engine<T extends ServiceType = ServiceType> {
   readonly type: T;
@@ -98,6 +106,20 @@ export interface Zoned {
   planZone(service: ServiceRef, zone: ZoneSpec, ctx: ActionContext): Promise<readonly Change[]>;
   /** The zone with everything in it; empty when it is not there. */
   removeZone(service: ServiceRef, name: string, ctx: ActionContext): Promise<readonly Change[]>;
+}
+
+/** Capability "front": the engine's daemon distributes the requests for its sites over web servers. */
+export interface Fronting {
+  /** The heads; sites that are published stay as they are. */
+  planCluster(service: ServiceRef, cluster: ClusterSpec, ctx: ActionContext): Promise<readonly Change[]>;
+  /** The cluster with all its sites; empty when it is not there. */
+  removeCluster(service: ServiceRef, ctx: ActionContext): Promise<readonly Change[]>;
+  /** As the running daemon says it. Reads only. Throws unavailable when the daemon does not answer. */
+  clusterStatus(service: ServiceRef, ctx: ActionContext): Promise<ClusterStatus>;
+}
+
+export function isFront(engine: Engine): engine is Engine<'http'> & Fronting {
+  return engine.capabilities.has('front');
 }
 
 export function hasZones(engine: Engine): engine is Engine<'dns'> & Zoned {

@@ -8,6 +8,7 @@ import { createRfc2136Engine } from './dns/rfc2136/engine.ts';
 import { createWebhookEngine } from './dns/webhook/engine.ts';
 import type { Engine } from './engine.ts';
 import { createApacheEngine } from './http/apache/engine.ts';
+import { createClusterEngine } from './http/cluster/engine.ts';
 import { createLocks } from './http/config/lock.ts';
 import { createFpmPools } from './http/fpm/pools.ts';
 import { createNginxEngine } from './http/nginx/engine.ts';
@@ -18,6 +19,7 @@ export function createEngines(): readonly Engine[] {
   return [
     createNginxEngine(pools),
     createApacheEngine(pools),
+    createClusterEngine(),
     createMariadbEngine(),
     createMysqlEngine(),
     createPostgresqlEngine(),

@@ -64,8 +64,11 @@ export interface SystemUser {
 
 export interface Users {
   lookup(name: string): Promise<SystemUser | undefined>;
-  /** Makes a system user with its own group, no shell, no password. Repeatable. */
-  ensure(name: string, home: string): Promise<SystemUser>;
+  /**
+   * Makes a system user with its own group, no shell, no password. Repeatable. uid: the number of both (see
+   * shared/site-uid.ts); 0 or none for any.
+   */
+  ensure(name: string, home: string, uid?: number): Promise<SystemUser>;
   /** Ends the user's processes and removes it with its group. Repeatable. */
   remove(name: string): Promise<void>;
 }
@@ -77,6 +80,7 @@ export type DaemonName =
   | 'mysql'
   | 'named'
   | 'pdns'
+  | 'haproxy'
   | `postgresql@${string}`
   | `php-fpm@${string}`;
 
@@ -96,6 +100,10 @@ export interface Daemon {
   readonly tlsPort?: number;
   /** UNIX socket for local clients; empty when it has none. */
   readonly socket: string;
+  /** UNIX socket of the process that starts its workers, where commands of their own go. */
+  readonly control?: string;
+  /** A file by which its unit reads includeDir; who writes it restarts the daemon. */
+  readonly dropIn?: { readonly path: string; readonly content: string };
   /** User that its workers run as, whose group must read public files. */
   readonly user: string;
   isRunning(): Promise<boolean>;

@@ -6,6 +6,8 @@
 //     files/                       2750 <site user>:<web user>   public uploads; the web server reads through its group
 //     tls/                         0700 root   certificates and keys, named by their fingerprint
 //     private/ tmp/ sessions/      0700 <site user>
+//   <shared>/<site-id>/            0711 root   instead of those above, where several web servers share them:
+//     files/ private/
 //   <logs>/<site-id>/access.log error.log php.log
 //   <run>/<site-id>.sock           0660 <web user>   the pool's socket
 import { join } from 'node:path';
@@ -22,22 +24,28 @@ export interface SiteLayout {
   readonly private: string;
   readonly tmp: string;
   readonly sessions: string;
+  /** Directory of what several web servers share; '' where the site has one. */
+  readonly shared: string;
   readonly logs: string;
   readonly socket: string;
 }
 
-export function siteLayout(paths: HostPaths, siteId: string): SiteLayout {
+/** sharedRoot: where this server sees the directory that all web servers of the site share; '' when there is one. */
+export function siteLayout(paths: HostPaths, siteId: string, sharedRoot = ''): SiteLayout {
   const root = join(paths.sites, siteId);
+  const shared = sharedRoot === '' ? '' : join(sharedRoot, siteId);
+  const kept = shared === '' ? root : shared;
   return {
     user: siteUser(siteId),
     root,
     docroot: join(root, 'docroot'),
     config: join(root, 'config'),
-    files: join(root, 'files'),
+    files: join(kept, 'files'),
     tls: join(root, 'tls'),
-    private: join(root, 'private'),
+    private: join(kept, 'private'),
     tmp: join(root, 'tmp'),
     sessions: join(root, 'sessions'),
+    shared,
     logs: join(paths.logs, siteId),
     socket: join(paths.run, `${idBody(siteId)}.sock`),
   };

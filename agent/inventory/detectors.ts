@@ -1,6 +1,7 @@
 // The one list of detectors beside the engines' own detect.
 import type { Detector } from './detector.ts';
 import { createGitDetector } from './git.ts';
+import { createHaproxyDetector } from './haproxy.ts';
 import { createMountDetector } from './mount.ts';
 import { createNatsDetector } from './nats.ts';
 import { createPhpFpmDetector } from './php-fpm.ts';
@@ -10,6 +11,7 @@ import { createSubversionDetector } from './subversion.ts';
 export function createDetectors(): readonly Detector[] {
   return [
     createGitDetector(),
+    createHaproxyDetector(),
     createMountDetector(),
     createNatsDetector(),
     createPhpFpmDetector(),

@@ -11,24 +11,32 @@ interface DeclaredDirectory {
   readonly options: FileOptions;
 }
 
-/** System user, directories, logs. Parents come before what is in them. */
-export async function planAccount(layout: SiteLayout, host: Host): Promise<readonly Change[]> {
+/** System user, directories, logs. Parents come before what is in them. uid: its number; 0 lets the host choose. */
+export async function planAccount(layout: SiteLayout, host: Host, uid = 0): Promise<readonly Change[]> {
   const { user } = layout;
   const webGroup = await webServerGroup(host);
   const changes: Change[] = [];
-  const known = (await host.users.lookup(user)) !== undefined;
+  const there = await host.users.lookup(user);
+  const known = there !== undefined;
+  if (known && uid !== 0 && host.kind === 'systemd' && there.uid !== uid) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot prepare the site: its system user ${user} has the number ${there.uid} here and ${uid} on the servers that share ` +
+        'its files; give it that one with usermod and groupmod while the site is not served here',
+    );
+  }
   if (!known) {
     changes.push({
-      summary: `make system user ${user}`,
-      run: async () => void (await host.users.ensure(user, layout.root)),
+      summary: `make system user ${user}${uid === 0 ? '' : ` (${uid})`}`,
+      run: async () => void (await host.users.ensure(user, layout.root, uid)),
     });
   }
   for (const { path, options } of declaredDirectories(layout, webGroup)) {
     // Without the user no owner can be as declared, and none can be looked up.
     if (known && (await host.files.directoryMatches(path, options))) continue;
-    const there = await host.files.exists(path);
+    const exists = await host.files.exists(path);
     changes.push({
-      summary: `${there ? 'mend mode and owner of' : 'make'} directory ${path} (${describe(options)})`,
+      summary: `${exists ? 'mend mode and owner of' : 'make'} directory ${path} (${describe(options)})`,
       run: () => host.files.directory(path, options),
     });
   }
@@ -52,6 +60,7 @@ function declaredDirectories(layout: SiteLayout, webGroup: string): readonly Dec
     { path: layout.root, options: { mode: 0o711, ...root } },
     { path: layout.docroot, options: { mode: 0o755, ...root } },
     { path: layout.config, options: { mode: 0o750, owner: 'root', group: user } },
+    ...(layout.shared === '' ? [] : [{ path: layout.shared, options: { mode: 0o711, ...root } }]),
     { path: layout.files, options: { mode: 0o2750, owner: user, group: webGroup } },
     { path: layout.private, options: own },
     { path: layout.tmp, options: own },
@@ -60,9 +69,19 @@ function declaredDirectories(layout: SiteLayout, webGroup: string): readonly Dec
   ];
 }
 
-/** Takes away what planAccount made. The app's traces and the pool are gone before. */
-export async function planAccountRemoval(layout: SiteLayout, host: Host): Promise<readonly Change[]> {
+/** Takes away what planAccount made, keepShared but what other web servers share. The app's traces and the pool are gone before. */
+export async function planAccountRemoval(
+  layout: SiteLayout,
+  host: Host,
+  keepShared = false,
+): Promise<readonly Change[]> {
   const changes: Change[] = [];
+  if (layout.shared !== '' && !keepShared && (await host.files.exists(layout.shared))) {
+    changes.push({
+      summary: `remove directory ${layout.shared} with the files that the site's web servers shared`,
+      run: () => host.files.remove(layout.shared),
+    });
+  }
   const tree = await host.files.exists(layout.root);
   if (tree) {
     changes.push({

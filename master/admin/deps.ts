@@ -6,7 +6,14 @@ import type { IdPrefix } from '../../shared/id.ts';
 import type { Role } from '../../shared/vocabulary.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Agents } from '../session/agents.ts';
-import type { PlatformRecord, SecretRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
+import type {
+  HeadRecord,
+  PlatformRecord,
+  SecretRecord,
+  ServiceRecord,
+  SiteRecord,
+  ZoneRecord,
+} from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 
 export interface Caller {
@@ -21,6 +28,7 @@ export interface Draft {
   readonly platform?: PlatformRecord;
   readonly service?: ServiceRecord;
   readonly zone?: ZoneRecord;
+  readonly heads?: readonly HeadRecord[];
   readonly secrets?: readonly SecretRecord[];
 }
 

@@ -11,5 +11,6 @@ export async function loadGraph(tx: Tx): Promise<Graph> {
   const clients = await tx.clients.find();
   const zones = await tx.zones.find();
   const records = await tx.records.find();
-  return createGraph({ servers, services, platforms, sites, clients, zones, records });
+  const heads = await tx.heads.find();
+  return createGraph({ servers, services, platforms, sites, clients, zones, records, heads });
 }

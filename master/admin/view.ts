@@ -1,6 +1,7 @@
 // Records as the API's messages.
 import type {
   Client,
+  Cluster,
   Platform,
   Server,
   Service,
@@ -9,6 +10,8 @@ import type {
   Token,
   Zone,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import type { HeadStatus } from '../../shared/gen/aegir/v1/agent.ts';
+import { SHARE } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import { sitesInZone } from '../graph/zone-rules.ts';
@@ -23,6 +26,7 @@ import type {
   TokenRecord,
   ZoneRecord,
 } from '../store/model.ts';
+import { clusterSpec } from '../task/spec.ts';
 
 export function date(ms: number | null | undefined): Date | undefined {
   return ms === null || ms === undefined ? undefined : new Date(ms);
@@ -130,6 +134,32 @@ export function zoneView(graph: Graph, zone: ZoneRecord): Zone {
     records: graph.recordsOf(zone.id).length,
     sites: sitesInZone(graph, zone).length,
     madeHere: makesZones(graph, zone),
+  };
+}
+
+/** status: what the front says of its heads; why: why it says nothing. */
+export function clusterView(graph: Graph, cluster: ServiceRecord, status: readonly HeadStatus[], why: string): Cluster {
+  const spec = clusterSpec(cluster, []);
+  return {
+    id: cluster.id,
+    name: cluster.instance,
+    service: graph.serviceName(cluster),
+    state: cluster.state,
+    heads: graph.headsOf(cluster.id).map((head) => ({
+      id: head.id,
+      serviceId: head.serviceId,
+      service: graph.serviceName(graph.service(head.serviceId)),
+      state: head.state,
+      weight: head.weight,
+      status: status.find((each) => each.serviceId === head.serviceId),
+    })),
+    share: cluster.settings[SHARE] ?? '',
+    checkMillis: spec.checkMillis,
+    fall: spec.fall,
+    rise: spec.rise,
+    sites: graph.sitesOnService(cluster.id).length,
+    platforms: graph.platformsOnService(cluster.id).length,
+    statusError: why,
   };
 }
 

@@ -6,8 +6,12 @@ import {
   AddZoneRequest,
   type ChangeResponse,
   ClientServiceService,
+  ClusterRequest,
+  ClusterServiceService,
+  CreateClusterRequest,
   DeclareServiceRequest,
   GraphServiceService,
+  HeadRequest,
   InstallSiteAdminRequest,
   LoginSiteRequest,
   PlatformServiceService,
@@ -26,6 +30,17 @@ import {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 import { addClient, listClients, removeClient } from '../admin/client.ts';
+import {
+  activateHead,
+  addHead,
+  createCluster,
+  deleteCluster,
+  drainHead,
+  getCluster,
+  listClusters,
+  removeHead,
+  verifyCluster,
+} from '../admin/cluster.ts';
 import { declareService, removeService, setService } from '../admin/declare-service.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { addRecord, listRecords, removeRecord } from '../admin/dns-record.ts';
@@ -78,6 +93,7 @@ export const ADMIN_SERVICES = [
   TokenServiceService,
   GraphServiceService,
   ZoneServiceService,
+  ClusterServiceService,
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
@@ -105,6 +121,15 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ZoneServiceService.listRecords.path]: (_, request) => listRecords(deps, request),
     [ZoneServiceService.addRecord.path]: (caller, request) => addRecord(deps, caller, request),
     [ZoneServiceService.removeRecord.path]: (caller, request) => removeRecord(deps, caller, request),
+    [ClusterServiceService.listClusters.path]: (_, request) => listClusters(deps, request),
+    [ClusterServiceService.getCluster.path]: (_, request) => getCluster(deps, request),
+    [ClusterServiceService.createCluster.path]: (caller, request) => createCluster(deps, caller, request),
+    [ClusterServiceService.addHead.path]: (caller, request) => addHead(deps, caller, request),
+    [ClusterServiceService.drainHead.path]: (caller, request) => drainHead(deps, caller, request),
+    [ClusterServiceService.activateHead.path]: (caller, request) => activateHead(deps, caller, request),
+    [ClusterServiceService.removeHead.path]: (caller, request) => removeHead(deps, caller, request),
+    [ClusterServiceService.verifyCluster.path]: (caller, request) => verifyCluster(deps, caller, request),
+    [ClusterServiceService.deleteCluster.path]: (caller, request) => deleteCluster(deps, caller, request),
     [PlatformServiceService.listPlatforms.path]: (_, request) => listPlatforms(deps, request),
     [PlatformServiceService.getPlatform.path]: (_, request) => getPlatform(deps, request),
     [PlatformServiceService.addPlatform.path]: (caller, request) => addPlatform(deps, caller, request),
@@ -199,6 +224,20 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       return addRecord(deps, caller, AddRecordRequest.fromJSON(asked));
     case 'record.remove':
       return removeRecord(deps, caller, RemoveRecordRequest.fromJSON(asked));
+    case 'cluster.create':
+      return createCluster(deps, caller, CreateClusterRequest.fromJSON(asked));
+    case 'cluster.add':
+      return addHead(deps, caller, HeadRequest.fromJSON(asked));
+    case 'cluster.drain':
+      return drainHead(deps, caller, HeadRequest.fromJSON(asked));
+    case 'cluster.activate':
+      return activateHead(deps, caller, HeadRequest.fromJSON(asked));
+    case 'cluster.remove':
+      return removeHead(deps, caller, HeadRequest.fromJSON(asked));
+    case 'cluster.verify':
+      return verifyCluster(deps, caller, ClusterRequest.fromJSON(asked));
+    case 'cluster.delete':
+      return deleteCluster(deps, caller, ClusterRequest.fromJSON(asked));
     case 'service.declare':
       requireNoSecrets(asked);
       return declareService(deps, caller, DeclareServiceRequest.fromJSON(asked));

@@ -2,6 +2,7 @@
 import type { Command, Option } from 'commander';
 import {
   ClientServiceService,
+  ClusterServiceService,
   PlatformServiceService,
   ServerServiceService,
   ServiceServiceService,
@@ -13,7 +14,18 @@ import {
 import { displayName } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
 
-const KINDS = ['server', 'service', 'platform', 'site', 'zone', 'client', 'task', 'token', 'context'] as const;
+const KINDS = [
+  'server',
+  'service',
+  'cluster',
+  'platform',
+  'site',
+  'zone',
+  'client',
+  'task',
+  'token',
+  'context',
+] as const;
 export type NameKind = (typeof KINDS)[number];
 
 const PAGE = { pageSize: 200, pageToken: '' };
@@ -49,7 +61,8 @@ export function nameAfter(program: Command, words: readonly string[]): NameKind 
 }
 
 function kindOf(word: string): NameKind | undefined {
-  if (word === 'db' || word === 'dns') return 'service';
+  if (word === 'db' || word === 'dns' || word === 'head') return 'service';
+  if (word === 'front') return 'server';
   return KINDS.find((kind) => kind === word);
 }
 
@@ -61,6 +74,8 @@ export async function namesOf(link: Connection, kind: Exclude<NameKind, 'context
       return (await link.call(ServiceServiceService.listServices, { ...PAGE, server: '', type: '' })).services.map(
         ({ name }) => name,
       );
+    case 'cluster':
+      return (await link.call(ClusterServiceService.listClusters, PAGE)).clusters.map(({ name }) => name);
     case 'platform':
       return (await link.call(PlatformServiceService.listPlatforms, PAGE)).platforms.map(({ name }) => name);
     case 'site':

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { type AegirError, toAegirError } from '../../shared/error.ts';
 import { apiCommand } from './command/api.ts';
 import { clientCommand } from './command/client.ts';
+import { clusterCommand } from './command/cluster.ts';
 import { completionCommand } from './command/completion.ts';
 import { contextCommand } from './command/context.ts';
 import { graphCommand } from './command/graph.ts';
@@ -38,6 +39,7 @@ export function createProgram(cli: Cli, version: string): Command {
     serviceCommand,
     platformCommand,
     siteCommand,
+    clusterCommand,
     zoneCommand,
     recordCommand,
     clientCommand,

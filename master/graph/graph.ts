@@ -5,6 +5,7 @@ import type { ServiceType } from '../../shared/vocabulary.ts';
 import type {
   ClientRecord,
   DnsRecordRecord,
+  HeadRecord,
   PlatformRecord,
   ServerRecord,
   ServiceRecord,
@@ -21,6 +22,7 @@ export interface GraphSnapshot {
   readonly zones: readonly ZoneRecord[];
   /** Those that people declared. */
   readonly records: readonly DnsRecordRecord[];
+  readonly heads: readonly HeadRecord[];
 }
 
 /** Look-ups take an id or a name and throw not_found, naming what there is. */
@@ -43,6 +45,17 @@ export interface Graph extends GraphSnapshot {
   sitesOnService(serviceId: string): readonly SiteRecord[];
   platformsOnService(serviceId: string): readonly PlatformRecord[];
   sitesOfClient(clientId: string): readonly SiteRecord[];
+  /** Of a cluster, in the order in which they joined. */
+  headsOf(clusterId: string): readonly HeadRecord[];
+  /** The web servers that serve what is published to an http service: itself, or the heads of its cluster but leaving ones. */
+  webServersOf(service: ServiceRecord): readonly ServiceRecord[];
+  /** Those that bind to an http service, and those of clusters that it is a head of. */
+  sitesServedBy(service: ServiceRecord): readonly SiteRecord[];
+}
+
+/** A front: what is published to it is published to the heads of its cluster. */
+export function isCluster(service: ServiceRecord): boolean {
+  return service.type === 'http' && service.engine === 'cluster';
 }
 
 const NAMES_IN_ERROR = 10;
@@ -81,8 +94,23 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
     throw new AegirError('not_found', `cannot find ${kind} ${JSON.stringify(ref)}: ${hint}`);
   };
 
+  const headsOf = (id: string) => snapshot.heads.filter((head) => head.clusterId === id);
+  const serviceById = new Map(snapshot.services.map((service) => [service.id, service]));
   return {
     ...snapshot,
+    headsOf,
+    webServersOf: (service) => {
+      if (!isCluster(service)) return [service];
+      const heads = headsOf(service.id).filter((head) => head.state !== 'leaving');
+      return heads.flatMap((head) => serviceById.get(head.serviceId) ?? []);
+    },
+    sitesServedBy: (service) => {
+      const ids = new Set([
+        service.id,
+        ...snapshot.heads.filter((head) => head.serviceId === service.id).map((head) => head.clusterId),
+      ]);
+      return snapshot.sites.filter((site) => Object.values(site.bindings).some((id) => ids.has(id)));
+    },
     server: (ref) =>
       servers.get(ref) ??
       find(

@@ -2,7 +2,8 @@
 import { AegirError } from '../../shared/error.ts';
 import { APPS, type AppName, canUseDb, enginesFor, type ServiceType } from '../../shared/vocabulary.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
-import type { Graph } from './graph.ts';
+import { firstWebServer, requireShared } from './cluster-rules.ts';
+import { type Graph, isCluster } from './graph.ts';
 import { requireFreeRecords } from './zone-rules.ts';
 
 /** A binding names an enabled service of the right type on an accepted server. */
@@ -105,6 +106,11 @@ export function requireSite(graph: Graph, site: SiteRecord): void {
   if (site.bindings.http !== platform.serviceId) {
     throw new AegirError('failed_precondition', `cannot install ${site.name}: its http service is not its platform's`);
   }
+  const http = graph.service(site.bindings.http);
+  if (isCluster(http)) {
+    firstWebServer(graph, http);
+    requireShared(graph, http, platform.app, `site ${site.name}`);
+  }
   if (site.bindings.db !== undefined) {
     const db = graph.service(site.bindings.db);
     requireUsable(graph, db, 'db', `site ${site.name}`);
@@ -121,7 +127,10 @@ export function requireUnused(graph: Graph, service: ServiceRecord): void {
   const sites = graph.sitesOnService(service.id).map((site) => `site ${site.name}`);
   const platforms = graph.platformsOnService(service.id).map((platform) => `platform ${platform.name}`);
   const zones = graph.zonesOnService(service.id).map((zone) => `zone ${zone.name}`);
-  const users = [...platforms, ...zones, ...sites];
+  const clusters = graph.heads
+    .filter((head) => head.serviceId === service.id)
+    .map((head) => `cluster ${graph.service(head.clusterId).instance}`);
+  const users = [...clusters, ...platforms, ...zones, ...sites];
   if (users.length === 0) return;
   const shown = users.slice(0, 5).join(', ') + (users.length > 5 ? ` and ${users.length - 5} more` : '');
   throw new AegirError(

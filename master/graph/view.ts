@@ -16,6 +16,7 @@ export function graphView(graph: Graph): GraphMessage {
       edges.push({ from: server.id, to: service.id, kind: 'carries' });
     }
   }
+  for (const head of graph.heads) edges.push({ from: head.clusterId, to: head.serviceId, kind: 'leads-to' });
   for (const platform of graph.platforms) {
     nodes.push({ id: platform.id, kind: 'platform', name: platform.name, state: platform.state, detail: platform.app });
     edges.push({ from: platform.id, to: platform.serviceId, kind: 'runs-on' });

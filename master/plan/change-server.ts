@@ -7,11 +7,9 @@ import type { Plan, PlanStep } from './plan.ts';
 /** Detect, compare, repair every site's part here, diagnose. Sites on other servers are not touched. */
 export function planVerifyServer(graph: Graph, server: ServerRecord): Plan {
   const enabled = graph.servicesOf(server.id).filter((service) => service.type !== '' && service.state === 'enabled');
-  const ids = new Set(enabled.map((service) => service.id));
+  const concerned = new Set(enabled.flatMap((service) => graph.sitesServedBy(service)));
   const sites = graph.sites.filter(
-    (site) =>
-      (site.state === 'enabled' || site.state === 'disabled') &&
-      Object.values(site.bindings).some((id) => typeof id === 'string' && ids.has(id)),
+    (site) => (site.state === 'enabled' || site.state === 'disabled') && concerned.has(site),
   );
   const here = (step: PlanStep) => step.serverId === server.id;
   return {
@@ -83,24 +81,35 @@ export function planEnableService(graph: Graph, service: ServiceRecord): Plan {
 
 /** added: the record was saved with the task, and goes again when the path is no platform. */
 export function planVerifyPlatform(graph: Graph, platform: PlatformRecord, added: boolean): Plan {
-  const { serverId } = graph.service(platform.serviceId);
-  const where = `${platform.root} on ${graph.server(serverId).name}`;
+  const servers = [...new Set(graph.webServersOf(graph.service(platform.serviceId)).map(({ serverId }) => serverId))];
+  const where = `${platform.root} on ${servers.map((serverId) => graph.server(serverId).name).join(', ')}`;
   return {
     verb: added ? 'platform.add' : 'platform.verify',
     subjectId: platform.id,
     subject: platform.name,
     summary: added ? `Add platform ${platform.name}: ${where}` : `Verify platform ${platform.name}: ${where}`,
-    steps: [
-      {
-        kind: 'platform.verify',
-        args: { platformId: platform.id, serverId, added },
-        summary: `Check that ${where} is ${platform.app === '' ? 'a platform' : `a ${platform.app} platform`}`,
-        serverId,
-        undo: added ? { summary: 'forget the platform' } : { none: 'it only looks' },
-      },
-    ],
+    steps: servers.map((serverId, index) => platformStep(graph, platform, serverId, added && index === 0, index > 0)),
     warnings: [],
     pointOfNoReturn: null,
     locks: [`platform/${platform.id}`],
+  };
+}
+
+/** compare: it must be what another web server of the cluster has. */
+export function platformStep(
+  graph: Graph,
+  platform: PlatformRecord,
+  serverId: string,
+  added: boolean,
+  compare: boolean,
+): PlanStep {
+  const where = `${platform.root} on ${graph.server(serverId).name}`;
+  const what = compare ? 'the same' : platform.app === '' ? 'a platform' : `a ${platform.app} platform`;
+  return {
+    kind: 'platform.verify',
+    args: { platformId: platform.id, serverId, added, compare },
+    summary: `Check that ${where} is ${what}`,
+    serverId,
+    undo: added ? { summary: 'forget the platform' } : { none: 'it only looks' },
   };
 }

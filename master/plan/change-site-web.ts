@@ -1,10 +1,10 @@
 // Plans about how the web sees a site: its names, HTTPS, redirects, certificates.
 import { displayName } from '../../shared/name.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
-import type { SiteRecord } from '../store/model.ts';
+import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { Plan, PlanStep, SiteValues } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
-import { dnsPublish, httpPublish, runsCron, sitePrepare, siteProbe } from './steps.ts';
+import { dnsPublish, httpPublish, publishedOn, runsCron, sitePrepare, siteProbe } from './steps.ts';
 
 const served = (site: SiteRecord): 'enabled' | 'disabled' => (site.state === 'disabled' ? 'disabled' : 'enabled');
 
@@ -23,24 +23,30 @@ function restoreSteps(graph: Graph, site: SiteRecord, names: boolean): readonly 
     : [];
   return [
     ...dns,
-    {
-      kind: 'site.restore',
-      args: { siteId: site.id, part: { of: 'files', serverId: http.serverId } },
-      summary: `Note the settings of ${shown}`,
-      serverId: http.serverId,
-      undo: { summary: 'write them as they were' },
-    },
-    {
-      kind: 'site.restore',
-      args: {
-        siteId: site.id,
-        part: { of: 'http', serviceId: http.id, state: served(site), cron: runsCron(site, http.id) },
-      },
-      summary: `Note how ${shown} is served on ${graph.serviceName(http)}`,
-      serverId: http.serverId,
-      undo: { summary: 'serve it as it was' },
-    },
+    ...[...new Set(graph.webServersOf(http).map(({ serverId }) => serverId))].map(
+      (serverId): PlanStep => ({
+        kind: 'site.restore',
+        args: { siteId: site.id, part: { of: 'files', serverId } },
+        summary: `Note the settings of ${shown}`,
+        serverId,
+        undo: { summary: 'write them as they were' },
+      }),
+    ),
+    ...publishedOn(graph, site).map((service) => restoreServed(graph, site, service)),
   ];
+}
+
+function restoreServed(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {
+  return {
+    kind: 'site.restore',
+    args: {
+      siteId: site.id,
+      part: { of: 'http', serviceId: service.id, state: served(site), cron: runsCron(graph, site, service) },
+    },
+    summary: `Note how ${displayName(site.name)} is served on ${graph.serviceName(service)}`,
+    serverId: service.serverId,
+    undo: { summary: 'serve it as it was' },
+  };
 }
 
 function ensureStep(site: SiteRecord): PlanStep {
@@ -121,9 +127,9 @@ export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Pla
     },
     ...(to.web.https === 'off' ? [] : [ensureStep(changed)]),
     ...(names ? [...dnsPublish(after, changed, 'present'), ...lostRecords(graph, after, site, changed)] : []),
-    httpPublish(after, changed, served(site), served(site)),
-    sitePrepare(after, changed, 'present'),
-    ...(served(site) === 'enabled' ? [siteProbe(after, changed)] : []),
+    ...httpPublish(after, changed, served(site), served(site)),
+    ...sitePrepare(after, changed, 'present'),
+    ...(served(site) === 'enabled' ? siteProbe(after, changed) : []),
   ];
   const last = steps.length;
   if (to.web.https !== 'off' || to.certificate !== undefined) steps.push(...tidySteps(site));
@@ -154,7 +160,7 @@ export function planCertifySite(graph: Graph, site: SiteRecord): Plan {
       serverId: null,
       undo: { summary: 'forget the order' },
     },
-    httpPublish(graph, site, state, state),
+    ...httpPublish(graph, site, state, state),
     {
       kind: 'certificate.fetch',
       args: { siteId: site.id, before: site.certificate === null ? null : { ...site.certificate } },
@@ -164,11 +170,11 @@ export function planCertifySite(graph: Graph, site: SiteRecord): Plan {
     },
   ];
   const steps = [
-    ...restoreSteps(graph, site, false).slice(-1),
+    ...publishedOn(graph, site).map((service) => restoreServed(graph, site, service)),
     ensureStep(site),
     ...(site.web.https === 'acme' ? ordered : []),
-    httpPublish(graph, site, state, state),
-    ...(state === 'enabled' ? [siteProbe(graph, site)] : []),
+    ...httpPublish(graph, site, state, state),
+    ...(state === 'enabled' ? siteProbe(graph, site) : []),
   ];
   const tidy = tidySteps(site);
   return {

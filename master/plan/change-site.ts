@@ -1,7 +1,7 @@
 // Plans that change one existing site: verify, enable, disable, login, delete.
 import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { SiteRecord } from '../store/model.ts';
+import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import { loginStep } from './install-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import {
@@ -10,10 +10,13 @@ import {
   dnsPublish,
   dnsUnpublish,
   httpPublish,
+  publishedOn,
   sitePrepare,
   siteProbe,
   siteRecordStep,
 } from './steps.ts';
+
+const GONE = { none: 'what is removed cannot come back' } as const;
 
 /** What the web shows of a site: all that is not disabled was or shall be served. */
 function served(site: SiteRecord): 'enabled' | 'disabled' {
@@ -38,8 +41,8 @@ function plan(site: SiteRecord, verb: string, summary: string, steps: readonly P
 export function verifySteps(graph: Graph, site: SiteRecord): readonly PlanStep[] {
   return [
     ...dbCreate(graph, site, 'present'),
-    sitePrepare(graph, site, 'present'),
-    httpPublish(graph, site, served(site), served(site)),
+    ...sitePrepare(graph, site, 'present'),
+    ...httpPublish(graph, site, served(site), served(site)),
   ];
 }
 
@@ -47,22 +50,22 @@ export function planVerifySite(graph: Graph, site: SiteRecord): Plan {
   const steps = [
     ...verifySteps(graph, site),
     ...dnsPublish(graph, site, 'present'),
-    ...(served(site) === 'enabled' ? [siteProbe(graph, site)] : []),
+    ...(served(site) === 'enabled' ? siteProbe(graph, site) : []),
   ];
   return plan(site, 'site.verify', `Verify ${displayName(site.name)} and mend what drifted`, steps);
 }
 
 export function planEnableSite(graph: Graph, site: SiteRecord): Plan {
   return plan(site, 'site.enable', `Serve ${displayName(site.name)} again`, [
-    httpPublish(graph, site, 'enabled', served(site)),
-    siteProbe(graph, site),
+    ...httpPublish(graph, site, 'enabled', served(site)),
+    ...siteProbe(graph, site),
     siteRecordStep(site, 'enabled', site.state),
   ]);
 }
 
 export function planDisableSite(graph: Graph, site: SiteRecord): Plan {
   return plan(site, 'site.disable', `Take ${displayName(site.name)} off the web, keeping it`, [
-    httpPublish(graph, site, 'disabled', served(site)),
+    ...httpPublish(graph, site, 'disabled', served(site)),
     siteRecordStep(site, 'disabled', site.state),
   ]);
 }
@@ -73,7 +76,7 @@ export function planLoginSite(graph: Graph, site: SiteRecord, account: string): 
 }
 
 export function planCronSite(graph: Graph, site: SiteRecord): Plan {
-  const { serverId } = graph.service(cronService(site));
+  const { serverId } = cronService(graph, site);
   const step: PlanStep = {
     kind: 'site.cron',
     args: { serverId, siteId: site.id },
@@ -84,44 +87,56 @@ export function planCronSite(graph: Graph, site: SiteRecord): Plan {
   return plan(site, 'site.cron', `Run the cron of ${displayName(site.name)} now`, [step]);
 }
 
+export function httpUnpublish(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {
+  return {
+    kind: 'http.unpublish',
+    args: { serviceId: service.id, siteId: site.id },
+    summary: `Take ${displayName(site.name)} off ${graph.serviceName(service)}`,
+    serverId: service.serverId,
+    undo: GONE,
+  };
+}
+
+/** keepShared: other web servers still serve it. */
+export function siteRemove(graph: Graph, site: SiteRecord, serverId: string, keepShared: boolean): PlanStep {
+  const { name, facts } = graph.server(serverId);
+  const what = facts.hostKind === 'embedded' ? ' and settings' : ', settings and system user';
+  return {
+    kind: 'site.remove',
+    args: { serverId, siteId: site.id, keepShared },
+    summary: `Remove ${keepShared ? 'own files' : 'files'}${what} of ${displayName(site.name)} on ${name}`,
+    serverId,
+    undo: GONE,
+  };
+}
+
 /** The site is hidden first, which undoes; from the first removal on it only goes forward. */
 export function planDeleteSite(graph: Graph, site: SiteRecord): Plan {
   const http = graph.service(site.bindings.http);
   const db = site.bindings.db === undefined ? undefined : graph.service(site.bindings.db);
-  const gone = { none: 'what is removed cannot come back' };
-  const hide = [siteRecordStep(site, 'deleting', site.state), httpPublish(graph, site, 'disabled', served(site))];
-  const remove: PlanStep[] = [
-    {
-      kind: 'http.unpublish',
-      args: { serviceId: http.id, siteId: site.id },
-      summary: `Take ${displayName(site.name)} off ${graph.serviceName(http)}`,
-      serverId: http.serverId,
-      undo: gone,
-    },
-  ];
+  const hide = [siteRecordStep(site, 'deleting', site.state), ...httpPublish(graph, site, 'disabled', served(site))];
+  // The front first: no visitor comes to a web server that has let go of the site.
+  const remove: PlanStep[] = publishedOn(graph, site)
+    .toReversed()
+    .map((service) => httpUnpublish(graph, site, service));
   if (db !== undefined) {
     remove.push({
       kind: 'db.drop',
       args: { serviceId: db.id, siteId: site.id },
       summary: `Drop database ${site.database} and its user on ${graph.serviceName(db)}`,
       serverId: db.serverId,
-      undo: gone,
+      undo: GONE,
     });
   }
-  remove.push({
-    kind: 'site.remove',
-    args: { serverId: http.serverId, siteId: site.id },
-    summary: `Remove files${graph.server(http.serverId).facts.hostKind === 'embedded' ? ' and settings' : ', settings and system user'} on ${graph.server(http.serverId).name}`,
-    serverId: http.serverId,
-    undo: gone,
-  });
+  const servers = [...new Set(graph.webServersOf(http).map(({ serverId }) => serverId))];
+  remove.push(...servers.map((serverId, index) => siteRemove(graph, site, serverId, index < servers.length - 1)));
   remove.push(...dnsUnpublish(graph, site));
   remove.push({
     kind: 'site.forget',
     args: { siteId: site.id },
     summary: `Forget ${displayName(site.name)}`,
     serverId: null,
-    undo: gone,
+    undo: GONE,
   });
   return plan(
     site,

@@ -1,5 +1,6 @@
 // Plan of site.install: nothing is served before the app is installed, and everything undoes.
 import { displayName } from '../../shared/name.ts';
+import { firstWebServer } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { Plan } from './plan.ts';
@@ -8,7 +9,7 @@ import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordSt
 
 /** site is the record to be, in state installing; graph need not hold it yet. installs: the app has an installer. */
 export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolean): Plan {
-  const { serverId } = graph.service(site.bindings.http);
+  const { serverId } = firstWebServer(graph, graph.service(site.bindings.http));
   const server = graph.server(serverId).name;
   const platform = graph.platform(site.platformId);
   return {
@@ -19,7 +20,7 @@ export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolea
     steps: [
       siteRecordStep(site, 'installing', 'absent'),
       ...dbCreate(graph, site, 'absent'),
-      sitePrepare(graph, site, 'absent'),
+      ...sitePrepare(graph, site, 'absent'),
       ...(installs
         ? [
             {
@@ -31,8 +32,8 @@ export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolea
             },
           ]
         : []),
-      httpPublish(graph, site, 'enabled', 'absent'),
-      siteProbe(graph, site),
+      ...httpPublish(graph, site, 'enabled', 'absent'),
+      ...siteProbe(graph, site),
       ...dnsPublish(graph, site, 'absent'),
       ...(installs ? [loginStep(graph, site, '')] : []),
       siteRecordStep(site, 'enabled', 'installing'),
@@ -45,7 +46,7 @@ export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolea
 }
 
 export function loginStep(graph: Graph, site: SiteRecord, account: string): Plan['steps'][number] {
-  const { serverId } = graph.service(site.bindings.http);
+  const { serverId } = firstWebServer(graph, graph.service(site.bindings.http));
   return {
     kind: 'site.login',
     args: { serverId, siteId: site.id, account },

@@ -70,6 +70,9 @@ export type ZoneValues = {
   readonly dnssec: boolean;
 };
 
+/** HeadRecord of the store. */
+export type HeadState = 'joining' | 'active' | 'draining' | 'out' | 'leaving';
+
 /** The arguments of every kind of step. A step names records by id; its handler reads them when it runs. */
 export interface StepArgs {
   /** Bring the http service of the site to the site's spec; undo removes it there (or goes back to `before`). */
@@ -107,12 +110,15 @@ export interface StepArgs {
     records: readonly PlannedRecord[];
   };
   /** User, directories, settings on the web server; undo removes them. */
+  /** keepShared: as in site.remove, for undo. */
   'site.prepare': {
     serverId: string;
     siteId: string;
     before: 'absent' | 'present';
+    keepShared: boolean;
   };
-  'site.remove': { serverId: string; siteId: string };
+  /** keepShared: other web servers still serve it, with the files that they share. */
+  'site.remove': { serverId: string; siteId: string; keepShared: boolean };
   /** The app's installer. */
   'site.install': { serverId: string; siteId: string };
   /** Ask for the home page on the web server. */
@@ -135,6 +141,7 @@ export interface StepArgs {
     part:
       | { of: 'http'; serviceId: string; state: 'enabled' | 'disabled'; cron?: boolean }
       | { of: 'files'; serverId: string }
+      | { of: 'db'; serviceId: string; without: string }
       | { of: 'dns'; serviceId: string; zone: string; records: readonly PlannedRecord[] };
   };
   'site.set': { siteId: string; to: SiteValues; before: SiteValues };
@@ -146,7 +153,8 @@ export interface StepArgs {
   'certificate.tidy': { siteId: string; keySecret: string };
   /** Forget the site and its secrets. */
   'site.forget': { siteId: string };
-  'platform.verify': { platformId: string; serverId: string; added: boolean };
+  /** compare: another web server of its cluster has been looked at; this one must have the same. */
+  'platform.verify': { platformId: string; serverId: string; added: boolean; compare: boolean };
   'service.prepare': { serviceId: string };
   'service.enable': {
     serviceId: string;
@@ -174,6 +182,21 @@ export interface StepArgs {
   /** They were saved with the task; undo forgets them. */
   'secrets.keep': { secretIds: readonly string[] };
   'secrets.forget': { secretIds: readonly string[] };
+  /** The service's own record and its heads are saved with the task or changed by steps; this brings the front to them. */
+  'cluster.apply': { clusterId: string };
+  /** Brings the front to the records again when the steps after it were undone; doing it changes nothing. */
+  'cluster.restore': { clusterId: string };
+  /** Until its front finds the head healthy, or the head has no more requests to work on. */
+  'cluster.await': { clusterId: string; headServiceId: string; until: 'healthy' | 'empty'; seconds: number };
+  /** Visitors who are bound to a head come back to it that long. */
+  'cluster.pause': { clusterId: string; seconds: number };
+  /** done: doing it takes the cluster off its front; undone: undoing does. */
+  'cluster.remove': { clusterId: string; when: 'done' | 'undone' };
+  /** The head's state in the graph; undo sets before, or, when that is absent, forgets the head, which was saved with the task. */
+  'head.record': { headId: string; to: HeadState; before: HeadState | 'absent' };
+  'head.forget': { headId: string };
+  /** Forget a declared service with its secrets. */
+  'service.forget': { serviceId: string };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
 }

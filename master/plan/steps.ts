@@ -1,20 +1,22 @@
 // Builders of the steps that several verbs share: arguments, the sentence for people, and what undoing means.
 
 import { displayName } from '../../shared/name.ts';
-import type { Graph } from '../graph/graph.ts';
-import type { SiteRecord } from '../store/model.ts';
+import { firstWebServer } from '../graph/cluster-rules.ts';
+import { type Graph, isCluster } from '../graph/graph.ts';
+import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { PlanStep } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
 
 const KEEPS = { none: 'it only brings back what is declared' } as const;
 
-/** The one service of those that publish a site whose server runs its cron. */
-export function cronService(site: SiteRecord): string {
-  return site.bindings.http;
+/** The one web server of a site that runs its cron: of a cluster the head that has been there longest, also drained. */
+export function cronService(graph: Graph, site: SiteRecord): ServiceRecord {
+  const http = graph.service(site.bindings.http);
+  return graph.webServersOf(http)[0] ?? firstWebServer(graph, http);
 }
 
-export function runsCron(site: SiteRecord, serviceId: string): boolean {
-  return cronService(site) === serviceId;
+export function runsCron(graph: Graph, site: SiteRecord, service: ServiceRecord): boolean {
+  return graph.webServersOf(graph.service(site.bindings.http))[0]?.id === service.id;
 }
 
 /** What stood there before the task: decides what undo goes back to. */
@@ -39,41 +41,70 @@ function ownUser(graph: Graph, serverId: string): string {
   return graph.server(serverId).facts.hostKind === 'embedded' ? '' : 'system user, ';
 }
 
-export function sitePrepare(graph: Graph, site: SiteRecord, before: Before): PlanStep {
-  const { serverId } = graph.service(site.bindings.http);
+/** On one web server of the site. */
+export function sitePrepareOn(
+  graph: Graph,
+  site: SiteRecord,
+  serverId: string,
+  before: Before,
+  keepShared = false,
+): PlanStep {
   return {
     kind: 'site.prepare',
-    args: { serverId, siteId: site.id, before },
+    args: { serverId, siteId: site.id, before, keepShared },
     summary: `${before === 'absent' ? 'Create' : 'Check'} ${ownUser(graph, serverId)}directories and settings of ${displayName(site.name)} on ${graph.server(serverId).name}`,
     serverId,
     undo: before === 'absent' ? { summary: 'remove them' } : KEEPS,
   };
 }
 
-export function httpPublish(
+export function sitePrepare(graph: Graph, site: SiteRecord, before: Before): readonly PlanStep[] {
+  const servers = graph.webServersOf(graph.service(site.bindings.http)).map(({ serverId }) => serverId);
+  return [...new Set(servers)].map((serverId) => sitePrepareOn(graph, site, serverId, before));
+}
+
+type Served = 'enabled' | 'disabled';
+
+/** On one web server of the site, or on the front of its cluster. */
+export function httpPublishOn(
   graph: Graph,
   site: SiteRecord,
-  state: 'enabled' | 'disabled',
-  before: 'absent' | 'enabled' | 'disabled',
+  service: ServiceRecord,
+  state: Served,
+  before: 'absent' | Served,
 ): PlanStep {
-  const service = graph.service(site.bindings.http);
-  const what =
-    state === 'enabled'
+  const what = isCluster(service)
+    ? `Lead visitors of ${displayName(site.name)} to its web servers`
+    : state === 'enabled'
       ? `Serve ${displayName(site.name)}`
       : `Answer for ${displayName(site.name)} with a maintenance page`;
   const undo =
     before === 'absent' ? 'take it off' : before === 'enabled' ? 'serve it again' : 'show the maintenance page again';
   return {
     kind: 'http.publish',
-    args: { serviceId: service.id, siteId: site.id, state, before, cron: runsCron(site, service.id) },
+    args: { serviceId: service.id, siteId: site.id, state, before, cron: runsCron(graph, site, service) },
     summary: `${what} on ${graph.serviceName(service)}`,
     serverId: service.serverId,
     undo: state === before ? KEEPS : { summary: undo },
   };
 }
 
-export function siteProbe(graph: Graph, site: SiteRecord): PlanStep {
-  const service = graph.service(site.bindings.http);
+/** Web servers, and the front before them, where there is one: where visitors come in. */
+export function publishedOn(graph: Graph, site: SiteRecord): readonly ServiceRecord[] {
+  const http = graph.service(site.bindings.http);
+  return isCluster(http) ? [...graph.webServersOf(http), http] : [http];
+}
+
+export function httpPublish(
+  graph: Graph,
+  site: SiteRecord,
+  state: Served,
+  before: 'absent' | Served,
+): readonly PlanStep[] {
+  return publishedOn(graph, site).map((service) => httpPublishOn(graph, site, service, state, before));
+}
+
+export function siteProbeOn(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {
   return {
     kind: 'site.probe',
     args: { serviceId: service.id, siteId: site.id },
@@ -81,6 +112,10 @@ export function siteProbe(graph: Graph, site: SiteRecord): PlanStep {
     serverId: service.serverId,
     undo: { none: 'it only looks' },
   };
+}
+
+export function siteProbe(graph: Graph, site: SiteRecord): readonly PlanStep[] {
+  return publishedOn(graph, site).map((service) => siteProbeOn(graph, site, service));
 }
 
 export function dnsPublish(graph: Graph, site: SiteRecord, before: Before): readonly PlanStep[] {

@@ -51,6 +51,8 @@ async function sitesOf(
   reports: readonly { readonly siteId: string }[],
 ): Promise<Set<string>> {
   const services = new Set((await tx.services.find({ serverId })).map(({ id }) => id));
+  // A site of a cluster is bound to its front, and is on the heads behind it.
+  for (const head of await tx.heads.find()) if (services.has(head.serviceId)) services.add(head.clusterId);
   const own = new Set<string>();
   for (const siteId of new Set(reports.map((report) => report.siteId))) {
     const site = isId('site', siteId) ? await tx.sites.get(siteId) : undefined;

@@ -4,6 +4,7 @@ import { createAuditTable } from './audit-table.ts';
 import { createClientTable, createTokenTable } from './client-table.ts';
 import { createCronTable } from './cron-table.ts';
 import { createEventTable } from './event-table.ts';
+import { createHeadTable } from './head-table.ts';
 import { createPlatformTable } from './platform-table.ts';
 import { createSecretTable, createSettingTable } from './secret-table.ts';
 import { createCertificateTable, createServerTable } from './server-table.ts';
@@ -30,6 +31,7 @@ function createTables(access: Access): Tx {
     records: createDnsRecordTable(access),
     crons: createCronTable(access),
     usage: createUsageTable(access),
+    heads: createHeadTable(access),
     tasks: createTaskTable(access),
     steps: createStepTable(access),
     events: createEventTable(access),

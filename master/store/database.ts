@@ -17,6 +17,7 @@ export const RECORD_TABLES = [
   'zones',
   'records',
   'crons',
+  'heads',
 ] as const;
 export type RecordTableName = (typeof RECORD_TABLES)[number];
 

@@ -81,6 +81,22 @@ export interface DnsRecordRecord {
   readonly data: string;
 }
 
+/** A web server behind the front of a cluster. */
+export interface HeadRecord {
+  readonly id: string;
+  /** The front: a service of engine cluster. */
+  readonly clusterId: string;
+  /** Its own http service. Unique: clusterId, serviceId. */
+  readonly serviceId: string;
+  /**
+   * joining: the sites are brought to it; active: gets requests; draining: those of visitors alone who are bound to it;
+   * out: none, and the sites stay; leaving: the sites are taken off it.
+   */
+  readonly state: 'joining' | 'active' | 'draining' | 'out' | 'leaving';
+  /** Share of the requests in comparison with the others, 1 to 100. */
+  readonly weight: number;
+}
+
 export interface PlatformRecord {
   readonly id: string;
   /** Unique. */
@@ -126,6 +142,8 @@ export interface SiteRecord {
   readonly issuing: SiteIssuing | null;
   /** Seconds between two runs of its app's cron; 0 for off, null for the app's default. */
   readonly cronSeconds: number | null;
+  /** Number of its system user, the same on all servers; 0 where each host chooses. Unique but for 0. */
+  readonly uid: number;
 }
 
 /** How the cron of one site stands on one server, as its agent reported it. */

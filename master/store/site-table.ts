@@ -36,8 +36,11 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       certificate: nullable(json()),
       issuing: nullable(json()),
       cronSeconds: nullable(integer()),
+      uid: integer(),
     },
-    uniques: [],
+    uniques: [
+      { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },
+    ],
     afterWrite: saveNames,
   });
 }

@@ -7,6 +7,7 @@ import type {
   CronRecord,
   DnsRecordRecord,
   EventRecord,
+  HeadRecord,
   PlatformRecord,
   SecretRecord,
   ServerRecord,
@@ -135,6 +136,7 @@ export interface Tx {
   readonly records: Table<DnsRecordRecord>;
   readonly crons: Table<CronRecord>;
   readonly usage: UsageTable;
+  readonly heads: Table<HeadRecord>;
   readonly tasks: TaskTable;
   readonly steps: StepTable;
   readonly events: EventTable;

@@ -1,11 +1,13 @@
 // Reads the records around a site and opens its secrets, when a step runs or is previewed.
 import { AegirError } from '../../shared/error.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import { sharedRoot } from '../graph/cluster-rules.ts';
+import { isCluster } from '../graph/graph.ts';
 import type { Agents } from '../session/agents.ts';
 import type { ServiceRecord, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { CertificateTools } from './certificates.ts';
-import { type SiteParts, serviceRef } from './spec.ts';
+import { type SiteParts, serviceRef, type WebServer } from './spec.ts';
 
 export interface HandlerDeps {
   readonly store: Store;
@@ -48,21 +50,27 @@ export async function readParts(deps: HandlerDeps, siteId: string): Promise<Site
   const site = found(await store.sites.get(siteId), 'site', siteId);
   const platform = found(await store.platforms.get(site.platformId), 'platform', site.platformId);
   const http = await readService(store, site.bindings.http);
-  const web = await readServer(store, http.serverId);
   const open = (id: string) => openSecret(deps, id);
   const salt = await open(site.saltSecret);
   const tlsKey = site.certificate === null ? null : await open(site.certificate.keySecret);
-  if (site.bindings.db === undefined || site.dbPasswordSecret === null)
-    return { site, platform, http, web, db: null, salt, tlsKey };
+  const common = { site, platform, http, ...(await readWebServers(store, http)), salt, tlsKey };
+  if (site.bindings.db === undefined || site.dbPasswordSecret === null) return { ...common, db: null };
   const service = await readService(store, site.bindings.db);
   const server = await readServer(store, service.serverId);
-  return {
-    site,
-    platform,
-    http,
-    web,
-    db: { service, server, password: await open(site.dbPasswordSecret) },
-    salt,
-    tlsKey,
-  };
+  return { ...common, db: { service, server, password: await open(site.dbPasswordSecret) } };
+}
+
+async function readWebServers(store: Store, http: ServiceRecord): Promise<Pick<SiteParts, 'servers' | 'front'>> {
+  const at = await readServer(store, http.serverId);
+  if (!isCluster(http)) {
+    return { servers: [{ service: http, server: at, sharedRoot: '', leaving: false }], front: null };
+  }
+  const servers: WebServer[] = [];
+  for (const head of await store.heads.find({ clusterId: http.id })) {
+    const service = await readService(store, head.serviceId);
+    const server = await readServer(store, service.serverId);
+    const root = sharedRoot(await store.services.find({ serverId: server.id }), http, server.id);
+    servers.push({ service, server, sharedRoot: root ?? null, leaving: head.state === 'leaving' });
+  }
+  return { servers, front: at };
 }

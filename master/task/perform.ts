@@ -20,6 +20,8 @@ const CHANGING: ReadonlySet<ActionRequest['$case']> = new Set([
   'removeSite',
   'applyZone',
   'removeZone',
+  'applyCluster',
+  'removeCluster',
 ]);
 
 const EXPIRES_MS = 10 * 60_000;

@@ -1,7 +1,14 @@
 // What each step of a plan would change now, asked from the agents' engines. Reads only.
 import { toAegirError } from '../../shared/error.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { PlatformRecord, SecretRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
+import type {
+  HeadRecord,
+  PlatformRecord,
+  SecretRecord,
+  ServiceRecord,
+  SiteRecord,
+  ZoneRecord,
+} from '../store/model.ts';
 import type { Store, Table } from '../store/store.ts';
 import type { Handlers, StepHandler } from './handler.ts';
 
@@ -37,6 +44,7 @@ export function withDraft(
     platform?: PlatformRecord;
     service?: ServiceRecord;
     zone?: ZoneRecord;
+    heads?: readonly HeadRecord[];
     secrets?: readonly SecretRecord[];
   },
 ): Store {
@@ -46,6 +54,7 @@ export function withDraft(
     platforms: over(store.platforms, draft.platform === undefined ? [] : [draft.platform]),
     services: over(store.services, draft.service === undefined ? [] : [draft.service]),
     zones: over(store.zones, draft.zone === undefined ? [] : [draft.zone]),
+    heads: over(store.heads, draft.heads ?? []),
     secrets: over(store.secrets, draft.secrets ?? []),
   };
 }
@@ -53,7 +62,13 @@ export function withDraft(
 function over<R extends { readonly id: string }>(table: Table<R>, drafts: readonly R[]): Table<R> {
   if (drafts.length === 0) return table;
   return {
-    find: (where) => table.find(where),
+    find: async (where = {}) => {
+      const kept = await table.find(where);
+      const wanted = drafts.filter((draft) =>
+        Object.entries(where).every(([key, value]) => draft[key as keyof R] === value),
+      );
+      return [...kept.filter((row) => !drafts.some((draft) => draft.id === row.id)), ...wanted];
+    },
     insert: (record) => table.insert(record),
     update: (id, patch) => table.update(id, patch),
     delete: (id) => table.delete(id),

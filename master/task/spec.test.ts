@@ -5,11 +5,17 @@ import { dbConnection, dbSpec, type SiteParts, serviceRef } from './spec.ts';
 function partsOn(engine: string, port: number, socket = '', serverId: string = ids.db1): SiteParts {
   const made = service('svc-0123456789abcde8', serverId, 'db', engine, port, { instance: '15-main' });
   const carrier = server(serverId, 'db1', '192.0.2.21');
+  const web = {
+    service: service(ids.nginx, ids.web1, 'http', 'nginx', 80),
+    server: server(ids.web1, 'web1', '192.0.2.11'),
+    ...{ sharedRoot: '', leaving: false },
+  };
   return {
     site,
     platform,
     http: service(ids.nginx, ids.web1, 'http', 'nginx', 80),
-    web: server(ids.web1, 'web1', '192.0.2.11'),
+    servers: [web],
+    front: null,
     db: { service: { ...made, detected: { ...made.detected, socket } }, server: carrier, password: 'secret' },
     salt: '',
     tlsKey: null,

@@ -2,6 +2,8 @@
 
 import { AegirError } from '../../shared/error.ts';
 import type {
+  ClusterHead,
+  ClusterSpec,
   DbConnection,
   DbSpec,
   DnsSpec,
@@ -12,18 +14,39 @@ import type {
   SiteSpec,
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
-import { DB_ENGINES } from '../../shared/vocabulary.ts';
+import { APPS, DB_ENGINES } from '../../shared/vocabulary.ts';
 import { cronSeconds } from '../graph/cron.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import type { PlannedRecord } from '../plan/plan.ts';
-import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
+import type {
+  HeadRecord,
+  PlatformRecord,
+  ServerRecord,
+  ServiceRecord,
+  SiteRecord,
+  ZoneRecord,
+} from '../store/model.ts';
+
+/** One of the web servers that serve a site. */
+export interface WebServer {
+  readonly service: ServiceRecord;
+  readonly server: ServerRecord;
+  /** Where it sees the files that all of them share; '' where they share none; null where it does not see them. */
+  readonly sharedRoot: string | null;
+  /** The site is being taken off it. */
+  readonly leaving: boolean;
+}
 
 /** Everything around one site. */
 export interface SiteParts {
   readonly site: SiteRecord;
   readonly platform: PlatformRecord;
+  /** What it binds to: a web server, or the front of a cluster. */
   readonly http: ServiceRecord;
-  readonly web: ServerRecord;
+  /** Those that serve it. */
+  readonly servers: readonly WebServer[];
+  /** Where the front is; null without one. */
+  readonly front: ServerRecord | null;
   /** null for sites without a database. */
   readonly db: { readonly service: ServiceRecord; readonly server: ServerRecord; readonly password: string } | null;
   readonly salt: string;
@@ -49,19 +72,39 @@ export function platformSpec(platform: PlatformRecord): PlatformSpec {
   return { id: platform.id, app: platform.app, root: platform.root };
 }
 
-/** cron: whether it runs on the server that gets this. */
-export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled', cron: boolean): HttpSpec {
-  const { site, platform } = parts;
+export function webServerOn(parts: SiteParts, is: (each: WebServer) => boolean): WebServer {
+  const found = parts.servers.find(is);
+  if (found !== undefined) return found;
+  throw new AegirError('failed_precondition', `cannot serve ${parts.site.name} there: it is no web server of the site`);
+}
+
+/** What its web server gets, or the front of its cluster, or one of the heads behind that. cron: whether it runs there. */
+export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' | 'disabled', cron: boolean): HttpSpec {
+  const { site, platform, http, front } = parts;
+  const head =
+    front !== null && serviceId !== http.id ? webServerOn(parts, ({ service }) => service.id === serviceId) : null;
   const seconds = cronSeconds(site, platform);
-  return {
+  // A front has nothing of the site that could run.
+  const runs = cron && seconds > 0 && (front === null || head !== null);
+  const common = {
     siteId: site.id,
     name: site.name,
     aliases: [...site.aliases],
     app: platform.app,
     platform: platformSpec(platform),
-    url: siteUrl(site, parts.http),
+    url: siteUrl(site, http),
     state,
     php: phpSpec(site),
+    cron: runs ? { intervalSeconds: seconds } : undefined,
+  };
+  // What stands between visitors and heads does for all of them what concerns the way there.
+  if (head !== null && front !== null) {
+    const fronts = [...new Set(front.facts.sourceAddresses)];
+    const sharedRoot = sharedRootOf(parts, head);
+    return { ...common, tls: undefined, challenges: {}, redirectTo: '', fronts, sticky: false, sharedRoot };
+  }
+  return {
+    ...common,
     tls:
       site.web.https === 'off' || site.certificate === null || parts.tlsKey === null
         ? undefined
@@ -73,7 +116,9 @@ export function httpSpec(parts: SiteParts, state: 'enabled' | 'disabled', cron: 
           },
     challenges: Object.fromEntries((site.issuing?.challenges ?? []).map(({ token, answer }) => [token, answer])),
     redirectTo: site.web.redirectTo,
-    cron: cron && seconds > 0 ? { intervalSeconds: seconds } : undefined,
+    fronts: [],
+    sticky: front !== null && platform.app !== '' && APPS[platform.app].sessions === 'files',
+    sharedRoot: '',
   };
 }
 
@@ -88,21 +133,34 @@ export function phpSpec({ web }: SiteRecord): PhpSpec {
   };
 }
 
+function sharedRootOf(parts: SiteParts, { server, sharedRoot }: WebServer): string {
+  if (sharedRoot !== null) return sharedRoot;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot serve ${parts.site.name} on ${server.name}: it does not see the files that the heads share; mount them there, ` +
+      `then run: aegir server verify ${server.name}`,
+  );
+}
+
 /** Web and database on one server with a socket: by the socket; otherwise by the database server's first address. */
-function bySocket(parts: SiteParts): boolean {
-  return parts.db !== null && parts.db.server.id === parts.web.id && parts.db.service.detected.socket !== '';
+function bySocket({ db, servers, front }: SiteParts): boolean {
+  // With several web servers, in one way from all of them.
+  if (db === null || front !== null || db.service.detected.socket === '') return false;
+  return servers.every(({ server }) => server.id === db.server.id);
 }
 
 /** holdsContent: the site was there before. */
 export function dbSpec(parts: SiteParts, holdsContent: boolean): DbSpec {
-  const { site, db, web } = parts;
+  const { site, db, servers } = parts;
   if (db === null) throw new AegirError('internal', `cannot make a database for ${site.name}: it binds to none`);
   return {
     siteId: site.id,
     database: site.database,
     user: site.dbUser,
     password: db.password,
-    from: bySocket(parts) ? ['localhost'] : [...new Set(web.facts.sourceAddresses)],
+    from: bySocket(parts)
+      ? ['localhost']
+      : [...new Set(servers.filter(({ leaving }) => !leaving).flatMap(({ server }) => server.facts.sourceAddresses))],
     holdsContent,
   };
 }
@@ -137,8 +195,13 @@ export function dbConnection(parts: SiteParts): DbConnection | undefined {
   };
 }
 
-export function siteSpec(parts: SiteParts): SiteSpec {
+/** As its app sees it on one of its web servers. */
+export function siteSpec(parts: SiteParts, serverId: string): SiteSpec {
   const { site } = parts;
+  const sharedRoot = sharedRootOf(
+    parts,
+    webServerOn(parts, ({ server }) => server.id === serverId),
+  );
   return {
     id: site.id,
     name: site.name,
@@ -152,12 +215,37 @@ export function siteSpec(parts: SiteParts): SiteSpec {
     adminName: site.adminName,
     adminMail: site.adminMail,
     salt: parts.salt,
+    sharedRoot,
+    uid: site.uid,
   };
 }
 
 /** owner: a site, or a zone for what people declared in it. */
 export function dnsSpec(owner: string, zone: string, records: readonly PlannedRecord[]): DnsSpec {
   return { siteId: owner, zone, records: records.map((record) => ({ ...record })) };
+}
+
+/** Of settings that people declare for a cluster. */
+export const CHECKS = {
+  'check-millis': { usual: 1_000, least: 200, most: 60_000 },
+  fall: { usual: 3, least: 1, most: 10 },
+  rise: { usual: 2, least: 1, most: 10 },
+} as const;
+
+export function clusterSpec(cluster: ServiceRecord, heads: ClusterSpec['heads']): ClusterSpec {
+  const number = (key: keyof typeof CHECKS) => Number(cluster.settings[key] ?? CHECKS[key].usual);
+  return { heads, checkMillis: number('check-millis'), fall: number('fall'), rise: number('rise') };
+}
+
+/** undefined for a head that its front does not know: not yet, or not any more. */
+export function clusterHead(head: HeadRecord, service: ServiceRecord, server: ServerRecord): ClusterHead | undefined {
+  if (head.state === 'joining' || head.state === 'leaving') return undefined;
+  const [address] = server.facts.addresses;
+  if (address === undefined) {
+    throw new AegirError('failed_precondition', `cannot lead visitors to ${server.name}: it has no address`);
+  }
+  const port = service.detected.ports[0] ?? 80;
+  return { serviceId: service.id, address, port, state: head.state, weight: head.weight };
 }
 
 export function zoneSpec(zone: ZoneRecord): ZoneSpec {

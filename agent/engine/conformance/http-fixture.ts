@@ -86,6 +86,9 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     tls: undefined,
     challenges: {},
     redirectTo: '',
+    fronts: [],
+    sticky: false,
+    sharedRoot: '',
     php: {
       version: '',
       maxChildren: 2,

@@ -150,7 +150,8 @@ export function describeTls(scene: Scene): void {
   });
 }
 
-function selfSigned(names: readonly string[]): TlsSpec {
+/** A certificate for these names, and its key. */
+export function selfSigned(names: readonly string[]): TlsSpec {
   const dir = mkdtempSync(join(tmpdir(), 'aegir-tls-'));
   try {
     const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];

@@ -17,17 +17,21 @@ export interface TlsPaths {
 const PRIVATE: FileOptions = { mode: 0o600, owner: 'root', group: 'root' };
 const DIRECTORY: FileOptions = { mode: 0o700, owner: 'root', group: 'root' };
 
-/** Throws invalid_argument unless certificate and key belong together. */
-export function tlsPaths(layout: SiteLayout, tls: TlsSpec): TlsPaths {
+/** By the certificate's fingerprint. Throws invalid_argument unless certificate and key belong together. */
+export function pairName(tls: TlsSpec): string {
   try {
     const certificate = new X509Certificate(tls.certificatePem);
     if (!certificate.checkPrivateKey(createPrivateKey(tls.keyPem))) throw new Error('the key is that of another one');
-    const name = certificate.fingerprint256.replaceAll(':', '').toLowerCase().slice(0, 32);
-    return { certificate: join(layout.tls, `${name}.crt`), key: join(layout.tls, `${name}.key`) };
+    return certificate.fingerprint256.replaceAll(':', '').toLowerCase().slice(0, 32);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AegirError('invalid_argument', `cannot use that certificate: ${why}`, { cause });
   }
+}
+
+export function tlsPaths(layout: SiteLayout, tls: TlsSpec): TlsPaths {
+  const name = pairName(tls);
+  return { certificate: join(layout.tls, `${name}.crt`), key: join(layout.tls, `${name}.key`) };
 }
 
 /** What must be there before a configuration may name them. */

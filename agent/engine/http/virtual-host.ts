@@ -1,4 +1,5 @@
 // What an http engine renders of one site, for whichever web server; and what every web server keeps from the world.
+import { isIP } from 'node:net';
 import { AegirError } from '../../../shared/error.ts';
 import type { WebRules } from '../../app/app.ts';
 import { configName } from './config/quote.ts';
@@ -27,10 +28,14 @@ export interface VirtualHost {
   readonly challenges: Readonly<Record<string, string>>;
   /** '' serves all names alike. */
   readonly redirectTo: string;
+  /** Addresses whose word on the visitor is believed; empty where visitors come straight. */
+  readonly fronts: readonly string[];
 }
 
 /** RFC 8555 section 8.1: base64url, and the token with a thumbprint. Throws invalid_argument for anything else. */
-export function checkedChallenges({ challenges }: VirtualHost): readonly (readonly [token: string, answer: string])[] {
+export function checkedChallenges({
+  challenges,
+}: Pick<VirtualHost, 'challenges'>): readonly (readonly [token: string, answer: string])[] {
   const entries = Object.entries(challenges);
   for (const [token, answer] of entries) {
     if (/^[A-Za-z0-9_-]{16,128}$/.test(token) && /^[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}$/.test(answer)) continue;
@@ -39,8 +44,17 @@ export function checkedChallenges({ challenges }: VirtualHost): readonly (readon
   return entries;
 }
 
+/** Throws invalid_argument for what is no IP address. */
+export function checkedFronts({ fronts }: VirtualHost): readonly string[] {
+  for (const front of fronts) {
+    if (isIP(front) === 0)
+      throw new AegirError('invalid_argument', `cannot believe a front at ${JSON.stringify(front)}`);
+  }
+  return fronts;
+}
+
 /** The names that are served, and those that lead to the first of them. */
-export function servedNames({ name, aliases, redirectTo }: VirtualHost): {
+export function servedNames({ name, aliases, redirectTo }: Pick<VirtualHost, 'name' | 'aliases' | 'redirectTo'>): {
   readonly served: readonly [string, ...string[]];
   readonly others: readonly string[];
 } {

@@ -30,6 +30,8 @@ export interface EmbeddedPorts {
   readonly nginxTls?: number;
   readonly apache2?: number;
   readonly apache2Tls?: number;
+  readonly haproxy?: number;
+  readonly haproxyTls?: number;
   readonly mariadb: number;
   readonly postgresql?: number;
 }

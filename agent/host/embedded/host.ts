@@ -14,6 +14,7 @@ import { which } from '../which.ts';
 import { createApache } from './apache.ts';
 import { createCommands } from './commands.ts';
 import type { EmbeddedContext, EmbeddedPorts, Note } from './context.ts';
+import { createHaproxy } from './haproxy.ts';
 import { embeddedLayout } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { createMariadb } from './mariadb.ts';
@@ -123,6 +124,7 @@ async function createDaemon(context: EmbeddedContext, name: DaemonName): Promise
   if (name === 'nginx') return createNginx(context);
   if (name === 'apache2') return createApache(context);
   if (name === 'mariadb') return createMariadb(context);
+  if (name === 'haproxy') return createHaproxy(context);
   if (name === 'mysql') throw new AegirError('invalid_argument', 'cannot run mysql on an embedded server: use mariadb');
   if (name.startsWith('postgresql@')) return createPostgresql(context, name.slice('postgresql@'.length));
   if (name === 'named' || name === 'pdns') {
@@ -153,16 +155,16 @@ function assertOptions({ dir, address, extraAddresses = [], ports, daemons }: Em
   const clusters = clustersOf(daemons);
   if (clusters.length > 1) refuse('one cluster of PostgreSQL is the most');
   for (const one of clusters) if (parseCluster(one) === undefined) refuse(`${one} is no cluster of PostgreSQL`);
-  for (const name of ['nginxTls', 'apache2Tls'] as const) {
+  for (const name of ['nginxTls', 'apache2Tls', 'haproxyTls'] as const) {
     const port = ports[name];
     if (port !== undefined && (!Number.isInteger(port) || port < 1 || port > 65535)) refuse(`${port} is no port`);
   }
-  for (const name of ['nginx', 'apache2', 'mariadb', 'postgresql'] as const) {
+  for (const name of ['nginx', 'apache2', 'haproxy', 'mariadb', 'postgresql'] as const) {
     const port = ports[name] ?? 0;
     if (!daemons.some((daemon) => daemon.split('@')[0] === name)) continue;
     if (!Number.isInteger(port) || port < 1 || port > 65535) refuse(`${port} is no port for ${name}`);
   }
-  if (daemons.includes('nginx') && daemons.includes('apache2') && ports.nginx === ports.apache2) {
-    refuse(`nginx and apache2 cannot both listen on port ${ports.nginx}`);
-  }
+  const web = (['nginx', 'apache2', 'haproxy'] as const).filter((name) => daemons.includes(name));
+  const clash = web.find((name, at) => web.some((other, index) => index < at && ports[other] === ports[name]));
+  if (clash !== undefined) refuse(`${web.join(' and ')} cannot listen on the same port ${ports[clash]}`);
 }

@@ -14,6 +14,7 @@ import { createSerial } from '../serial.ts';
 import { which } from '../which.ts';
 import { createApache } from './apache.ts';
 import { eachOnce } from './disks.ts';
+import { createHaproxy } from './haproxy.ts';
 import { createMariadb, isMysql } from './mariadb.ts';
 import { createNameServer } from './name-server.ts';
 import { createNginx } from './nginx.ts';
@@ -63,6 +64,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     if (instance !== undefined) {
       return (await clustersIn(files)).includes(instance) ? createPostgresql({ ...common, instance }) : undefined;
     }
+    if (name === 'haproxy') return createHaproxy({ ...common, addresses: wildcards() });
     if (name === 'named' || name === 'pdns') return createNameServer({ ...common, name, unit });
     return createPhpFpm({ ...common, version: phpVersion(name), files });
   };
@@ -94,6 +96,7 @@ export function installedAs(name: DaemonName): { readonly program: string; reado
   if (name === 'mysql') return { program: '/usr/sbin/mysqld', unit: 'mysql.service' };
   const instance = clusterOf(name);
   if (instance !== undefined) return { program: clusterProgram(name, instance), unit: clusterUnit(instance) };
+  if (name === 'haproxy') return { program: '/usr/sbin/haproxy', unit: 'haproxy.service' };
   if (name === 'named') return { program: '/usr/sbin/named', unit: 'named.service' };
   if (name === 'pdns') return { program: '/usr/sbin/pdns_server', unit: 'pdns.service' };
   const version = phpVersion(name);

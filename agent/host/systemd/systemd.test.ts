@@ -187,7 +187,7 @@ test('users: made once', async () => {
   expect(await users.ensure(NAME, '/h')).toEqual({ name: NAME, uid: 990, gid: 990 });
   await users.ensure(NAME, '/h');
   expect(ran.filter((line) => line.startsWith('useradd'))).toEqual([
-    `useradd --system --user-group --no-create-home --home-dir=/h --shell=/usr/sbin/nologin --comment=Aegir site -- ${NAME}`,
+    `useradd --system --no-log-init --user-group --no-create-home --home-dir=/h --shell=/usr/sbin/nologin --comment=Aegir site -- ${NAME}`,
   ]);
 });
 

@@ -1,5 +1,6 @@
 // System users of sites. Only names that are Aegir's are made or removed, whatever is asked.
 import { AegirError } from '../../../shared/error.ts';
+import { isSiteUid } from '../../../shared/site-uid.ts';
 import type { SystemUser, Users } from '../host.ts';
 import { findGroup, findUser } from '../passwd.ts';
 import { listProcesses, userIdsOf } from '../proc.ts';
@@ -41,17 +42,26 @@ export function createSystemUsers(options: UsersOptions): Users {
 
   return {
     lookup,
-    ensure: (name, home) =>
+    ensure: (name, home, uid = 0) =>
       serial(async () => {
         assertOurs('make', name);
+        if (uid !== 0 && !isSiteUid(uid)) {
+          throw new AegirError('invalid_argument', `cannot make user ${name}: ${uid} is no number of sites' users`);
+        }
         const there = await lookup(name);
         if (there !== undefined) return there;
         // A crash in the middle may have left the group without its user.
-        const group = (await findGroup(name, run)) === undefined ? '--user-group' : `--gid=${name}`;
+        const groupless = (await findGroup(name, run)) === undefined;
+        if (groupless && uid !== 0) {
+          await must(`make group ${name}`, ['groupadd', '--system', `--gid=${uid}`, '--', name]);
+        }
         await must(`make user ${name}`, [
           'useradd',
           '--system',
-          group,
+          // The log of last logins is as long as the largest number.
+          '--no-log-init',
+          groupless && uid === 0 ? '--user-group' : `--gid=${name}`,
+          ...(uid === 0 ? [] : [`--uid=${uid}`]),
           '--no-create-home',
           `--home-dir=${home}`,
           '--shell=/usr/sbin/nologin',
@@ -68,7 +78,7 @@ export function createSystemUsers(options: UsersOptions): Users {
         assertOurs('remove', name);
         const there = await lookup(name);
         if (there !== undefined) {
-          if (there.uid === 0 || there.uid >= FIRST_PERSON) {
+          if (there.uid === 0 || (there.uid >= FIRST_PERSON && !isSiteUid(there.uid))) {
             throw new AegirError(
               'failed_precondition',
               `cannot remove user ${name}: it is no system user; remove it by hand`,

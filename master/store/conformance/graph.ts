@@ -48,6 +48,7 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
     },
     issuing: { orderUrl: '', keySecret: '', names: [], challenges: [] },
     cronSeconds: 0,
+    uid: 480_000,
   }),
   clients: round((store) => store.clients, sample.client, { mail: sample.ODD }),
   tokens: round((store) => store.tokens, sample.token('tok-9'), { usesLeft: 0, autoAccept: false, expiresAt: 7 }),
@@ -55,6 +56,7 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
     ...{ state: 'active', nameservers: [], dnssec: false, ttlPolicy: 'low', contact: sample.ODD },
   }),
   records: round((store) => store.records, sample.dnsRecord('rec-9', 'zone-1'), { ttl: 0, data: '' }),
+  heads: round((store) => store.heads, sample.head('head-9', 'svc-1'), { state: 'out', weight: 100 }),
   secrets: round((store) => store.secrets, sample.secret, { sealed: '' }),
   settings: round((store) => store.settings, sample.setting, { value: sample.ODD }),
 };

@@ -4,6 +4,7 @@ import {
   type ClientRecord,
   type CronRecord,
   type DnsRecordRecord,
+  type HeadRecord,
   NO_PHP_LIMITS,
   type PlatformRecord,
   type SecretRecord,
@@ -102,6 +103,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     certificate: null,
     issuing: null,
     cronSeconds: null,
+    uid: 0,
     ...changes,
   };
 }
@@ -132,6 +134,10 @@ export function zone(id: string, serviceId: string, changes: Partial<ZoneRecord>
     ...{ dnssec: true, createdAt: 1 },
     ...changes,
   };
+}
+
+export function head(id: string, serviceId: string, changes: Partial<HeadRecord> = {}): HeadRecord {
+  return { id, clusterId: serviceId, serviceId, state: 'joining', weight: 1, ...changes };
 }
 
 export function dnsRecord(id: string, zoneId: string, changes: Partial<DnsRecordRecord> = {}): DnsRecordRecord {

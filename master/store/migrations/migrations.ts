@@ -4,6 +4,7 @@ import { graph } from './0001-graph.ts';
 import { tasks } from './0002-tasks.ts';
 import { zones } from './0003-zones.ts';
 import { siteWeb } from './0004-site-web.ts';
+import { clusters } from './0005-clusters.ts';
 import { siteReports } from './0010-site-reports.ts';
 
 /** Column types that the two databases spell differently. */
@@ -24,7 +25,7 @@ export interface Migration {
   up(types: ColumnTypes): readonly string[];
 }
 
-export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, siteReports];
+export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, clusters, siteReports];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
   return kind === 'sqlite'

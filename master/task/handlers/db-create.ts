@@ -1,19 +1,27 @@
 // db.create: the site's database with its user.
 import type { StepArgs } from '../../plan/plan.ts';
+import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { dbSpec } from '../spec.ts';
 
+/** The database as the records are now. without: a web server that shall not use it. */
+export async function dbRequest(
+  deps: HandlerDeps,
+  { serviceId, siteId, before }: StepArgs['db.create'],
+  preview: boolean,
+  without = '',
+): Promise<ActionRequest> {
+  const service = await readService(deps.store, serviceId);
+  const parts = await readParts(deps, siteId);
+  const servers = parts.servers.filter((each) => each.service.id !== without);
+  const value = dbSpec({ ...parts, servers }, before === 'present');
+  return { $case: 'apply', value: { service: await refOf(deps, service), preview, spec: { $case: 'db', value } } };
+}
+
 export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
-  const request = async ({ serviceId, siteId, before }: StepArgs['db.create'], preview: boolean) => {
-    const service = await readService(deps.store, serviceId);
-    const value = dbSpec(await readParts(deps, siteId), before === 'present');
-    return {
-      $case: 'apply' as const,
-      value: { service: await refOf(deps, service), preview, spec: { $case: 'db' as const, value } },
-    };
-  };
+  const request = (args: StepArgs['db.create'], preview: boolean) => dbRequest(deps, args, preview);
   return {
     kind: 'db.create',
     do: async (args, ctx) => {

@@ -1,4 +1,5 @@
 // The steps about what people declare of services.
+import type { Store } from '../../store/store.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
 
@@ -8,15 +9,33 @@ export function createServiceDeclare({ store }: HandlerDeps): StepHandler<'servi
     // Saved with the task.
     do: async () => ({ is: 'done' }),
     undo: async (args) => {
-      await store.transaction(async (tx) => {
-        const service = await tx.services.get(args.serviceId);
-        if (service === undefined) return;
-        await tx.services.delete(service.id);
-        for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
-      });
+      await forget(store, args.serviceId);
       return { is: 'done' };
     },
   };
+}
+
+export function createServiceForget({ store }: HandlerDeps): StepHandler<'service.forget'> {
+  return {
+    kind: 'service.forget',
+    do: async (args) => {
+      await forget(store, args.serviceId);
+      return { is: 'done' };
+    },
+    undo: { none: 'nothing of it is left' },
+  };
+}
+
+/** Repeatable. */
+function forget(store: Store, serviceId: string): Promise<void> {
+  return store.transaction(async (tx) => {
+    const service = await tx.services.get(serviceId);
+    if (service === undefined) return;
+    // Those of a cluster.
+    for (const head of await tx.heads.find({ clusterId: service.id })) await tx.heads.delete(head.id);
+    await tx.services.delete(service.id);
+    for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
+  });
 }
 
 export function createServiceSet({ store }: HandlerDeps): StepHandler<'service.set'> {

@@ -7,9 +7,23 @@ import {
   createCertificateOrder,
   createCertificateTidy,
 } from './certificate.ts';
+import {
+  createClusterApply,
+  createClusterAwait,
+  createClusterPause,
+  createClusterRemove,
+  createClusterRestore,
+  createHeadForget,
+  createHeadRecord,
+} from './cluster.ts';
 import { createDbCreate } from './db-create.ts';
 import { createDbDrop } from './db-drop.ts';
-import { createSecretsForget, createServiceDeclare, createServiceSet } from './declared-service.ts';
+import {
+  createSecretsForget,
+  createServiceDeclare,
+  createServiceForget,
+  createServiceSet,
+} from './declared-service.ts';
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
@@ -71,6 +85,14 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'zone.set': createZoneSet(deps),
     'zone.declare': createZoneDeclare(deps),
     'zone.forget': createZoneForget(deps),
+    'service.forget': createServiceForget(deps),
+    'cluster.apply': createClusterApply(deps),
+    'cluster.restore': createClusterRestore(deps),
+    'cluster.await': createClusterAwait(deps),
+    'cluster.pause': createClusterPause(),
+    'cluster.remove': createClusterRemove(deps),
+    'head.record': createHeadRecord(deps),
+    'head.forget': createHeadForget(deps),
     'server.detect': createServerDetect(deps),
     'server.diagnose': createServerDiagnose(deps),
   };

@@ -10,18 +10,22 @@ import { httpSpec } from '../spec.ts';
 export async function httpRequest(
   deps: HandlerDeps,
   siteId: string,
+  serviceId: string,
   state: 'enabled' | 'disabled',
   preview: boolean,
   cron: boolean | undefined,
 ): Promise<ActionRequest> {
   const parts = await readParts(deps, siteId);
-  const spec = { $case: 'http' as const, value: httpSpec(parts, state, cron !== false) };
-  return { $case: 'apply', value: { service: await refOf(deps, parts.http), preview, spec } };
+  const spec = { $case: 'http' as const, value: httpSpec(parts, serviceId, state, cron ?? parts.front === null) };
+  const service = await readService(deps.store, serviceId);
+  return { $case: 'apply', value: { service: await refOf(deps, service), preview, spec } };
 }
 
+type Args = StepArgs['http.publish'];
+
 export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'> {
-  const request = (args: StepArgs['http.publish'], state: 'enabled' | 'disabled', preview: boolean) =>
-    httpRequest(deps, args.siteId, state, preview, args.cron);
+  const request = ({ siteId, serviceId, cron }: Args, state: 'enabled' | 'disabled', preview: boolean) =>
+    httpRequest(deps, siteId, serviceId, state, preview, cron);
   return {
     kind: 'http.publish',
     do: async (args, ctx) => {

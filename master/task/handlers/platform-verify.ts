@@ -1,6 +1,8 @@
 // platform.verify: what the code base is, by the agent; kept with the platform.
 import { AegirError } from '../../../shared/error.ts';
+import type { PlatformFacts } from '../../../shared/gen/aegir/v1/agent.ts';
 import { isAppName } from '../../../shared/vocabulary.ts';
+import type { PlatformRecord } from '../../store/model.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
 import { perform } from '../perform.ts';
@@ -22,11 +24,15 @@ export function createPlatformVerify(deps: HandlerDeps): StepHandler<'platform.v
         const facts = output.platform;
         if (facts === undefined || !isAppName(facts.app))
           throw new AegirError('internal', `cannot verify platform ${platform.name}: the agent gave no facts`);
+        if (args.compare) {
+          requireSame(platform, facts);
+          return { is: 'done' };
+        }
         await store.platforms.update(id, { state: 'verified', app: facts.app, facts });
         ctx.emit({ $case: 'log', value: { level: 'info', text: `${root} is ${facts.app} ${facts.version}`.trim() } });
       } catch (thrown) {
         const passing = thrown instanceof AegirError && (thrown.retryable || thrown.code === 'cancelled');
-        if (!args.added && !passing) await store.platforms.update(id, { state: 'failed' });
+        if (!args.added && !args.compare && !passing) await store.platforms.update(id, { state: 'failed' });
         throw thrown;
       }
       return { is: 'done' };
@@ -36,4 +42,16 @@ export function createPlatformVerify(deps: HandlerDeps): StepHandler<'platform.v
       return { is: 'done' };
     },
   };
+}
+
+/** The web servers of a cluster run one code base: the same app of the same version in the same place. */
+function requireSame(platform: PlatformRecord, facts: PlatformFacts): void {
+  const differs = (['app', 'version', 'docroot'] as const).find((key) => platform.facts?.[key] !== facts[key]);
+  if (differs === undefined) return;
+  const [has, needs] = [facts[differs] || 'none', platform.facts?.[differs] || 'none'];
+  throw new AegirError(
+    'failed_precondition',
+    `cannot use ${platform.root} there: its ${differs} is ${has}, and that of platform ${platform.name} is ${needs}; ` +
+      'put the same code base there',
+  );
 }

@@ -1,49 +1,58 @@
 // The steps that act on a site on its web server: prepare, remove, install, probe, login.
+import { AegirError } from '../../../shared/error.ts';
+import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
+import type { StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readParts, refOf } from '../parts.ts';
+import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { phpSpec, siteSpec } from '../spec.ts';
+import { phpSpec, type SiteParts, siteSpec } from '../spec.ts';
 
 /** The site as its record is now. */
-export async function prepareRequest(deps: HandlerDeps, siteId: string, preview: boolean): Promise<ActionRequest> {
-  return { $case: 'prepareSite', value: { site: siteSpec(await readParts(deps, siteId)), preview } };
+export async function prepareRequest(
+  deps: HandlerDeps,
+  siteId: string,
+  serverId: string,
+  preview: boolean,
+): Promise<ActionRequest> {
+  return { $case: 'prepareSite', value: { site: siteSpec(await readParts(deps, siteId), serverId), preview } };
 }
 
 export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'> {
-  const request = (siteId: string, preview: boolean) => prepareRequest(deps, siteId, preview);
+  const request = ({ siteId, serverId }: StepArgs['site.prepare'], preview: boolean) =>
+    prepareRequest(deps, siteId, serverId, preview);
   return {
     kind: 'site.prepare',
     do: async (args, ctx) => {
-      await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, await request(args.siteId, false));
+      await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, await request(args, false));
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
       if (args.before === 'present') return { is: 'done' };
-      const site = siteSpec(await readParts(deps, args.siteId));
+      const site = siteSpec(await readParts(deps, args.siteId), args.serverId);
       await perform(deps, ctx, 'undo', args.serverId, `site/${args.siteId}`, {
         $case: 'removeSite',
-        value: { site, preview: false },
+        value: { site, preview: false, keepShared: args.keepShared },
       });
       return { is: 'done' };
     },
-    preview: async (args) => previewOn(deps, args.serverId, await request(args.siteId, true)),
+    preview: async (args) => previewOn(deps, args.serverId, await request(args, true)),
   };
 }
 
 export function createSiteRemove(deps: HandlerDeps): StepHandler<'site.remove'> {
-  const request = async (siteId: string, preview: boolean) => ({
+  const request = async ({ siteId, serverId, keepShared }: StepArgs['site.remove'], preview: boolean) => ({
     $case: 'removeSite' as const,
-    value: { site: siteSpec(await readParts(deps, siteId)), preview },
+    value: { site: siteSpec(await readParts(deps, siteId), serverId), preview, keepShared },
   });
   return {
     kind: 'site.remove',
     do: async (args, ctx) => {
-      await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, await request(args.siteId, false));
+      await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, await request(args, false));
       return { is: 'done' };
     },
     undo: { none: 'what is removed cannot come back' },
-    preview: async (args) => previewOn(deps, args.serverId, await request(args.siteId, true)),
+    preview: async (args) => previewOn(deps, args.serverId, await request(args, true)),
   };
 }
 
@@ -51,7 +60,7 @@ export function createSiteInstall(deps: HandlerDeps): StepHandler<'site.install'
   return {
     kind: 'site.install',
     do: async (args, ctx) => {
-      const site = siteSpec(await readParts(deps, args.siteId));
+      const site = siteSpec(await readParts(deps, args.siteId), args.serverId);
       await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, { $case: 'installSite', value: { site } });
       return { is: 'done' };
     },
@@ -59,14 +68,23 @@ export function createSiteInstall(deps: HandlerDeps): StepHandler<'site.install'
   };
 }
 
+/** Asked by its name and address alone, which are the same on all of its servers. */
+function probedSite(parts: SiteParts): SiteSpec {
+  const [any] = parts.servers;
+  if (any !== undefined) return siteSpec(parts, any.server.id);
+  throw new AegirError('failed_precondition', `cannot open ${parts.site.name}: it has no web server`);
+}
+
 export function createSiteProbe(deps: HandlerDeps): StepHandler<'site.probe'> {
   return {
     kind: 'site.probe',
     do: async (args, ctx) => {
       const parts = await readParts(deps, args.siteId);
-      await perform(deps, ctx, 'do', parts.web.id, `site/${args.siteId}`, {
+      const service = await readService(deps.store, args.serviceId);
+      const behindFront = parts.front !== null && service.id !== parts.http.id;
+      await perform(deps, ctx, 'do', service.serverId, `site/${args.siteId}`, {
         $case: 'probeSite',
-        value: { site: siteSpec(parts), service: await refOf(deps, parts.http), path: '/' },
+        value: { site: probedSite(parts), service: await refOf(deps, service), path: '/', behindFront },
       });
       return { is: 'done' };
     },
@@ -78,7 +96,7 @@ export function createSiteLogin(deps: HandlerDeps): StepHandler<'site.login'> {
   return {
     kind: 'site.login',
     do: async (args, ctx) => {
-      const site = siteSpec(await readParts(deps, args.siteId));
+      const site = siteSpec(await readParts(deps, args.siteId), args.serverId);
       await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, {
         $case: 'loginLink',
         value: { site, account: args.account },
@@ -96,7 +114,7 @@ export function createSiteCron(deps: HandlerDeps): StepHandler<'site.cron'> {
       const parts = await readParts(deps, args.siteId);
       await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, {
         $case: 'runCron',
-        value: { site: siteSpec(parts), php: phpSpec(parts.site) },
+        value: { site: siteSpec(parts, args.serverId), php: phpSpec(parts.site) },
       });
       return { is: 'done' };
     },

@@ -4,6 +4,7 @@ import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readService } from '../parts.ts';
 import { perform } from '../perform.ts';
+import { dbRequest } from './db-create.ts';
 import { dnsRequest } from './dns.ts';
 import { httpRequest } from './http-publish.ts';
 import { prepareRequest } from './site-host.ts';
@@ -51,9 +52,12 @@ export function createSiteRestore(deps: HandlerDeps): StepHandler<'site.restore'
         perform(deps, ctx, 'undo', serverId, `site/${siteId}`, request);
       if (part.of === 'http') {
         const { serverId } = await readService(deps.store, part.serviceId);
-        await restore(serverId, await httpRequest(deps, siteId, part.state, false, part.cron));
+        await restore(serverId, await httpRequest(deps, siteId, part.serviceId, part.state, false, part.cron));
       } else if (part.of === 'files') {
-        await restore(part.serverId, await prepareRequest(deps, siteId, false));
+        await restore(part.serverId, await prepareRequest(deps, siteId, part.serverId, false));
+      } else if (part.of === 'db') {
+        const { serverId } = await readService(deps.store, part.serviceId);
+        await restore(serverId, await dbRequest(deps, { ...part, siteId, before: 'present' }, false, part.without));
       } else {
         const { serverId, request } = await dnsRequest(deps, 'apply', { ...part, siteId }, false);
         await restore(serverId, request);

@@ -14,6 +14,7 @@ import { planInstallSite } from '../../plan/install-site.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { Store } from '../../store/store.ts';
+import { clusterCases } from './cluster-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
 import { zoneCases } from './zone-cases.ts';
 
@@ -91,10 +92,12 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     },
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
     ...webCases(snapshot, served),
-    ...zoneCases(snapshot, served).map(({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
-      ...{ name, plan, ground: from, world, doneWorld, undoneWorld: world },
-      ...{ done: linesOf(done), undone: linesOf(undone) },
-    })),
+    ...[...zoneCases(snapshot, served), ...clusterCases(snapshot)].map(
+      ({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
+        ...{ name, plan, ground: from, world, doneWorld, undoneWorld: world },
+        ...{ done: linesOf(done), undone: linesOf(undone) },
+      }),
+    ),
   ];
 }
 
@@ -143,12 +146,12 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
 
 /** What the graph says, one line a record, secrets by their id. */
 export async function graphLines(store: Store): Promise<string[]> {
-  const [servers, services, platforms, sites, zones, records] = await Promise.all([
+  const [servers, services, platforms, sites, zones, records, heads] = await Promise.all([
     ...[store.servers.find(), store.services.find(), store.platforms.find(), store.sites.find()],
-    ...[store.zones.find(), store.records.find()],
+    ...[store.zones.find(), store.records.find(), store.heads.find()],
   ] as const);
   const secrets = (await store.secrets.find()).map((secret) => secret.id);
-  return lines({ servers, services, platforms, sites, clients: [], zones, records }, secrets);
+  return lines({ servers, services, platforms, sites, clients: [], zones, records, heads }, secrets);
 }
 
 export function worldLines(agents: ScriptAgents): string[] {
@@ -180,6 +183,7 @@ function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
     ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),
+    ...snapshot.heads.map(({ id, serviceId, state }) => `head ${id} ${serviceId} ${state}`),
     // Which ids new ones got is chance.
     ...secrets.map((id) => `secret ${/^sec-9+/.test(id) ? 'made' : id}`),
   ].sort();

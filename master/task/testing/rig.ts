@@ -198,6 +198,7 @@ async function saveGround(store: Store, ground: Ground, seal: (id: string, text:
       for (const id of Object.values(service.secrets)) await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
       await tx.services.insert(service);
     }
+    for (const head of ground.heads) await tx.heads.insert(head);
     for (const platform of ground.platforms) await tx.platforms.insert(platform);
     for (const zone of ground.zones) await tx.zones.insert(zone);
     for (const record of ground.records) await tx.records.insert(record);

@@ -45,7 +45,10 @@ export function createScriptAgents(): ScriptAgents {
     isConnected: () => true,
     connectedCount: () => 2,
     vitals: () => undefined,
-    ask: async () => resultOf('', ['would change one thing']),
+    ask: async (serverId, request) =>
+      request.$case === 'clusterStatus'
+        ? statusOf(world, serverId, request.value.service?.id ?? '')
+        : resultOf('', ['would change one thing']),
     refreshInventory: async () => {},
     disconnect: () => {},
     async perform(serverId, order, options) {
@@ -85,10 +88,12 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       const { service, spec } = request.value;
       const what = at(service?.type ?? '');
       for (const there of [...world]) if (there.startsWith(what)) world.delete(there);
-      if (spec?.$case === 'http') world.add(`${what} ${spec.value.state}, cron ${spec.value.cron?.intervalSeconds}`);
+      if (spec?.$case === 'http')
+        world.add(`${what} ${spec.value.state}, cron ${spec.value.cron?.intervalSeconds ?? 'off'}`);
       else if (spec?.$case === 'dns' && order.resource.startsWith('zone/')) {
         for (const { name, ttl, type, data } of spec.value.records) world.add(`${what} ${name} ${ttl} ${type} ${data}`);
-      } else world.add(what);
+      } else if (spec?.$case === 'db' && spec.value.from.length > 1) world.add(`${what} ${spec.value.from.join()}`);
+      else world.add(what);
       break;
     }
     case 'remove':
@@ -96,9 +101,11 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       break;
     case 'prepareSite':
       world.add(at('files'));
+      if (request.value.site?.sharedRoot !== '') world.add(`shared files ${order.resource}`);
       break;
     case 'removeSite':
       world.delete(at('files'));
+      if (!request.value.keepShared) world.delete(`shared files ${order.resource}`);
       break;
     case 'applyZone':
       for (const there of [...world]) if (there.startsWith(at('zone'))) world.delete(there);
@@ -109,6 +116,15 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
         if (there.startsWith(at('zone')) || there.startsWith(at('dns'))) world.delete(there);
       }
       break;
+    case 'applyCluster': {
+      const heads = request.value.cluster?.heads ?? [];
+      for (const there of [...world]) if (there.startsWith(at('cluster'))) world.delete(there);
+      world.add(`${at('cluster')} ${heads.map(({ serviceId, state }) => `${serviceId} ${state}`).join()}`);
+      break;
+    }
+    case 'removeCluster':
+      for (const there of [...world]) if (there.startsWith(at('cluster'))) world.delete(there);
+      break;
     case 'loginLink':
       messages.push({ kind: 'link', text: 'Log in once', value: 'https://example.org/once', expiresAt: undefined });
       break;
@@ -117,6 +133,18 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
   }
   const changes = [...world].join() === before ? [] : [actOf(order)];
   return resultOf(order.id, changes, messages, request.$case === 'verifyPlatform' ? FACTS : undefined);
+}
+
+/** All heads that the front was told of are healthy and have nothing to do. */
+function statusOf(world: Set<string>, serverId: string, serviceId: string): ActionResult {
+  const prefix = `${serverId} cluster service/${serviceId} `;
+  const line = [...world].find((there) => there.startsWith(prefix))?.slice(prefix.length) ?? '';
+  const heads = line.split(',').map((each) => {
+    const [id = '', state = ''] = each.split(' ');
+    return { serviceId: id, state, healthy: true, check: '', requests: 0n, sinceSeconds: 1n };
+  });
+  const value = { messages: [], platform: undefined, findings: [], cluster: { heads } };
+  return { actionId: '', changes: [], outcome: { $case: 'ok', value } };
 }
 
 function resultOf(

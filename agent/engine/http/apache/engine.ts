@@ -119,6 +119,7 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     tls: undefined,
     challenges: {},
     redirectTo: spec.redirectTo,
+    fronts: spec.fronts,
   });
   const names = new Set([spec.name, ...spec.aliases]);
   return {

@@ -55,7 +55,7 @@ export function createFpmPools(locks: Locks): FpmPools {
           `cannot serve ${spec.name}: this server cannot drive its PHP-FPM ${version}; reinstall php${version}-fpm`,
         );
       }
-      const layout = siteLayout(ctx.host.paths, spec.siteId);
+      const layout = siteLayout(ctx.host.paths, spec.siteId, spec.sharedRoot);
       const content = renderPool({
         siteId: spec.siteId,
         layout,

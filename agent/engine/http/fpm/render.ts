@@ -86,7 +86,8 @@ export function openBasedir({
   openBasedir,
   prepend,
 }: Pick<Pool, 'layout' | 'docroot' | 'openBasedir' | 'prepend'>): string {
-  const directories = [layout.root, docroot, ...openBasedir].map((path) => `${path.replace(/\/+$/, '')}/`);
+  const shared = layout.shared === '' ? [] : [layout.shared];
+  const directories = [layout.root, ...shared, docroot, ...openBasedir].map((path) => `${path.replace(/\/+$/, '')}/`);
   const distinct = [...new Set(directories)];
   const needed = distinct.filter((path) => !distinct.some((other) => other !== path && path.startsWith(other)));
   if (prepend !== undefined && !needed.some((path) => prepend.startsWith(path))) needed.push(prepend);

@@ -115,6 +115,7 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     },
     challenges: spec.challenges,
     redirectTo: spec.redirectTo,
+    fronts: spec.fronts,
   });
   const names = new Set([spec.name, ...spec.aliases]);
   return {

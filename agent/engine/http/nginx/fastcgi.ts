@@ -29,9 +29,11 @@ const PARAMS: readonly (readonly [name: string, value: string])[] = [
   ['HTTP_PROXY', '""'],
 ];
 
-export function fastcgiLines(limits: PhpLimits): string {
+/** https: the variable that says whether the visitor came over HTTPS; nginx's own where it is not given. */
+export function fastcgiLines(limits: PhpLimits, https = '$https'): string {
+  const params = PARAMS.map(([name, value]) => [name, name === 'HTTPS' ? `${https} if_not_empty` : value] as const);
   return `
-${PARAMS.map(([name, value]) => `  fastcgi_param ${name} ${value};\n`).join('')}  fastcgi_buffer_size 32k;
+${params.map(([name, value]) => `  fastcgi_param ${name} ${value};\n`).join('')}  fastcgi_buffer_size 32k;
   fastcgi_buffers 16 16k;
   fastcgi_read_timeout ${limits.serverSeconds}s;
 `;

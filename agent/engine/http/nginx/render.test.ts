@@ -31,6 +31,7 @@ const host: VirtualHost = {
   tls: undefined,
   challenges: {},
   redirectTo: '',
+  fronts: [],
 };
 
 const tls = {

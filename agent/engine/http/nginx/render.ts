@@ -15,6 +15,7 @@ import {
 } from '../config/quote.ts';
 import {
   checkedChallenges,
+  checkedFronts,
   DOTFILE,
   escaped,
   MAINTENANCE_PAGE,
@@ -32,6 +33,7 @@ export function renderVirtualHost(host: VirtualHost): string {
   const body = host.state === 'disabled' ? maintenance() : serving(host);
   const { tls, listening } = host;
   const [target] = served;
+  const believed = realIpLines(host);
   const servers: string[] = [];
   const server = (names: readonly string[], listens: string, content: string) =>
     servers.push(`server {
@@ -42,7 +44,7 @@ ${listens}  server_name ${names.join(' ')};
   # Redirects stay right behind a front that speaks TLS or another port.
   absolute_redirect off;
   client_max_body_size ${host.limits.bodyBytes};
-${content}}
+${believed}${content}}
 `);
   const plain = listenLines(listening, '  ');
   const challenges = challengeLocations(host);
@@ -60,7 +62,29 @@ ${content}}
   const listens = tls?.redirect === true ? secure : `${plain}${secure}`;
   server(served, listens, `${certificate}${tls?.redirect === true ? '' : challenges}${body}`);
   return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${servers.join('')}`;
+${schemeMap(host)}${servers.join('')}`;
+}
+
+/** The front sets X-Forwarded-For to the one address that it knows; what the visitor sent of it is gone. */
+function realIpLines(host: VirtualHost): string {
+  const fronts = checkedFronts(host);
+  if (fronts.length === 0) return '';
+  return `${fronts.map((front) => `  set_real_ip_from ${front};\n`).join('')}  real_ip_header X-Forwarded-For;\n`;
+}
+
+/** Whether the visitor came over HTTPS, said by a front and nobody else: "on", or nothing. */
+function schemeVariable({ siteId }: VirtualHost): string {
+  return `$aegir_https_${configSiteId(siteId).replace(/[^0-9a-z]/g, '_')}`;
+}
+
+function schemeMap(host: VirtualHost): string {
+  const fronts = checkedFronts(host);
+  if (fronts.length === 0) return '';
+  const lines = fronts.map((front) => `  ${quoted(`${front} https`)} on;\n`).join('');
+  return `map "$realip_remote_addr $http_x_forwarded_proto" ${schemeVariable(host)} {
+  default "";
+${lines}}
+`;
 }
 
 /** Before everything else that a site may answer at those paths. */
@@ -99,14 +123,16 @@ function redirection(scheme: 'http' | 'https', name: string, port: number | unde
 `;
 }
 
-function serving({ rules, limits, socket, tls }: VirtualHost): string {
+function serving(host: VirtualHost): string {
+  const { rules, limits, socket, tls } = host;
+  const scheme = host.fronts.length === 0 ? undefined : schemeVariable(host);
   const headers = tls === undefined ? '' : hsts(tls.hstsSeconds, '    ');
   const { php } = rules;
   const fallback = php?.frontController === undefined ? '=404' : `${script(php.frontController)}$is_args$args`;
   return `  root ${quoted(configPath(rules.docroot, 'document root'))};
   # The last one stands for a directory that has none of the others.
   index ${index(rules)};
-${php === undefined ? '' : fastcgiLines(limits)}
+${php === undefined ? '' : fastcgiLines(limits, scheme)}
 ${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${rules.aliases.map(({ prefix }) => denied(`^${escaped(configPrefix(prefix))}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${scripts(rules, socket)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}
 ${rules.aliases.map((alias) => files(alias, fallback, headers)).join('')}  location / {
 ${headers}    add_header X-Content-Type-Options nosniff;

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { DetectedService, HostFacts, PlatformFacts } from "./agent.ts";
+import { DetectedService, HeadStatus, HostFacts, PlatformFacts } from "./agent.ts";
 import { Event } from "./event.ts";
 
 export const protobufPackage = "aegir.v1";
@@ -221,6 +221,132 @@ export interface RemoveServiceRequest {
   service: string;
   /** Must be true. */
   confirm: boolean;
+}
+
+/** Cluster is web servers behind a front. */
+export interface Cluster {
+  /** Service id of the front, "svc-…". */
+  id: string;
+  /** Name, unique on its front. */
+  name: string;
+  /** SERVER/cluster:NAME, to which sites and platforms bind. */
+  service: string;
+  /** enabled once it was created. */
+  state: string;
+  /** Web servers behind it. */
+  heads: Head[];
+  /**
+   * What the heads share, as their file/mount services name it; empty when
+   * nothing, and then no apps that write files run on it.
+   */
+  share: string;
+  /** Milliseconds between two checks of a head. */
+  checkMillis: number;
+  /** Failed checks in a row until a head gets no more requests. */
+  fall: number;
+  /** Good checks in a row until it gets requests again. */
+  rise: number;
+  /** Sites on it. */
+  sites: number;
+  /** Platforms on it. */
+  platforms: number;
+  /**
+   * Why the front could not be asked about its heads; empty when it was, or was
+   * not asked (lists).
+   */
+  statusError: string;
+}
+
+/** Head is one web server of a cluster. */
+export interface Head {
+  /** Head id, "head-…". */
+  id: string;
+  /** Service id of the web server. */
+  serviceId: string;
+  /** SERVER/ENGINE. */
+  service: string;
+  /** joining, active, draining, out or leaving. */
+  state: string;
+  /** Share of the requests, 1 to 100. */
+  weight: number;
+  /**
+   * What the front says of it now; absent when it was not asked or did not
+   * answer.
+   */
+  status?: HeadStatus | undefined;
+}
+
+/** ListClustersRequest asks for clusters. */
+export interface ListClustersRequest {
+  /** Page size, 1 to 1000; 0 for 200. */
+  pageSize: number;
+  /** From the answer before; empty for the first page. */
+  pageToken: string;
+}
+
+/** ListClustersResponse is one page. */
+export interface ListClustersResponse {
+  /** Clusters, by name. */
+  clusters: Cluster[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** GetClusterRequest names a cluster. */
+export interface GetClusterRequest {
+  /** Name, service name or id. */
+  cluster: string;
+}
+
+/** ClusterRequest names a cluster for a change. */
+export interface ClusterRequest {
+  /** Name, service name or id. */
+  cluster: string;
+  /** The person confirmed; needed by DeleteCluster. */
+  confirm: boolean;
+  /** How to go about it. */
+  options?: ChangeOptions | undefined;
+}
+
+/** CreateClusterRequest makes a cluster. */
+export interface CreateClusterRequest {
+  /** Name: lower case letters, digits and "-". */
+  name: string;
+  /** Server of the front: id or name; it needs HAProxy. */
+  front: string;
+  /** Web servers: ids or names of enabled http services. */
+  heads: string[];
+  /** What the heads share, as their file/mount services name it; may be empty. */
+  share: string;
+  /** Milliseconds between two checks, 200 to 60000; 0 for 1000. */
+  checkMillis: number;
+  /** Failed checks in a row, 1 to 10; 0 for 3. */
+  fall: number;
+  /** Good checks in a row, 1 to 10; 0 for 2. */
+  rise: number;
+  /** How to go about it. */
+  options?: ChangeOptions | undefined;
+}
+
+/** HeadRequest names a head of a cluster. */
+export interface HeadRequest {
+  /** Cluster: name, service name or id. */
+  cluster: string;
+  /** Web server: service id or name. */
+  service: string;
+  /** Share of the requests, 1 to 100; 0 for 1. For AddHead. */
+  weight: number;
+  /**
+   * Seconds that visitors who are bound to the head may come back to it, where
+   * apps keep sessions there; at most a day. For DrainHead and RemoveHead.
+   */
+  patienceSeconds: number;
+  /** Its server does not answer and nothing is done there. For RemoveHead. */
+  abandoned: boolean;
+  /** The person confirmed; needed by RemoveHead. */
+  confirm: boolean;
+  /** How to go about it. */
+  options?: ChangeOptions | undefined;
 }
 
 /** Zone is one DNS zone. */
@@ -3273,6 +3399,1145 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     const message = createBaseRemoveServiceRequest();
     message.service = object.service ?? "";
     message.confirm = object.confirm ?? false;
+    return message;
+  },
+};
+
+function createBaseCluster(): Cluster {
+  return {
+    id: "",
+    name: "",
+    service: "",
+    state: "",
+    heads: [],
+    share: "",
+    checkMillis: 0,
+    fall: 0,
+    rise: 0,
+    sites: 0,
+    platforms: 0,
+    statusError: "",
+  };
+}
+
+export const Cluster: MessageFns<Cluster> = {
+  encode(message: Cluster, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.service !== "") {
+      writer.uint32(26).string(message.service);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    for (const v of message.heads) {
+      Head.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.share !== "") {
+      writer.uint32(50).string(message.share);
+    }
+    if (message.checkMillis !== 0) {
+      writer.uint32(56).uint32(message.checkMillis);
+    }
+    if (message.fall !== 0) {
+      writer.uint32(64).uint32(message.fall);
+    }
+    if (message.rise !== 0) {
+      writer.uint32(72).uint32(message.rise);
+    }
+    if (message.sites !== 0) {
+      writer.uint32(80).uint32(message.sites);
+    }
+    if (message.platforms !== 0) {
+      writer.uint32(88).uint32(message.platforms);
+    }
+    if (message.statusError !== "") {
+      writer.uint32(98).string(message.statusError);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Cluster {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCluster();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.heads.push(Head.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.share = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.checkMillis = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.fall = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.rise = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.sites = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.platforms = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.statusError = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Cluster {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      heads: globalThis.Array.isArray(object?.heads) ? object.heads.map((e: any) => Head.fromJSON(e)) : [],
+      share: isSet(object.share) ? globalThis.String(object.share) : "",
+      checkMillis: isSet(object.checkMillis)
+        ? globalThis.Number(object.checkMillis)
+        : isSet(object.check_millis)
+        ? globalThis.Number(object.check_millis)
+        : 0,
+      fall: isSet(object.fall) ? globalThis.Number(object.fall) : 0,
+      rise: isSet(object.rise) ? globalThis.Number(object.rise) : 0,
+      sites: isSet(object.sites) ? globalThis.Number(object.sites) : 0,
+      platforms: isSet(object.platforms) ? globalThis.Number(object.platforms) : 0,
+      statusError: isSet(object.statusError)
+        ? globalThis.String(object.statusError)
+        : isSet(object.status_error)
+        ? globalThis.String(object.status_error)
+        : "",
+    };
+  },
+
+  toJSON(message: Cluster): unknown {
+    const obj: any = {};
+    if (message.id !== undefined) {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.state !== undefined) {
+      obj.state = message.state;
+    }
+    if (message.heads?.length) {
+      obj.heads = message.heads.map((e) => Head.toJSON(e));
+    }
+    if (message.share !== undefined) {
+      obj.share = message.share;
+    }
+    if (message.checkMillis !== undefined) {
+      obj.checkMillis = Math.round(message.checkMillis);
+    }
+    if (message.fall !== undefined) {
+      obj.fall = Math.round(message.fall);
+    }
+    if (message.rise !== undefined) {
+      obj.rise = Math.round(message.rise);
+    }
+    if (message.sites !== undefined) {
+      obj.sites = Math.round(message.sites);
+    }
+    if (message.platforms !== undefined) {
+      obj.platforms = Math.round(message.platforms);
+    }
+    if (message.statusError !== undefined) {
+      obj.statusError = message.statusError;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Cluster>, I>>(base?: I): Cluster {
+    return Cluster.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Cluster>, I>>(object: I): Cluster {
+    const message = createBaseCluster();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.service = object.service ?? "";
+    message.state = object.state ?? "";
+    message.heads = object.heads?.map((e) => Head.fromPartial(e)) || [];
+    message.share = object.share ?? "";
+    message.checkMillis = object.checkMillis ?? 0;
+    message.fall = object.fall ?? 0;
+    message.rise = object.rise ?? 0;
+    message.sites = object.sites ?? 0;
+    message.platforms = object.platforms ?? 0;
+    message.statusError = object.statusError ?? "";
+    return message;
+  },
+};
+
+function createBaseHead(): Head {
+  return { id: "", serviceId: "", service: "", state: "", weight: 0, status: undefined };
+}
+
+export const Head: MessageFns<Head> = {
+  encode(message: Head, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.serviceId !== "") {
+      writer.uint32(18).string(message.serviceId);
+    }
+    if (message.service !== "") {
+      writer.uint32(26).string(message.service);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(40).uint32(message.weight);
+    }
+    if (message.status !== undefined) {
+      HeadStatus.encode(message.status, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Head {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.serviceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.weight = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.status = HeadStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Head {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      serviceId: isSet(object.serviceId)
+        ? globalThis.String(object.serviceId)
+        : isSet(object.service_id)
+        ? globalThis.String(object.service_id)
+        : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      weight: isSet(object.weight) ? globalThis.Number(object.weight) : 0,
+      status: isSet(object.status) ? HeadStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: Head): unknown {
+    const obj: any = {};
+    if (message.id !== undefined) {
+      obj.id = message.id;
+    }
+    if (message.serviceId !== undefined) {
+      obj.serviceId = message.serviceId;
+    }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.state !== undefined) {
+      obj.state = message.state;
+    }
+    if (message.weight !== undefined) {
+      obj.weight = Math.round(message.weight);
+    }
+    if (message.status !== undefined) {
+      obj.status = HeadStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Head>, I>>(base?: I): Head {
+    return Head.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Head>, I>>(object: I): Head {
+    const message = createBaseHead();
+    message.id = object.id ?? "";
+    message.serviceId = object.serviceId ?? "";
+    message.service = object.service ?? "";
+    message.state = object.state ?? "";
+    message.weight = object.weight ?? 0;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? HeadStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListClustersRequest(): ListClustersRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListClustersRequest: MessageFns<ListClustersRequest> = {
+  encode(message: ListClustersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListClustersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListClustersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListClustersRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListClustersRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListClustersRequest>, I>>(base?: I): ListClustersRequest {
+    return ListClustersRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListClustersRequest>, I>>(object: I): ListClustersRequest {
+    const message = createBaseListClustersRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListClustersResponse(): ListClustersResponse {
+  return { clusters: [], nextPageToken: "" };
+}
+
+export const ListClustersResponse: MessageFns<ListClustersResponse> = {
+  encode(message: ListClustersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.clusters) {
+      Cluster.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListClustersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListClustersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clusters.push(Cluster.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListClustersResponse {
+    return {
+      clusters: globalThis.Array.isArray(object?.clusters) ? object.clusters.map((e: any) => Cluster.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListClustersResponse): unknown {
+    const obj: any = {};
+    if (message.clusters?.length) {
+      obj.clusters = message.clusters.map((e) => Cluster.toJSON(e));
+    }
+    if (message.nextPageToken !== undefined) {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListClustersResponse>, I>>(base?: I): ListClustersResponse {
+    return ListClustersResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListClustersResponse>, I>>(object: I): ListClustersResponse {
+    const message = createBaseListClustersResponse();
+    message.clusters = object.clusters?.map((e) => Cluster.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetClusterRequest(): GetClusterRequest {
+  return { cluster: "" };
+}
+
+export const GetClusterRequest: MessageFns<GetClusterRequest> = {
+  encode(message: GetClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cluster !== "") {
+      writer.uint32(10).string(message.cluster);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cluster = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetClusterRequest {
+    return { cluster: isSet(object.cluster) ? globalThis.String(object.cluster) : "" };
+  },
+
+  toJSON(message: GetClusterRequest): unknown {
+    const obj: any = {};
+    if (message.cluster !== undefined) {
+      obj.cluster = message.cluster;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetClusterRequest>, I>>(base?: I): GetClusterRequest {
+    return GetClusterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetClusterRequest>, I>>(object: I): GetClusterRequest {
+    const message = createBaseGetClusterRequest();
+    message.cluster = object.cluster ?? "";
+    return message;
+  },
+};
+
+function createBaseClusterRequest(): ClusterRequest {
+  return { cluster: "", confirm: false, options: undefined };
+}
+
+export const ClusterRequest: MessageFns<ClusterRequest> = {
+  encode(message: ClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cluster !== "") {
+      writer.uint32(10).string(message.cluster);
+    }
+    if (message.confirm !== false) {
+      writer.uint32(16).bool(message.confirm);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cluster = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.confirm = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClusterRequest {
+    return {
+      cluster: isSet(object.cluster) ? globalThis.String(object.cluster) : "",
+      confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: ClusterRequest): unknown {
+    const obj: any = {};
+    if (message.cluster !== undefined) {
+      obj.cluster = message.cluster;
+    }
+    if (message.confirm !== undefined) {
+      obj.confirm = message.confirm;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClusterRequest>, I>>(base?: I): ClusterRequest {
+    return ClusterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClusterRequest>, I>>(object: I): ClusterRequest {
+    const message = createBaseClusterRequest();
+    message.cluster = object.cluster ?? "";
+    message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCreateClusterRequest(): CreateClusterRequest {
+  return { name: "", front: "", heads: [], share: "", checkMillis: 0, fall: 0, rise: 0, options: undefined };
+}
+
+export const CreateClusterRequest: MessageFns<CreateClusterRequest> = {
+  encode(message: CreateClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.front !== "") {
+      writer.uint32(18).string(message.front);
+    }
+    for (const v of message.heads) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.share !== "") {
+      writer.uint32(34).string(message.share);
+    }
+    if (message.checkMillis !== 0) {
+      writer.uint32(40).uint32(message.checkMillis);
+    }
+    if (message.fall !== 0) {
+      writer.uint32(48).uint32(message.fall);
+    }
+    if (message.rise !== 0) {
+      writer.uint32(56).uint32(message.rise);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.front = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.heads.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.share = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.checkMillis = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.fall = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.rise = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateClusterRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      front: isSet(object.front) ? globalThis.String(object.front) : "",
+      heads: globalThis.Array.isArray(object?.heads) ? object.heads.map((e: any) => globalThis.String(e)) : [],
+      share: isSet(object.share) ? globalThis.String(object.share) : "",
+      checkMillis: isSet(object.checkMillis)
+        ? globalThis.Number(object.checkMillis)
+        : isSet(object.check_millis)
+        ? globalThis.Number(object.check_millis)
+        : 0,
+      fall: isSet(object.fall) ? globalThis.Number(object.fall) : 0,
+      rise: isSet(object.rise) ? globalThis.Number(object.rise) : 0,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: CreateClusterRequest): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.front !== undefined) {
+      obj.front = message.front;
+    }
+    if (message.heads?.length) {
+      obj.heads = message.heads;
+    }
+    if (message.share !== undefined) {
+      obj.share = message.share;
+    }
+    if (message.checkMillis !== undefined) {
+      obj.checkMillis = Math.round(message.checkMillis);
+    }
+    if (message.fall !== undefined) {
+      obj.fall = Math.round(message.fall);
+    }
+    if (message.rise !== undefined) {
+      obj.rise = Math.round(message.rise);
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CreateClusterRequest>, I>>(base?: I): CreateClusterRequest {
+    return CreateClusterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateClusterRequest>, I>>(object: I): CreateClusterRequest {
+    const message = createBaseCreateClusterRequest();
+    message.name = object.name ?? "";
+    message.front = object.front ?? "";
+    message.heads = object.heads?.map((e) => e) || [];
+    message.share = object.share ?? "";
+    message.checkMillis = object.checkMillis ?? 0;
+    message.fall = object.fall ?? 0;
+    message.rise = object.rise ?? 0;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseHeadRequest(): HeadRequest {
+  return {
+    cluster: "",
+    service: "",
+    weight: 0,
+    patienceSeconds: 0,
+    abandoned: false,
+    confirm: false,
+    options: undefined,
+  };
+}
+
+export const HeadRequest: MessageFns<HeadRequest> = {
+  encode(message: HeadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cluster !== "") {
+      writer.uint32(10).string(message.cluster);
+    }
+    if (message.service !== "") {
+      writer.uint32(18).string(message.service);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(24).uint32(message.weight);
+    }
+    if (message.patienceSeconds !== 0) {
+      writer.uint32(32).uint32(message.patienceSeconds);
+    }
+    if (message.abandoned !== false) {
+      writer.uint32(40).bool(message.abandoned);
+    }
+    if (message.confirm !== false) {
+      writer.uint32(48).bool(message.confirm);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cluster = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.weight = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.patienceSeconds = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.abandoned = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.confirm = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HeadRequest {
+    return {
+      cluster: isSet(object.cluster) ? globalThis.String(object.cluster) : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      weight: isSet(object.weight) ? globalThis.Number(object.weight) : 0,
+      patienceSeconds: isSet(object.patienceSeconds)
+        ? globalThis.Number(object.patienceSeconds)
+        : isSet(object.patience_seconds)
+        ? globalThis.Number(object.patience_seconds)
+        : 0,
+      abandoned: isSet(object.abandoned) ? globalThis.Boolean(object.abandoned) : false,
+      confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: HeadRequest): unknown {
+    const obj: any = {};
+    if (message.cluster !== undefined) {
+      obj.cluster = message.cluster;
+    }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.weight !== undefined) {
+      obj.weight = Math.round(message.weight);
+    }
+    if (message.patienceSeconds !== undefined) {
+      obj.patienceSeconds = Math.round(message.patienceSeconds);
+    }
+    if (message.abandoned !== undefined) {
+      obj.abandoned = message.abandoned;
+    }
+    if (message.confirm !== undefined) {
+      obj.confirm = message.confirm;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HeadRequest>, I>>(base?: I): HeadRequest {
+    return HeadRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HeadRequest>, I>>(object: I): HeadRequest {
+    const message = createBaseHeadRequest();
+    message.cluster = object.cluster ?? "";
+    message.service = object.service ?? "";
+    message.weight = object.weight ?? 0;
+    message.patienceSeconds = object.patienceSeconds ?? 0;
+    message.abandoned = object.abandoned ?? false;
+    message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -13669,6 +14934,291 @@ export const ZoneServiceClient = makeGenericClientConstructor(
 ) as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ZoneServiceClient;
   service: typeof ZoneServiceService;
+  serviceName: string;
+};
+
+/**
+ * ClusterService is about clusters of web servers: a front leads visitors to
+ * heads, and what is published to the front is published to all of them.
+ */
+export type ClusterServiceService = typeof ClusterServiceService;
+export const ClusterServiceService = {
+  /** ListClusters lists clusters. */
+  listClusters: {
+    path: "/aegir.v1.ClusterService/ListClusters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListClustersRequest): Buffer => Buffer.from(ListClustersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListClustersRequest => ListClustersRequest.decode(value),
+    responseSerialize: (value: ListClustersResponse): Buffer =>
+      Buffer.from(ListClustersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListClustersResponse => ListClustersResponse.decode(value),
+  },
+  /** GetCluster reads one cluster, with what its front says of the heads now. */
+  getCluster: {
+    path: "/aegir.v1.ClusterService/GetCluster" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetClusterRequest): Buffer => Buffer.from(GetClusterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetClusterRequest => GetClusterRequest.decode(value),
+    responseSerialize: (value: Cluster): Buffer => Buffer.from(Cluster.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Cluster => Cluster.decode(value),
+  },
+  /** CreateCluster makes a server with a load balancer the front of web servers. */
+  createCluster: {
+    path: "/aegir.v1.ClusterService/CreateCluster" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateClusterRequest): Buffer => Buffer.from(CreateClusterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateClusterRequest => CreateClusterRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** AddHead brings the cluster's sites to a web server, then visitors. */
+  addHead: {
+    path: "/aegir.v1.ClusterService/AddHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: HeadRequest): Buffer => Buffer.from(HeadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): HeadRequest => HeadRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** DrainHead leads no more visitors to a head; its sites stay on it. */
+  drainHead: {
+    path: "/aegir.v1.ClusterService/DrainHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: HeadRequest): Buffer => Buffer.from(HeadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): HeadRequest => HeadRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** ActivateHead leads visitors to a drained head again. */
+  activateHead: {
+    path: "/aegir.v1.ClusterService/ActivateHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: HeadRequest): Buffer => Buffer.from(HeadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): HeadRequest => HeadRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** RemoveHead drains a head and takes the cluster's sites off it. */
+  removeHead: {
+    path: "/aegir.v1.ClusterService/RemoveHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: HeadRequest): Buffer => Buffer.from(HeadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): HeadRequest => HeadRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** VerifyCluster finds drift of the front and mends it. */
+  verifyCluster: {
+    path: "/aegir.v1.ClusterService/VerifyCluster" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClusterRequest): Buffer => Buffer.from(ClusterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClusterRequest => ClusterRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /**
+   * DeleteCluster takes a cluster off its front; refused while it has sites or
+   * platforms.
+   */
+  deleteCluster: {
+    path: "/aegir.v1.ClusterService/DeleteCluster" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClusterRequest): Buffer => Buffer.from(ClusterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClusterRequest => ClusterRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+} as const;
+
+export interface ClusterServiceServer extends UntypedServiceImplementation {
+  /** ListClusters lists clusters. */
+  listClusters: handleUnaryCall<ListClustersRequest, ListClustersResponse>;
+  /** GetCluster reads one cluster, with what its front says of the heads now. */
+  getCluster: handleUnaryCall<GetClusterRequest, Cluster>;
+  /** CreateCluster makes a server with a load balancer the front of web servers. */
+  createCluster: handleUnaryCall<CreateClusterRequest, ChangeResponse>;
+  /** AddHead brings the cluster's sites to a web server, then visitors. */
+  addHead: handleUnaryCall<HeadRequest, ChangeResponse>;
+  /** DrainHead leads no more visitors to a head; its sites stay on it. */
+  drainHead: handleUnaryCall<HeadRequest, ChangeResponse>;
+  /** ActivateHead leads visitors to a drained head again. */
+  activateHead: handleUnaryCall<HeadRequest, ChangeResponse>;
+  /** RemoveHead drains a head and takes the cluster's sites off it. */
+  removeHead: handleUnaryCall<HeadRequest, ChangeResponse>;
+  /** VerifyCluster finds drift of the front and mends it. */
+  verifyCluster: handleUnaryCall<ClusterRequest, ChangeResponse>;
+  /**
+   * DeleteCluster takes a cluster off its front; refused while it has sites or
+   * platforms.
+   */
+  deleteCluster: handleUnaryCall<ClusterRequest, ChangeResponse>;
+}
+
+export interface ClusterServiceClient extends Client1 {
+  /** ListClusters lists clusters. */
+  listClusters(
+    request: ListClustersRequest,
+    callback: (error: ServiceError | null, response: ListClustersResponse) => void,
+  ): ClientUnaryCall;
+  listClusters(
+    request: ListClustersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListClustersResponse) => void,
+  ): ClientUnaryCall;
+  listClusters(
+    request: ListClustersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListClustersResponse) => void,
+  ): ClientUnaryCall;
+  /** GetCluster reads one cluster, with what its front says of the heads now. */
+  getCluster(
+    request: GetClusterRequest,
+    callback: (error: ServiceError | null, response: Cluster) => void,
+  ): ClientUnaryCall;
+  getCluster(
+    request: GetClusterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Cluster) => void,
+  ): ClientUnaryCall;
+  getCluster(
+    request: GetClusterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Cluster) => void,
+  ): ClientUnaryCall;
+  /** CreateCluster makes a server with a load balancer the front of web servers. */
+  createCluster(
+    request: CreateClusterRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  createCluster(
+    request: CreateClusterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  createCluster(
+    request: CreateClusterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** AddHead brings the cluster's sites to a web server, then visitors. */
+  addHead(
+    request: HeadRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  addHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  addHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** DrainHead leads no more visitors to a head; its sites stay on it. */
+  drainHead(
+    request: HeadRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  drainHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  drainHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** ActivateHead leads visitors to a drained head again. */
+  activateHead(
+    request: HeadRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  activateHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  activateHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** RemoveHead drains a head and takes the cluster's sites off it. */
+  removeHead(
+    request: HeadRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  removeHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  removeHead(
+    request: HeadRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** VerifyCluster finds drift of the front and mends it. */
+  verifyCluster(
+    request: ClusterRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  verifyCluster(
+    request: ClusterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  verifyCluster(
+    request: ClusterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * DeleteCluster takes a cluster off its front; refused while it has sites or
+   * platforms.
+   */
+  deleteCluster(
+    request: ClusterRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  deleteCluster(
+    request: ClusterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  deleteCluster(
+    request: ClusterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+}
+
+export const ClusterServiceClient = makeGenericClientConstructor(
+  ClusterServiceService,
+  "aegir.v1.ClusterService",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ClusterServiceClient;
+  service: typeof ClusterServiceService;
   serviceName: string;
 };
 

@@ -22,7 +22,18 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { LogLine, Message, Progress } from "./event.ts";
-import { DbSpec, DnsSpec, FileSpec, HttpSpec, PhpSpec, PlatformSpec, ServiceRef, SiteSpec, ZoneSpec } from "./spec.ts";
+import {
+  ClusterSpec,
+  DbSpec,
+  DnsSpec,
+  FileSpec,
+  HttpSpec,
+  PhpSpec,
+  PlatformSpec,
+  ServiceRef,
+  SiteSpec,
+  ZoneSpec,
+} from "./spec.ts";
 
 export const protobufPackage = "aegir.v1";
 
@@ -358,6 +369,15 @@ export interface Action {
     | //
     /** Run the app's cron now. */
     { $case: "runCron"; value: RunCronRequest }
+    | //
+    /** Bring a front to its cluster. */
+    { $case: "applyCluster"; value: ApplyClusterRequest }
+    | //
+    /** Take a cluster off its front. */
+    { $case: "removeCluster"; value: RemoveClusterRequest }
+    | //
+    /** Ask a front how the heads of its cluster are. */
+    { $case: "clusterStatus"; value: ClusterStatusRequest }
     | undefined;
 }
 
@@ -408,6 +428,62 @@ export interface RemoveZoneRequest {
   preview: boolean;
   /** Zone apex, an A-label without trailing dot. */
   name: string;
+}
+
+/**
+ * ApplyClusterRequest brings a front to its cluster; the sites that are
+ * published to it stay as they are.
+ */
+export interface ApplyClusterRequest {
+  /** The front; its engine has the capability front. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** True only says what would change. */
+  preview: boolean;
+  /** What it shall be. */
+  cluster?: ClusterSpec | undefined;
+}
+
+/** RemoveClusterRequest takes a cluster with all its sites off its front. */
+export interface RemoveClusterRequest {
+  /** The front; its engine has the capability front. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** True only says what would change. */
+  preview: boolean;
+}
+
+/** ClusterStatusRequest asks the front's daemon itself; changes nothing. */
+export interface ClusterStatusRequest {
+  /** The front; its engine has the capability front. */
+  service?: ServiceRef | undefined;
+}
+
+/** ClusterStatus is how the heads of a cluster are, as their front sees it. */
+export interface ClusterStatus {
+  /** One for each head that the front knows. */
+  heads: HeadStatus[];
+}
+
+/** HeadStatus is one of them. */
+export interface HeadStatus {
+  /** Service id of the head. */
+  serviceId: string;
+  /** State that the front was told: active, draining or out. */
+  state: string;
+  /** True when its last checks were good. */
+  healthy: boolean;
+  /**
+   * What the last check said, for people, for example "L4CON, connection
+   * refused".
+   */
+  check: string;
+  /** Requests that it works on now. */
+  requests: bigint;
+  /** Seconds since it went up or down. */
+  sinceSeconds: bigint;
 }
 
 /** RemoveRequest takes one site's part off a service. */
@@ -480,6 +556,11 @@ export interface RemoveSiteRequest {
     | undefined;
   /** True only says what would change. */
   preview: boolean;
+  /**
+   * Other web servers still serve the site: what they share with this one
+   * stays.
+   */
+  keepShared: boolean;
 }
 
 /** InstallSiteRequest runs the app's installer into the site's empty database. */
@@ -510,6 +591,11 @@ export interface ProbeSiteRequest {
     | undefined;
   /** Path to ask for; empty for "/". */
   path: string;
+  /**
+   * The service is a head of a cluster: it is asked over plain HTTP as its front
+   * would, and to send visitors on to the site's address is a good answer.
+   */
+  behindFront: boolean;
 }
 
 /** RunCronRequest runs the app's cron once, now, whether or not it is on. */
@@ -579,6 +665,8 @@ export interface ActionOutput {
     | undefined;
   /** Answer to diagnose. */
   findings: Finding[];
+  /** Answer to cluster_status. */
+  cluster?: ClusterStatus | undefined;
 }
 
 /** ActionError is why an action failed. */
@@ -3192,6 +3280,15 @@ export const Action: MessageFns<Action> = {
       case "runCron":
         RunCronRequest.encode(message.request.value, writer.uint32(242).fork()).join();
         break;
+      case "applyCluster":
+        ApplyClusterRequest.encode(message.request.value, writer.uint32(322).fork()).join();
+        break;
+      case "removeCluster":
+        RemoveClusterRequest.encode(message.request.value, writer.uint32(330).fork()).join();
+        break;
+      case "clusterStatus":
+        ClusterStatusRequest.encode(message.request.value, writer.uint32(338).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3369,6 +3466,30 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "runCron", value: RunCronRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.request = { $case: "applyCluster", value: ApplyClusterRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.request = { $case: "removeCluster", value: RemoveClusterRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.request = { $case: "clusterStatus", value: ClusterStatusRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3444,6 +3565,18 @@ export const Action: MessageFns<Action> = {
         ? { $case: "runCron", value: RunCronRequest.fromJSON(object.runCron) }
         : isSet(object.run_cron)
         ? { $case: "runCron", value: RunCronRequest.fromJSON(object.run_cron) }
+        : isSet(object.applyCluster)
+        ? { $case: "applyCluster", value: ApplyClusterRequest.fromJSON(object.applyCluster) }
+        : isSet(object.apply_cluster)
+        ? { $case: "applyCluster", value: ApplyClusterRequest.fromJSON(object.apply_cluster) }
+        : isSet(object.removeCluster)
+        ? { $case: "removeCluster", value: RemoveClusterRequest.fromJSON(object.removeCluster) }
+        : isSet(object.remove_cluster)
+        ? { $case: "removeCluster", value: RemoveClusterRequest.fromJSON(object.remove_cluster) }
+        : isSet(object.clusterStatus)
+        ? { $case: "clusterStatus", value: ClusterStatusRequest.fromJSON(object.clusterStatus) }
+        : isSet(object.cluster_status)
+        ? { $case: "clusterStatus", value: ClusterStatusRequest.fromJSON(object.cluster_status) }
         : undefined,
     };
   },
@@ -3497,6 +3630,12 @@ export const Action: MessageFns<Action> = {
       obj.removeZone = RemoveZoneRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "runCron") {
       obj.runCron = RunCronRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "applyCluster") {
+      obj.applyCluster = ApplyClusterRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "removeCluster") {
+      obj.removeCluster = RemoveClusterRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "clusterStatus") {
+      obj.clusterStatus = ClusterStatusRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -3591,6 +3730,24 @@ export const Action: MessageFns<Action> = {
       case "runCron": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "runCron", value: RunCronRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "applyCluster": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "applyCluster", value: ApplyClusterRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "removeCluster": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "removeCluster", value: RemoveClusterRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "clusterStatus": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "clusterStatus", value: ClusterStatusRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -3978,6 +4135,501 @@ export const RemoveZoneRequest: MessageFns<RemoveZoneRequest> = {
       : undefined;
     message.preview = object.preview ?? false;
     message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseApplyClusterRequest(): ApplyClusterRequest {
+  return { service: undefined, preview: false, cluster: undefined };
+}
+
+export const ApplyClusterRequest: MessageFns<ApplyClusterRequest> = {
+  encode(message: ApplyClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.preview !== false) {
+      writer.uint32(16).bool(message.preview);
+    }
+    if (message.cluster !== undefined) {
+      ClusterSpec.encode(message.cluster, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.preview = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cluster = ClusterSpec.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApplyClusterRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      preview: isSet(object.preview) ? globalThis.Boolean(object.preview) : false,
+      cluster: isSet(object.cluster) ? ClusterSpec.fromJSON(object.cluster) : undefined,
+    };
+  },
+
+  toJSON(message: ApplyClusterRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.preview !== undefined) {
+      obj.preview = message.preview;
+    }
+    if (message.cluster !== undefined) {
+      obj.cluster = ClusterSpec.toJSON(message.cluster);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApplyClusterRequest>, I>>(base?: I): ApplyClusterRequest {
+    return ApplyClusterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApplyClusterRequest>, I>>(object: I): ApplyClusterRequest {
+    const message = createBaseApplyClusterRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.preview = object.preview ?? false;
+    message.cluster = (object.cluster !== undefined && object.cluster !== null)
+      ? ClusterSpec.fromPartial(object.cluster)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveClusterRequest(): RemoveClusterRequest {
+  return { service: undefined, preview: false };
+}
+
+export const RemoveClusterRequest: MessageFns<RemoveClusterRequest> = {
+  encode(message: RemoveClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.preview !== false) {
+      writer.uint32(16).bool(message.preview);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.preview = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveClusterRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      preview: isSet(object.preview) ? globalThis.Boolean(object.preview) : false,
+    };
+  },
+
+  toJSON(message: RemoveClusterRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.preview !== undefined) {
+      obj.preview = message.preview;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveClusterRequest>, I>>(base?: I): RemoveClusterRequest {
+    return RemoveClusterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveClusterRequest>, I>>(object: I): RemoveClusterRequest {
+    const message = createBaseRemoveClusterRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.preview = object.preview ?? false;
+    return message;
+  },
+};
+
+function createBaseClusterStatusRequest(): ClusterStatusRequest {
+  return { service: undefined };
+}
+
+export const ClusterStatusRequest: MessageFns<ClusterStatusRequest> = {
+  encode(message: ClusterStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterStatusRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterStatusRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClusterStatusRequest {
+    return { service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined };
+  },
+
+  toJSON(message: ClusterStatusRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClusterStatusRequest>, I>>(base?: I): ClusterStatusRequest {
+    return ClusterStatusRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClusterStatusRequest>, I>>(object: I): ClusterStatusRequest {
+    const message = createBaseClusterStatusRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseClusterStatus(): ClusterStatus {
+  return { heads: [] };
+}
+
+export const ClusterStatus: MessageFns<ClusterStatus> = {
+  encode(message: ClusterStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.heads) {
+      HeadStatus.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.heads.push(HeadStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClusterStatus {
+    return {
+      heads: globalThis.Array.isArray(object?.heads) ? object.heads.map((e: any) => HeadStatus.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ClusterStatus): unknown {
+    const obj: any = {};
+    if (message.heads?.length) {
+      obj.heads = message.heads.map((e) => HeadStatus.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClusterStatus>, I>>(base?: I): ClusterStatus {
+    return ClusterStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClusterStatus>, I>>(object: I): ClusterStatus {
+    const message = createBaseClusterStatus();
+    message.heads = object.heads?.map((e) => HeadStatus.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHeadStatus(): HeadStatus {
+  return { serviceId: "", state: "", healthy: false, check: "", requests: 0n, sinceSeconds: 0n };
+}
+
+export const HeadStatus: MessageFns<HeadStatus> = {
+  encode(message: HeadStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.serviceId !== "") {
+      writer.uint32(10).string(message.serviceId);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.healthy !== false) {
+      writer.uint32(24).bool(message.healthy);
+    }
+    if (message.check !== "") {
+      writer.uint32(34).string(message.check);
+    }
+    if (message.requests !== 0n) {
+      if (BigInt.asUintN(64, message.requests) !== message.requests) {
+        throw new globalThis.Error("value provided for field message.requests of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.requests);
+    }
+    if (message.sinceSeconds !== 0n) {
+      if (BigInt.asUintN(64, message.sinceSeconds) !== message.sinceSeconds) {
+        throw new globalThis.Error("value provided for field message.sinceSeconds of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.sinceSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeadStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeadStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.serviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.healthy = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.requests = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sinceSeconds = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HeadStatus {
+    return {
+      serviceId: isSet(object.serviceId)
+        ? globalThis.String(object.serviceId)
+        : isSet(object.service_id)
+        ? globalThis.String(object.service_id)
+        : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      healthy: isSet(object.healthy) ? globalThis.Boolean(object.healthy) : false,
+      check: isSet(object.check) ? globalThis.String(object.check) : "",
+      requests: isSet(object.requests) ? BigInt(object.requests) : 0n,
+      sinceSeconds: isSet(object.sinceSeconds)
+        ? BigInt(object.sinceSeconds)
+        : isSet(object.since_seconds)
+        ? BigInt(object.since_seconds)
+        : 0n,
+    };
+  },
+
+  toJSON(message: HeadStatus): unknown {
+    const obj: any = {};
+    if (message.serviceId !== undefined) {
+      obj.serviceId = message.serviceId;
+    }
+    if (message.state !== undefined) {
+      obj.state = message.state;
+    }
+    if (message.healthy !== undefined) {
+      obj.healthy = message.healthy;
+    }
+    if (message.check !== undefined) {
+      obj.check = message.check;
+    }
+    if (message.requests !== undefined) {
+      obj.requests = message.requests.toString();
+    }
+    if (message.sinceSeconds !== undefined) {
+      obj.sinceSeconds = message.sinceSeconds.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HeadStatus>, I>>(base?: I): HeadStatus {
+    return HeadStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HeadStatus>, I>>(object: I): HeadStatus {
+    const message = createBaseHeadStatus();
+    message.serviceId = object.serviceId ?? "";
+    message.state = object.state ?? "";
+    message.healthy = object.healthy ?? false;
+    message.check = object.check ?? "";
+    message.requests = (object.requests !== undefined && object.requests !== null) ? BigInt(object.requests) : 0n;
+    message.sinceSeconds = (object.sinceSeconds !== undefined && object.sinceSeconds !== null)
+      ? BigInt(object.sinceSeconds)
+      : 0n;
     return message;
   },
 };
@@ -4494,7 +5146,7 @@ export const PrepareSiteRequest: MessageFns<PrepareSiteRequest> = {
 };
 
 function createBaseRemoveSiteRequest(): RemoveSiteRequest {
-  return { site: undefined, preview: false };
+  return { site: undefined, preview: false, keepShared: false };
 }
 
 export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
@@ -4504,6 +5156,9 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     }
     if (message.preview !== false) {
       writer.uint32(16).bool(message.preview);
+    }
+    if (message.keepShared !== false) {
+      writer.uint32(24).bool(message.keepShared);
     }
     return writer;
   },
@@ -4537,6 +5192,14 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
             message.preview = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.keepShared = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4553,6 +5216,11 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     return {
       site: isSet(object.site) ? SiteSpec.fromJSON(object.site) : undefined,
       preview: isSet(object.preview) ? globalThis.Boolean(object.preview) : false,
+      keepShared: isSet(object.keepShared)
+        ? globalThis.Boolean(object.keepShared)
+        : isSet(object.keep_shared)
+        ? globalThis.Boolean(object.keep_shared)
+        : false,
     };
   },
 
@@ -4564,6 +5232,9 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     if (message.preview !== undefined) {
       obj.preview = message.preview;
     }
+    if (message.keepShared !== undefined) {
+      obj.keepShared = message.keepShared;
+    }
     return obj;
   },
 
@@ -4574,6 +5245,7 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     const message = createBaseRemoveSiteRequest();
     message.site = (object.site !== undefined && object.site !== null) ? SiteSpec.fromPartial(object.site) : undefined;
     message.preview = object.preview ?? false;
+    message.keepShared = object.keepShared ?? false;
     return message;
   },
 };
@@ -4731,7 +5403,7 @@ export const LoginLinkRequest: MessageFns<LoginLinkRequest> = {
 };
 
 function createBaseProbeSiteRequest(): ProbeSiteRequest {
-  return { site: undefined, service: undefined, path: "" };
+  return { site: undefined, service: undefined, path: "", behindFront: false };
 }
 
 export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
@@ -4744,6 +5416,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     }
     if (message.path !== "") {
       writer.uint32(26).string(message.path);
+    }
+    if (message.behindFront !== false) {
+      writer.uint32(32).bool(message.behindFront);
     }
     return writer;
   },
@@ -4785,6 +5460,14 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
             message.path = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.behindFront = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4802,6 +5485,11 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       site: isSet(object.site) ? SiteSpec.fromJSON(object.site) : undefined,
       service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
       path: isSet(object.path) ? globalThis.String(object.path) : "",
+      behindFront: isSet(object.behindFront)
+        ? globalThis.Boolean(object.behindFront)
+        : isSet(object.behind_front)
+        ? globalThis.Boolean(object.behind_front)
+        : false,
     };
   },
 
@@ -4816,6 +5504,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     if (message.path !== undefined) {
       obj.path = message.path;
     }
+    if (message.behindFront !== undefined) {
+      obj.behindFront = message.behindFront;
+    }
     return obj;
   },
 
@@ -4829,6 +5520,7 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       ? ServiceRef.fromPartial(object.service)
       : undefined;
     message.path = object.path ?? "";
+    message.behindFront = object.behindFront ?? false;
     return message;
   },
 };
@@ -5306,7 +5998,7 @@ export const ActionResult: MessageFns<ActionResult> = {
 };
 
 function createBaseActionOutput(): ActionOutput {
-  return { messages: [], platform: undefined, findings: [] };
+  return { messages: [], platform: undefined, findings: [], cluster: undefined };
 }
 
 export const ActionOutput: MessageFns<ActionOutput> = {
@@ -5319,6 +6011,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     for (const v of message.findings) {
       Finding.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.cluster !== undefined) {
+      ClusterStatus.encode(message.cluster, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -5360,6 +6055,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.findings.push(Finding.decode(reader, reader.uint32()));
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.cluster = ClusterStatus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5377,6 +6080,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       messages: globalThis.Array.isArray(object?.messages) ? object.messages.map((e: any) => Message.fromJSON(e)) : [],
       platform: isSet(object.platform) ? PlatformFacts.fromJSON(object.platform) : undefined,
       findings: globalThis.Array.isArray(object?.findings) ? object.findings.map((e: any) => Finding.fromJSON(e)) : [],
+      cluster: isSet(object.cluster) ? ClusterStatus.fromJSON(object.cluster) : undefined,
     };
   },
 
@@ -5391,6 +6095,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     if (message.findings?.length) {
       obj.findings = message.findings.map((e) => Finding.toJSON(e));
     }
+    if (message.cluster !== undefined) {
+      obj.cluster = ClusterStatus.toJSON(message.cluster);
+    }
     return obj;
   },
 
@@ -5404,6 +6111,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       ? PlatformFacts.fromPartial(object.platform)
       : undefined;
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
+    message.cluster = (object.cluster !== undefined && object.cluster !== null)
+      ? ClusterStatus.fromPartial(object.cluster)
+      : undefined;
     return message;
   },
 };

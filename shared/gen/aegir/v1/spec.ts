@@ -97,6 +97,19 @@ export interface HttpSpec {
    */
   redirectTo: string;
   /**
+   * On a head of a cluster: IP addresses that its front connects from. Their
+   * word on the visitor is believed (X-Forwarded-For, X-Forwarded-Proto), and
+   * nobody else's. Empty where visitors come straight.
+   */
+  fronts: string[];
+  /**
+   * On a front: a visitor stays with the head that answered first, by a cookie,
+   * for apps that keep sessions on the head.
+   */
+  sticky: boolean;
+  /** On a head: as SiteSpec.shared_root. */
+  sharedRoot: string;
+  /**
    * The app's own cron, run on this server; absent where it is not. Of the
    * servers that publish a site one at most has it.
    */
@@ -112,6 +125,38 @@ export interface HttpSpec_ChallengesEntry {
 export interface CronSpec {
   /** Seconds between two runs: 60 to 604800 (a week). */
   intervalSeconds: number;
+}
+
+/**
+ * ClusterSpec is what a front distributes requests over (engine cluster). Sites
+ * are published to it by HttpSpec like to any http service.
+ */
+export interface ClusterSpec {
+  /** The web servers behind it; at most 100. */
+  heads: ClusterHead[];
+  /** Milliseconds between two checks of a head, 200 to 60000. */
+  checkMillis: number;
+  /** Failed checks in a row until a head gets no more requests, 1 to 10. */
+  fall: number;
+  /** Good checks in a row until it gets requests again, 1 to 10. */
+  rise: number;
+}
+
+/** ClusterHead is one web server behind a front. */
+export interface ClusterHead {
+  /** Service id of the http service, "svc-…". */
+  serviceId: string;
+  /** IP address that the front connects to. */
+  address: string;
+  /** TCP port there, plain HTTP. */
+  port: number;
+  /**
+   * active gets requests; draining gets those of visitors alone who are bound
+   * to it by cookie; out gets none, and those that it has are ended well.
+   */
+  state: string;
+  /** Share of the requests in comparison with the others, 1 to 100. */
+  weight: number;
 }
 
 /** TlsSpec is how a site is served over HTTPS. */
@@ -286,6 +331,16 @@ export interface SiteSpec {
    * equal on every web head. Secret.
    */
   salt: string;
+  /**
+   * Where several web servers serve the site: the directory that all of them
+   * see, in which the site's files lie; empty where it has one server.
+   */
+  sharedRoot: string;
+  /**
+   * Number of the site's system user, the same on all servers that share its
+   * files, 1000 to 2147483646; 0 lets the host choose.
+   */
+  uid: number;
 }
 
 function createBaseServiceRef(): ServiceRef {
@@ -716,6 +771,9 @@ function createBaseHttpSpec(): HttpSpec {
     tls: undefined,
     challenges: {},
     redirectTo: "",
+    fronts: [],
+    sticky: false,
+    sharedRoot: "",
     cron: undefined,
   };
 }
@@ -755,8 +813,17 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.redirectTo !== "") {
       writer.uint32(90).string(message.redirectTo);
     }
+    for (const v of message.fronts) {
+      writer.uint32(162).string(v!);
+    }
+    if (message.sticky !== false) {
+      writer.uint32(168).bool(message.sticky);
+    }
+    if (message.sharedRoot !== "") {
+      writer.uint32(178).string(message.sharedRoot);
+    }
     if (message.cron !== undefined) {
-      CronSpec.encode(message.cron, writer.uint32(162).fork()).join();
+      CronSpec.encode(message.cron, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -870,6 +937,30 @@ export const HttpSpec: MessageFns<HttpSpec> = {
               break;
             }
 
+            message.fronts.push(reader.string());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.sticky = reader.bool();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.sharedRoot = reader.string();
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
             message.cron = CronSpec.decode(reader, reader.uint32());
             continue;
           }
@@ -919,6 +1010,15 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         : isSet(object.redirect_to)
         ? globalThis.String(object.redirect_to)
         : "",
+      fronts: globalThis.Array.isArray(object?.fronts)
+        ? object.fronts.map((e: any) => globalThis.String(e))
+        : [],
+      sticky: isSet(object.sticky) ? globalThis.Boolean(object.sticky) : false,
+      sharedRoot: isSet(object.sharedRoot)
+        ? globalThis.String(object.sharedRoot)
+        : isSet(object.shared_root)
+        ? globalThis.String(object.shared_root)
+        : "",
       cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
     };
   },
@@ -964,6 +1064,15 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.redirectTo !== undefined) {
       obj.redirectTo = message.redirectTo;
     }
+    if (message.fronts?.length) {
+      obj.fronts = message.fronts;
+    }
+    if (message.sticky !== undefined) {
+      obj.sticky = message.sticky;
+    }
+    if (message.sharedRoot !== undefined) {
+      obj.sharedRoot = message.sharedRoot;
+    }
     if (message.cron !== undefined) {
       obj.cron = CronSpec.toJSON(message.cron);
     }
@@ -996,6 +1105,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
       {},
     );
     message.redirectTo = object.redirectTo ?? "";
+    message.fronts = object.fronts?.map((e) => e) || [];
+    message.sticky = object.sticky ?? false;
+    message.sharedRoot = object.sharedRoot ?? "";
     message.cron = (object.cron !== undefined && object.cron !== null) ? CronSpec.fromPartial(object.cron) : undefined;
     return message;
   },
@@ -1155,6 +1267,264 @@ export const CronSpec: MessageFns<CronSpec> = {
   fromPartial<I extends Exact<DeepPartial<CronSpec>, I>>(object: I): CronSpec {
     const message = createBaseCronSpec();
     message.intervalSeconds = object.intervalSeconds ?? 0;
+    return message;
+  },
+};
+
+function createBaseClusterSpec(): ClusterSpec {
+  return { heads: [], checkMillis: 0, fall: 0, rise: 0 };
+}
+
+export const ClusterSpec: MessageFns<ClusterSpec> = {
+  encode(message: ClusterSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.heads) {
+      ClusterHead.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.checkMillis !== 0) {
+      writer.uint32(16).uint32(message.checkMillis);
+    }
+    if (message.fall !== 0) {
+      writer.uint32(24).uint32(message.fall);
+    }
+    if (message.rise !== 0) {
+      writer.uint32(32).uint32(message.rise);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.heads.push(ClusterHead.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.checkMillis = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fall = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.rise = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClusterSpec {
+    return {
+      heads: globalThis.Array.isArray(object?.heads) ? object.heads.map((e: any) => ClusterHead.fromJSON(e)) : [],
+      checkMillis: isSet(object.checkMillis)
+        ? globalThis.Number(object.checkMillis)
+        : isSet(object.check_millis)
+        ? globalThis.Number(object.check_millis)
+        : 0,
+      fall: isSet(object.fall) ? globalThis.Number(object.fall) : 0,
+      rise: isSet(object.rise) ? globalThis.Number(object.rise) : 0,
+    };
+  },
+
+  toJSON(message: ClusterSpec): unknown {
+    const obj: any = {};
+    if (message.heads?.length) {
+      obj.heads = message.heads.map((e) => ClusterHead.toJSON(e));
+    }
+    if (message.checkMillis !== undefined) {
+      obj.checkMillis = Math.round(message.checkMillis);
+    }
+    if (message.fall !== undefined) {
+      obj.fall = Math.round(message.fall);
+    }
+    if (message.rise !== undefined) {
+      obj.rise = Math.round(message.rise);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClusterSpec>, I>>(base?: I): ClusterSpec {
+    return ClusterSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClusterSpec>, I>>(object: I): ClusterSpec {
+    const message = createBaseClusterSpec();
+    message.heads = object.heads?.map((e) => ClusterHead.fromPartial(e)) || [];
+    message.checkMillis = object.checkMillis ?? 0;
+    message.fall = object.fall ?? 0;
+    message.rise = object.rise ?? 0;
+    return message;
+  },
+};
+
+function createBaseClusterHead(): ClusterHead {
+  return { serviceId: "", address: "", port: 0, state: "", weight: 0 };
+}
+
+export const ClusterHead: MessageFns<ClusterHead> = {
+  encode(message: ClusterHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.serviceId !== "") {
+      writer.uint32(10).string(message.serviceId);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(40).uint32(message.weight);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.serviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.weight = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClusterHead {
+    return {
+      serviceId: isSet(object.serviceId)
+        ? globalThis.String(object.serviceId)
+        : isSet(object.service_id)
+        ? globalThis.String(object.service_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      weight: isSet(object.weight) ? globalThis.Number(object.weight) : 0,
+    };
+  },
+
+  toJSON(message: ClusterHead): unknown {
+    const obj: any = {};
+    if (message.serviceId !== undefined) {
+      obj.serviceId = message.serviceId;
+    }
+    if (message.address !== undefined) {
+      obj.address = message.address;
+    }
+    if (message.port !== undefined) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.state !== undefined) {
+      obj.state = message.state;
+    }
+    if (message.weight !== undefined) {
+      obj.weight = Math.round(message.weight);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClusterHead>, I>>(base?: I): ClusterHead {
+    return ClusterHead.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClusterHead>, I>>(object: I): ClusterHead {
+    const message = createBaseClusterHead();
+    message.serviceId = object.serviceId ?? "";
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.state = object.state ?? "";
+    message.weight = object.weight ?? 0;
     return message;
   },
 };
@@ -2375,6 +2745,8 @@ function createBaseSiteSpec(): SiteSpec {
     adminName: "",
     adminMail: "",
     salt: "",
+    sharedRoot: "",
+    uid: 0,
   };
 }
 
@@ -2415,6 +2787,12 @@ export const SiteSpec: MessageFns<SiteSpec> = {
     }
     if (message.salt !== "") {
       writer.uint32(98).string(message.salt);
+    }
+    if (message.sharedRoot !== "") {
+      writer.uint32(162).string(message.sharedRoot);
+    }
+    if (message.uid !== 0) {
+      writer.uint32(168).uint32(message.uid);
     }
     return writer;
   },
@@ -2528,6 +2906,22 @@ export const SiteSpec: MessageFns<SiteSpec> = {
             message.salt = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.sharedRoot = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.uid = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2562,6 +2956,12 @@ export const SiteSpec: MessageFns<SiteSpec> = {
         ? globalThis.String(object.admin_mail)
         : "",
       salt: isSet(object.salt) ? globalThis.String(object.salt) : "",
+      sharedRoot: isSet(object.sharedRoot)
+        ? globalThis.String(object.sharedRoot)
+        : isSet(object.shared_root)
+        ? globalThis.String(object.shared_root)
+        : "",
+      uid: isSet(object.uid) ? globalThis.Number(object.uid) : 0,
     };
   },
 
@@ -2603,6 +3003,12 @@ export const SiteSpec: MessageFns<SiteSpec> = {
     if (message.salt !== undefined) {
       obj.salt = message.salt;
     }
+    if (message.sharedRoot !== undefined) {
+      obj.sharedRoot = message.sharedRoot;
+    }
+    if (message.uid !== undefined) {
+      obj.uid = Math.round(message.uid);
+    }
     return obj;
   },
 
@@ -2625,6 +3031,8 @@ export const SiteSpec: MessageFns<SiteSpec> = {
     message.adminName = object.adminName ?? "";
     message.adminMail = object.adminMail ?? "";
     message.salt = object.salt ?? "";
+    message.sharedRoot = object.sharedRoot ?? "";
+    message.uid = object.uid ?? 0;
     return message;
   },
 };

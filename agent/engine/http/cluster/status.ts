@@ -1,0 +1,81 @@
+// How the heads of a cluster are, as the running HAProxy says: health from its worker, requests from that one and from
+// those that end after a reload.
+import { AegirError } from '../../../../shared/error.ts';
+import type { ClusterStatus } from '../../../../shared/gen/aegir/v1/agent.ts';
+import { askHaproxy } from '../../../host/haproxy-socket.ts';
+import type { Daemon } from '../../../host/host.ts';
+import type { FrontCluster } from './front-cluster.ts';
+import { backendOf, GENERATION } from './render.ts';
+
+type Row = Readonly<Record<string, string>>;
+
+export async function clusterStatusOf(daemon: Daemon, cluster: FrontCluster): Promise<ClusterStatus> {
+  const current = parseStat(await askHaproxy(daemon.socket, 'show stat'));
+  const workers = [current, ...(await endingWorkers(daemon))];
+  const mine = new Set([backendOf(cluster.clusterId, false), backendOf(cluster.clusterId, true)]);
+  return {
+    heads: cluster.heads.map(({ serviceId, state }) => {
+      const of = (rows: readonly Row[]) =>
+        rows.filter((row) => row['svname'] === serviceId && mine.has(row['pxname'] ?? ''));
+      const checked = of(current).find((row) => row['pxname'] === backendOf(cluster.clusterId, false));
+      const requests = workers.flatMap(of).reduce((sum, row) => sum + Number(row['scur'] ?? 0), 0);
+      return {
+        serviceId,
+        state,
+        healthy: /^(?:UP|DRAIN|no check)/.test(checked?.['status'] ?? ''),
+        check: checkText(checked, state),
+        requests: BigInt(requests),
+        sinceSeconds: BigInt(checked?.['lastchg'] || 0),
+      };
+    }),
+  };
+}
+
+function checkText(row: Row | undefined, state: string): string {
+  if (row === undefined) return 'the running HAProxy does not know it';
+  if (state === 'out') return 'not checked while it is out';
+  const { check_status: status = '', last_chk: last = '', check_desc: what = '' } = row;
+  return [status, what, last].filter(Boolean).join(', ') || 'no check yet';
+}
+
+/** What the running HAProxy has loaded; undefined when it does not run or has none of ours. */
+export async function loadedGeneration(daemon: Daemon): Promise<string | undefined> {
+  try {
+    const answer = await askHaproxy(daemon.socket, `show env ${GENERATION}`);
+    return new RegExp(`^${GENERATION}=([0-9a-f]{64})$`, 'm').exec(answer)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+async function endingWorkers(daemon: Daemon): Promise<readonly (readonly Row[])[]> {
+  if (daemon.control === undefined) return [];
+  const processes = await askHaproxy(daemon.control, 'show proc').catch(() => '');
+  const [, old = ''] = processes.split('# old workers');
+  const pids = [...old.matchAll(/^([0-9]+)\s+worker\s/gm)].map(([, pid]) => pid);
+  const { control } = daemon;
+  // One may end while it is asked.
+  return Promise.all(
+    pids.map((pid) => askHaproxy(control, `@!${pid} show stat`).then(parseStat, (): readonly Row[] => [])),
+  );
+}
+
+/** CSV of `show stat` (management guide, 9.1): the first line names the columns. */
+export function parseStat(text: string): readonly Row[] {
+  const [first = '', ...lines] = text.split('\n');
+  if (!first.startsWith('# ')) throw new AegirError('unavailable', 'cannot read what HAProxy says of its heads');
+  const columns = first.slice(2).split(',');
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      const cells = csvCells(line);
+      return Object.fromEntries(columns.map((column, index) => [column, cells[index] ?? '']));
+    });
+}
+
+/** Descriptions may be quoted, with commas. */
+function csvCells(line: string): readonly string[] {
+  return [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map(([, cell = '']) =>
+    cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell,
+  );
+}

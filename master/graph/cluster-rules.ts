@@ -1,0 +1,88 @@
+// Clusters: what must hold for their fronts, heads and sites. Each rule throws and says what to do.
+import { AegirError } from '../../shared/error.ts';
+import { FIRST_SITE_UID, LAST_SITE_UID } from '../../shared/site-uid.ts';
+import { APPS, type AppName } from '../../shared/vocabulary.ts';
+import type { ServiceRecord, SiteRecord } from '../store/model.ts';
+import { type Graph, isCluster } from './graph.ts';
+
+/** The declared setting of a cluster that names what its heads share, and of file/mount services that are it. */
+export const SHARE = 'share';
+
+/** Names a cluster by its service, or by its own name where one only has it. */
+export function clusterOf(graph: Graph, ref: string): ServiceRecord {
+  const named = graph.services.filter((service) => isCluster(service) && service.instance === ref);
+  const [only] = named;
+  if (only !== undefined && named.length === 1) return only;
+  if (named.length > 1) {
+    const names = named.map((service) => graph.serviceName(service)).join(', ');
+    throw new AegirError('invalid_argument', `cannot choose a cluster: there are ${names}; name one of these`);
+  }
+  const known = graph.services.filter(isCluster).map((service) => graph.serviceName(service));
+  if (!ref.startsWith('svc-') && !known.includes(ref)) {
+    const hint = known.length === 0 ? 'there is no cluster yet; see: aegir cluster create --help' : `there is ${known}`;
+    throw new AegirError('not_found', `cannot find cluster ${JSON.stringify(ref)}: ${hint}`);
+  }
+  const service = graph.service(ref);
+  if (isCluster(service)) return service;
+  throw new AegirError('invalid_argument', `cannot take ${graph.serviceName(service)} for a cluster: it is none`);
+}
+
+/** Where a server sees what the heads of a cluster share; '' where the cluster shares nothing. */
+export function sharedRoot(
+  services: readonly ServiceRecord[],
+  cluster: ServiceRecord,
+  serverId: string,
+): string | undefined {
+  const share = cluster.settings[SHARE] ?? '';
+  if (share === '') return '';
+  return services.find(
+    (service) =>
+      service.serverId === serverId &&
+      service.type === 'file' &&
+      service.engine === 'mount' &&
+      service.state === 'enabled' &&
+      service.settings[SHARE] === share,
+  )?.settings['path'];
+}
+
+/** The head's server sees what the cluster shares. */
+export function requireShare(graph: Graph, cluster: ServiceRecord, head: ServiceRecord): void {
+  if (sharedRoot(graph.services, cluster, head.serverId) !== undefined) return;
+  const share = cluster.settings[SHARE] ?? '';
+  const { name } = graph.server(head.serverId);
+  throw new AegirError(
+    'failed_precondition',
+    `cannot use ${graph.serviceName(head)} as a head of ${cluster.instance}: ${name} does not see ${share}, which the heads ` +
+      `share; mount it there, then: aegir service declare ${name}/mount:${share} --type file --set share=${share} --set path=PATH`,
+  );
+}
+
+/** A site that writes files can be on a cluster whose heads all see them. */
+export function requireShared(graph: Graph, cluster: ServiceRecord, app: AppName, what: string): void {
+  if ((cluster.settings[SHARE] ?? '') !== '' || !APPS[app].writes) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot put ${what} on cluster ${graph.serviceName(cluster)}: what visitors upload to ${app} must be seen by all heads, and ` +
+      'these share nothing; make the cluster with --share NAME',
+  );
+}
+
+/** The web server of a cluster that does what one alone must do, such as running the installer. */
+export function firstWebServer(graph: Graph, http: ServiceRecord): ServiceRecord {
+  const servers = graph.webServersOf(http);
+  const active = graph.headsOf(http.id).find((head) => head.state === 'active');
+  const first = servers.find((service) => service.id === active?.serviceId) ?? servers[0];
+  if (first !== undefined) return first;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot use ${graph.serviceName(http)}: it has no heads; add one: aegir cluster add ${http.instance} SERVER/nginx`,
+  );
+}
+
+/** A number for the site's system user, equal on all heads; 0 where the site has one server. */
+export function freeUid(graph: Graph, http: ServiceRecord): number {
+  if (!isCluster(http)) return 0;
+  const taken = new Set(graph.sites.map((site: SiteRecord) => site.uid));
+  for (let uid = FIRST_SITE_UID; uid <= LAST_SITE_UID; uid++) if (!taken.has(uid)) return uid;
+  throw new AegirError('resource_exhausted', 'cannot give the site a user number: all are taken');
+}
