@@ -37,6 +37,8 @@ export interface Dispatch {
   cancel(actionId: string): void;
   /** The master has the result. */
   acknowledge(actionId: string): void;
+  /** Whether an action of a task is at work on the resource, or waits for it. */
+  isBusy(resource: string): boolean;
   /** Actions that began, here or in a former boot, and whose result nobody acknowledged. */
   openActions(): readonly string[];
   /** Of all actions that it has seen; 0 for none. */
@@ -219,6 +221,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       journal.forget(actionId);
       upstream.forget(actionId);
     },
+    isBusy: (resource) => [...entries.values()].some(({ action }) => action.inTask && action.resource === resource),
     openActions: () => journal.open(),
     highestGeneration: () => journal.highestOfAll(),
     async stop(graceMs) {

@@ -8,6 +8,7 @@ import { createFailpoint } from '../shared/failpoint.ts';
 import { createActions } from './action/actions.ts';
 import { createApps } from './app/apps.ts';
 import { type AgentConfig, DEFAULT_STATE, loadConfig } from './config.ts';
+import { createCron } from './cron/cron.ts';
 import { createDispatch } from './dispatch.ts';
 import { createEngines } from './engine/engines.ts';
 import { createHost, ownFiles } from './host-of.ts';
@@ -20,14 +21,20 @@ import { openJournal } from './journal.ts';
 import { createLogger } from './logger.ts';
 import { createMeshConnection } from './mesh/connection.ts';
 import { openMeshKey } from './mesh/key.ts';
+import { createReports, type Reports } from './reports.ts';
 import { createSession } from './session.ts';
+import { openSiteBook } from './site-book.ts';
 import { createStatusFile, readStatus } from './status.ts';
 import { createUpstream } from './upstream.ts';
+import { createUsage } from './usage/usage.ts';
 import { AGENT_VERSION } from './version.ts';
 
 const EXIT_ERROR = 1;
 const EXIT_REVOKED = 3;
 const GRACE_MS = 10_000;
+/** Cron runs at a time: half of the processors, within these. */
+const LEAST_CRON = 2;
+const MOST_CRON = 8;
 
 /** Resolves with the exit code. */
 async function run(config: AgentConfig, log: Logger): Promise<number> {
@@ -66,9 +73,16 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     log,
     now,
   });
+  const book = openSiteBook(config.stateDir, identity.serverId);
+  const onNews = () => reports.poke();
+  const { cpus } = await host.identity();
+  const atOnce = Math.min(MOST_CRON, Math.max(LEAST_CRON, Math.floor(cpus / 2)));
+  const cron = createCron({ book, host, apps, log, failpoint, now, atOnce, onNews });
+  const usage = createUsage({ book, host, engines, serverId: identity.serverId, log, now, onNews });
+  const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, now },
+    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, now },
     actions: createActions(),
     journal,
     upstream,
@@ -85,6 +99,8 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     dispatch,
     upstream,
     inventory,
+    reports,
+    onLook: usage.poke,
     mesh,
     failpoint,
     log,
@@ -95,12 +111,15 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
 
   void stop.came.then(async (signal) => {
     log.info({ signal }, 'stopping: running actions have 10 s');
-    await dispatch.stop(GRACE_MS); // the session stays, so that results still go up
+    await Promise.all([dispatch.stop(GRACE_MS), cron.stop()]); // the session stays, so that results still go up
     session.stop();
   });
   log.info({ version: AGENT_VERSION, server: identity.serverId, name: identity.name, boot: bootId }, 'agent begins');
   try {
     inventory.start();
+    // Before any action can come: what runs of a former agent has ended then.
+    await cron.start((siteId) => dispatch.isBusy(`site/${siteId}`));
+    usage.start();
     const end = await session.run();
     if (end === 'revoked') {
       log.error('this server was revoked by its master: the agent stops; to come back, join again with --again');
@@ -110,8 +129,11 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   } finally {
     stop.forget();
     inventory.stop();
+    await cron.stop();
+    await usage.stop();
     await mesh.close();
     await host.close();
+    book.close();
     journal.close();
     log.info('agent ended');
   }

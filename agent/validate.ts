@@ -6,6 +6,7 @@ import type {
   DbSpec,
   DnsSpec,
   FileSpec,
+  PhpSpec,
   PlatformSpec,
   ServiceRef,
   ZoneSpec,
@@ -18,6 +19,7 @@ import {
   checkFileSpec,
   checkHttpSpec,
   checkId,
+  checkPhp,
   checkPlatform,
   checkService,
   checkSite,
@@ -63,6 +65,7 @@ export interface RequestOf {
     readonly path: string;
     readonly behindFront: boolean;
   };
+  runCron: { readonly site: ValidSite; readonly php: PhpSpec | undefined };
   applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
   removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
   clusterStatus: { readonly service: ServiceRef };
@@ -132,6 +135,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'probeShare':
     case 'installSite':
     case 'loginLink':
+    case 'runCron':
       return false;
   }
 }
@@ -226,6 +230,11 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       }
       const site = checkSite(present(request.value.site, 'site'));
       return { kind: 'probeSite', value: { site, service, path, behindFront: request.value.behindFront } };
+    }
+    case 'runCron': {
+      const { php } = request.value;
+      if (php !== undefined) checkPhp(php);
+      return { kind: 'runCron', value: { site: checkSite(present(request.value.site, 'site')), php } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

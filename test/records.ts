@@ -120,6 +120,7 @@ export const site: SiteRecord = {
   web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
   certificate: null,
   issuing: null,
+  cronSeconds: null,
   uid: 0,
 };
 

@@ -4,6 +4,7 @@ import type { ClusterStatus, Finding, PlatformFacts } from '../../shared/gen/aeg
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
+import type { CronDesk } from '../cron/cron.ts';
 import type { ActionContext, Change, Engine } from '../engine/engine.ts';
 import { runChanges } from '../engine/engine.ts';
 import type { ActionKind, RequestOf } from '../validate.ts';
@@ -14,6 +15,7 @@ export interface Tools {
   readonly agentVersion: string;
   readonly engines: readonly Engine[];
   readonly apps: readonly App[];
+  readonly cron: CronDesk;
   readonly now: () => number;
 }
 

@@ -13,6 +13,7 @@ import { createProbeShare } from './probe-share.ts';
 import { createProbeSite } from './probe-site.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
+import { createRunCron } from './run-cron.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
@@ -37,5 +38,6 @@ export function createActions(): ActionHandlers {
     installSite: createInstallSite(),
     loginLink: createLoginLink(),
     probeSite: createProbeSite(),
+    runCron: createRunCron(),
   };
 }

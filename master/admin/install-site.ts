@@ -91,6 +91,7 @@ export async function installSite(
       web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
       certificate: null,
       issuing: null,
+      cronSeconds: null,
       uid: freeUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, site);

@@ -113,6 +113,8 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
       },
     },
     certificate: site.certificate === null ? undefined : certificateView(site.certificate),
+    cron: undefined,
+    usage: undefined,
   };
 }
 

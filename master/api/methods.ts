@@ -58,9 +58,19 @@ import {
 } from '../admin/server.ts';
 import { disableService, enableService, getService, listServices, verifyService } from '../admin/service.ts';
 import { certifySite, setSite } from '../admin/set-site.ts';
-import { deleteSite, disableSite, enableSite, getSite, listSites, loginSite, verifySite } from '../admin/site.ts';
+import {
+  cronSite,
+  deleteSite,
+  disableSite,
+  enableSite,
+  getSite,
+  listSites,
+  loginSite,
+  verifySite,
+} from '../admin/site.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
+import { getUsage } from '../admin/usage.ts';
 import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
 import type { JsonObject } from '../store/model.ts';
 
@@ -136,6 +146,8 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [SiteServiceService.loginSite.path]: (caller, request) => loginSite(deps, caller, request),
     [SiteServiceService.setSite.path]: (caller, request) => setSite(deps, caller, request),
     [SiteServiceService.certifySite.path]: (caller, request) => certifySite(deps, caller, request),
+    [SiteServiceService.cronSite.path]: (caller, request) => cronSite(deps, caller, request),
+    [SiteServiceService.getUsage.path]: (_, request) => getUsage(deps, request),
     [ClientServiceService.listClients.path]: (_, request) => listClients(deps, request),
     [ClientServiceService.addClient.path]: (_, request) => addClient(deps, request),
     [ClientServiceService.removeClient.path]: (_, request) => removeClient(deps, request),
@@ -193,6 +205,8 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       return setSite(deps, caller, SetSiteRequest.fromJSON(asked));
     case 'site.certify':
       return certifySite(deps, caller, site());
+    case 'site.cron':
+      return cronSite(deps, caller, site());
     case 'platform.add':
       return addPlatform(deps, caller, AddPlatformRequest.fromJSON(asked));
     case 'platform.verify':

@@ -50,6 +50,8 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.SiteService/LoginSite': 'operator',
   '/aegir.v1.SiteService/SetSite': 'operator',
   '/aegir.v1.SiteService/CertifySite': 'operator',
+  '/aegir.v1.SiteService/CronSite': 'operator',
+  '/aegir.v1.SiteService/GetUsage': 'viewer',
   '/aegir.v1.ClientService/ListClients': 'viewer',
   '/aegir.v1.ClientService/AddClient': 'operator',
   '/aegir.v1.ClientService/RemoveClient': 'operator',

@@ -5,6 +5,7 @@ import { tasks } from './0002-tasks.ts';
 import { zones } from './0003-zones.ts';
 import { siteWeb } from './0004-site-web.ts';
 import { clusters } from './0005-clusters.ts';
+import { siteReports } from './0006-site-reports.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -17,14 +18,14 @@ export interface ColumnTypes {
 }
 
 export interface Migration {
-  /** 1, 2, 3, … without gaps. */
+  /** Growing. */
   readonly version: number;
   readonly name: string;
   /** Statements in order, in SQL that both databases know. */
   up(types: ColumnTypes): readonly string[];
 }
 
-export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, clusters];
+export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, clusters, siteReports];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
   return kind === 'sqlite'

@@ -31,6 +31,7 @@ import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
 import { createServiceCheck, createShareJudge, createShareLeave, createShareLook } from './service-check.ts';
 import {
+  createSiteCron,
   createSiteInstall,
   createSiteLogin,
   createSitePrepare,
@@ -61,6 +62,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.remove': createSiteRemove(deps),
     'site.install': createSiteInstall(deps),
     'site.probe': createSiteProbe(deps),
+    'site.cron': createSiteCron(deps),
     'site.login': createSiteLogin(deps),
     'site.record': createSiteRecord(deps),
     'site.forget': createSiteForget(deps),

@@ -88,7 +88,8 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       const { service, spec } = request.value;
       const what = at(service?.type ?? '');
       for (const there of [...world]) if (there.startsWith(what)) world.delete(there);
-      if (spec?.$case === 'http') world.add(`${what} ${spec.value.state}`);
+      if (spec?.$case === 'http')
+        world.add(`${what} ${spec.value.state}, cron ${spec.value.cron?.intervalSeconds ?? 'off'}`);
       else if (spec?.$case === 'dns' && order.resource.startsWith('zone/')) {
         for (const { name, ttl, type, data } of spec.value.records) world.add(`${what} ${name} ${ttl} ${type} ${data}`);
       } else if (spec?.$case === 'db' && spec.value.from.length > 1) world.add(`${what} ${spec.value.from.join()}`);

@@ -11,8 +11,8 @@ import { comment, listenAddresses, quoted, rewritePattern } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
 const PATH = '%{REQUEST_FILENAME}';
-/** As nginx's "combined". */
-const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %B \\"%{Referer}i\\" \\"%{User-Agent}i\\""';
+/** As "combined", but with all bytes that were sent: headers are traffic, too. */
+const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\""';
 
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);

@@ -109,11 +109,22 @@ export interface HttpSpec {
   sticky: boolean;
   /** On a head: as SiteSpec.shared_root. */
   sharedRoot: string;
+  /**
+   * The app's own cron, run on this server; absent where it is not. Of the
+   * servers that publish a site one at most has it.
+   */
+  cron?: CronSpec | undefined;
 }
 
 export interface HttpSpec_ChallengesEntry {
   key: string;
   value: string;
+}
+
+/** CronSpec is how often a site's app does what it has to do now and then. */
+export interface CronSpec {
+  /** Seconds between two runs: 60 to 604800 (a week). */
+  intervalSeconds: number;
 }
 
 /**
@@ -763,6 +774,7 @@ function createBaseHttpSpec(): HttpSpec {
     fronts: [],
     sticky: false,
     sharedRoot: "",
+    cron: undefined,
   };
 }
 
@@ -809,6 +821,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.sharedRoot !== "") {
       writer.uint32(178).string(message.sharedRoot);
+    }
+    if (message.cron !== undefined) {
+      CronSpec.encode(message.cron, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -941,6 +956,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.sharedRoot = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.cron = CronSpec.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -996,6 +1019,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         : isSet(object.shared_root)
         ? globalThis.String(object.shared_root)
         : "",
+      cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
     };
   },
 
@@ -1049,6 +1073,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.sharedRoot !== undefined) {
       obj.sharedRoot = message.sharedRoot;
     }
+    if (message.cron !== undefined) {
+      obj.cron = CronSpec.toJSON(message.cron);
+    }
     return obj;
   },
 
@@ -1081,6 +1108,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.fronts = object.fronts?.map((e) => e) || [];
     message.sticky = object.sticky ?? false;
     message.sharedRoot = object.sharedRoot ?? "";
+    message.cron = (object.cron !== undefined && object.cron !== null) ? CronSpec.fromPartial(object.cron) : undefined;
     return message;
   },
 };
@@ -1166,6 +1194,79 @@ export const HttpSpec_ChallengesEntry: MessageFns<HttpSpec_ChallengesEntry> = {
     const message = createBaseHttpSpec_ChallengesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseCronSpec(): CronSpec {
+  return { intervalSeconds: 0 };
+}
+
+export const CronSpec: MessageFns<CronSpec> = {
+  encode(message: CronSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.intervalSeconds !== 0) {
+      writer.uint32(8).uint32(message.intervalSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CronSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCronSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.intervalSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CronSpec {
+    return {
+      intervalSeconds: isSet(object.intervalSeconds)
+        ? globalThis.Number(object.intervalSeconds)
+        : isSet(object.interval_seconds)
+        ? globalThis.Number(object.interval_seconds)
+        : 0,
+    };
+  },
+
+  toJSON(message: CronSpec): unknown {
+    const obj: any = {};
+    if (message.intervalSeconds !== undefined) {
+      obj.intervalSeconds = Math.round(message.intervalSeconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CronSpec>, I>>(base?: I): CronSpec {
+    return CronSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CronSpec>, I>>(object: I): CronSpec {
+    const message = createBaseCronSpec();
+    message.intervalSeconds = object.intervalSeconds ?? 0;
     return message;
   },
 };
