@@ -50,6 +50,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const engines = createEngines();
   const apps = createApps();
   const mesh = createMeshConnection({
+    serverId: identity.serverId,
     key: openMeshKey(joinPath(config.stateDir, 'mesh.seed')),
     identity: async () => {
       const { certificatePem, keyPem, caPem } = (await store.load()) ?? identity;

@@ -26,9 +26,13 @@ export function boundEvent(event: ActionEvent): ActionEvent | undefined {
       };
     }
     case 'progress': {
-      const { fraction, label } = body.value;
+      const { fraction, label, transfer } = body.value;
       const bounded = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
-      return { ...event, body: { $case: 'progress', value: { fraction: bounded, label: cut(label, MAX_LABEL) } } };
+      const moving = transfer === undefined ? {} : { transfer };
+      return {
+        ...event,
+        body: { $case: 'progress', value: { fraction: bounded, label: cut(label, MAX_LABEL), ...moving } },
+      };
     }
     case 'message':
       return { ...event, body: { $case: 'message', value: boundMessage(body.value) } };
@@ -70,6 +74,7 @@ function boundOutput(output: ActionOutput): ActionOutput {
       profiles: platform.profiles.slice(0, MAX_CHANGES).map((profile) => cut(profile, MAX_LABEL)),
     },
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
+    ...(output.transfer === undefined ? {} : { transfer: output.transfer }),
   };
 }
 
