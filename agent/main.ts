@@ -20,6 +20,8 @@ import { openJournal } from './journal.ts';
 import { createLogger } from './logger.ts';
 import { createMeshConnection } from './mesh/connection.ts';
 import { openMeshKey } from './mesh/key.ts';
+import { createProbeKind } from './mesh/probe.ts';
+import { createTransfers } from './mesh/transfers.ts';
 import { createSession } from './session.ts';
 import { createStatusFile, readStatus } from './status.ts';
 import { createUpstream } from './upstream.ts';
@@ -58,6 +60,14 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     },
     log: (level, text) => log[level](text),
   });
+  const transfers = createTransfers({
+    me: identity.serverId,
+    links: mesh,
+    kinds: [createProbeKind()],
+    bytesPerSecond: config.transfer.bytesPerSecond,
+    log: (level, text) => log[level](text),
+    now,
+  });
   const upstream = createUpstream();
   const inventory = createInventory({
     host,
@@ -69,7 +79,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   });
   const dispatch = createDispatch({
     host,
-    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, now },
+    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, transfers, now },
     actions: createActions(),
     journal,
     upstream,
@@ -111,6 +121,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   } finally {
     stop.forget();
     inventory.stop();
+    await transfers.close();
     await mesh.close();
     await host.close();
     journal.close();

@@ -121,7 +121,10 @@ function okResult(
   return {
     actionId,
     changes,
-    outcome: { $case: 'ok', value: { messages: [...messages], platform: outcome.platform, findings } },
+    outcome: {
+      $case: 'ok',
+      value: { messages: [...messages], platform: outcome.platform, findings, transfer: outcome.transfer },
+    },
   };
 }
 

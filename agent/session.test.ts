@@ -19,6 +19,7 @@ import { createSession, type Session, type SessionOptions } from './session.ts';
 import { createAuthority, type TestAuthority } from './testing/authority.ts';
 import { createFakeEngine, type FakeEngine } from './testing/fake-engine.ts';
 import { startMaster, type TestMaster, type TestMasterOptions } from './testing/master.ts';
+import { noTransfers } from './testing/no-transfers.ts';
 import { applyDb, SERVER_ID } from './testing/requests.ts';
 import { createUpstream } from './upstream.ts';
 
@@ -87,7 +88,14 @@ function agent(
   const failpoint = (name: string) => void reached.push(name);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: SERVER_ID, agentVersion: '0', engines: [engine], apps: [], now: Date.now },
+    tools: {
+      serverId: SERVER_ID,
+      agentVersion: '0',
+      engines: [engine],
+      apps: [],
+      transfers: noTransfers,
+      now: Date.now,
+    },
     actions: createActions(),
     journal,
     upstream,

@@ -1,7 +1,9 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
+import type { Grant } from '../shared/gen/aegir/v1/mesh.ts';
 import type { DbSpec, DnsSpec, FileSpec, PlatformSpec, ServiceRef, ZoneSpec } from '../shared/gen/aegir/v1/spec.ts';
+import { hostName } from '../shared/name.ts';
 import {
   checkAccount,
   checkDbSpec,
@@ -19,6 +21,9 @@ import {
   type ValidHttpSpec,
   type ValidSite,
 } from './validate-spec.ts';
+
+const MAX_GRANT = 4096;
+const SIGNATURE = 64; // Ed25519
 
 export type ValidSpec =
   | { readonly type: 'http'; readonly value: ValidHttpSpec }
@@ -44,6 +49,7 @@ export interface RequestOf {
   removeSite: { readonly site: ValidSite; readonly preview: boolean };
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
+  receiveObject: { readonly grant: Grant; readonly senderName: string };
   probeSite: { readonly site: ValidSite; readonly service: ServiceRef; readonly path: string };
 }
 export type ActionKind = keyof RequestOf;
@@ -103,6 +109,7 @@ export function onlyReads(request: ValidRequest): boolean {
       return true;
     case 'installSite':
     case 'loginLink':
+    case 'receiveObject':
       return false;
   }
 }
@@ -173,6 +180,16 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       }
       const site = checkSite(present(request.value.site, 'site'));
       return { kind: 'probeSite', value: { site, service, path } };
+    }
+    case 'receiveObject': {
+      const { senderName } = request.value;
+      const grant = present(request.value.grant, 'grant');
+      if (grant.body.length === 0 || grant.body.length > MAX_GRANT)
+        refuse('grant.body', `needs 1 to ${MAX_GRANT} bytes`);
+      if (grant.signature.length !== SIGNATURE) refuse('grant.signature', `needs ${SIGNATURE} bytes`);
+      // What it says is checked when it is used, with the key of the day.
+      hostName(senderName, 'sender_name');
+      return { kind: 'receiveObject', value: { grant, senderName } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

@@ -8,6 +8,7 @@ import { createLoginLink } from './login-link.ts';
 import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
 import { createProbeSite } from './probe-site.ts';
+import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
@@ -29,5 +30,6 @@ export function createActions(): ActionHandlers {
     installSite: createInstallSite(),
     loginLink: createLoginLink(),
     probeSite: createProbeSite(),
+    receiveObject: createReceiveObject(),
   };
 }

@@ -53,7 +53,6 @@ export function checkGrant(grant: Grant, view: GrantView): CheckedGrant {
     throw new AegirError(
       'deadline_exceeded',
       "cannot use the grant: it has expired; ask for another one, and compare the servers' clocks if it is new",
-      { retryable: false },
     );
   }
   if (!/^[0-9a-f]{32}$/.test(body.id)) refuse('it has no id');

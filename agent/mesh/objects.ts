@@ -6,6 +6,8 @@ import type { CheckedGrant } from './grant.ts';
 export interface ObjectKind {
   /** The word in grants. */
   readonly kind: string;
+  /** Without a byte for so long a transfer of it fails; for those that somebody waits for. */
+  readonly patienceMs?: number;
   /** The thing that a checked grant names, to be sent; undefined when it is not here. Whoever asked closes it. */
   give(grant: CheckedGrant): Promise<Given | undefined>;
   /** Where the thing goes, to be received. Throws AegirError when this host takes none. */

@@ -93,7 +93,7 @@ async function untilDone(
   for (let before = tally.bytes(); ; ) {
     try {
       if (options.now() >= grant.expiresAt) {
-        throw new AegirError('deadline_exceeded', 'the grant has expired; ask again', { retryable: false });
+        throw new AegirError('deadline_exceeded', 'the grant has expired; ask again');
       }
       const link = await linkOf(options.links, calmSince + patienceMs - performance.now(), signal);
       return await attempt(link, grant, work, tally, idleMs, signal);
@@ -107,7 +107,9 @@ async function untilDone(
       }
       // The sender's clock says so: the same as when our own does.
       if (error.code === 'deadline_exceeded' && before > 0) return false;
-      if (!error.retryable || performance.now() - calmSince > patienceMs) throw error;
+      // Another grant is what it takes: whoever ordered the transfer makes one.
+      if (error.code === 'deadline_exceeded' || !error.retryable || performance.now() - calmSince > patienceMs)
+        throw error;
       options.log('info', `mesh: ${what}: ${error.message}; going on in ${backoff} ms`);
       await pause(backoff * (0.5 + Math.random() / 2), signal);
       backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);

@@ -127,10 +127,7 @@ export function createSender(options: SenderOptions): Sender {
       const bytes = given.form === 'blob' ? given : given.bytes;
       const expiry = setTimeout(
         () =>
-          entry.session?.end(
-            new AegirError('deadline_exceeded', 'cannot send any more: the grant has expired', { retryable: false }),
-            true,
-          ),
+          entry.session?.end(new AegirError('deadline_exceeded', 'cannot send any more: the grant has expired'), true),
         Math.min(grant.expiresAt - options.now(), 2 ** 31 - 1),
       );
       entry.session = createSendSession({

@@ -50,6 +50,7 @@ export function nameAfter(program: Command, words: readonly string[]): NameKind 
 
 function kindOf(word: string): NameKind | undefined {
   if (word === 'db' || word === 'dns') return 'service';
+  if (word === 'sender' || word === 'receiver') return 'server';
   return KINDS.find((kind) => kind === word);
 }
 

@@ -170,6 +170,8 @@ export interface StepArgs {
   'secrets.forget': { secretIds: readonly string[] };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
+  /** Bytes that mean nothing, timed. */
+  'mesh.probe': { senderId: string; receiverId: string; bytes: number };
 }
 
 export type StepKind = keyof StepArgs;

@@ -13,6 +13,7 @@ import { createSecretsForget, createServiceDeclare, createServiceSet } from './d
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
+import { createMeshProbe } from './mesh-probe.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
 import {
@@ -71,5 +72,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'zone.forget': createZoneForget(deps),
     'server.detect': createServerDetect(deps),
     'server.diagnose': createServerDiagnose(deps),
+    'mesh.probe': createMeshProbe(deps),
   };
 }
