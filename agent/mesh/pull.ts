@@ -46,6 +46,8 @@ interface Pending {
   readonly answer: PromiseWithResolvers<Answer>;
 }
 
+const KNOCK_MS = 1000;
+
 export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
   const transfer = randomBytes(12).toString('hex');
   const opening = Promise.withResolvers<TransferOpened>();
@@ -54,6 +56,8 @@ export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
   let asks = 0;
   let heardAt = performance.now();
   let waiting = false;
+  let heard = false;
+  let knocking: NodeJS.Timeout | undefined;
   let over: AegirError | undefined;
   let roundTrip: number | undefined;
 
@@ -62,6 +66,7 @@ export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
     if (over !== undefined) return;
     over = error;
     clearInterval(watch);
+    clearInterval(knocking);
     signal.removeEventListener('abort', aborted);
     link.lost.removeEventListener('abort', lost);
     unheard();
@@ -103,6 +108,7 @@ export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
   const unheard = link.hear(grant.senderId, 'give', transfer, (_, __, message) => {
     if (over !== undefined) return;
     heardAt = performance.now();
+    heard = true;
     const body = decodeGive(message);
     if (body === undefined) violated('what is no message');
     else hear(body);
@@ -126,7 +132,17 @@ export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
       if (over !== undefined) throw over;
       waiting = true;
       heardAt = performance.now();
-      send({ $case: 'open', value: { grant: grant.signed } });
+      const open = () => send({ $case: 'open', value: { grant: grant.signed } });
+      open();
+      // The sender may just be connecting; once it has said anything it has heard us.
+      knocking = setInterval(() => {
+        if (heard) return clearInterval(knocking);
+        try {
+          open();
+        } catch (error) {
+          stop(error as AegirError, false);
+        }
+      }, KNOCK_MS);
       const opened = await opening.promise;
       waiting = false;
       return opened;

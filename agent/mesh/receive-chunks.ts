@@ -36,7 +36,7 @@ export function receiveChunks(index: ChunkIndex, store: TakenChunks['store']): C
       const batches = createFlushes(store);
       let over = false;
       const lacking = lackingOf(index, store, batches.coming, receiving);
-      await flow<Batch>({
+      const going = flow<Batch>({
         pull,
         limit: (bytes) => receiving.limit(bytes),
         next: async () => {
@@ -49,12 +49,20 @@ export function receiveChunks(index: ChunkIndex, store: TakenChunks['store']): C
         },
         take: async (answer, refs) => {
           const chunks = split(answer, refs);
-          await Promise.all(refs.map((ref, i) => keep(store, ref, chunks[i] as StoredChunk)));
+          const kept = await Promise.allSettled(refs.map((ref, i) => keep(store, ref, chunks[i] as StoredChunk)));
+          for (const each of kept) if (each.status === 'rejected') throw each.reason;
           const bytes = refs.reduce((sum, { size }) => sum + size, 0);
           receiving.arrived(bytes, refs.length);
           await batches.put(refs, bytes);
         },
       });
+      try {
+        await going;
+      } catch (error) {
+        // What came and was right is kept for the next time; why it ended matters more than whether that works.
+        await batches.end().catch(() => {});
+        throw error;
+      }
       await batches.end();
       return !over;
     },

@@ -55,8 +55,11 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     void farewell.catch(() => {}).then(() => (working ? undefined : close()));
   };
   const close = () => void given.close().then(done.resolve, done.resolve);
-  const gone = () =>
-    end(new AegirError('aborted', 'cannot send: the receiver has asked for nothing for too long'), true);
+  const gone = () => {
+    // It waits for us, as long as there is something to answer.
+    if (working) idle = setTimeout(gone, deps.idleMs);
+    else end(IDLE, true);
+  };
   let idle = setTimeout(gone, deps.idleMs);
   const still = setInterval(() => {
     if (working) deps.give({ $case: 'still', value: {} }, 0).catch(() => {});
@@ -125,6 +128,8 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     },
   };
 }
+
+const IDLE = new AegirError('aborted', 'cannot send: the receiver has asked for nothing for too long');
 
 function refused(what: string): AegirError {
   return new AegirError('permission_denied', `cannot send what was asked for: it is ${what}`);

@@ -47,6 +47,7 @@ interface Entry {
 export function createSender(options: SenderOptions): Sender {
   const entries = new Map<string, Entry>();
   const spent = createSpent();
+  const unhear = new Set<() => void>();
   const stop = options.links.onLink((link) => serve(link));
 
   const serve = (link: Link) => {
@@ -75,10 +76,12 @@ export function createSender(options: SenderOptions): Sender {
       }
       hear(entry, body);
     });
+    unhear.add(unheard);
     link.lost.addEventListener(
       'abort',
       () => {
         unheard();
+        unhear.delete(unheard);
         for (const entry of here.values()) finish(entry, link.lost.reason as AegirError, false);
       },
       { once: true },
@@ -111,6 +114,8 @@ export function createSender(options: SenderOptions): Sender {
       entry.grantId = checked.id;
       here.set(key, entry);
       entries.set(key, entry);
+      // Opening may take a while (a large index); the receiver need not ask again.
+      tell(peer, transfer, { $case: 'still', value: {} }, 0).catch(() => {});
       void begin(entry, checked).catch((thrown: unknown) => {
         drop(entry);
         const error = toAegirError(thrown, `send ${checked.kind} ${checked.name}`);
@@ -166,6 +171,7 @@ export function createSender(options: SenderOptions): Sender {
     open: () => entries.size,
     async close() {
       stop();
+      for (const unheard of unhear) unheard();
       const open = [...entries.values()];
       entries.clear();
       for (const { session } of open) session?.end(new AegirError('unavailable', 'cannot send: the agent stops'), true);
