@@ -18,7 +18,7 @@ export interface ReceiverOptions {
   readonly limiter: Limiter;
   now(): number;
   readonly log: (level: 'debug' | 'info' | 'warn', text: string) => void;
-  /** Silence of a sender that ends an attempt. Default 15 000. */
+  /** Silence of a sender that ends an attempt. Default 8 000. */
   readonly idleMs?: number;
   /** Without a byte for so long, the transfer fails. Default 300 000. */
   readonly patienceMs?: number;
@@ -86,7 +86,7 @@ async function untilDone(
   signal: AbortSignal,
   what: string,
 ): Promise<boolean> {
-  const idleMs = options.idleMs ?? 15_000;
+  const idleMs = options.idleMs ?? 8_000;
   const patienceMs = options.patienceMs ?? 300_000;
   let calmSince = performance.now();
   let backoff = FIRST_BACKOFF_MS;

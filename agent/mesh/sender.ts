@@ -21,7 +21,7 @@ export interface SenderOptions {
   now(): number;
   /** Default 120 000. */
   readonly idleMs?: number;
-  /** Default 3 000. */
+  /** Default 2 000. */
   readonly stillMs?: number;
 }
 
@@ -136,7 +136,7 @@ export function createSender(options: SenderOptions): Sender {
         Math.min(grant.expiresAt - options.now(), 2 ** 31 - 1),
       );
       entry.session = createSendSession({
-        ...{ grant, given, idleMs: options.idleMs ?? 120_000, stillMs: options.stillMs ?? 3_000 },
+        ...{ grant, given, idleMs: options.idleMs ?? 120_000, stillMs: options.stillMs ?? 2_000 },
         limiter: own === undefined ? options.limiter : bothLimits(options.limiter, own),
         give: (body, size) => tell(peer, transfer, body, size),
         spend: (size) => spent.send(grant, size),
