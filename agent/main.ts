@@ -21,6 +21,8 @@ import { openJournal } from './journal.ts';
 import { createLogger } from './logger.ts';
 import { createMeshConnection } from './mesh/connection.ts';
 import { openMeshKey } from './mesh/key.ts';
+import { createProbeKind } from './mesh/probe.ts';
+import { createTransfers } from './mesh/transfers.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createSession } from './session.ts';
 import { openSiteBook } from './site-book.ts';
@@ -57,12 +59,21 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const engines = createEngines();
   const apps = createApps();
   const mesh = createMeshConnection({
+    serverId: identity.serverId,
     key: openMeshKey(joinPath(config.stateDir, 'mesh.seed')),
     identity: async () => {
       const { certificatePem, keyPem, caPem } = (await store.load()) ?? identity;
       return { certificate: certificatePem, key: keyPem, ca: caPem };
     },
     log: (level, text) => log[level](text),
+  });
+  const transfers = createTransfers({
+    me: identity.serverId,
+    links: mesh,
+    kinds: [createProbeKind()],
+    bytesPerSecond: config.transfer.bytesPerSecond,
+    log: (level, text) => log[level](text),
+    now,
   });
   const upstream = createUpstream();
   const inventory = createInventory({
@@ -82,7 +93,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, now },
+    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, transfers, now },
     actions: createActions(),
     journal,
     upstream,
@@ -131,6 +142,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     inventory.stop();
     await cron.stop();
     await usage.stop();
+    await transfers.close();
     await mesh.close();
     await host.close();
     book.close();

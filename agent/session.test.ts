@@ -20,6 +20,7 @@ import { createAuthority, type TestAuthority } from './testing/authority.ts';
 import { createFakeEngine, type FakeEngine } from './testing/fake-engine.ts';
 import { startMaster, type TestMaster, type TestMasterOptions } from './testing/master.ts';
 import { noCron, noReports } from './testing/no-cron.ts';
+import { noTransfers } from './testing/no-transfers.ts';
 import { applyDb, SERVER_ID } from './testing/requests.ts';
 import { createUpstream } from './upstream.ts';
 
@@ -88,7 +89,15 @@ function agent(
   const failpoint = (name: string) => void reached.push(name);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: SERVER_ID, agentVersion: '0', engines: [engine], apps: [], cron: noCron, now: Date.now },
+    tools: {
+      serverId: SERVER_ID,
+      agentVersion: '0',
+      engines: [engine],
+      apps: [],
+      cron: noCron,
+      transfers: noTransfers,
+      now: Date.now,
+    },
     actions: createActions(),
     journal,
     upstream,

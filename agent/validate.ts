@@ -1,6 +1,7 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
+import type { Grant } from '../shared/gen/aegir/v1/mesh.ts';
 import type {
   ClusterSpec,
   DbSpec,
@@ -11,6 +12,7 @@ import type {
   ServiceRef,
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
+import { hostName } from '../shared/name.ts';
 import {
   checkAccount,
   checkClusterSpec,
@@ -30,6 +32,9 @@ import {
   type ValidHttpSpec,
   type ValidSite,
 } from './validate-spec.ts';
+
+const MAX_GRANT = 4096;
+const SIGNATURE = 64; // Ed25519
 
 export type ValidSpec =
   | { readonly type: 'http'; readonly value: ValidHttpSpec }
@@ -59,6 +64,7 @@ export interface RequestOf {
   removeSite: { readonly site: ValidSite; readonly preview: boolean; readonly keepShared: boolean };
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
+  receiveObject: { readonly grant: Grant; readonly senderName: string };
   probeSite: {
     readonly site: ValidSite;
     readonly service: ServiceRef;
@@ -136,6 +142,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'installSite':
     case 'loginLink':
     case 'runCron':
+    case 'receiveObject':
       return false;
   }
 }
@@ -235,6 +242,16 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       const { php } = request.value;
       if (php !== undefined) checkPhp(php);
       return { kind: 'runCron', value: { site: checkSite(present(request.value.site, 'site')), php } };
+    }
+    case 'receiveObject': {
+      const { senderName } = request.value;
+      const grant = present(request.value.grant, 'grant');
+      if (grant.body.length === 0 || grant.body.length > MAX_GRANT)
+        refuse('grant.body', `needs 1 to ${MAX_GRANT} bytes`);
+      if (grant.signature.length !== SIGNATURE) refuse('grant.signature', `needs ${SIGNATURE} bytes`);
+      // What it says is checked when it is used, with the key of the day.
+      hostName(senderName, 'sender_name');
+      return { kind: 'receiveObject', value: { grant, senderName } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

@@ -11,6 +11,7 @@ import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
 import { createProbeShare } from './probe-share.ts';
 import { createProbeSite } from './probe-site.ts';
+import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
 import { createRunCron } from './run-cron.ts';
@@ -39,5 +40,6 @@ export function createActions(): ActionHandlers {
     loginLink: createLoginLink(),
     probeSite: createProbeSite(),
     runCron: createRunCron(),
+    receiveObject: createReceiveObject(),
   };
 }

@@ -8,7 +8,7 @@
 
 import type { Failpoint } from '../../shared/failpoint.ts';
 import type { ClusterStatus, DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
-import type { Message } from '../../shared/gen/aegir/v1/event.ts';
+import type { Message, TransferProgress } from '../../shared/gen/aegir/v1/event.ts';
 import type {
   ClusterSpec,
   DbSpec,
@@ -39,8 +39,8 @@ export interface ActionContext {
   readonly signal: AbortSignal;
   readonly failpoint: Failpoint;
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
-  /** 0 to 1. */
-  progress(fraction: number, label: string): void;
+  /** 0 to 1; transfer is for what moves bytes. */
+  progress(fraction: number, label: string, transfer?: TransferProgress): void;
   message(message: Message): void;
 }
 

@@ -24,6 +24,7 @@ import {
   SiteRequest,
   SiteServiceService,
   TaskServiceService,
+  TestMeshRequest,
   TokenServiceService,
   ZoneRequest,
   ZoneServiceService,
@@ -46,6 +47,7 @@ import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { addRecord, listRecords, removeRecord } from '../admin/dns-record.ts';
 import { getGraph, getStatus } from '../admin/graph.ts';
 import { installSite } from '../admin/install-site.ts';
+import { testMesh } from '../admin/mesh.ts';
 import { addPlatform, getPlatform, listPlatforms, removePlatform, verifyPlatform } from '../admin/platform.ts';
 import {
   acceptServer,
@@ -103,6 +105,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),
     [ServerServiceService.revokeServer.path]: (_, request) => revokeServer(deps, request),
     [ServerServiceService.verifyServer.path]: (caller, request) => verifyServer(deps, caller, request),
+    [ServerServiceService.testMesh.path]: (caller, request) => testMesh(deps, caller, request),
     [ServerServiceService.detectServer.path]: (_, request) => detectServer(deps, request),
     [ServerServiceService.getJoinCommand.path]: (caller, request) => getJoinCommand(deps, caller, request),
     [ServiceServiceService.listServices.path]: (_, request) => listServices(deps, request),
@@ -247,6 +250,8 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
     case 'service.set':
       requireNoSecrets(asked);
       return setService(deps, caller, SetServiceRequest.fromJSON(asked));
+    case 'mesh.test':
+      return testMesh(deps, caller, TestMeshRequest.fromJSON(asked));
     case 'server.verify':
       return verifyServer(deps, caller, { server: String(asked['server']), options: undefined });
     default:

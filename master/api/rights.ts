@@ -6,6 +6,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ServerService/GetServer': 'viewer',
   '/aegir.v1.ServerService/DetectServer': 'operator',
   '/aegir.v1.ServerService/VerifyServer': 'operator',
+  '/aegir.v1.ServerService/TestMesh': 'operator',
   '/aegir.v1.ServerService/AcceptServer': 'admin',
   '/aegir.v1.ServerService/RevokeServer': 'admin',
   '/aegir.v1.ServerService/GetJoinCommand': 'admin',

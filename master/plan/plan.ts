@@ -207,6 +207,8 @@ export interface StepArgs {
   'share.judge': { serviceId: string; token: string; share: string; lookers: readonly string[] };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
+  /** Bytes that mean nothing, timed. */
+  'mesh.probe': { senderId: string; receiverId: string; bytes: number };
 }
 
 export type StepKind = keyof StepArgs;

@@ -27,6 +27,7 @@ import {
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
+import { createMeshProbe } from './mesh-probe.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
 import { createServiceCheck, createShareJudge, createShareLeave, createShareLook } from './service-check.ts';
@@ -100,5 +101,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'head.forget': createHeadForget(deps),
     'server.detect': createServerDetect(deps),
     'server.diagnose': createServerDiagnose(deps),
+    'mesh.probe': createMeshProbe(deps),
   };
 }

@@ -11,6 +11,7 @@ import {
 } from '../../plan/change-site.ts';
 import { planCertifySite, planSetSite, valuesOfSite } from '../../plan/change-site-web.ts';
 import { planInstallSite } from '../../plan/install-site.ts';
+import { planTestMesh } from '../../plan/mesh.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { Store } from '../../store/store.ts';
@@ -92,6 +93,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
       ...{ done: without, undone: linesOf({ ...bare, platforms: [] }) },
     },
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
+    still('mesh test', planTestMesh(graph, graph.server(db1), graph.server(web1), 1024), snapshot, served),
     ...webCases(snapshot, served),
     ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)].map(
       ({ name, plan, ground: from, world, doneWorld, done, undone }) => ({

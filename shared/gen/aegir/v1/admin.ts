@@ -974,6 +974,18 @@ export interface VerifyServerRequest {
   options?: ChangeOptions | undefined;
 }
 
+/** TestMeshRequest names two servers. */
+export interface TestMeshRequest {
+  /** Id or name of the server that sends. */
+  sender: string;
+  /** Id or name of the server that receives. */
+  receiver: string;
+  /** Bytes to send, at most 1 GiB; 0 for 1 MiB. */
+  bytes: bigint;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
 /** DetectServerRequest names a server. */
 export interface DetectServerRequest {
   /** Id or name. */
@@ -10091,6 +10103,128 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
   },
 };
 
+function createBaseTestMeshRequest(): TestMeshRequest {
+  return { sender: "", receiver: "", bytes: 0n, options: undefined };
+}
+
+export const TestMeshRequest: MessageFns<TestMeshRequest> = {
+  encode(message: TestMeshRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sender !== "") {
+      writer.uint32(10).string(message.sender);
+    }
+    if (message.receiver !== "") {
+      writer.uint32(18).string(message.receiver);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TestMeshRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTestMeshRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sender = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receiver = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TestMeshRequest {
+    return {
+      sender: isSet(object.sender) ? globalThis.String(object.sender) : "",
+      receiver: isSet(object.receiver) ? globalThis.String(object.receiver) : "",
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: TestMeshRequest): unknown {
+    const obj: any = {};
+    if (message.sender !== undefined) {
+      obj.sender = message.sender;
+    }
+    if (message.receiver !== undefined) {
+      obj.receiver = message.receiver;
+    }
+    if (message.bytes !== undefined) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TestMeshRequest>, I>>(base?: I): TestMeshRequest {
+    return TestMeshRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TestMeshRequest>, I>>(object: I): TestMeshRequest {
+    const message = createBaseTestMeshRequest();
+    message.sender = object.sender ?? "";
+    message.receiver = object.receiver ?? "";
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseDetectServerRequest(): DetectServerRequest {
   return { server: "" };
 }
@@ -14374,6 +14508,19 @@ export const ServerServiceService = {
       Buffer.from(GetJoinCommandResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetJoinCommandResponse => GetJoinCommandResponse.decode(value),
   },
+  /**
+   * TestMesh sends bytes that mean nothing from one server to another and says
+   * rate and round trip.
+   */
+  testMesh: {
+    path: "/aegir.v1.ServerService/TestMesh" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TestMeshRequest): Buffer => Buffer.from(TestMeshRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TestMeshRequest => TestMeshRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
 } as const;
 
 export interface ServerServiceServer extends UntypedServiceImplementation {
@@ -14391,6 +14538,11 @@ export interface ServerServiceServer extends UntypedServiceImplementation {
   detectServer: handleUnaryCall<DetectServerRequest, Server>;
   /** GetJoinCommand makes a join token and the line to run on the new host. */
   getJoinCommand: handleUnaryCall<GetJoinCommandRequest, GetJoinCommandResponse>;
+  /**
+   * TestMesh sends bytes that mean nothing from one server to another and says
+   * rate and round trip.
+   */
+  testMesh: handleUnaryCall<TestMeshRequest, ChangeResponse>;
 }
 
 export interface ServerServiceClient extends Client1 {
@@ -14505,6 +14657,25 @@ export interface ServerServiceClient extends Client1 {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetJoinCommandResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * TestMesh sends bytes that mean nothing from one server to another and says
+   * rate and round trip.
+   */
+  testMesh(
+    request: TestMeshRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  testMesh(
+    request: TestMeshRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  testMesh(
+    request: TestMeshRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -22,6 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { LogLine, Message, Progress } from "./event.ts";
+import { Grant } from "./mesh.ts";
 import {
   ClusterSpec,
   DbSpec,
@@ -392,6 +393,9 @@ export interface Action {
      * servers see.
      */
     { $case: "probeShare"; value: ProbeShareRequest }
+    | //
+    /** Fetch an object from another agent. */
+    { $case: "receiveObject"; value: ReceiveObjectRequest }
     | undefined;
 }
 
@@ -656,6 +660,44 @@ export interface RunCronRequest {
   php?: PhpSpec | undefined;
 }
 
+/**
+ * ReceiveObjectRequest fetches an object from another agent over the mesh. The
+ * other one needs no action: the grant, which the receiver shows it, is its
+ * leave. What is there already is not fetched again.
+ */
+export interface ReceiveObjectRequest {
+  /** Leave of the master; its receiver is the server that gets this. */
+  grant?:
+    | Grant
+    | undefined;
+  /** The other server's name, for messages to people. */
+  senderName: string;
+}
+
+/** TransferFacts is how a transfer went. */
+export interface TransferFacts {
+  /**
+   * True when the whole object is there, durably. False when the grant ran out
+   * before: what came stays, and a new grant goes on from there.
+   */
+  complete: boolean;
+  /** Bytes that came over the mesh, without what wraps them. */
+  receivedBytes: bigint;
+  /** Bytes of the object; of all its chunks before compression. */
+  objectBytes: bigint;
+  /** Chunks that came, and chunks of the object; 0 for a blob. */
+  receivedChunks: bigint;
+  /** See received_chunks. */
+  objectChunks: bigint;
+  /** Milliseconds from the sender's first answer to the end. */
+  millis: bigint;
+  /**
+   * Shortest time from a question to its answer in microseconds; 0 when nothing
+   * was asked.
+   */
+  roundTripMicros: bigint;
+}
+
 /** CancelAction stops an action at its next safe place. */
 export interface CancelAction {
   /** Which. */
@@ -714,7 +756,11 @@ export interface ActionOutput {
   /** Answer to diagnose. */
   findings: Finding[];
   /** Answer to cluster_status. */
-  cluster?: ClusterStatus | undefined;
+  cluster?:
+    | ClusterStatus
+    | undefined;
+  /** Answer to receive_object. */
+  transfer?: TransferFacts | undefined;
 }
 
 /** ActionError is why an action failed. */
@@ -769,7 +815,11 @@ export interface MeshCredentials {
   /** Mesh nodes, tls://host:port. */
   servers: string[];
   /** When jwt ends. */
-  expiresAt?: Date | undefined;
+  expiresAt?:
+    | Date
+    | undefined;
+  /** Public nkey that signs grants, "A…"; empty for none. */
+  grantKey: string;
 }
 
 /** TakeInventory asks for an inventory now. */
@@ -3368,6 +3418,9 @@ export const Action: MessageFns<Action> = {
       case "probeShare":
         ProbeShareRequest.encode(message.request.value, writer.uint32(250).fork()).join();
         break;
+      case "receiveObject":
+        ReceiveObjectRequest.encode(message.request.value, writer.uint32(402).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3585,6 +3638,14 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "probeShare", value: ProbeShareRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.request = { $case: "receiveObject", value: ReceiveObjectRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3680,6 +3741,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "probeShare", value: ProbeShareRequest.fromJSON(object.probeShare) }
         : isSet(object.probe_share)
         ? { $case: "probeShare", value: ProbeShareRequest.fromJSON(object.probe_share) }
+        : isSet(object.receiveObject)
+        ? { $case: "receiveObject", value: ReceiveObjectRequest.fromJSON(object.receiveObject) }
+        : isSet(object.receive_object)
+        ? { $case: "receiveObject", value: ReceiveObjectRequest.fromJSON(object.receive_object) }
         : undefined,
     };
   },
@@ -3743,6 +3808,8 @@ export const Action: MessageFns<Action> = {
       obj.checkService = CheckServiceRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "probeShare") {
       obj.probeShare = ProbeShareRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "receiveObject") {
+      obj.receiveObject = ReceiveObjectRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -3867,6 +3934,12 @@ export const Action: MessageFns<Action> = {
       case "probeShare": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "probeShare", value: ProbeShareRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "receiveObject": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "receiveObject", value: ReceiveObjectRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -5919,6 +5992,316 @@ export const RunCronRequest: MessageFns<RunCronRequest> = {
   },
 };
 
+function createBaseReceiveObjectRequest(): ReceiveObjectRequest {
+  return { grant: undefined, senderName: "" };
+}
+
+export const ReceiveObjectRequest: MessageFns<ReceiveObjectRequest> = {
+  encode(message: ReceiveObjectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.grant !== undefined) {
+      Grant.encode(message.grant, writer.uint32(10).fork()).join();
+    }
+    if (message.senderName !== "") {
+      writer.uint32(18).string(message.senderName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReceiveObjectRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReceiveObjectRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.grant = Grant.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.senderName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReceiveObjectRequest {
+    return {
+      grant: isSet(object.grant) ? Grant.fromJSON(object.grant) : undefined,
+      senderName: isSet(object.senderName)
+        ? globalThis.String(object.senderName)
+        : isSet(object.sender_name)
+        ? globalThis.String(object.sender_name)
+        : "",
+    };
+  },
+
+  toJSON(message: ReceiveObjectRequest): unknown {
+    const obj: any = {};
+    if (message.grant !== undefined) {
+      obj.grant = Grant.toJSON(message.grant);
+    }
+    if (message.senderName !== undefined) {
+      obj.senderName = message.senderName;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReceiveObjectRequest>, I>>(base?: I): ReceiveObjectRequest {
+    return ReceiveObjectRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReceiveObjectRequest>, I>>(object: I): ReceiveObjectRequest {
+    const message = createBaseReceiveObjectRequest();
+    message.grant = (object.grant !== undefined && object.grant !== null) ? Grant.fromPartial(object.grant) : undefined;
+    message.senderName = object.senderName ?? "";
+    return message;
+  },
+};
+
+function createBaseTransferFacts(): TransferFacts {
+  return {
+    complete: false,
+    receivedBytes: 0n,
+    objectBytes: 0n,
+    receivedChunks: 0n,
+    objectChunks: 0n,
+    millis: 0n,
+    roundTripMicros: 0n,
+  };
+}
+
+export const TransferFacts: MessageFns<TransferFacts> = {
+  encode(message: TransferFacts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.complete !== false) {
+      writer.uint32(8).bool(message.complete);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.receivedBytes);
+    }
+    if (message.objectBytes !== 0n) {
+      if (BigInt.asUintN(64, message.objectBytes) !== message.objectBytes) {
+        throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.objectBytes);
+    }
+    if (message.receivedChunks !== 0n) {
+      if (BigInt.asUintN(64, message.receivedChunks) !== message.receivedChunks) {
+        throw new globalThis.Error("value provided for field message.receivedChunks of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.receivedChunks);
+    }
+    if (message.objectChunks !== 0n) {
+      if (BigInt.asUintN(64, message.objectChunks) !== message.objectChunks) {
+        throw new globalThis.Error("value provided for field message.objectChunks of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.objectChunks);
+    }
+    if (message.millis !== 0n) {
+      if (BigInt.asUintN(64, message.millis) !== message.millis) {
+        throw new globalThis.Error("value provided for field message.millis of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.millis);
+    }
+    if (message.roundTripMicros !== 0n) {
+      if (BigInt.asUintN(64, message.roundTripMicros) !== message.roundTripMicros) {
+        throw new globalThis.Error("value provided for field message.roundTripMicros of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.roundTripMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferFacts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferFacts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.objectBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.receivedChunks = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.objectChunks = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.millis = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.roundTripMicros = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferFacts {
+    return {
+      complete: isSet(object.complete) ? globalThis.Boolean(object.complete) : false,
+      receivedBytes: isSet(object.receivedBytes)
+        ? BigInt(object.receivedBytes)
+        : isSet(object.received_bytes)
+        ? BigInt(object.received_bytes)
+        : 0n,
+      objectBytes: isSet(object.objectBytes)
+        ? BigInt(object.objectBytes)
+        : isSet(object.object_bytes)
+        ? BigInt(object.object_bytes)
+        : 0n,
+      receivedChunks: isSet(object.receivedChunks)
+        ? BigInt(object.receivedChunks)
+        : isSet(object.received_chunks)
+        ? BigInt(object.received_chunks)
+        : 0n,
+      objectChunks: isSet(object.objectChunks)
+        ? BigInt(object.objectChunks)
+        : isSet(object.object_chunks)
+        ? BigInt(object.object_chunks)
+        : 0n,
+      millis: isSet(object.millis) ? BigInt(object.millis) : 0n,
+      roundTripMicros: isSet(object.roundTripMicros)
+        ? BigInt(object.roundTripMicros)
+        : isSet(object.round_trip_micros)
+        ? BigInt(object.round_trip_micros)
+        : 0n,
+    };
+  },
+
+  toJSON(message: TransferFacts): unknown {
+    const obj: any = {};
+    if (message.complete !== undefined) {
+      obj.complete = message.complete;
+    }
+    if (message.receivedBytes !== undefined) {
+      obj.receivedBytes = message.receivedBytes.toString();
+    }
+    if (message.objectBytes !== undefined) {
+      obj.objectBytes = message.objectBytes.toString();
+    }
+    if (message.receivedChunks !== undefined) {
+      obj.receivedChunks = message.receivedChunks.toString();
+    }
+    if (message.objectChunks !== undefined) {
+      obj.objectChunks = message.objectChunks.toString();
+    }
+    if (message.millis !== undefined) {
+      obj.millis = message.millis.toString();
+    }
+    if (message.roundTripMicros !== undefined) {
+      obj.roundTripMicros = message.roundTripMicros.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TransferFacts>, I>>(base?: I): TransferFacts {
+    return TransferFacts.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TransferFacts>, I>>(object: I): TransferFacts {
+    const message = createBaseTransferFacts();
+    message.complete = object.complete ?? false;
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    message.objectBytes = (object.objectBytes !== undefined && object.objectBytes !== null)
+      ? BigInt(object.objectBytes)
+      : 0n;
+    message.receivedChunks = (object.receivedChunks !== undefined && object.receivedChunks !== null)
+      ? BigInt(object.receivedChunks)
+      : 0n;
+    message.objectChunks = (object.objectChunks !== undefined && object.objectChunks !== null)
+      ? BigInt(object.objectChunks)
+      : 0n;
+    message.millis = (object.millis !== undefined && object.millis !== null) ? BigInt(object.millis) : 0n;
+    message.roundTripMicros = (object.roundTripMicros !== undefined && object.roundTripMicros !== null)
+      ? BigInt(object.roundTripMicros)
+      : 0n;
+    return message;
+  },
+};
+
 function createBaseCancelAction(): CancelAction {
   return { actionId: "" };
 }
@@ -6307,7 +6690,7 @@ export const ActionResult: MessageFns<ActionResult> = {
 };
 
 function createBaseActionOutput(): ActionOutput {
-  return { messages: [], platform: undefined, findings: [], cluster: undefined };
+  return { messages: [], platform: undefined, findings: [], cluster: undefined, transfer: undefined };
 }
 
 export const ActionOutput: MessageFns<ActionOutput> = {
@@ -6323,6 +6706,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.cluster !== undefined) {
       ClusterStatus.encode(message.cluster, writer.uint32(162).fork()).join();
+    }
+    if (message.transfer !== undefined) {
+      TransferFacts.encode(message.transfer, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -6372,6 +6758,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.cluster = ClusterStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.transfer = TransferFacts.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6390,6 +6784,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       platform: isSet(object.platform) ? PlatformFacts.fromJSON(object.platform) : undefined,
       findings: globalThis.Array.isArray(object?.findings) ? object.findings.map((e: any) => Finding.fromJSON(e)) : [],
       cluster: isSet(object.cluster) ? ClusterStatus.fromJSON(object.cluster) : undefined,
+      transfer: isSet(object.transfer) ? TransferFacts.fromJSON(object.transfer) : undefined,
     };
   },
 
@@ -6407,6 +6802,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     if (message.cluster !== undefined) {
       obj.cluster = ClusterStatus.toJSON(message.cluster);
     }
+    if (message.transfer !== undefined) {
+      obj.transfer = TransferFacts.toJSON(message.transfer);
+    }
     return obj;
   },
 
@@ -6422,6 +6820,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.cluster = (object.cluster !== undefined && object.cluster !== null)
       ? ClusterStatus.fromPartial(object.cluster)
+      : undefined;
+    message.transfer = (object.transfer !== undefined && object.transfer !== null)
+      ? TransferFacts.fromPartial(object.transfer)
       : undefined;
     return message;
   },
@@ -6856,7 +7257,7 @@ export const ResultAck: MessageFns<ResultAck> = {
 };
 
 function createBaseMeshCredentials(): MeshCredentials {
-  return { jwt: "", servers: [], expiresAt: undefined };
+  return { jwt: "", servers: [], expiresAt: undefined, grantKey: "" };
 }
 
 export const MeshCredentials: MessageFns<MeshCredentials> = {
@@ -6869,6 +7270,9 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(26).fork()).join();
+    }
+    if (message.grantKey !== "") {
+      writer.uint32(242).string(message.grantKey);
     }
     return writer;
   },
@@ -6910,6 +7314,14 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
             message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.grantKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6931,6 +7343,11 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      grantKey: isSet(object.grantKey)
+        ? globalThis.String(object.grantKey)
+        : isSet(object.grant_key)
+        ? globalThis.String(object.grant_key)
+        : "",
     };
   },
 
@@ -6945,6 +7362,9 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = message.expiresAt.toISOString();
     }
+    if (message.grantKey !== undefined) {
+      obj.grantKey = message.grantKey;
+    }
     return obj;
   },
 
@@ -6956,6 +7376,7 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
     message.jwt = object.jwt ?? "";
     message.servers = object.servers?.map((e) => e) || [];
     message.expiresAt = object.expiresAt ?? undefined;
+    message.grantKey = object.grantKey ?? "";
     return message;
   },
 };
