@@ -23,6 +23,7 @@ const LOADED = [
   'mime',
   'proxy',
   'proxy_fcgi',
+  'remoteip',
   'reqtimeout',
   'rewrite',
   'setenvif',

@@ -5,7 +5,16 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { Change } from '../../engine.ts';
 
-export const MODULES = ['alias', 'authz_core', 'headers', 'mime', 'proxy', 'proxy_fcgi', 'rewrite'] as const;
+export const MODULES = [
+  'alias',
+  'authz_core',
+  'headers',
+  'mime',
+  'proxy',
+  'proxy_fcgi',
+  'remoteip',
+  'rewrite',
+] as const;
 
 /** They come into force with the reload that follows in the same plan: nothing of ours is loaded without them. */
 export async function planModules(host: Host, daemon: Daemon): Promise<readonly Change[]> {

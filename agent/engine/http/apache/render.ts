@@ -6,7 +6,15 @@
 import type { PhpRules, WebRules } from '../../../app/app.ts';
 import { configPath, configPrefix, configScript, configSiteId, configSocket } from '../config/quote.ts';
 import type { PhpLimits } from '../fpm/limits.ts';
-import { DOTFILE, escaped, MAINTENANCE_PAGE, PHP_SOURCE, servedNames, type VirtualHost } from '../virtual-host.ts';
+import {
+  checkedFronts,
+  DOTFILE,
+  escaped,
+  MAINTENANCE_PAGE,
+  PHP_SOURCE,
+  servedNames,
+  type VirtualHost,
+} from '../virtual-host.ts';
 import { comment, listenAddresses, quoted, rewritePattern } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
@@ -18,6 +26,7 @@ export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const logs = configPath(host.logs, 'log directory');
   const content = host.state === 'disabled' ? maintenance() : serving(host);
+  const believed = believedLines(host);
   const [target] = served;
   const port = host.listening.port === 80 ? '' : `:${host.listening.port}`;
   const toTarget = `  RewriteRule "^" "http://${target}${port}%{REQUEST_URI}" [R=301,L]\n`;
@@ -37,12 +46,23 @@ ${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName
   RewriteOptions IgnoreInherit
   # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
   RewriteRule "^" "-" [E=no-proxy:1]
-${content}</VirtualHost>
+${believed}${content}</VirtualHost>
 `;
   };
   const [other, ...more] = others;
   return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
 ${virtualHost(served, content)}${other === undefined ? '' : virtualHost([other, ...more], toTarget)}`;
+}
+
+/** Of visitors who come by a front: their address and scheme are what that says, and nobody else. */
+function believedLines(host: VirtualHost): string {
+  const fronts = checkedFronts(host);
+  if (fronts.length === 0) return '';
+  return `  RemoteIPHeader X-Forwarded-For
+${fronts.map((front) => `  RemoteIPInternalProxy ${front}\n`).join('')}  RewriteCond "%{CONN_REMOTE_ADDR}" "^(?:${fronts.map(escaped).join('|')})$"
+  RewriteCond "%{HTTP:X-Forwarded-Proto}" "=https"
+  RewriteRule "^" "-" [E=HTTPS:on]
+`;
 }
 
 function serving({ rules, limits, socket }: VirtualHost): string {
