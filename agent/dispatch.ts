@@ -41,6 +41,8 @@ export interface Dispatch {
   isBusy(resource: string): boolean;
   /** Actions that began, here or in a former boot, and whose result nobody acknowledged. */
   openActions(): readonly string[];
+  /** Of all actions that it has seen; 0 for none. */
+  highestGeneration(): bigint;
   /**
    * Takes nothing more in; gives what runs graceMs to end, then aborts it. What was aborted has no result: it runs
    * again in the next boot.
@@ -221,6 +223,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     },
     isBusy: (resource) => [...entries.values()].some(({ action }) => action.inTask && action.resource === resource),
     openActions: () => journal.open(),
+    highestGeneration: () => journal.highestOfAll(),
     async stop(graceMs) {
       stopping = true;
       for (const entry of [...entries.values()]) if (!entry.running) entries.delete(entry.action.id);

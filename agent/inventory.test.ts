@@ -174,7 +174,7 @@ describe('detectors', () => {
     host.tree.set('/etc/ssh/sshd_config', { kind: 'file', content: config, mode: 0o644 });
     host.tree.set('/etc/ssh/sshd_config.d/a.conf', { kind: 'file', content: 'Port 2222\n', mode: 0o644 });
     expect(await createSftpDetector().detect(host)).toMatchObject([
-      { type: 'file', engine: 'sftp', version: '9.2p1', ports: [22, 2222], capabilities: ['sftp'] },
+      { type: '', engine: 'sftp', version: '9.2p1', ports: [22, 2222], capabilities: ['sftp'] },
     ]);
   });
 });

@@ -19,6 +19,8 @@ export interface JournalEntry {
 export interface Journal {
   /** Highest generation seen for the resource; 0 for none. */
   highest(resource: string): bigint;
+  /** The highest of all resources; 0 for none. */
+  highestOfAll(): bigint;
   /** Raises the highest generation; a lower one changes nothing. */
   raise(resource: string, generation: bigint): void;
   look(id: string): JournalEntry | undefined;
@@ -78,6 +80,7 @@ export function openJournal(dir: string, options: JournalOptions): Journal {
   };
   prune();
 
+  const highestOfAll = db.prepare('SELECT max(generation) AS generation FROM fence');
   const highest = db.prepare('SELECT generation FROM fence WHERE resource = ?');
   highest.setReadBigInts(true);
   const raise = db.prepare(`INSERT INTO fence (resource, generation, touched) VALUES (?, ?, ?)
@@ -105,6 +108,7 @@ export function openJournal(dir: string, options: JournalOptions): Journal {
   };
 
   return {
+    highestOfAll: () => BigInt((highestOfAll.get()?.['generation'] as bigint | null | undefined) ?? 0n),
     highest: (resource) => BigInt((highest.get(resource)?.['generation'] as bigint | undefined) ?? 0n),
     raise(resource, generation) {
       transaction('note a generation', () => raise.run(resource, generation, options.now()));

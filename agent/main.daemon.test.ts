@@ -96,7 +96,11 @@ async function joinTo(sessions: TestMaster): Promise<void> {
 }
 
 const diagnose = (id: string) =>
-  action(id, { $case: 'diagnose', value: { masterTime: new Date() } }, { resource: `server/${SERVER_ID}` });
+  action(
+    id,
+    { $case: 'diagnose', value: { masterTime: new Date(), services: [] } },
+    { resource: `server/${SERVER_ID}` },
+  );
 
 describe('agent', () => {
   test('joins, runs, tells its status, refuses a second one, and stops in order', async () => {

@@ -29,7 +29,7 @@ export interface SessionOptions {
   readonly identity: AgentIdentity;
   readonly store: IdentityStore;
   readonly bootId: string;
-  readonly dispatch: Pick<Dispatch, 'receive' | 'cancel' | 'acknowledge' | 'openActions'>;
+  readonly dispatch: Pick<Dispatch, 'receive' | 'cancel' | 'acknowledge' | 'openActions' | 'highestGeneration'>;
   readonly upstream: Upstream;
   readonly inventory: Inventories;
   readonly reports: Reports;

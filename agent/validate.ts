@@ -37,6 +37,8 @@ export type ValidSpec =
   | { readonly type: 'dns'; readonly value: DnsSpec }
   | { readonly type: 'file'; readonly value: FileSpec };
 
+const MAX_SERVICES = 500;
+
 /** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
 export interface RequestOf {
   apply: { readonly service: ServiceRef; readonly preview: boolean; readonly spec: ValidSpec };
@@ -49,7 +51,9 @@ export interface RequestOf {
   applyZone: { readonly service: ServiceRef; readonly preview: boolean; readonly zone: ZoneSpec };
   removeZone: { readonly service: ServiceRef; readonly preview: boolean; readonly name: string };
   prepareService: { readonly service: ServiceRef; readonly preview: boolean };
-  diagnose: { readonly masterTime: Date | undefined };
+  diagnose: { readonly masterTime: Date | undefined; readonly services: readonly ServiceRef[] };
+  checkService: { readonly service: ServiceRef };
+  probeShare: { readonly service: ServiceRef; readonly verb: ShareVerb; readonly token: string };
   verifyPlatform: { readonly platform: PlatformSpec };
   prepareSite: { readonly site: ValidSite; readonly preview: boolean };
   removeSite: { readonly site: ValidSite; readonly preview: boolean; readonly keepShared: boolean };
@@ -66,6 +70,7 @@ export interface RequestOf {
   removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
   clusterStatus: { readonly service: ServiceRef };
 }
+export type ShareVerb = 'leave' | 'look' | 'forget';
 export type ActionKind = keyof RequestOf;
 export type ValidRequest = {
   [K in ActionKind]: { readonly kind: K; readonly value: RequestOf[K] };
@@ -120,10 +125,14 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'removeCluster':
       return request.value.preview;
     case 'diagnose':
+      // To check a file service is to write there.
+      return request.value.services.length === 0;
     case 'verifyPlatform':
     case 'probeSite':
     case 'clusterStatus':
       return true;
+    case 'checkService':
+    case 'probeShare':
     case 'installSite':
     case 'loginLink':
     case 'runCron':
@@ -174,9 +183,21 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'prepareService', value: { service, preview: request.value.preview } };
     }
     case 'diagnose': {
-      const { masterTime } = request.value;
+      const { masterTime, services } = request.value;
       if (Number.isNaN(masterTime?.getTime())) refuse('master_time', 'is no time');
-      return { kind: 'diagnose', value: { masterTime } };
+      if (services.length > MAX_SERVICES) refuse('services', `has more than ${MAX_SERVICES} services`);
+      for (const service of services) checkService(service, serverId);
+      return { kind: 'diagnose', value: { masterTime, services } };
+    }
+    case 'checkService':
+      return { kind: 'checkService', value: { service: validService(request.value.service, serverId) } };
+    case 'probeShare': {
+      const { verb, token } = request.value;
+      const service = validService(request.value.service, serverId);
+      if (service.type !== 'file') refuse('service.type', 'must be file');
+      if (verb !== 'leave' && verb !== 'look' && verb !== 'forget') refuse('verb', 'is none of leave, look, forget');
+      if (!/^[a-z0-9]{16,64}$/.test(token)) refuse('token', 'needs 16 to 64 lower case letters and digits');
+      return { kind: 'probeShare', value: { service, verb, token } };
     }
     case 'verifyPlatform': {
       const platform = checkPlatform(present(request.value.platform, 'platform'), 'platform', false);

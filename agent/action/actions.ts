@@ -2,12 +2,14 @@
 import type { ActionKind } from '../validate.ts';
 import type { ActionHandler } from './action.ts';
 import { createApply } from './apply.ts';
+import { createCheckService } from './check-service.ts';
 import { createApplyCluster, createClusterStatus, createRemoveCluster } from './cluster.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
 import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
+import { createProbeShare } from './probe-share.ts';
 import { createProbeSite } from './probe-site.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
@@ -23,6 +25,8 @@ export function createActions(): ActionHandlers {
     remove: createRemove(),
     prepareService: createPrepareService(),
     diagnose: createDiagnose(),
+    checkService: createCheckService(),
+    probeShare: createProbeShare(),
     verifyPlatform: createVerifyPlatform(),
     prepareSite: createPrepareSite(),
     applyZone: createApplyZone(),

@@ -1,6 +1,7 @@
 // diagnose: the host as a whole: clock, disks, memory, its own name, the daemons of our engines, the agent.
 
 import type { Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import { checkClock } from '../diagnosis/clock.ts';
 import { checkDisks } from '../diagnosis/disk.ts';
 import { checkMemory } from '../diagnosis/memory.ts';
@@ -14,7 +15,7 @@ export function createDiagnose(): ActionHandler<'diagnose'> {
   return {
     kind: 'diagnose',
     label: () => 'diagnose',
-    async run({ masterTime }, ctx, tools) {
+    async run({ masterTime, services }, ctx, tools) {
       const identity = await ctx.host.identity();
       const findings: Finding[] = [
         { subject: 'agent', level: 'ok', text: `agent ${tools.agentVersion} on ${identity.os}` },
@@ -24,7 +25,7 @@ export function createDiagnose(): ActionHandler<'diagnose'> {
       findings.push(await checkMemory());
       findings.push(await checkOwnName(identity));
       findings.push(...checkCron(tools));
-      for (const look of serviceChecks(ctx, tools)) {
+      for (const look of serviceChecks(services, ctx, tools)) {
         ctx.signal.throwIfAborted();
         findings.push(...(await look()));
       }
@@ -33,12 +34,22 @@ export function createDiagnose(): ActionHandler<'diagnose'> {
   };
 }
 
-function serviceChecks(ctx: ActionContext, tools: Tools): readonly (() => Promise<readonly Finding[]>)[] {
+/** The services that the master names as it knows them, and the others that engines detect as those are. */
+function serviceChecks(
+  named: readonly ServiceRef[],
+  ctx: ActionContext,
+  tools: Tools,
+): readonly (() => Promise<readonly Finding[]>)[] {
   return tools.engines.filter(canCheck).map((engine) => async () => {
     const subject = `service:${engine.name}`;
+    const ours = named.filter(({ type, engine: name }) => type === engine.type && name === engine.name);
     try {
       const findings: Finding[] = [];
-      for (const { version, instance } of await engine.detect(ctx.host)) {
+      for (const service of ours) findings.push(...(await engine.check(service, ctx)));
+      // What a file service is, only its settings say: one that is not named is none yet.
+      const found = engine.type === 'file' ? [] : await engine.detect(ctx.host);
+      for (const { version, instance } of found) {
+        if (ours.some((service) => service.instance === instance)) continue;
         // The service's id is the master's business; a check is about the daemon.
         const service = {
           id: '',

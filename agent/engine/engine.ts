@@ -58,7 +58,17 @@ export interface Observed {
 }
 
 /** What an engine can do beyond the contract; each names an optional interface or a property of specs it honours. */
-export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'measure' | 'network' | 'zones' | 'dnssec' | 'front';
+export type Capability =
+  | 'php'
+  | 'tls'
+  | 'prepare'
+  | 'check'
+  | 'measure'
+  | 'network'
+  | 'zones'
+  | 'dnssec'
+  | 'front'
+  | 'store';
 
 export interface Engine<T extends ServiceType = ServiceType> {
   readonly type: T;
@@ -120,6 +130,49 @@ export interface Fronting {
 
 export function isFront(engine: Engine): engine is Engine<'http'> & Fronting {
   return engine.capabilities.has('front');
+}
+
+export interface StoredObject {
+  readonly name: string;
+  /** Bytes; undefined where telling them would cost as much as getting the object (git). */
+  readonly size: number | undefined;
+}
+
+/**
+ * Named objects of one file service, over one connection. Names are 1 to 4 parts between slashes, each of 1 to 100
+ * letters, digits, ".", "_" and "-", a letter or digit first, as in "7f3a/7f3a….cacnk"; what else lies there is neither
+ * listed nor touched. One call at a time; reading what get or list answers is part of the call.
+ */
+export interface ObjectStore {
+  /** Longer ones are refused while they are put, and nothing of them stays. */
+  readonly maxObjectBytes: number;
+  /**
+   * Whole or not at all, in place of what has the name: whoever reads sees all of the former or all of the new object.
+   * Others see it, and it outlives a crash, once flush resolved; this connection sees it at once. content is streamed.
+   */
+  put(name: string, content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>;
+  /** The object in pieces. Throws not_found. */
+  get(name: string): AsyncIterable<Uint8Array>;
+  /** undefined when there is none. */
+  stat(name: string): Promise<StoredObject | undefined>;
+  /** Those whose names begin with prefix (any text, empty for all), in no order. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+  /** Others see that it is gone once flush resolved. No error when there is none. */
+  remove(name: string): Promise<void>;
+  /** Makes durable, and visible to others, all that was put and removed. Engines of versions make one commit of it. */
+  flush(): Promise<void>;
+  /** Gives up what was not flushed, and leaves nothing behind on this host. May be repeated. */
+  close(): Promise<void>;
+}
+
+/** Capability "store": the service keeps objects. */
+export interface Storing {
+  /** Throws when the service is not reached or is not the one that was declared. The caller closes it. */
+  openStore(service: ServiceRef, ctx: ActionContext): Promise<ObjectStore>;
+}
+
+export function canStore(engine: Engine): engine is Engine<'file'> & Storing {
+  return engine.capabilities.has('store');
 }
 
 export function hasZones(engine: Engine): engine is Engine<'dns'> & Zoned {

@@ -42,6 +42,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
       sites: '/var/aegir/sites',
       logs: '/var/log/aegir',
       run: '/run/aegir',
+      work: '/var/aegir/work',
     },
     files: fakeFiles(tree),
     users: {

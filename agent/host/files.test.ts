@@ -42,6 +42,26 @@ describe('write', () => {
     expect(await readFile(at('victim'), 'utf8')).toBe('mine');
   });
 
+  test('goes through links that only root or the agent could make, and through no others', async () => {
+    await mkdir(at('real'), { mode: 0o755 });
+    await symlink(at('real'), at('trusted'));
+    await files.write(at('trusted', 'a'), 'one', { mode: 0o600 });
+    expect(await readFile(at('real', 'a'), 'utf8')).toBe('one');
+    await files.directory(at('trusted', 'b', 'c'), { mode: 0o755 });
+    await files.remove(at('trusted', 'b'));
+    // A directory that others may write in, as those of a site or of a daemon that is not root.
+    await mkdir(at('theirs'));
+    await chmod(at('theirs'), 0o777);
+    await symlink(at('real'), at('theirs', 'link'));
+    await writeFile(at('real', 'kept'), 'mine');
+    const refused = { code: 'failed_precondition', message: expect.stringContaining('somebody else could change') };
+    await expect(files.write(at('theirs', 'link', 'x'), 'x', { mode: 0o600 })).rejects.toMatchObject(refused);
+    await expect(files.directory(at('theirs', 'link', 'x'), { mode: 0o755 })).rejects.toMatchObject(refused);
+    await expect(files.link('/etc', at('theirs', 'link', 'x'))).rejects.toMatchObject(refused);
+    await expect(files.remove(at('theirs', 'link', 'kept'))).rejects.toMatchObject(refused);
+    expect((await readdir(at('real'))).sort()).toEqual(['a', 'kept']);
+  });
+
   test('what a crash left is taken away, also when it is a link put there', async () => {
     await writeFile(at('victim'), 'mine');
     await symlink(at('victim'), temporaryOf(at('a')));

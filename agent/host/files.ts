@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { lchown, lstat, mkdir, open, readdir, readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join, normalize } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
+import { anchored } from './anchored.ts';
 import type { FileOptions, Files } from './host.ts';
 import { ourselves, runProcess } from './process.ts';
 import { createSerial } from './serial.ts';
@@ -25,33 +26,35 @@ export function createFiles(ownerOf: (options: Pick<FileOptions, 'owner' | 'grou
   // Temporary names are fixed, so that a crash leaves at most one per file; therefore one write at a time.
   const serial = createSerial();
 
-  const place = async (path: string, make: (temporary: string) => Promise<void>): Promise<void> => {
-    const temporary = temporaryOf(path);
-    await unlessMissing(unlink(temporary));
-    try {
-      await make(temporary);
-      await rename(temporary, path);
-    } catch (thrown) {
+  const place = (path: string, make: (temporary: string) => Promise<void>): Promise<void> =>
+    anchored(path, async (at) => {
+      const temporary = at.beside(basename(temporaryOf(path)));
       await unlessMissing(unlink(temporary));
-      throw thrown;
-    }
-    await syncDirectory(dirname(path));
-  };
+      try {
+        await make(temporary);
+        await rename(temporary, at.path);
+      } catch (thrown) {
+        await unlessMissing(unlink(temporary));
+        throw thrown;
+      }
+      await at.sync();
+    });
 
-  const makeDirectory = async (path: string, mode: number, owner: Owner): Promise<void> => {
-    try {
-      await mkdir(path, { mode: 0o700 });
-      await syncDirectory(dirname(path));
-    } catch (thrown) {
-      if (codeOf(thrown) !== 'EEXIST') throw thrown;
-    }
-    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      await dress(handle, mode, owner);
-    } finally {
-      await handle.close();
-    }
-  };
+  const makeDirectory = (path: string, mode: number, owner: Owner): Promise<void> =>
+    anchored(path, async (at) => {
+      try {
+        await mkdir(at.path, { mode: 0o700 });
+        await at.sync();
+      } catch (thrown) {
+        if (codeOf(thrown) !== 'EEXIST') throw thrown;
+      }
+      const handle = await open(at.path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+      try {
+        await dress(handle, mode, owner);
+      } finally {
+        await handle.close();
+      }
+    });
 
   return {
     read: (path) =>
@@ -147,11 +150,14 @@ export function createFiles(ownerOf: (options: Pick<FileOptions, 'owner' | 'grou
     remove: (path) =>
       doing('remove', path, async () => {
         if (path.split('/').filter((part) => part !== '').length < 2) throw new Error('it is too near to the root');
-        const facts = await unlessMissing(lstat(path));
-        if (facts === undefined) return;
-        if (facts.isDirectory()) await removeTree(path);
-        else await unlessMissing(unlink(path));
-        await syncDirectory(dirname(path));
+        if ((await unlessMissing(lstat(path))) === undefined) return;
+        await anchored(path, async (at) => {
+          const facts = await unlessMissing(lstat(at.path));
+          if (facts === undefined) return;
+          if (facts.isDirectory()) await removeTree(at.path);
+          else await unlessMissing(unlink(at.path));
+          await at.sync();
+        });
       }),
   };
 }
@@ -186,15 +192,6 @@ async function regular(handle: FileHandle): Promise<Stats> {
   const facts = await handle.stat();
   if (!facts.isFile()) throw new Error('it is no regular file');
   return facts;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function unlessMissing<T>(act: Promise<T>): Promise<T | undefined> {
@@ -236,7 +233,11 @@ function failure(verb: string, path: string, cause: unknown): AegirError {
     case 'ENOENT':
       return new AegirError('failed_precondition', `${cannot} ${dirname(path)} does not exist`, { cause });
     case 'ELOOP':
-      return new AegirError('failed_precondition', `${cannot} it is a symbolic link; remove it`, { cause });
+      return new AegirError(
+        'failed_precondition',
+        `${cannot} it is a symbolic link, or lies behind one that somebody else could change; remove it`,
+        { cause },
+      );
     case 'ENOTDIR':
     case 'EEXIST':
       return new AegirError(

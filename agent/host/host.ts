@@ -124,6 +124,8 @@ export interface HostPaths {
   readonly logs: string;
   /** Sockets of pools. */
   readonly run: string;
+  /** Scratch of what is under way, on a disk and not in memory; each piece of it is closed to others. */
+  readonly work: string;
 }
 
 export interface DiskUsage {

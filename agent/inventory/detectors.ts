@@ -2,7 +2,6 @@
 import type { Detector } from './detector.ts';
 import { createGitDetector } from './git.ts';
 import { createHaproxyDetector } from './haproxy.ts';
-import { createMountDetector } from './mount.ts';
 import { createNatsDetector } from './nats.ts';
 import { createPhpFpmDetector } from './php-fpm.ts';
 import { createSftpDetector } from './sftp.ts';
@@ -12,7 +11,6 @@ export function createDetectors(): readonly Detector[] {
   return [
     createGitDetector(),
     createHaproxyDetector(),
-    createMountDetector(),
     createNatsDetector(),
     createPhpFpmDetector(),
     createSftpDetector(),

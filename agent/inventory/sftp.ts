@@ -18,7 +18,7 @@ export function createSftpDetector(): Detector {
       const subsystem = await settings(host, files, /^\s*Subsystem\s+(sftp)\s/gim);
       return [
         found({
-          type: 'file',
+          type: '', // its own users' business; as a place for objects it is declared, with credentials
           engine: 'sftp',
           // Old sshd knows no option for its version: any unknown one makes it tell.
           version: await versionOf(host, [program, '-V'], /OpenSSH_([^\s,]+)/),

@@ -29,7 +29,7 @@ export interface StreamOptions {
   readonly address: string;
   readonly identity: AgentIdentity;
   readonly bootId: string;
-  readonly dispatch: Pick<Dispatch, 'receive' | 'cancel' | 'acknowledge' | 'openActions'>;
+  readonly dispatch: Pick<Dispatch, 'receive' | 'cancel' | 'acknowledge' | 'openActions' | 'highestGeneration'>;
   readonly upstream: Upstream;
   readonly inventory: Inventories;
   readonly reports: Reports;
@@ -209,6 +209,7 @@ function converse(
         inventory,
         openActions: [...dispatch.openActions()],
         meshKey: mesh.key(),
+        highestGeneration: dispatch.highestGeneration(),
       },
     });
   }

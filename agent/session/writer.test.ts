@@ -33,7 +33,7 @@ const beat = (n: bigint) => ({
 });
 const hello = {
   $case: 'hello' as const,
-  value: { protocol: 1, bootId: 'b', inventory: undefined, openActions: [], meshKey: '' },
+  value: { protocol: 1, bootId: 'b', inventory: undefined, openActions: [], meshKey: '', highestGeneration: 0n },
 };
 const inventory = { $case: 'inventory' as const, value: { facts: undefined, services: [], takenAt: undefined } };
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 common="nginx-light mariadb-server php-fpm php-cli php-mysql php-xml php-gd php-mbstring php-curl php-zip php-intl \
 wordpress wordpress-theme-twentytwentythree nats-server openssl ca-certificates"
 for_tests="postgresql postgresql-contrib php-pgsql php-sqlite3 mmdebstrap systemd-container nftables iproute2 bind9 \
-bind9-dnsutils knot pdns-server pdns-backend-sqlite3 apache2-bin media-types haproxy curl git procps xz-utils patchelf libatomic1 pebble"
+bind9-dnsutils knot pdns-server pdns-backend-sqlite3 apache2-bin media-types haproxy curl git openssh-client openssh-server subversion procps xz-utils patchelf libatomic1 pebble"
 
 case "${1:-up}" in
   up) wanted=$common ;;
@@ -65,6 +65,7 @@ if [ -n "$missing" ]; then
         php-fpm) units=$(cd /lib/systemd/system && ls -d php*-fpm.service 2>/dev/null || true) ;;
         bind9) units=named ;;
         pdns-server) units=pdns ;;
+        openssh-server) units=ssh ;;
         nats-server | postgresql | knot) units=$package ;;
         *) continue ;;
       esac

@@ -8,10 +8,13 @@ import type {
   ListServicesRequest,
   ListServicesResponse,
   Service,
+  VerifyServiceRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import { idBody } from '../../shared/id.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
 import { planEnableService } from '../plan/change-server.ts';
+import { planVerifyService } from '../plan/verify-service.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -61,6 +64,26 @@ function requireEnableable(graph: Graph, service: ServiceRecord): void {
   if (!service.detected.manageable) refuse(`the agent has no engine for ${service.engine}`);
   if (service.state === 'missing')
     refuse(`it was not found any more; start or install it, then run: aegir server verify ${server.name}`);
+}
+
+export async function verifyService(
+  deps: AdminDeps,
+  caller: Caller,
+  request: VerifyServiceRequest,
+): Promise<ChangeResponse> {
+  const token = idBody(deps.newId('tok'));
+  return change(deps, caller, request.options, { method: 'service.verify', service: request.service }, (graph) => {
+    const service = graph.service(request.service);
+    const name = graph.serviceName(service);
+    const refuse = (why: string): never => {
+      throw new AegirError('failed_precondition', `cannot verify ${name}: ${why}`);
+    };
+    const server = graph.server(service.serverId);
+    if (server.state !== 'accepted') refuse(`its server is ${server.state}; run: aegir server accept ${server.name}`);
+    if (service.type === '') refuse('it is a fact about the server, not a service');
+    if (service.state !== 'enabled') refuse(`it is ${service.state}; run: aegir service enable ${name}`);
+    return { plan: planVerifyService(graph, service, token) };
+  });
 }
 
 /** Repeatable. Nothing on the server changes. */

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { Serving } from '../ca/serving.ts';
@@ -24,13 +24,16 @@ export interface DownloadListener {
 const MAX_CONNECTIONS = 100;
 const TIMEOUT_MS = 10 * 60_000;
 const HEADERS_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** Hosts that join come one by one; some stand behind one address. */
+const MAX_OF_ONE_ADDRESS = 20;
 
 export async function createDownloadListener(options: DownloadOptions): Promise<DownloadListener> {
   const secured = (): SecureContextOptions => {
     const { chainPem, keyPem } = options.serving.current();
     return { cert: chainPem, key: keyPem, minVersion: 'TLSv1.2' };
   };
-  const server = createServer(secured(), (request, response) => {
+  const server = createServer({ ...secured(), handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, (request, response) => {
     const name = /^\/agent\/([a-z0-9.-]{1,100})$/.exec(request.url ?? '')?.[1];
     const path =
       name === undefined ? undefined : Object.hasOwn(options.archives, name) ? options.archives[name] : undefined;
@@ -49,6 +52,18 @@ export async function createDownloadListener(options: DownloadOptions): Promise<
     else void pipeline(createReadStream(path), response).catch(() => response.destroy());
   });
   const unheard = options.serving.onChange(() => server.setSecureContext(secured()));
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const from = socket.remoteAddress ?? '';
+    const count = (open.get(from) ?? 0) + 1;
+    open.set(from, count);
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 1) - 1;
+      if (left === 0) open.delete(from);
+      else open.set(from, left);
+    });
+    if (count > MAX_OF_ONE_ADDRESS) socket.destroy();
+  });
   server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = TIMEOUT_MS;

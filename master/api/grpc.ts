@@ -5,6 +5,7 @@ import { AegirError, ERROR_CODES, toAegirError } from '../../shared/error.ts';
 import { audit } from '../admin/audit.ts';
 import { authorise } from '../admin/authorise.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
+import { tokenOf } from './door.ts';
 import { ADMIN_SERVICES, createMethods, type Method } from './methods.ts';
 import { mayCall, RIGHTS } from './rights.ts';
 
@@ -38,9 +39,7 @@ export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): 
 }
 
 async function identify(deps: AdminDeps, path: string, metadata: Metadata): Promise<Caller> {
-  const [header] = metadata.get('authorization');
-  const value = typeof header === 'string' && header.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
-  const caller = await authorise(deps, value);
+  const caller = await authorise(deps, tokenOf(metadata));
   if (mayCall(caller.role, path)) return caller;
   await audit(deps, caller, path, '', 'permission_denied');
   throw new AegirError(

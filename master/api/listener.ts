@@ -3,9 +3,11 @@ import { Server } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import { authorise } from '../admin/authorise.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import { grpcCredentials } from '../ca/grpc-credentials.ts';
 import type { Serving } from '../ca/serving.ts';
+import { createDoor } from './door.ts';
 import { type ApiLog, addAdminServices } from './grpc.ts';
 import { ADMIN_SERVICES } from './methods.ts';
 
@@ -27,13 +29,26 @@ export interface ApiListener {
 const SERVED = ADMIN_SERVICES.map((service) => Object.values(service)[0]?.path.split('/')[1] ?? '');
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const CLOSE_GRACE_MS = 2000;
+const MAX_IDLE_MS = 10 * 60_000;
+/** Of health and reflection. */
+const MAX_STRANGERS = 20;
+const REQUEST_MS = 30_000;
 
 export async function createApiListener(deps: AdminDeps, options: ApiListenerOptions): Promise<ApiListener> {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': 200,
+    'grpc.max_connection_idle_ms': MAX_IDLE_MS,
     'grpc.keepalive_time_ms': 25_000,
     'grpc.keepalive_timeout_ms': 10_000,
+    interceptors: [
+      createDoor({
+        authorise: (token) => authorise(deps, token),
+        open: ['/grpc.health.', '/grpc.reflection.'],
+        openCalls: MAX_STRANGERS,
+        requestMs: REQUEST_MS,
+      }),
+    ],
   });
   addAdminServices(server, deps, options.log);
   const health = new HealthImplementation({ '': 'SERVING' });

@@ -56,7 +56,7 @@ import {
   revokeServer,
   verifyServer,
 } from '../admin/server.ts';
-import { disableService, enableService, getService, listServices } from '../admin/service.ts';
+import { disableService, enableService, getService, listServices, verifyService } from '../admin/service.ts';
 import { certifySite, setSite } from '../admin/set-site.ts';
 import {
   cronSite,
@@ -108,6 +108,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ServiceServiceService.listServices.path]: (_, request) => listServices(deps, request),
     [ServiceServiceService.getService.path]: (_, request) => getService(deps, request),
     [ServiceServiceService.enableService.path]: (caller, request) => enableService(deps, caller, request),
+    [ServiceServiceService.verifyService.path]: (caller, request) => verifyService(deps, caller, request),
     [ServiceServiceService.disableService.path]: (_, request) => disableService(deps, request),
     [ServiceServiceService.declareService.path]: (caller, request) => declareService(deps, caller, request),
     [ServiceServiceService.setService.path]: (caller, request) => setService(deps, caller, request),
@@ -212,6 +213,8 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       return verifyPlatform(deps, caller, { platform: String(asked['platform']), options: undefined });
     case 'service.enable':
       return enableService(deps, caller, { service: String(asked['service']), options: undefined });
+    case 'service.verify':
+      return verifyService(deps, caller, { service: String(asked['service']), options: undefined });
     case 'zone.add':
       return addZone(deps, caller, AddZoneRequest.fromJSON(asked));
     case 'zone.set':

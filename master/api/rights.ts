@@ -12,6 +12,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ServiceService/ListServices': 'viewer',
   '/aegir.v1.ServiceService/GetService': 'viewer',
   '/aegir.v1.ServiceService/EnableService': 'admin',
+  '/aegir.v1.ServiceService/VerifyService': 'operator',
   '/aegir.v1.ServiceService/DisableService': 'admin',
   '/aegir.v1.ServiceService/DeclareService': 'admin',
   '/aegir.v1.ServiceService/SetService': 'admin',

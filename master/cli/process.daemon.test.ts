@@ -1,7 +1,7 @@
 // The program as a process: the bash script in a real bash, exit code and streams, a reader that goes away.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -37,6 +37,31 @@ test('bash completes nouns, verbs and options', () => {
   // An unknown word completes to nothing; a word like --help is a word, and prints no help.
   const lines = ['complete -F _aegir aegir', 'site', 'install', '--plan --platform', 'json', 'verify', ''];
   expect(text).toBe(`${lines.join('\n')}\n`);
+});
+
+test('bash takes words for words, whatever they are', () => {
+  const evil = join(dir, 'evil');
+  // As if a server that nobody has accepted named its services so, and our own filter let them through.
+  writeFileSync(
+    evil,
+    `#!/bin/sh\nprintf '%s\\n' 'web1/x:$(touch ${dir}/run)' 'web1/x:\`touch ${dir}/run\`' 'web2/a b'\n`,
+  );
+  chmodSync(evil, 0o755);
+  const script = `
+    eval "$(aegir completion bash)"
+    aegir() { ${evil}; }
+    try() { COMP_WORDS=(aegir "$@"); COMP_CWORD=$#; COMPREPLY=(); _aegir; printf '%s\n' "\${COMPREPLY[@]}"; }
+    try service enable web1
+    try service enable web2
+  `;
+  const env = { PATH: `${dir}:${process.env['PATH']}`, HOME: dir };
+  const text = execFileSync('bash', ['--norc', '-c', script], { env, encoding: 'utf8' });
+  expect(text.trim().split('\n')).toEqual([
+    `web1/x:\\$\\(touch\\ ${dir}/run\\)`,
+    `web1/x:\\\`touch\\ ${dir}/run\\\``,
+    'web2/a\\ b',
+  ]);
+  expect(existsSync(join(dir, 'run'))).toBe(false);
 });
 
 test('the program itself: exit code, streams, and a reader that goes away', async () => {

@@ -77,7 +77,10 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
     return `${server}/${service.engine}${service.instance === '' ? '' : `:${service.instance}`}`;
   };
   const serverKeys = byKey(alive, (server) => [server.name]);
-  const serviceKeys = byKey(snapshot.services, (service) =>
+  // A fact, as that git is there, gives its name away to the service that somebody declared by it.
+  const facts = snapshot.services.filter((service) => service.type === '');
+  const services = [...facts, ...snapshot.services.filter((service) => service.type !== '')];
+  const serviceKeys = byKey(services, (service) =>
     servers.get(service.serverId)?.state === 'revoked' ? [] : [serviceName(service)],
   );
   const platformKeys = byKey(snapshot.platforms, (platform) => [platform.name]);

@@ -4,7 +4,7 @@ import type { AppName } from '../../shared/vocabulary.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { HeadRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
-import { enableSteps, platformStep } from './change-server.ts';
+import { enableStep, platformStep, prepareStep } from './change-server.ts';
 import { httpUnpublish, siteRemove } from './change-site.ts';
 import type { HeadState, Plan, PlanStep } from './plan.ts';
 import { dbCreate, httpPublishOn, runsCron, sitePrepareOn, siteProbeOn } from './steps.ts';
@@ -131,7 +131,7 @@ function bringSteps(graph: Graph, cluster: ServiceRecord, head: HeadRecord): rea
 
 /** cluster and heads are saved with the task; graph holds them. */
 export function planCreateCluster(graph: Graph, cluster: ServiceRecord, heads: readonly HeadRecord[]): Plan {
-  const [prepare, enable] = enableSteps(graph, cluster);
+  const [prepare, enable] = [prepareStep(graph, cluster), enableStep(graph, cluster)];
   const name = graph.serviceName(cluster);
   return plan(graph, cluster, 'cluster.create', `Create cluster ${name}`, [
     {
@@ -292,7 +292,7 @@ export function planRemoveHead(
 
 /** Changed settings, or a front and heads that drifted: everything is brought to the records. */
 export function planVerifyCluster(graph: Graph, cluster: ServiceRecord): Plan {
-  const [prepare] = enableSteps(graph, cluster);
+  const prepare = prepareStep(graph, cluster);
   const heads = graph.headsOf(cluster.id).filter((head) => head.state === 'active');
   return plan(graph, cluster, 'cluster.verify', `Verify the front of ${graph.serviceName(cluster)}`, [
     prepare,

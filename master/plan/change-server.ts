@@ -25,8 +25,10 @@ export function planVerifyServer(graph: Graph, server: ServerRecord): Plan {
         serverId: server.id,
         undo: { none: 'it only looks' },
       },
-      ...enabled.map((service) => prepareStep(graph, service)),
+      ...enabled.filter(({ type }) => type !== 'file').map((service) => prepareStep(graph, service)),
       ...sites.flatMap((site) => verifySteps(graph, site).filter(here)),
+      // Last: a mount whose server is gone must not keep sites from being mended.
+      ...enabled.filter(({ type }) => type === 'file').map((service) => prepareStep(graph, service)),
       {
         kind: 'server.diagnose',
         args: { serverId: server.id },
@@ -41,29 +43,47 @@ export function planVerifyServer(graph: Graph, server: ServerRecord): Plan {
   };
 }
 
-function prepareStep(graph: Graph, service: ServiceRecord): PlanStep {
+export function prepareStep(graph: Graph, service: ServiceRecord): PlanStep {
   return {
     kind: 'service.prepare',
     args: { serviceId: service.id },
-    summary: `Make ${graph.serviceName(service)} ready to carry sites`,
+    summary: `Make ${graph.serviceName(service)} ready${service.type === 'file' ? '' : ' to carry sites'}`,
     serverId: service.serverId,
     undo: { none: 'a service that is ready harms nobody' },
   };
 }
 
-/** The service is made ready, then recorded as enabled. */
-export function enableSteps(graph: Graph, service: ServiceRecord): readonly [PlanStep, PlanStep] {
+/** What a service is used for only once it is proven: a place for backups is tried before anybody relies on it. */
+export function proofSteps(graph: Graph, service: ServiceRecord): readonly PlanStep[] {
+  if (service.type !== 'file') return [prepareStep(graph, service)];
+  return [prepareStep(graph, service), checkStep(graph, service)];
+}
+
+export function checkStep(graph: Graph, service: ServiceRecord): PlanStep {
+  const name = graph.serviceName(service);
+  return {
+    kind: 'service.check',
+    args: { serviceId: service.id },
+    summary: service.type === 'file' ? `Write, read back and remove a probe on ${name}` : `Check ${name}`,
+    serverId: service.serverId,
+    undo: { none: service.type === 'file' ? 'the probe removes what it wrote' : 'it only looks' },
+  };
+}
+
+/** The service is made ready and proven, then recorded as enabled. */
+export function enableSteps(graph: Graph, service: ServiceRecord): readonly PlanStep[] {
+  return [...proofSteps(graph, service), enableStep(graph, service)];
+}
+
+export function enableStep(graph: Graph, service: ServiceRecord): PlanStep {
   const before = service.state === 'missing' ? service.stateBefore : service.state;
-  return [
-    prepareStep(graph, service),
-    {
-      kind: 'service.enable',
-      args: { serviceId: service.id, before },
-      summary: `Record ${graph.serviceName(service)} as enabled`,
-      serverId: null,
-      undo: { summary: `record it as ${before}` },
-    },
-  ];
+  return {
+    kind: 'service.enable',
+    args: { serviceId: service.id, before },
+    summary: `Record ${graph.serviceName(service)} as enabled`,
+    serverId: null,
+    undo: { summary: `record it as ${before}` },
+  };
 }
 
 export function planEnableService(graph: Graph, service: ServiceRecord): Plan {

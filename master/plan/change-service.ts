@@ -1,7 +1,7 @@
 // Plans about what people declare of services.
 import type { Graph } from '../graph/graph.ts';
 import type { ServiceRecord } from '../store/model.ts';
-import { enableSteps } from './change-server.ts';
+import { enableSteps, proofSteps } from './change-server.ts';
 import type { Plan, ServiceValues } from './plan.ts';
 
 /** service is saved with the task, and goes again when its agent cannot use it. */
@@ -33,7 +33,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
   const before: ServiceValues = { settings: service.settings, secrets: service.secrets };
   const kept = new Set(Object.values(to.secrets));
   const old = Object.values(before.secrets).filter((id) => !kept.has(id));
-  const [prepare] = enableSteps(graph, service);
+  const proof = service.state === 'enabled' ? proofSteps(graph, service) : [];
   const same = JSON.stringify(to) === JSON.stringify(before);
   return {
     verb: 'service.set',
@@ -51,7 +51,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
             undo: { summary: 'record those of before' },
           },
           // The agent judges them.
-          ...(prepare !== undefined && service.state === 'enabled' ? [prepare] : []),
+          ...proof,
           ...(old.length === 0
             ? []
             : [
@@ -66,7 +66,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
         ],
     warnings: [],
     // Once old secrets are gone there is nothing to go back to.
-    pointOfNoReturn: same || old.length === 0 ? null : prepare !== undefined && service.state === 'enabled' ? 2 : 1,
+    pointOfNoReturn: same || old.length === 0 ? null : 1 + proof.length,
     locks: [`service/${service.id}`, `server/${service.serverId}`],
   };
 }

@@ -197,6 +197,14 @@ export interface StepArgs {
   'head.forget': { headId: string };
   /** Forget a declared service with its secrets. */
   'service.forget': { serviceId: string };
+  /** How the service is, by its engine's check; an error fails the step. */
+  'service.check': { serviceId: string };
+  /** A token on a share; undo takes it back. */
+  'share.leave': { serviceId: string; token: string };
+  /** Whether another server sees it, and writes there: its result, for share.judge. */
+  'share.look': { serviceId: string; token: string };
+  /** Take the token back, and fail when a server did not see it. */
+  'share.judge': { serviceId: string; token: string; share: string; lookers: readonly string[] };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
 }

@@ -1,6 +1,6 @@
 // Events and results of agents, bounded and formed before they reach a task: an agent may be wrong or hostile.
 import { isErrorCode } from '../../shared/error.ts';
-import type { ActionEvent, ActionOutput, ActionResult, Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ActionEvent, ActionOutput, ActionResult, Finding, HeadStatus } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
 
 const MAX_LOG = 4096;
@@ -10,6 +10,7 @@ const MAX_VALUE = 4096;
 const MAX_CHANGES = 1000;
 const MAX_MESSAGES = 50;
 const MAX_FINDINGS = 500;
+const MAX_HEADS = 100;
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 const KINDS = ['link', 'secret', 'warning', 'todo'];
 const FINDING_LEVELS = ['ok', 'warning', 'error'];
@@ -70,6 +71,7 @@ function boundOutput(output: ActionOutput): ActionOutput {
       profiles: platform.profiles.slice(0, MAX_CHANGES).map((profile) => cut(profile, MAX_LABEL)),
     },
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
+    cluster: output.cluster && { heads: output.cluster.heads.slice(0, MAX_HEADS).map(boundHead) },
   };
 }
 
@@ -82,6 +84,15 @@ function boundMessage(message: Message): Message {
     text: cut(message.text, MAX_TEXT),
     value: harmless && message.value.length <= MAX_VALUE ? message.value : '',
     expiresAt: message.expiresAt,
+  };
+}
+
+function boundHead(head: HeadStatus): HeadStatus {
+  return {
+    ...head,
+    serviceId: cut(head.serviceId, MAX_LABEL),
+    state: cut(head.state, MAX_LABEL),
+    check: cut(head.check, MAX_LABEL),
   };
 }
 

@@ -115,7 +115,12 @@ describe('inventories', () => {
     expect(checkServices([one, { ...one, type: 'mail' }], log)).toMatchObject([{ engine: 'nginx', ports: [80] }]);
     expect(() => checkServices([one, one], log)).toThrow(/twice/);
     expect(() => checkServices([{ ...one, engine: '../nginx' }], log)).toThrow(/engine has another form/);
-    expect(() => checkServices([{ ...one, instance: 'a\nb' }], log)).toThrow(/instance/);
+    for (const instance of ['a\nb', '$(id)', '`id`', "a'b", 'a;b', 'a\\b', 'x'.repeat(301)]) {
+      expect(checkServices([{ ...one, instance }], log)).toEqual([]);
+    }
+    for (const instance of ['', '15-main', '/srv/über alles', 'dns:provider']) {
+      expect(checkServices([{ ...one, instance }], log)).toMatchObject([{ instance }]);
+    }
     const many = Array.from({ length: 501 }, (_, at) => ({ ...one, instance: String(at) }));
     expect(() => checkServices(many, log)).toThrow(/services are 501/);
   });

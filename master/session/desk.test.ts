@@ -46,7 +46,7 @@ function order(id: string, changes: Partial<ActionOrder> = {}): ActionOrder {
     taskId: 'task-0123456789abcdef',
     step: 0,
     expiresAt: Date.now() + 600_000,
-    request: { $case: 'diagnose', value: { masterTime: undefined } },
+    request: { $case: 'diagnose', value: { masterTime: undefined, services: [] } },
     ...changes,
   };
 }
@@ -356,6 +356,40 @@ describe('giving up', () => {
     desk.fail(new AegirError('failed_precondition', 'cannot act on web1: it was revoked'));
     expect(await Promise.all(ends)).toEqual(Array(3).fill('failed_precondition'));
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('an agent that says too much', () => {
+  test('in one action: what is over is left out, and said so once', async () => {
+    const session = link();
+    desk.attach(session);
+    const { events, end } = perform('a');
+    for (let seq = 1n; seq <= 6_000n; seq++) desk.event(session, event('a', seq));
+    expect(events).toHaveLength(5_001);
+    expect(events.at(-1)?.body).toMatchObject({ value: { level: 'warn', text: expect.stringContaining('left out') } });
+    desk.result(session, result('a'));
+    expect(await end).toBe('result done');
+  });
+
+  test('in long lines', () => {
+    const session = link();
+    desk.attach(session);
+    const { events } = perform('a');
+    const value = { level: 'info', text: 'x'.repeat(4_096) };
+    for (let seq = 1n; seq <= 1_000n; seq++) desk.event(session, { ...event('a', seq), body: { $case: 'log', value } });
+    expect(events.length).toBeLessThan(600);
+  });
+
+  test('in results that nobody asked for: the newest are kept, up to 16 MiB', async () => {
+    const session = link();
+    desk.attach(session);
+    const large = Array.from({ length: 1_000 }, () => 'x'.repeat(1_000));
+    for (let n = 0; n < 100; n++) desk.result(session, { ...result(`r${n}`), changes: large });
+    expect(await perform('r99').end).toBe(`result ${large.join()}`);
+    const lost = perform('r0');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(told(session)).toContain('r0:1');
+    lost.controller.abort();
   });
 });
 

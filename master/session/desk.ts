@@ -1,7 +1,7 @@
 // Everything one server's agent is asked to do. It outlives sessions: orders wait here for one, and are sent again on
 // each new one until their result came.
 import { AegirError } from '../../shared/error.ts';
-import type { ActionEvent, ActionResult, MasterMessage } from '../../shared/gen/aegir/v1/agent.ts';
+import { type ActionEvent, ActionResult, type MasterMessage } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder, Delivered, PerformOptions } from './agents.ts';
 import { boundEvent, boundResult } from './bound-reply.ts';
 import { createPendingOrder, type PendingOrder } from './order.ts';
@@ -38,6 +38,7 @@ export interface DeskOptions {
 
 const MAX_TIMER_MS = 2 ** 31 - 1; // setTimeout fires at once for more
 const MAX_UNCLAIMED = 200;
+const MAX_UNCLAIMED_BYTES = 16 * 1024 * 1024;
 const MAX_ACKNOWLEDGED = 500;
 
 export function createDesk(options: DeskOptions): Desk {
@@ -46,6 +47,7 @@ export function createDesk(options: DeskOptions): Desk {
   const orders = new Map<string, PendingOrder>();
   /** Results that came before anybody asked: of actions that a master before this one had sent. */
   const unclaimed = new Map<string, ActionResult>();
+  const sizes = new Map<string, number>();
   const acknowledged = new Set<string>();
   let link: Link | undefined;
 
@@ -133,7 +135,16 @@ export function createDesk(options: DeskOptions): Desk {
     const id = result.actionId;
     unclaimed.delete(id);
     unclaimed.set(id, result);
+    sizes.set(id, ActionResult.encode(result).finish().length);
     trim(unclaimed, MAX_UNCLAIMED);
+    let bytes = [...unclaimed.keys()].reduce((sum, key) => sum + (sizes.get(key) ?? 0), 0);
+    for (const key of unclaimed.keys()) {
+      if (bytes <= MAX_UNCLAIMED_BYTES) break;
+      // Its agent repeats it at its next session.
+      bytes -= sizes.get(key) ?? 0;
+      unclaimed.delete(key);
+    }
+    for (const key of sizes.keys()) if (!unclaimed.has(key)) sizes.delete(key);
     // Otherwise the agent would repeat it at every session for ever.
     options.isSettled(id).then(
       (settled) => {

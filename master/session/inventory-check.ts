@@ -43,8 +43,12 @@ export function checkServices(services: readonly DetectedService[], log: Session
       continue;
     }
     if (!/^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$/.test(service.engine)) refuse('services.engine', 'has another form');
-    if (service.instance.length > MAX_TEXT || /[\p{Cc}]/u.test(service.instance)) {
-      refuse('services.instance', 'is too long or has control characters');
+    if (service.instance.length > MAX_TEXT || !/^[\p{L}\p{M}\p{N} _.:/@+,=~-]*$/u.test(service.instance)) {
+      log.warn(
+        { instance: text(service.instance) },
+        'left out a service whose instance has other characters than names have',
+      );
+      continue;
     }
     const place = JSON.stringify([service.type, service.engine, service.instance]);
     if (byPlace.has(place)) refuse('services', `name ${place} twice`);

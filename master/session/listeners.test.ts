@@ -45,7 +45,11 @@ test('a new certificate is shown to new connections; streams that are open stay'
   const [after] = await shown(rig.enrol.port);
   expect(after?.serialNumber).not.toBe(before?.serialNumber);
   expect(after?.serialNumber).toBe(new X509Certificate(rig.serving.current().chainPem).serialNumber);
-  const asked = rig.sessions.ask(identity.serverId, { $case: 'diagnose', value: { masterTime: undefined } }, 5000);
+  const asked = rig.sessions.ask(
+    identity.serverId,
+    { $case: 'diagnose', value: { masterTime: undefined, services: [] } },
+    5000,
+  );
   agent.ok((await agent.hear('action')).id);
   await expect(asked).resolves.toBeDefined();
   agent.close();
@@ -77,7 +81,7 @@ test('a master that stops says goodbye, and its orders end', async () => {
     taskId: 'task-0123456789abcdef',
     step: 0,
     expiresAt: rig.now() + 60_000,
-    request: { $case: 'diagnose' as const, value: { masterTime: undefined } },
+    request: { $case: 'diagnose' as const, value: { masterTime: undefined, services: [] } },
   };
   const { signal } = new AbortController();
   const options = { signal, onEvent() {}, onWaiting() {} };

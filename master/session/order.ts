@@ -1,6 +1,6 @@
 // One order on its way to an agent: what is known of it, and its one end.
 import type { AegirError } from '../../shared/error.ts';
-import type { Action, ActionEvent } from '../../shared/gen/aegir/v1/agent.ts';
+import { type Action, ActionEvent } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder, Delivered, PerformOptions } from './agents.ts';
 
 export interface PendingOrder {
@@ -22,11 +22,17 @@ export interface PendingOrder {
   action(): Action;
 }
 
+/** Most that one action may say while it works: it is kept. A long installation says some hundred lines. */
+const MAX_EVENTS = 5_000;
+const MAX_EVENT_BYTES = 2 * 1024 * 1024;
+
 export function createPendingOrder(order: ActionOrder, options: PerformOptions): PendingOrder {
   const { promise, resolve, reject } = Promise.withResolvers<Delivered>();
   let done = false;
   let boot = '';
   let lastSeq = 0n;
+  let events = 0;
+  let bytes = 0;
   const end = (pending: PendingOrder): void => {
     done = true;
     clearTimeout(pending.cancelling);
@@ -47,7 +53,12 @@ export function createPendingOrder(order: ActionOrder, options: PerformOptions):
       if (bootId !== boot) [boot, lastSeq] = [bootId, 0n];
       if (event.seq <= lastSeq) return;
       lastSeq = event.seq;
-      options.onEvent(event);
+      if (events > MAX_EVENTS || bytes > MAX_EVENT_BYTES) return;
+      events += 1;
+      bytes += ActionEvent.encode(event).finish().length;
+      const full = events > MAX_EVENTS || bytes > MAX_EVENT_BYTES;
+      const text = 'the agent says more than is kept of one action: the rest is left out';
+      options.onEvent(full ? { ...event, body: { $case: 'log', value: { level: 'warn', text } } } : event);
     },
     waiting: () => options.onWaiting(),
     resolve(delivered) {

@@ -9,7 +9,7 @@ import { dial, type HandAgent, inventory } from './testing/hand-agent.ts';
 import { createRig, type Identity, type Rig } from './testing/rig.ts';
 
 const MESH_KEY = `U${'A'.repeat(55)}`;
-const DIAGNOSE: ActionRequest = { $case: 'diagnose', value: { masterTime: undefined } };
+const DIAGNOSE: ActionRequest = { $case: 'diagnose', value: { masterTime: undefined, services: [] } };
 const nginx = DetectedService.fromPartial({ type: 'http', engine: 'nginx', version: '1.22', manageable: true });
 
 let rig: Rig;
@@ -74,7 +74,8 @@ function beat(agent: HandAgent, rssBytes = 1n): void {
 }
 
 function hello(agent: HandAgent, changes: Partial<Hello> = {}): void {
-  const value = { protocol: 1, bootId: 'boot', inventory: inventory(), openActions: [], meshKey: '', ...changes };
+  const base = { protocol: 1, bootId: 'boot', inventory: inventory(), openActions: [], meshKey: '' };
+  const value = { ...base, highestGeneration: 0n, ...changes };
   agent.say({ $case: 'hello', value });
 }
 
@@ -161,6 +162,18 @@ describe('opening', () => {
     for (let i = 0; i < 40; i++) ends.push(connect(identity));
     const codes = (await Promise.all(ends.map((agent) => agent.status))).map(({ code }) => code);
     expect(codes).toContain(status.RESOURCE_EXHAUSTED);
+  });
+});
+
+describe('an agent that has seen more than the store has', () => {
+  test('is believed: later leases are above it', async () => {
+    const identity = await rig.server('accepted');
+    await connect(identity).hello({ highestGeneration: 5_000n });
+    expect(await rig.store.tasks.raiseEpoch(5_000)).toBe(false);
+    // What cannot be is not.
+    const liar = await rig.server('accepted');
+    await connect(liar).hello({ highestGeneration: 2n ** 63n });
+    expect(await rig.store.tasks.raiseEpoch(5_001)).toBe(true);
   });
 });
 

@@ -66,6 +66,8 @@ const PROTOCOL = 1;
 const MAX_WAITING = 256;
 const MAX_OPEN_ACTIONS = 2000;
 const MAX_ID = 128;
+/** Far above what tasks ever need, and within what numbers hold exactly. */
+const MAX_GENERATION = 1n << 48n;
 
 export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Session {
   const { serverId } = peer;
@@ -136,10 +138,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     desk.attach(link);
     if (meshKey !== '') mesh.give(meshKey);
   }
-  let hello: { readonly bootId: string; readonly openActions: ReadonlySet<string> } = {
-    bootId: '',
-    openActions: new Set(),
-  };
+  let hello: Pick<Link, 'bootId' | 'openActions'> = { bootId: '', openActions: new Set() };
 
   async function onHello(message: Hello): Promise<void> {
     if (message.protocol !== PROTOCOL) {
@@ -154,6 +153,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     meshKey = isMeshKey(message.meshKey) ? message.meshKey : '';
     // Before the store is asked: a revocation from now on finds this session.
     deps.onHello(session);
+    await countOn(message.highestGeneration);
     const next = await storeInventory(deps, serverId, message.inventory, { meshKey: meshKey === '' ? null : meshKey });
     if (isEnded()) return;
     server = next;
@@ -174,6 +174,19 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     expectHeartbeats();
     adopt(server);
     toldInventory([]);
+  }
+
+  /** Its fence would refuse what comes from a store that was brought back from a copy. Bounded: it may be lying. */
+  async function countOn(highest: bigint): Promise<void> {
+    if (highest > MAX_GENERATION) {
+      log.warn({ server: serverId, name: server.name }, 'an agent says that it has seen an impossible generation');
+      return;
+    }
+    if (!(await deps.store.tasks.raiseEpoch(Number(highest)))) return;
+    log.warn(
+      { server: serverId, name: server.name, generation: String(highest) },
+      'the store is older than what this agent has seen, as after a restore from a copy: counting on from there',
+    );
   }
 
   function expectHeartbeats(): void {

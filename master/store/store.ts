@@ -62,6 +62,11 @@ export interface TaskTable {
   claim(owner: string, now: number, leaseMs: number, limit: number): Promise<readonly TaskRecord[]>;
   /** Lengthens all leases of owner; answers the ids still held. */
   renew(owner: string, now: number, leaseMs: number): Promise<readonly string[]>;
+  /**
+   * Later leases get larger epochs than this; tasks under smaller ones are free for the next claim. For a store that was
+   * brought back from a copy while agents had seen more. False when it was so already.
+   */
+  raiseEpoch(atLeast: number): Promise<boolean>;
   /** For the embedded store, where the data directory's lock proves that no other master lives: frees all leases. */
   breakLeases(): Promise<void>;
   /** Fenced: throws aborted ("lease lost") unless leaseEpoch is epoch. Ended states free the task's locks in the same transaction. */

@@ -59,6 +59,19 @@ export function createTaskTable(access: Access): TaskTable {
         return rows.map((row) => String(row.id)).sort();
       }),
 
+    raiseEpoch: (atLeast) =>
+      access.write('raise the epoch', async (db) => {
+        const { value } = await db
+          .selectFrom('counters')
+          .select('value')
+          .where('name', '=', 'lease_epoch')
+          .executeTakeFirstOrThrow();
+        if (value >= atLeast) return false;
+        await db.updateTable('counters').set({ value: atLeast }).where('name', '=', 'lease_epoch').execute();
+        await db.updateTable('tasks').set(FREE).where('leaseOwner', 'is not', null).execute();
+        return true;
+      }),
+
     breakLeases: async () => {
       if (access.kind !== 'sqlite') {
         throw new AegirError('failed_precondition', 'cannot break leases: other masters may live on this store');

@@ -10,7 +10,8 @@ export async function isSettled(store: Store, actionId: string): Promise<boolean
   if (task === undefined || (ENDED_TASK_STATES as readonly string[]).includes(task.state)) return true;
   const step = (await store.steps.ofTask(taskId)).find((each) => each.index === Number(index));
   if (step === undefined) return true;
+  // Of other attempts nobody will ask: earlier ones have ended, and later ones were never asked for.
   if (direction === 'undo')
-    return step.undoAttempts > Number(attempt) || step.state === 'undone' || step.state === 'skipped';
-  return step.attempts > Number(attempt) || step.state !== 'doing';
+    return step.undoAttempts !== Number(attempt) || step.state === 'undone' || step.state === 'skipped';
+  return step.attempts !== Number(attempt) || step.state !== 'doing';
 }

@@ -54,7 +54,7 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
       readonly detected?: { readonly running?: boolean };
     }
     const { name } = fleet.web1;
-    const services = await fleet.json<readonly Detected[]>('service', 'list');
+    const services = await fleet.json<readonly Detected[]>('service', 'list', '--all');
     const running = services.filter(({ detected }) => detected?.running === true).map((service) => service.name);
     // Of programs of other users, or with more capabilities, the kernel tells less.
     for (const engine of ['nginx', 'mariadb', 'sftp']) expect(running).toContain(`${name}/${engine}`);

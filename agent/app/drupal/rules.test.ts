@@ -4,7 +4,13 @@ import { judge, type Verdict } from '../conformance-judge.ts';
 import { drupalRules } from './rules.ts';
 
 const SITE = 'site-0123456789abcdef';
-const paths = { state: '/var/lib/aegir', sites: '/var/aegir', logs: '/var/log/aegir', run: '/run/aegir' };
+const paths = {
+  state: '/var/lib/aegir',
+  sites: '/var/aegir',
+  logs: '/var/log/aegir',
+  run: '/run/aegir',
+  work: '/work',
+};
 const platform = { id: 'plat-0123456789abcdef', app: 'drupal', root: '/srv/drupal' };
 const rules = drupalRules(platform, siteLayout(paths, SITE));
 const page: Verdict = 'file or front controller';

@@ -5,7 +5,13 @@ import { connectionOf } from '../site-database.ts';
 import { renderSettings } from './settings.ts';
 import { readsOurs, renderNames, SITES_PHP } from './sites-php.ts';
 
-const paths = { state: '/var/lib/aegir', sites: '/var/aegir', logs: '/var/log/aegir', run: '/run/aegir' };
+const paths = {
+  state: '/var/lib/aegir',
+  sites: '/var/aegir',
+  logs: '/var/log/aegir',
+  run: '/run/aegir',
+  work: '/work',
+};
 const site = siteSpec({ aliases: ['www.example.org'], url: 'https://example.org' });
 const layout = siteLayout(paths, site.id);
 const render = (line: 7 | 8, part = {}) => {

@@ -3,7 +3,13 @@ import { siteLayout } from '../../host/site-layout.ts';
 import { siteSpec } from '../../testing/requests.ts';
 import { renderSettings } from './app.ts';
 
-const paths = { state: '/var/lib/aegir', sites: '/var/aegir', logs: '/var/log/aegir', run: '/run/aegir' };
+const paths = {
+  state: '/var/lib/aegir',
+  sites: '/var/aegir',
+  logs: '/var/log/aegir',
+  run: '/run/aegir',
+  work: '/work',
+};
 const db = { driver: 'mysql', host: '192.0.2.1', port: 3306, socket: '', database: 'd', user: 'u', password: 'p' };
 
 test.each([

@@ -69,6 +69,25 @@ export function describeDnsZones(subject: ZonesSubject): void {
       expect(await serial()).toBe(before);
     });
 
+    it('leaves a zone alone whose name begins with that of another and its ending', async () => {
+      const longer = { ...ZONE, zoneId: 'zone-0000000000000008', name: `${ZONE.name}.zone` };
+      await make(longer);
+      await make(ZONE);
+      const kept = {
+        siteId: longer.zoneId,
+        zone: longer.name,
+        records: [record(`www.${longer.name}`, 'A', '192.0.2.9')],
+      };
+      await stage.apply(kept);
+      await remove(ZONE.name);
+      await make(ZONE);
+      expect(await plan(longer)).toEqual([]);
+      expect(await stage.plan(kept)).toEqual([]);
+      await remove(longer.name);
+      expect(await plan(ZONE)).toEqual([]);
+      await remove(ZONE.name);
+    });
+
     it('corrects SOA and name servers, and leaves the records in it; the serial goes up each time', async () => {
       await make(ZONE);
       const spec = { siteId: OWNER, zone: 'example.net', records: [record('www.example.net', 'A', '192.0.2.10')] };

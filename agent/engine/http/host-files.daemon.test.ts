@@ -16,7 +16,13 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }));
 
 function fileFor(start: string): HostFile {
-  const paths = { state: `${root}/state`, sites: `${root}/sites`, logs: `${root}/logs`, run: `${root}/run/aegir` };
+  const paths = {
+    state: `${root}/state`,
+    sites: `${root}/sites`,
+    logs: `${root}/logs`,
+    run: `${root}/run/aegir`,
+    work: `${root}/work`,
+  };
   const file = hostFiles(paths).find(({ path }) => path.startsWith(start));
   if (file === undefined) throw new Error(`no file below ${start}`);
   return file;

@@ -67,7 +67,8 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
       closing.signal,
     );
     await mkdir(placed.paths.state, { recursive: true, mode: 0o700 });
-    for (const path of [placed.paths.sites, placed.paths.logs]) await files.directory(path, { mode: 0o711 });
+    for (const path of [placed.paths.sites, placed.paths.logs, placed.paths.work])
+      await files.directory(path, { mode: 0o711 });
     for (const path of [placed.home, placed.daemonLogs, placed.temporary, placed.etc]) {
       await files.directory(path, { mode: 0o755 });
     }

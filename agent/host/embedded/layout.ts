@@ -23,6 +23,7 @@ export function embeddedLayout(dir: string, run: string): EmbeddedLayout {
       sites: join(dir, 'sites'),
       logs: join(dir, 'logs'),
       run,
+      work: join(dir, 'work'),
     },
     home: join(dir, 'home'),
     records: join(dir, 'daemons'),

@@ -28,6 +28,7 @@ const PATHS: HostPaths = {
   sites: '/var/aegir/sites',
   logs: '/var/log/aegir',
   run: '/run/aegir',
+  work: '/var/aegir/work',
 };
 
 export interface SystemdOptions {
@@ -43,7 +44,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
   const files = createFiles(ownerOf);
   const systemctl = createSystemctl(run);
   await files.directory(paths.state, { mode: 0o700 });
-  for (const path of [paths.sites, paths.logs, paths.run]) await files.directory(path, { mode: 0o711 });
+  for (const path of [paths.sites, paths.logs, paths.run, paths.work]) await files.directory(path, { mode: 0o711 });
 
   // One queue per daemon: its commands wait for each other, whoever gives them.
   const serials = new Map<DaemonName, Serial>();

@@ -240,6 +240,7 @@ test('the host makes its directories, and has no daemon whose unit is not there'
       sites: join(dir, 'a/sites'),
       logs: join(dir, 'logs'),
       run: join(dir, 'run'),
+      work: join(dir, 'work'),
     };
     const { run } = script({
       'systemctl show': () => ({ stdout: 'LoadState=not-found\nActiveState=inactive\nMainPID=0\n' }),

@@ -4,10 +4,12 @@ import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { type NameKind, nameAfter, namesOf } from '../complete-names.ts';
 import { contextsPath, readContexts } from '../context.ts';
-import { FORMATS, safe } from '../output.ts';
+import { FORMATS } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const PATIENCE_MS = 1500;
+/** Names come from servers that nobody has accepted yet, and shells give many characters a meaning. */
+const PLAIN = /^[\p{L}\p{M}\p{N}_][\p{L}\p{M}\p{N}_.:/@+-]*$/u;
 
 /** Words that may follow a list of words: subcommands and options of the command they name. */
 export function wordsAfter(program: Command, words: readonly string[]): string[] {
@@ -24,8 +26,11 @@ export function wordsAfter(program: Command, words: readonly string[]): string[]
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_aegir() {
-  local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(aegir __words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local word current="\${COMP_WORDS[COMP_CWORD]}"
+  COMPREPLY=()
+  while IFS= read -r word; do
+    if [[ "$word" == "$current"* ]]; then COMPREPLY+=("$(printf %q "$word")"); fi
+  done < <(aegir __words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
 }
 complete -F _aegir aegir
 `,
@@ -54,7 +59,8 @@ export function completionCommand(cli: Cli, program: Command): void {
     const flags = command.optsWithGlobals<GlobalOptions>();
     const kind = nameAfter(program, words);
     const names = kind === undefined ? [] : await knownNames(cli, flags, kind);
-    cli.out(flags).stdout.write(`${[...names, ...wordsAfter(program, words)].map(safe).join('\n')}\n`);
+    const harmless = names.filter((name) => PLAIN.test(name));
+    cli.out(flags).stdout.write(`${[...harmless, ...wordsAfter(program, words)].join('\n')}\n`);
   });
 }
 

@@ -88,6 +88,15 @@ export function serviceCommand(cli: Cli, program: Command): void {
       }
     });
 
+  withChangeFlags(
+    noun
+      .command('verify <service>')
+      .description('make an enabled service ready again and check it; of a file service, by writing and reading there'),
+  ).action(async (service: string, _, command: Command) => {
+    const flags = command.optsWithGlobals<ChangeFlags>();
+    await followChange(cli, flags, (link) => link.call(api.verifyService, { service, options: changeOptions(flags) }));
+  });
+
   noun
     .command('disable <service>')
     .description('take a service out of use; refused while something binds to it')

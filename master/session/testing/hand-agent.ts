@@ -36,6 +36,7 @@ export interface HelloOptions {
   readonly bootId?: string;
   readonly openActions?: string[];
   readonly meshKey?: string;
+  readonly highestGeneration?: bigint;
   readonly services?: readonly DetectedService[];
 }
 
@@ -90,7 +91,8 @@ export function dial(rig: Rig, identity: Identity): HandAgent {
     say: (body) => void stream.write({ body }),
     async hello(options = {}) {
       const { protocol = 1, bootId = 'boot', openActions = [], meshKey = '', services = [] } = options;
-      const value = { protocol, bootId, openActions, meshKey, inventory: inventory(services) };
+      const { highestGeneration = 0n } = options;
+      const value = { protocol, bootId, openActions, meshKey, highestGeneration, inventory: inventory(services) };
       agent.say({ $case: 'hello', value });
       return agent.hear('welcome');
     },

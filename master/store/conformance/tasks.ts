@@ -289,6 +289,18 @@ export function taskCases(subject: () => Subject): void {
     expect(await store.tasks.renew('m9', NOW, LEASE)).toEqual([]);
   });
 
+  it('counts on from a larger epoch, and has tasks under smaller ones claimed anew', async () => {
+    const { store } = subject();
+    await store.tasks.insert(task('task-1'));
+    const before = (await claim(store, 'm1')).get('task-1')?.leaseEpoch ?? 0;
+    expect(await store.tasks.raiseEpoch(before)).toBe(false);
+    expect(await claimedIds(store, 'm2')).toEqual([]);
+    expect(await store.tasks.raiseEpoch(before + 100)).toBe(true);
+    const after = (await claim(store, 'm2')).get('task-1')?.leaseEpoch;
+    expect(after).toBeGreaterThan(before + 100);
+    await expect(store.tasks.update('task-1', before, { reason: 'late' })).rejects.toMatchObject({ code: 'aborted' });
+  });
+
   it('breaks leases where no other master can live, and only there', async () => {
     const { store } = subject();
     await store.tasks.insert(task('task-1'));

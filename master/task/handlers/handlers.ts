@@ -29,6 +29,7 @@ import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
+import { createServiceCheck, createShareJudge, createShareLeave, createShareLook } from './service-check.ts';
 import {
   createSiteCron,
   createSiteInstall,
@@ -75,6 +76,10 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'platform.verify': createPlatformVerify(deps),
     'service.prepare': createServicePrepare(deps),
     'service.enable': createServiceEnable(deps),
+    'service.check': createServiceCheck(deps),
+    'share.leave': createShareLeave(deps),
+    'share.look': createShareLook(deps),
+    'share.judge': createShareJudge(deps),
     'service.declare': createServiceDeclare(deps),
     'service.set': createServiceSet(deps),
     'secrets.forget': createSecretsForget(deps),

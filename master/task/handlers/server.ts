@@ -3,6 +3,7 @@ import { AegirError } from '../../../shared/error.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readServer, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
+import { tellFindings } from './service-check.ts';
 
 const DETECT_TIMEOUT_MS = 60_000;
 
@@ -74,19 +75,16 @@ export function createServerDiagnose(deps: HandlerDeps): StepHandler<'server.dia
     kind: 'server.diagnose',
     do: async (args, ctx) => {
       const masterTime = new Date(ctx.now());
+      const services = [];
+      // What a file service is, only its settings say; daemons are found by the agent itself.
+      for (const service of await deps.store.services.find({ serverId: args.serverId })) {
+        if (service.type === 'file' && service.state === 'enabled') services.push(await refOf(deps, service));
+      }
       const { output } = await perform(deps, ctx, 'do', args.serverId, `server/${args.serverId}`, {
         $case: 'diagnose',
-        value: { masterTime },
+        value: { masterTime, services },
       });
-      const errors: string[] = [];
-      for (const finding of output.findings) {
-        const line = `${finding.subject}: ${finding.text}`;
-        const level = finding.level === 'ok' ? 'info' : finding.level === 'warning' ? 'warn' : 'error';
-        ctx.emit({ $case: 'log', value: { level, text: line } });
-        if (level === 'error') errors.push(line);
-        if (level === 'warn')
-          ctx.emit({ $case: 'message', value: { kind: 'warning', text: line, value: '', expiresAt: undefined } });
-      }
+      const errors = tellFindings(output.findings, ctx);
       if (errors.length > 0) {
         const { name } = await readServer(deps.store, args.serverId);
         throw new AegirError('failed_precondition', `cannot call ${name} well: ${errors.join('; ')}`);

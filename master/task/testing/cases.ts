@@ -15,6 +15,7 @@ import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { Store } from '../../store/store.ts';
 import { clusterCases } from './cluster-cases.ts';
+import { fileCases } from './file-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
 import { zoneCases } from './zone-cases.ts';
 
@@ -92,7 +93,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     },
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
     ...webCases(snapshot, served),
-    ...[...zoneCases(snapshot, served), ...clusterCases(snapshot)].map(
+    ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)].map(
       ({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
         ...{ name, plan, ground: from, world, doneWorld, undoneWorld: world },
         ...{ done: linesOf(done), undone: linesOf(undone) },

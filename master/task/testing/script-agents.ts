@@ -1,7 +1,7 @@
 // Agents for tests of tasks: hosts are a set of what is on them, actions change it at once, and every answer is kept
 // under its action's id as a real agent's journal does. What is to go wrong is told by the test.
 import { AegirError } from '../../../shared/error.ts';
-import type { ActionResult, PlatformFacts } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { ActionResult, Finding, PlatformFacts } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
 
 export interface Performed {
@@ -125,6 +125,15 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
     case 'removeCluster':
       for (const there of [...world]) if (there.startsWith(at('cluster'))) world.delete(there);
       break;
+    case 'probeShare': {
+      const { verb, service, token } = request.value;
+      // All see one tree.
+      const there = `token ${token}`;
+      if (verb === 'leave') world.add(there);
+      if (verb === 'forget') world.delete(there);
+      const seen = { subject: 'share', level: world.has(there) ? 'ok' : 'error', text: `seen by ${service?.id}` };
+      return resultOf(order.id, [], [], undefined, verb === 'look' ? [seen] : []);
+    }
     case 'loginLink':
       messages.push({ kind: 'link', text: 'Log in once', value: 'https://example.org/once', expiresAt: undefined });
       break;
@@ -152,7 +161,8 @@ function resultOf(
   changes: string[],
   messages: { kind: string; text: string; value: string; expiresAt: undefined }[] = [],
   platform: PlatformFacts | undefined = undefined,
+  findings: Finding[] = [],
 ): ActionResult {
-  const outcome = { $case: 'ok' as const, value: { messages, platform, findings: [] } };
+  const outcome = { $case: 'ok' as const, value: { messages, platform, findings } };
   return { actionId, changes, outcome };
 }

@@ -209,10 +209,14 @@ async function readZone(
 }
 
 /** Files of a zone that named does not have: its text, its journals, its keys. */
+/** What named puts beside a zone's file. */
+const LEFTOVERS = ['', '.jnl', '.jbk', '.signed', '.signed.jnl', '.mkeys', '.mkeys.jnl'] as const;
+
 async function removeLeftovers(zone: string, { host, conf }: Scene): Promise<void> {
   const directory = zoneDirectory(conf);
   for (const name of await host.files.list(directory)) {
-    const its = name.startsWith(`${zone}.zone`) || name.startsWith(`K${zone}.+`);
+    // Exactly its own: "example.zone" is another zone, whose file begins like those of "example".
+    const its = LEFTOVERS.some((suffix) => name === `${zone}.zone${suffix}`) || name.startsWith(`K${zone}.+`);
     if (its) await host.files.remove(`${directory}/${name}`);
   }
 }

@@ -7,7 +7,13 @@ import { encodeRequest, readOutput } from './ping.ts';
 import { type Pool, renderFpmBase, renderPool, setsControlTimeout } from './render.ts';
 import { choosePhp } from './version.ts';
 
-const paths = { state: '/var/lib/aegir', sites: '/var/aegir/sites', logs: '/var/log/aegir', run: '/run/aegir' };
+const paths = {
+  state: '/var/lib/aegir',
+  sites: '/var/aegir/sites',
+  logs: '/var/log/aegir',
+  run: '/run/aegir',
+  work: '/work',
+};
 const layout = siteLayout(paths, 'site-0000000000000001');
 const pool: Pool = {
   siteId: 'site-0000000000000001',

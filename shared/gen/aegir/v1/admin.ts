@@ -1034,6 +1034,14 @@ export interface EnableServiceRequest {
   options?: ChangeOptions | undefined;
 }
 
+/** VerifyServiceRequest names a service. */
+export interface VerifyServiceRequest {
+  /** Id or SERVER/ENGINE[:INSTANCE]. */
+  service: string;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
 /** DisableServiceRequest names a service. */
 export interface DisableServiceRequest {
   /** Id or SERVER/ENGINE[:INSTANCE]. */
@@ -10737,6 +10745,93 @@ export const EnableServiceRequest: MessageFns<EnableServiceRequest> = {
   },
 };
 
+function createBaseVerifyServiceRequest(): VerifyServiceRequest {
+  return { service: "", options: undefined };
+}
+
+export const VerifyServiceRequest: MessageFns<VerifyServiceRequest> = {
+  encode(message: VerifyServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyServiceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyServiceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyServiceRequest {
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: VerifyServiceRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<VerifyServiceRequest>, I>>(base?: I): VerifyServiceRequest {
+    return VerifyServiceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VerifyServiceRequest>, I>>(object: I): VerifyServiceRequest {
+    const message = createBaseVerifyServiceRequest();
+    message.service = object.service ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseDisableServiceRequest(): DisableServiceRequest {
   return { service: "" };
 }
@@ -14501,6 +14596,20 @@ export const ServiceServiceService = {
     responseSerialize: (value: Service): Buffer => Buffer.from(Service.encode(value).finish()),
     responseDeserialize: (value: Buffer): Service => Service.decode(value),
   },
+  /**
+   * VerifyService makes an enabled service ready again and checks it: a file
+   * service by writing, reading back and removing something, and, when several
+   * servers share it, that all see one tree.
+   */
+  verifyService: {
+    path: "/aegir.v1.ServiceService/VerifyService" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyServiceRequest): Buffer => Buffer.from(VerifyServiceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyServiceRequest => VerifyServiceRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
 } as const;
 
 export interface ServiceServiceServer extends UntypedServiceImplementation {
@@ -14521,6 +14630,12 @@ export interface ServiceServiceServer extends UntypedServiceImplementation {
   setService: handleUnaryCall<SetServiceRequest, ChangeResponse>;
   /** RemoveService forgets a declared service; refused while something uses it. */
   removeService: handleUnaryCall<RemoveServiceRequest, Service>;
+  /**
+   * VerifyService makes an enabled service ready again and checks it: a file
+   * service by writing, reading back and removing something, and, when several
+   * servers share it, that all see one tree.
+   */
+  verifyService: handleUnaryCall<VerifyServiceRequest, ChangeResponse>;
 }
 
 export interface ServiceServiceClient extends Client1 {
@@ -14638,6 +14753,26 @@ export interface ServiceServiceClient extends Client1 {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Service) => void,
+  ): ClientUnaryCall;
+  /**
+   * VerifyService makes an enabled service ready again and checks it: a file
+   * service by writing, reading back and removing something, and, when several
+   * servers share it, that all see one tree.
+   */
+  verifyService(
+    request: VerifyServiceRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  verifyService(
+    request: VerifyServiceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  verifyService(
+    request: VerifyServiceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
   ): ClientUnaryCall;
 }
 

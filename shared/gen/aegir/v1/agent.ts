@@ -226,6 +226,11 @@ export interface Hello {
   openActions: string[];
   /** Public nkey of the agent on the mesh, "U…"; empty for none. */
   meshKey: string;
+  /**
+   * Highest generation of an action that the agent has seen. A master whose
+   * store is older, since it was brought back from a copy, counts on from there.
+   */
+  highestGeneration: bigint;
 }
 
 /** Heartbeat says that the agent lives. */
@@ -378,6 +383,15 @@ export interface Action {
     | //
     /** Ask a front how the heads of its cluster are. */
     { $case: "clusterStatus"; value: ClusterStatusRequest }
+    | //
+    /** Tell how a service is; of a file service, by writing and reading there. */
+    { $case: "checkService"; value: CheckServiceRequest }
+    | //
+    /**
+     * Leave, look for or take back a token on a file service that several
+     * servers see.
+     */
+    { $case: "probeShare"; value: ProbeShareRequest }
     | undefined;
 }
 
@@ -529,7 +543,41 @@ export interface PrepareServiceRequest {
 /** DiagnoseRequest looks at the host as a whole. */
 export interface DiagnoseRequest {
   /** The master's clock, to tell the skew. */
-  masterTime?: Date | undefined;
+  masterTime?:
+    | Date
+    | undefined;
+  /**
+   * Services to check as they were declared or enabled; the others that the
+   * agent detects are checked as they are.
+   */
+  services: ServiceRef[];
+}
+
+/**
+ * CheckServiceRequest asks how one service is. The answer is findings. A file
+ * service is proven by an object of 64 KiB that is written, read and removed.
+ */
+export interface CheckServiceRequest {
+  /** Which service. */
+  service?: ServiceRef | undefined;
+}
+
+/** ProbeShareRequest proves that several servers see one tree. */
+export interface ProbeShareRequest {
+  /** The file service as this server has it. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /**
+   * leave: write the token. look: read what another server left, write and
+   * remove something; the answer is one finding. forget: remove the token.
+   */
+  verb: string;
+  /**
+   * 16 to 64 lower case letters and digits: names the token and is its
+   * content.
+   */
+  token: string;
 }
 
 /** VerifyPlatformRequest checks that a path is a platform of an app. */
@@ -2336,7 +2384,7 @@ export const AgentMessage: MessageFns<AgentMessage> = {
 };
 
 function createBaseHello(): Hello {
-  return { protocol: 0, bootId: "", inventory: undefined, openActions: [], meshKey: "" };
+  return { protocol: 0, bootId: "", inventory: undefined, openActions: [], meshKey: "", highestGeneration: 0n };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -2355,6 +2403,12 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.meshKey !== "") {
       writer.uint32(42).string(message.meshKey);
+    }
+    if (message.highestGeneration !== 0n) {
+      if (BigInt.asUintN(64, message.highestGeneration) !== message.highestGeneration) {
+        throw new globalThis.Error("value provided for field message.highestGeneration of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.highestGeneration);
     }
     return writer;
   },
@@ -2412,6 +2466,14 @@ export const Hello: MessageFns<Hello> = {
             message.meshKey = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.highestGeneration = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2443,6 +2505,11 @@ export const Hello: MessageFns<Hello> = {
         : isSet(object.mesh_key)
         ? globalThis.String(object.mesh_key)
         : "",
+      highestGeneration: isSet(object.highestGeneration)
+        ? BigInt(object.highestGeneration)
+        : isSet(object.highest_generation)
+        ? BigInt(object.highest_generation)
+        : 0n,
     };
   },
 
@@ -2463,6 +2530,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.meshKey !== undefined) {
       obj.meshKey = message.meshKey;
     }
+    if (message.highestGeneration !== undefined) {
+      obj.highestGeneration = message.highestGeneration.toString();
+    }
     return obj;
   },
 
@@ -2478,6 +2548,9 @@ export const Hello: MessageFns<Hello> = {
       : undefined;
     message.openActions = object.openActions?.map((e) => e) || [];
     message.meshKey = object.meshKey ?? "";
+    message.highestGeneration = (object.highestGeneration !== undefined && object.highestGeneration !== null)
+      ? BigInt(object.highestGeneration)
+      : 0n;
     return message;
   },
 };
@@ -3278,7 +3351,7 @@ export const Action: MessageFns<Action> = {
         RemoveZoneRequest.encode(message.request.value, writer.uint32(170).fork()).join();
         break;
       case "runCron":
-        RunCronRequest.encode(message.request.value, writer.uint32(242).fork()).join();
+        RunCronRequest.encode(message.request.value, writer.uint32(402).fork()).join();
         break;
       case "applyCluster":
         ApplyClusterRequest.encode(message.request.value, writer.uint32(322).fork()).join();
@@ -3288,6 +3361,12 @@ export const Action: MessageFns<Action> = {
         break;
       case "clusterStatus":
         ClusterStatusRequest.encode(message.request.value, writer.uint32(338).fork()).join();
+        break;
+      case "checkService":
+        CheckServiceRequest.encode(message.request.value, writer.uint32(242).fork()).join();
+        break;
+      case "probeShare":
+        ProbeShareRequest.encode(message.request.value, writer.uint32(250).fork()).join();
         break;
     }
     return writer;
@@ -3458,8 +3537,8 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "removeZone", value: RemoveZoneRequest.decode(reader, reader.uint32()) };
             continue;
           }
-          case 30: {
-            if (tag !== 242) {
+          case 50: {
+            if (tag !== 402) {
               break;
             }
 
@@ -3488,6 +3567,22 @@ export const Action: MessageFns<Action> = {
             }
 
             message.request = { $case: "clusterStatus", value: ClusterStatusRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.request = { $case: "checkService", value: CheckServiceRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.request = { $case: "probeShare", value: ProbeShareRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -3577,6 +3672,14 @@ export const Action: MessageFns<Action> = {
         ? { $case: "clusterStatus", value: ClusterStatusRequest.fromJSON(object.clusterStatus) }
         : isSet(object.cluster_status)
         ? { $case: "clusterStatus", value: ClusterStatusRequest.fromJSON(object.cluster_status) }
+        : isSet(object.checkService)
+        ? { $case: "checkService", value: CheckServiceRequest.fromJSON(object.checkService) }
+        : isSet(object.check_service)
+        ? { $case: "checkService", value: CheckServiceRequest.fromJSON(object.check_service) }
+        : isSet(object.probeShare)
+        ? { $case: "probeShare", value: ProbeShareRequest.fromJSON(object.probeShare) }
+        : isSet(object.probe_share)
+        ? { $case: "probeShare", value: ProbeShareRequest.fromJSON(object.probe_share) }
         : undefined,
     };
   },
@@ -3636,6 +3739,10 @@ export const Action: MessageFns<Action> = {
       obj.removeCluster = RemoveClusterRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "clusterStatus") {
       obj.clusterStatus = ClusterStatusRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "checkService") {
+      obj.checkService = CheckServiceRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "probeShare") {
+      obj.probeShare = ProbeShareRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -3748,6 +3855,18 @@ export const Action: MessageFns<Action> = {
       case "clusterStatus": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "clusterStatus", value: ClusterStatusRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "checkService": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "checkService", value: CheckServiceRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "probeShare": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "probeShare", value: ProbeShareRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -4919,13 +5038,16 @@ export const PrepareServiceRequest: MessageFns<PrepareServiceRequest> = {
 };
 
 function createBaseDiagnoseRequest(): DiagnoseRequest {
-  return { masterTime: undefined };
+  return { masterTime: undefined, services: [] };
 }
 
 export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
   encode(message: DiagnoseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.masterTime !== undefined) {
       Timestamp.encode(toTimestamp(message.masterTime), writer.uint32(10).fork()).join();
+    }
+    for (const v of message.services) {
+      ServiceRef.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -4951,6 +5073,14 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
             message.masterTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.services.push(ServiceRef.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4970,6 +5100,9 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
         : isSet(object.master_time)
         ? fromJsonTimestamp(object.master_time)
         : undefined,
+      services: globalThis.Array.isArray(object?.services)
+        ? object.services.map((e: any) => ServiceRef.fromJSON(e))
+        : [],
     };
   },
 
@@ -4977,6 +5110,9 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     const obj: any = {};
     if (message.masterTime !== undefined) {
       obj.masterTime = message.masterTime.toISOString();
+    }
+    if (message.services?.length) {
+      obj.services = message.services.map((e) => ServiceRef.toJSON(e));
     }
     return obj;
   },
@@ -4987,6 +5123,179 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
   fromPartial<I extends Exact<DeepPartial<DiagnoseRequest>, I>>(object: I): DiagnoseRequest {
     const message = createBaseDiagnoseRequest();
     message.masterTime = object.masterTime ?? undefined;
+    message.services = object.services?.map((e) => ServiceRef.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCheckServiceRequest(): CheckServiceRequest {
+  return { service: undefined };
+}
+
+export const CheckServiceRequest: MessageFns<CheckServiceRequest> = {
+  encode(message: CheckServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckServiceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckServiceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckServiceRequest {
+    return { service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined };
+  },
+
+  toJSON(message: CheckServiceRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckServiceRequest>, I>>(base?: I): CheckServiceRequest {
+    return CheckServiceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckServiceRequest>, I>>(object: I): CheckServiceRequest {
+    const message = createBaseCheckServiceRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseProbeShareRequest(): ProbeShareRequest {
+  return { service: undefined, verb: "", token: "" };
+}
+
+export const ProbeShareRequest: MessageFns<ProbeShareRequest> = {
+  encode(message: ProbeShareRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.verb !== "") {
+      writer.uint32(18).string(message.verb);
+    }
+    if (message.token !== "") {
+      writer.uint32(26).string(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeShareRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeShareRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verb = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProbeShareRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      verb: isSet(object.verb) ? globalThis.String(object.verb) : "",
+      token: isSet(object.token) ? globalThis.String(object.token) : "",
+    };
+  },
+
+  toJSON(message: ProbeShareRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.verb !== undefined) {
+      obj.verb = message.verb;
+    }
+    if (message.token !== undefined) {
+      obj.token = message.token;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ProbeShareRequest>, I>>(base?: I): ProbeShareRequest {
+    return ProbeShareRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProbeShareRequest>, I>>(object: I): ProbeShareRequest {
+    const message = createBaseProbeShareRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.verb = object.verb ?? "";
+    message.token = object.token ?? "";
     return message;
   },
 };
