@@ -89,7 +89,11 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const { cpus } = await host.identity();
   const atOnce = Math.min(MOST_CRON, Math.max(LEAST_CRON, Math.floor(cpus / 2)));
   const cron = createCron({ book, host, apps, log, failpoint, now, atOnce, onNews });
-  const usage = createUsage({ book, host, engines, serverId: identity.serverId, log, now, onNews });
+  const usage = createUsage({
+    ...{ book, host, engines, serverId: identity.serverId, log, now, onNews },
+    // The one web server of a site that runs its cron counts what they share; the master takes the largest.
+    sharedRootOf: (siteId) => cron.get(siteId)?.entry.sharedRoot ?? '',
+  });
   const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,

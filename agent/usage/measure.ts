@@ -10,8 +10,14 @@ const LIMIT_MS = 10 * 60_000;
 /** du neither follows links nor counts a file of two names twice. */
 const DU = ['nice', '-n', '19', 'ionice', '-c', '3', 'du', '-s', '-P'] as const;
 
-export async function measureFiles(siteId: string, host: Host, signal: AbortSignal): Promise<Sizes> {
-  const { root, logs } = siteLayout(host.paths, siteId);
+/** sharedRoot: where this server sees what all web servers of the site share, when it is to count that; else ''. */
+export async function measureFiles(
+  siteId: string,
+  sharedRoot: string,
+  host: Host,
+  signal: AbortSignal,
+): Promise<Sizes> {
+  const { root, shared, logs } = siteLayout(host.paths, siteId, sharedRoot);
   const du = async (path: string, ...options: readonly string[]): Promise<number | undefined> => {
     if (!(await host.files.exists(path))) return undefined;
     const { stdout } = await host.run({
@@ -25,8 +31,12 @@ export async function measureFiles(siteId: string, host: Host, signal: AbortSign
     if (sum === undefined) throw new AegirError('internal', `cannot measure ${path}: du said nothing of it`);
     return Number(sum);
   };
-  const fileBytes = await du(root, '--block-size=1');
-  const inodes = await du(root, '--inodes');
+  const both = async (option: string): Promise<number | undefined> => {
+    const [own, common] = [await du(root, option), shared === '' ? undefined : await du(shared, option)];
+    return common === undefined ? own : (own ?? 0) + common;
+  };
+  const fileBytes = await both('--block-size=1');
+  const inodes = await both('--inodes');
   const logBytes = await du(logs, '--block-size=1');
   return {
     ...(fileBytes === undefined ? {} : { fileBytes }),

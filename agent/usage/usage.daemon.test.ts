@@ -1,7 +1,7 @@
 // The figures are right: what real web servers sent, counted at the client's end of the wire, is what is told; through
 // rotation under load, a restart, and a kill at every transaction.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -58,11 +58,13 @@ describe.each([
   let book: SiteBook;
   let usage: Usage;
   let ahead = 0;
+  let sharedRoot = '';
   const now = () => Date.now() + ahead;
   const boot = () => {
     book = openSiteBook(join(dir, 'state'), SERVER_ID);
     usage = createUsage({
       ...{ book, host: stage.host, engines: [], serverId: SERVER_ID, log: pino({ level: 'silent' }), now },
+      sharedRootOf: () => sharedRoot,
     });
   };
   const restart = async () => {
@@ -81,6 +83,7 @@ describe.each([
         }),
     });
     dir = mkdtempSync(join(tmpdir(), 'aegir-usage-'));
+    chmodSync(dir, 0o711); // the host's own user measures what is shared
     boot();
   });
   afterAll(async () => {
@@ -167,6 +170,14 @@ describe.each([
     expect(after.bytes - before.bytes).toBeGreaterThanOrEqual(10_000_000);
     expect(after.bytes - before.bytes).toBeLessThan(10_200_000);
     expect(after.logs).toBeGreaterThan(0);
+    // What all web servers of the site share counts where it is to.
+    sharedRoot = join(dir, 'shared');
+    mkdirSync(join(sharedRoot, spec.siteId, 'files'), { recursive: true });
+    writeFileSync(join(sharedRoot, spec.siteId, 'files', 'common'), Buffer.alloc(3_000_000, 1));
+    const common = await look();
+    expect(common.inodes).toBe(after.inodes + 3);
+    expect(common.bytes - after.bytes).toBeGreaterThanOrEqual(3_000_000);
+    expect(common.bytes - after.bytes).toBeLessThan(3_100_000);
   });
 });
 

@@ -30,6 +30,8 @@ export interface UsageOptions {
   readonly log: Logger;
   readonly now: () => number;
   readonly mostLogBytes?: number;
+  /** Where this server sees what all web servers of the site share; '' where it need not count that. */
+  readonly sharedRootOf?: (siteId: string) => string;
   /** Told when there is news for the master. */
   readonly onNews?: () => void;
 }
@@ -79,7 +81,11 @@ export function createUsage(options: UsageOptions): Usage {
     await each(due.slice(0, MOST_MEASURED), 'measure the files', async (site) => {
       // Noted first: one that cannot be measured shall not be tried with every look.
       table.setNote(`${MEASURED}${site}`, now());
-      table.measured(site, utcDay(now()), await measureFiles(site, host, stopping.signal));
+      table.measured(
+        site,
+        utcDay(now()),
+        await measureFiles(site, options.sharedRootOf?.(site) ?? '', host, stopping.signal),
+      );
     });
     if (!all && !isDue(`${MEASURED}databases`, MEASURE_MS)) return;
     table.setNote(`${MEASURED}databases`, now());
