@@ -18,7 +18,7 @@ export interface ColumnTypes {
 }
 
 export interface Migration {
-  /** Growing. */
+  /** 1, 2, 3, … without gaps. */
   readonly version: number;
   readonly name: string;
   /** Statements in order, in SQL that both databases know. */
