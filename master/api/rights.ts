@@ -71,6 +71,14 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 };
 
+/**
+ * What operators change, everybody who may look may plan. What only administrators change stays theirs: to plan it has
+ * agents try what the caller gives, such as addresses of servers elsewhere.
+ */
+export function mayPlan(role: Role, path: string): boolean {
+  return RIGHTS[path] === 'operator' && RANK[role] >= RANK.viewer;
+}
+
 export function mayCall(role: Role, path: string): boolean {
   const needed = RIGHTS[path];
   return needed !== undefined && RANK[role] >= RANK[needed];
