@@ -212,7 +212,7 @@ test('verify finds what was broken by hand on a head and on the front', async ()
   expect((await plan()).map((line) => line.split(':')[0]).sort()).toEqual(['front1', 'web2']);
   await done(link().call(SiteServiceService.verifySite, { site: SITE, confirm: false, options }));
   expect(await plan()).toEqual([]);
-  expect((await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).status).toBe(200);
+  expect(await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).toMatchObject({ status: 200 });
 });
 
 test('a head is removed: nothing of the site is left there, and its files stay for the others', async () => {
@@ -220,7 +220,7 @@ test('a head is removed: nothing of the site is left there, and its files stay f
   expect(await readdir(host('web1', 'sites'))).toEqual([]);
   expect((await readdir(host('web1', 'etc/nginx/conf.d'))).filter((name) => name.includes('site-'))).toEqual([]);
   expect(await readdir(join(shared, siteId))).toEqual(['files', 'private']);
-  expect((await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).status).toBe(200);
+  expect(await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).toMatchObject({ status: 200 });
   expect(sql(machine, "SELECT host FROM mysql.user WHERE user LIKE 's\\_%'").flat().sort()).toEqual([
     '127.0.0.1',
     WEB2,
