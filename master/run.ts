@@ -9,9 +9,11 @@ import { createFailpoint } from '../shared/failpoint.ts';
 import { descriptors } from '../shared/gen/descriptors.ts';
 import { type IdPrefix, makeId } from '../shared/id.ts';
 import { MASTER_IDENTITY } from '../shared/identity.ts';
+import { knock } from '../shared/knock.ts';
 import { VERSION } from '../shared/version.ts';
 import type { AdminDeps } from './admin/deps.ts';
 import { joinCommand } from './admin/join-command.ts';
+import { loadGraph } from './admin/load.ts';
 import { startRenewals } from './admin/renewals.ts';
 import { enableByPolicy } from './admin/server.ts';
 import { createDownloadListener, fileDigest } from './api/download.ts';
@@ -162,7 +164,8 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       authority: authorityOfSites,
       seal,
     };
-    const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates };
+    const graph = () => loadGraph(store);
+    const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates, graph, knock };
     const handlers = createHandlers(handlerDeps);
     const runner = createRunner({ store, handlers, events, failpoint, limits: LIMITS, owner: randomUUID(), now, log });
 

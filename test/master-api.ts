@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { loadFileDescriptorSetFromBuffer, type PackageDefinition } from '@grpc/proto-loader';
 import { pino } from 'pino';
 import type { AdminDeps } from '../master/admin/deps.ts';
+import { loadGraph } from '../master/admin/load.ts';
 import { type ApiListener, createApiListener } from '../master/api/listener.ts';
 import { openAuthority } from '../master/ca/authority.ts';
 import { openServing, type Serving } from '../master/ca/serving.ts';
@@ -68,7 +69,10 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
   const faults: unknown[] = [];
   const events = createEventBus({ store, sealer, now, onLost: (_, cause) => faults.push(cause) });
   const agents = createScriptAgents();
-  const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates: createScriptCertificates() };
+  const handlerDeps = {
+    ...{ store, agents, unseal: sealer.unseal, now, certificates: createScriptCertificates() },
+    ...{ graph: () => loadGraph(store), knock: async () => 'open' as const },
+  };
   const deps: AdminDeps = {
     store,
     agents,

@@ -47,7 +47,7 @@ export function server(id: string, name: string, address: string, patch: Partial
     autoEnable: [],
     enrolledAt: 1,
     lastSeenAt: null,
-    certificateExpiresAt: 2,
+    certificateExpiresAt: Number.MAX_SAFE_INTEGER,
     meshKey: null,
     ...patch,
   };

@@ -53,7 +53,7 @@ describe('diagnosis', () => {
 
   test('memory that the kernel does not tell is a warning; ours it tells', async () => {
     expect(judgeMemory('').level).toBe('warning');
-    expect((await checkMemory()).text).toMatch(/of \d+ MiB available/);
+    expect((await checkMemory())[0]?.text).toMatch(/of \d+ MiB available/);
   });
 
   test('a host that finds itself, and one that does not', async () => {

@@ -52,6 +52,7 @@ import {
   detectServer,
   getJoinCommand,
   getServer,
+  getServerReport,
   listServers,
   revokeServer,
   verifyServer,
@@ -92,6 +93,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ServerServiceService.getServer.path]: (_, request) => getServer(deps, request),
     [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),
     [ServerServiceService.revokeServer.path]: (_, request) => revokeServer(deps, request),
+    [ServerServiceService.getServerReport.path]: (_, request) => getServerReport(deps, request),
     [ServerServiceService.verifyServer.path]: (caller, request) => verifyServer(deps, caller, request),
     [ServerServiceService.detectServer.path]: (_, request) => detectServer(deps, request),
     [ServerServiceService.getJoinCommand.path]: (caller, request) => getJoinCommand(deps, caller, request),
@@ -234,7 +236,11 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       requireNoSecrets(asked);
       return setService(deps, caller, SetServiceRequest.fromJSON(asked));
     case 'server.verify':
-      return verifyServer(deps, caller, { server: String(asked['server']), options: undefined });
+      return verifyServer(deps, caller, {
+        server: String(asked['server']),
+        checkOnly: asked['checkOnly'] === true,
+        options: undefined,
+      });
     default:
       throw new AegirError(
         'unimplemented',

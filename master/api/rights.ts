@@ -4,6 +4,7 @@ import type { Role } from '../../shared/vocabulary.ts';
 export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ServerService/ListServers': 'viewer',
   '/aegir.v1.ServerService/GetServer': 'viewer',
+  '/aegir.v1.ServerService/GetServerReport': 'viewer',
   '/aegir.v1.ServerService/DetectServer': 'operator',
   '/aegir.v1.ServerService/VerifyServer': 'operator',
   '/aegir.v1.ServerService/AcceptServer': 'admin',

@@ -167,7 +167,10 @@ describe('replies', () => {
     const ok = boundResult({
       actionId: 'a',
       changes: [],
-      outcome: { $case: 'ok', value: { messages: [], platform: undefined, findings: Array(900).fill(finding) } },
+      outcome: {
+        $case: 'ok',
+        value: { messages: [], platform: undefined, findings: Array(900).fill(finding), ports: [] },
+      },
     });
     const findings = ok.outcome?.$case === 'ok' ? ok.outcome.value.findings : [];
     expect(findings).toHaveLength(500);
