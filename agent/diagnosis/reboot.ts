@@ -35,6 +35,11 @@ export function judgeKernel(names: readonly string[], running: string): Finding 
   return { subject, code, level: 'warning', text: `kernel ${running} runs, and ${newest} is installed`, advice };
 }
 
+/** 6.1.0-18-rt-amd64: rt-amd64. */
+function flavourOf(release: string): string {
+  return release.replace(/^[\d.]+(?:-\d+)?-?/, '');
+}
+
 function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -163,7 +163,7 @@ describe('replies', () => {
     });
     expect(odd.changes).toHaveLength(1000);
     expect(odd.outcome?.value).toEqual({ code: 'unknown', message: 'm', retryable: true, untouched: false });
-    const finding = { subject: 's', level: 'fatal', text: 't' };
+    const finding = { subject: 's', level: 'fatal', text: 't', code: 'Not a code', advice: 'a' };
     const ok = boundResult({
       actionId: 'a',
       changes: [],
@@ -174,6 +174,6 @@ describe('replies', () => {
     });
     const findings = ok.outcome?.$case === 'ok' ? ok.outcome.value.findings : [];
     expect(findings).toHaveLength(500);
-    expect(findings[0]?.level).toBe('warning');
+    expect(findings[0]).toMatchObject({ level: 'warning', code: '', advice: 'a' });
   });
 });
