@@ -24,10 +24,9 @@ export function judgeKernel(names: readonly string[], running: string): Finding 
     const text = `the running kernel ${running} is none of those in /boot (${installed.join(', ')})`;
     return { subject, code, level: 'info', text };
   }
-  const flavour = /-([a-z0-9-]*[a-z][a-z0-9-]*)$/.exec(running)?.[1] ?? '';
   const newest =
     installed
-      .filter((each) => each.endsWith(flavour))
+      .filter((each) => flavourOf(each) === flavourOf(running))
       .sort(byVersion)
       .at(-1) ?? running;
   if (newest === running)
