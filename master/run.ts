@@ -11,6 +11,7 @@ import { type IdPrefix, makeId } from '../shared/id.ts';
 import { MASTER_IDENTITY } from '../shared/identity.ts';
 import { knock } from '../shared/knock.ts';
 import { VERSION } from '../shared/version.ts';
+import { createDenials } from './admin/denials.ts';
 import type { AdminDeps } from './admin/deps.ts';
 import { joinCommand } from './admin/join-command.ts';
 import { loadGraph } from './admin/load.ts';
@@ -130,6 +131,14 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     });
     closing.push(() => events.close());
 
+    const denials = createDenials({
+      append: (record) => store.audit.append(record),
+      now,
+      onError: (err) => log.error({ err }, 'cannot write the audit log'),
+    });
+    closing.push(() => denials.close());
+    const denied = (peer: string, method: string, outcome: string) => denials.note({ peer, method, outcome });
+
     // Sessions tell admin of inventories, and admin asks sessions: it is there before the first agent can connect.
     let admin: AdminDeps | undefined;
     const agents = createAgentSessions({
@@ -137,6 +146,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       authority,
       log,
       now,
+      denied,
       masters: () => reached(config.listen.agent.port),
       enrolAddresses: () => reached(config.listen.enrol.port),
       onInventory: async (serverId) => {
@@ -198,6 +208,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       joinCommand: (token) => joinCommand(joinFacts, token),
       revokeMesh: async (meshKey) => mesh?.revoke(meshKey),
       wakeRunner: () => runner.wake(),
+      denied: denials.note,
       watch: events.watch,
       preview: (plan, draft) =>
         previewPlan(
@@ -221,6 +232,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         authority,
         log,
         now,
+        denied,
         masters: () => reached(config.listen.agent.port),
         enrolAddresses: () => reached(config.listen.enrol.port),
       }),

@@ -4,6 +4,7 @@ import {
   AddPlatformRequest,
   AddRecordRequest,
   AddZoneRequest,
+  AuditServiceService,
   type ChangeResponse,
   ClientServiceService,
   ClusterRequest,
@@ -29,6 +30,7 @@ import {
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+import { listAudit } from '../admin/audit-log.ts';
 import { addClient, listClients, removeClient } from '../admin/client.ts';
 import {
   activateHead,
@@ -85,10 +87,12 @@ export const ADMIN_SERVICES = [
   GraphServiceService,
   ZoneServiceService,
   ClusterServiceService,
+  AuditServiceService,
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
   const unary: Record<string, (caller: Caller, request: AnyMessage) => Promise<AnyMessage>> = {
+    [AuditServiceService.listAudit.path]: (_, request) => listAudit(deps, request),
     [ServerServiceService.listServers.path]: (_, request) => listServers(deps, request),
     [ServerServiceService.getServer.path]: (_, request) => getServer(deps, request),
     [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),

@@ -63,6 +63,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.TokenService/ListTokens': 'admin',
   '/aegir.v1.TokenService/CreateToken': 'admin',
   '/aegir.v1.TokenService/RevokeToken': 'admin',
+  '/aegir.v1.AuditService/ListAudit': 'admin',
   '/aegir.v1.GraphService/GetGraph': 'viewer',
   '/aegir.v1.GraphService/GetStatus': 'viewer',
 };
