@@ -9,15 +9,15 @@ const MOST = 16 * 1024 * 1024;
 /** Throws unavailable when nobody answers there. */
 export function askHaproxy(socket: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string) => {
+    const fail = (why: string, cause?: Error) => {
       link.destroy();
-      reject(new AegirError('unavailable', `cannot ask HAProxy at ${socket}: ${why}`));
+      reject(new AegirError('unavailable', `cannot ask HAProxy at ${socket}: ${why}`, { cause }));
     };
     const chunks: Buffer[] = [];
     let size = 0;
     const link = connect(socket, () => link.end(`${command}\n`));
     link.setTimeout(TIMEOUT_MS, () => fail(`no answer within ${TIMEOUT_MS / 1000} s`));
-    link.on('error', (cause) => fail(cause.message));
+    link.on('error', (cause) => fail(cause.message, cause));
     link.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > MOST) fail('its answer is too long');

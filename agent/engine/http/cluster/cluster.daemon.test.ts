@@ -2,6 +2,7 @@
 // HTTPS and challenges; drift, crashes in the middle and refusals.
 import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -236,6 +237,36 @@ describe('visitors lose nothing', () => {
       await lead([heads[0], 'active'], [heads[1], 'active']);
       await broken.kill();
     }
+  });
+
+  it('of connections that they keep: a head that is out is not empty while a request may still come to it', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const kept = () =>
+      new Promise<string>((resolve, reject) => {
+        const sent = request(
+          { host: ADDRESS, port: daemon.port, path: '/', agent, headers: { host: NAME } },
+          (answer) => {
+            let text = '';
+            answer.on('data', (part) => (text += part));
+            answer.on('end', () => resolve(JSON.parse(text).head));
+          },
+        );
+        sent.on('error', reject);
+        sent.end();
+      });
+    await lead([heads[0], 'active']);
+    expect(await healthy(heads[0], true)).toBe(true);
+    expect(await kept()).toBe('01');
+    await lead([heads[0], 'out'], [heads[1], 'active']);
+    const requests = async () => (await engine.clusterStatus(service, contextOf(host))).heads[0]?.requests;
+    expect(await requests()).toBe(1n);
+    // Answered by what the connection was made to; then it is closed.
+    expect(await kept()).toBe('01');
+    expect(await waitUntil(async () => (await requests()) === 0n, 5_000)).toBe(true);
+    expect(await kept()).toBe('02');
+    agent.destroy();
+    await lead([heads[0], 'active'], [heads[1], 'active']);
+    expect(await healthy(heads[0], true)).toBe(true);
   });
 
   it('and what a head works on is counted until it is answered, though the front was loaded again', async () => {

@@ -115,7 +115,8 @@ defaults aegir
   timeout check 2s
   timeout client 60s
   timeout http-request 30s
-  timeout http-keep-alive 30s
+  # A head that is drained waits for it: the next request on a kept connection is answered by those that were.
+  timeout http-keep-alive 10s
   timeout queue 30s
   # Heads bound how long a page may take.
   timeout server 1h

@@ -9,16 +9,19 @@ import { backendOf, GENERATION } from './render.ts';
 
 type Row = Readonly<Record<string, string>>;
 
+const MASTER_MS = 5_000;
+
 export async function clusterStatusOf(daemon: Daemon, cluster: FrontCluster): Promise<ClusterStatus> {
   const current = parseStat(await askHaproxy(daemon.socket, 'show stat'));
-  const workers = [current, ...(await endingWorkers(daemon))];
+  const ending = await endingWorkers(daemon);
   const mine = new Set([backendOf(cluster.clusterId, false), backendOf(cluster.clusterId, true)]);
   return {
     heads: cluster.heads.map(({ serviceId, state }) => {
       const of = (rows: readonly Row[]) =>
         rows.filter((row) => row['svname'] === serviceId && mine.has(row['pxname'] ?? ''));
       const checked = of(current).find((row) => row['pxname'] === backendOf(cluster.clusterId, false));
-      const requests = workers.flatMap(of).reduce((sum, row) => sum + Number(row['scur'] ?? 0), 0);
+      const works = (rows: readonly Row[]) => of(rows).reduce((sum, row) => sum + Number(row['scur'] ?? 0), 0);
+      const requests = works(current) + ending.reduce((sum, rows) => sum + works(rows) + mayCome(rows, of(rows)), 0);
       return {
         serviceId,
         state,
@@ -48,16 +51,47 @@ export async function loadedGeneration(daemon: Daemon): Promise<string | undefin
   }
 }
 
+/**
+ * A worker that ends answers one more request on each connection that a visitor keeps open, by the heads that it knows.
+ * Until these are closed the head may still get them.
+ */
+function mayCome(rows: readonly Row[], head: readonly Row[]): number {
+  if (head.every((row) => row['status']?.startsWith('MAINT') !== false)) return 0;
+  const sum = (wanted: (row: Row) => boolean) =>
+    rows.filter(wanted).reduce((total, row) => total + Number(row['scur'] || 0), 0);
+  const visitors = sum((row) => row['svname'] === 'FRONTEND');
+  const atHeads = sum((row) => row['svname'] !== 'FRONTEND' && row['svname'] !== 'BACKEND');
+  return Math.max(0, visitors - atHeads);
+}
+
 async function endingWorkers(daemon: Daemon): Promise<readonly (readonly Row[])[]> {
   if (daemon.control === undefined) return [];
-  const processes = await askHaproxy(daemon.control, 'show proc').catch(() => '');
-  const [, old = ''] = processes.split('# old workers');
+  const [, old = ''] = (await processesOf(daemon.control)).split('# old workers');
   const pids = [...old.matchAll(/^([0-9]+)\s+worker\s/gm)].map(([, pid]) => pid);
   const { control } = daemon;
   // One may end while it is asked.
   return Promise.all(
-    pids.map((pid) => askHaproxy(control, `@!${pid} show stat`).then(parseStat, (): readonly Row[] => [])),
+    pids.map((pid) =>
+      askHaproxy(control, `@!${pid} show stat`)
+        .then(parseStat)
+        .catch((): readonly Row[] => []),
+    ),
   );
+}
+
+/** Right after a reload the master does not answer for a moment, and what is not known must not be taken for nothing. */
+async function processesOf(control: string): Promise<string> {
+  for (const deadline = Date.now() + MASTER_MS; ; ) {
+    try {
+      return await askHaproxy(control, 'show proc');
+    } catch (thrown) {
+      // An operator may have taken it away from the unit: then nobody knows of workers that end.
+      const { cause } = thrown as { cause?: { code?: string } };
+      if (cause?.code === 'ENOENT') return '';
+      if (Date.now() > deadline) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }
 
 /** CSV of `show stat` (management guide, 9.1): the first line names the columns. */
