@@ -63,7 +63,12 @@ function probe(path = '/', options: ProbeOptions = {}) {
     path,
     behindFront: options.behindFront ?? false,
   };
-  return createProbeSite().run(request, ctx, {} as Tools, { resumed: false, hide: () => {} });
+  return createProbeSite().run(
+    request,
+    ctx,
+    { engines: [{ type: 'http', name: 'nginx', daemon: 'nginx' }] } as unknown as Tools,
+    { resumed: false, hide: () => {} },
+  );
 }
 const fail = (): never => {
   throw new Error('the site has a platform');
