@@ -1,5 +1,5 @@
-// npm run check: the everyday loop, under a minute: protos, generated code, types, lint and format, unit tests.
+// npm run check: the everyday loop, under a minute, all at once: protos, generated code, types, lint and format, unit tests.
 import { checkSteps } from './check-steps.ts';
-import { runSteps } from './steps.ts';
+import { runTogether } from './steps.ts';
 
-runSteps(checkSteps);
+await runTogether(checkSteps);

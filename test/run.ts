@@ -7,4 +7,4 @@ const suite = (project: string) => ({
   argv: ['vitest', 'run', '--config', 'test/vitest.config.ts', '--project', project] as const,
 });
 
-runSteps([...checkSteps, suite('daemon'), suite('e2e'), suite('lab')]);
+await runSteps([...checkSteps, suite('daemon'), suite('e2e'), suite('lab')]);

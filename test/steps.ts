@@ -1,5 +1,5 @@
-// Runs commands one after the other with their time, for check.ts and run.ts.
-import { spawnSync } from 'node:child_process';
+// Runs commands with their time, for check.ts and run.ts: one after the other, or all at once.
+import { spawn } from 'node:child_process';
 
 export interface Step {
   readonly name: string;
@@ -7,25 +7,64 @@ export interface Step {
   readonly cwd?: string;
 }
 
+interface Ran {
+  readonly failed: string;
+  readonly seconds: string;
+  readonly said: string;
+}
+
 const root = new URL('..', import.meta.url).pathname;
 
 /** Ends the process with status 1 at the first step that fails. */
-export function runSteps(steps: readonly Step[]): void {
+export async function runSteps(steps: readonly Step[]): Promise<void> {
   const begin = performance.now();
-  for (const step of steps) {
+  for (const step of steps) tell(step, await run(step, 'inherit'));
+  done(begin);
+}
+
+/** For steps that do not touch what the others read. Each says what it has to say when it has ended; all are run. */
+export async function runTogether(steps: readonly Step[]): Promise<void> {
+  const begin = performance.now();
+  let failed = false;
+  await Promise.all(
+    steps.map(async (step) => {
+      const ran = await run(step, 'pipe');
+      // Of one that is well, nobody wants to read.
+      if (ran.failed !== '') process.stdout.write(ran.said);
+      failed = !tell(step, ran, false) || failed;
+    }),
+  );
+  if (failed) process.exit(1);
+  done(begin);
+}
+
+function run(step: Step, stdio: 'inherit' | 'pipe'): Promise<Ran> {
+  return new Promise((resolve) => {
     const start = performance.now();
     const [program, ...args] = step.argv;
-    const result = spawnSync(program, args, {
+    const child = spawn(program, args, {
       cwd: step.cwd ?? root,
-      stdio: 'inherit',
+      stdio: ['inherit', stdio, stdio],
       env: { ...process.env, PATH: `${root}node_modules/.bin:${process.env['PATH']}` },
     });
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    if (result.status !== 0) {
-      console.error(`${step.name}: failed after ${seconds} s (${result.error?.message ?? `status ${result.status}`})`);
-      process.exit(1);
-    }
-    console.log(`${step.name}: ok, ${seconds} s`);
-  }
+    const said: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk));
+    const end = (failed: string) => {
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      resolve({ failed, seconds, said: Buffer.concat(said).toString() });
+    };
+    child.once('error', (error) => end(error.message));
+    child.once('close', (status, signal) => end(status === 0 ? '' : `status ${status ?? signal}`));
+  });
+}
+
+function tell({ name }: Step, { failed, seconds }: Ran, ends = true): boolean {
+  if (failed === '') console.log(`${name}: ok, ${seconds} s`);
+  else console.error(`${name}: failed after ${seconds} s (${failed})`);
+  if (failed !== '' && ends) process.exit(1);
+  return failed === '';
+}
+
+function done(begin: number): void {
   console.log(`all: ok, ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ActionContext } from '../engine/engine.ts';
+import { createEngines } from '../engine/engines.ts';
 import { createFakeHost } from '../host/fake.ts';
 import type { DaemonName } from '../host/host.ts';
 import { siteLayout } from '../host/site-layout.ts';
@@ -63,7 +64,10 @@ function probe(path = '/', options: ProbeOptions = {}) {
     path,
     behindFront: options.behindFront ?? false,
   };
-  return createProbeSite().run(request, ctx, {} as Tools, { resumed: false, hide: () => {} });
+  return createProbeSite().run(request, ctx, { engines: createEngines() } as unknown as Tools, {
+    resumed: false,
+    hide: () => {},
+  });
 }
 const fail = (): never => {
   throw new Error('the site has a platform');

@@ -5,16 +5,14 @@ import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ActionContext } from '../engine/engine.ts';
-import type { DaemonName } from '../host/host.ts';
 import { logEnd, markLog } from '../host/log-mark.ts';
 import { siteLayout } from '../host/site-layout.ts';
 import { oneLine } from '../redact.ts';
-import type { ActionHandler } from './action.ts';
+import { type ActionHandler, engineFor, type Tools } from './action.ts';
 
 const MAX_REDIRECTS = 5;
 const MAX_BODY = 1024 * 1024; // read so that the page is known to end, no further
 const TIMEOUT_MS = 30_000;
-const DAEMONS: Readonly<Record<string, DaemonName>> = { nginx: 'nginx', apache: 'apache2', cluster: 'haproxy' };
 
 interface Target {
   readonly address: string;
@@ -30,8 +28,8 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
   return {
     kind: 'probeSite',
     label: () => 'probe-site',
-    async run({ site, service, path, behindFront }, ctx) {
-      const target = await targetOf(service, ctx);
+    async run({ site, service, path, behindFront }, ctx, tools) {
+      const target = await targetOf(service, ctx, tools);
       const names = [site.name, ...site.aliases];
       const errorLog = join(siteLayout(ctx.host.paths, site.id).logs, 'error.log');
       const mark = await markLog(errorLog);
@@ -61,8 +59,8 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
   };
 }
 
-async function targetOf(service: ServiceRef, ctx: ActionContext): Promise<Target> {
-  const name = DAEMONS[service.engine];
+async function targetOf(service: ServiceRef, ctx: ActionContext, tools: Tools): Promise<Target> {
+  const { daemon: name } = engineFor(tools, service);
   const daemon = name === undefined ? undefined : await ctx.host.daemon(name);
   const address = daemon?.addresses[0];
   if (daemon !== undefined && address !== undefined && daemon.port > 0) {

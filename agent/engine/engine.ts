@@ -21,7 +21,7 @@ import type {
 } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { WebRules } from '../app/app.ts';
-import type { Host } from '../host/host.ts';
+import type { DaemonName, Host } from '../host/host.ts';
 
 /** What an http engine applies: the wire's spec with the rules that the site's app gave for it. */
 export type HttpSiteSpec = HttpSpec & { readonly rules: WebRules };
@@ -75,6 +75,8 @@ export interface Engine<T extends ServiceType = ServiceType> {
   readonly type: T;
   readonly name: string;
   readonly capabilities: ReadonlySet<Capability>;
+  /** Of http: the daemon that answers for its sites, where they are asked for a page. */
+  readonly daemon?: DaemonName;
   /** The services of this engine on the host; empty when there is none. Reads only. */
   detect(host: Host): Promise<readonly DetectedService[]>;
   /** What is there of ours, by site. Reads only. */

@@ -55,12 +55,13 @@ export function startMaster(layout: Layout, env: ExtraEnv = {}, more: object = {
   });
 }
 
-/** Joins first when the server has no identity yet. */
+/** Joins first when the server has no identity yet. code: where the agent's source is. */
 export async function startAgent(
   layout: Layout,
   connection: Connection,
   server: EmbeddedServer,
   env: ExtraEnv = {},
+  code = root,
 ): Promise<Child> {
   const dir = join(layout.dir, server.name);
   const stateDir = join(dir, 'agent');
@@ -84,7 +85,7 @@ export async function startAgent(
   };
   writeFileSync(config, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
   const agent = (...args: string[]) =>
-    [process.execPath, join(root, 'agent/main.ts'), ...args, '--config', config] as const;
+    [process.execPath, join(code, 'agent/main.ts'), ...args, '--config', config] as const;
   if (!existsSync(join(stateDir, 'identity.json'))) {
     const token = await connection.call(TokenServiceService.createToken, {
       kind: 'join',

@@ -1,7 +1,7 @@
 // A master's task side for tests: a real SQLite store, the real handlers and events, scripted agents, and mishaps that a
 // test puts in the way of single steps. A crash is a failpoint that throws: what was durable stays, the rest is lost.
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AegirError } from '../../../shared/error.ts';
@@ -70,9 +70,25 @@ export interface TaskRig {
   close(): Promise<void>;
 }
 
+const STORE_FILE = 'aegir.db';
+let empty: Promise<Buffer> | undefined;
+
+/** The file of a store with nothing in it. */
+async function emptyStore(): Promise<Buffer> {
+  const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'aegir-task-'));
+  const store = await openSqliteStore({ dir });
+  await store.close();
+  const bytes = await readFile(join(dir, STORE_FILE));
+  await rm(dir, { recursive: true });
+  return bytes;
+}
+
 export async function createTaskRig(ground: Ground): Promise<TaskRig> {
   // Hundreds of stores: in memory, as a crash here loses no page cache. Durability has its own tests in master/store.
   const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'aegir-task-'));
+  // Made once and copied: to bring a store up to date costs more than most tests do.
+  empty ??= emptyStore();
+  await writeFile(join(dir, STORE_FILE), await empty, { mode: 0o600 });
   const store = await openSqliteStore({ dir });
   const agents = createScriptAgents();
   const certificates = createScriptCertificates();

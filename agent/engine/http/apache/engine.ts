@@ -29,6 +29,7 @@ export function createApacheEngine(
   return {
     type: 'http',
     name: 'apache',
+    daemon: 'apache2',
     capabilities: new Set(['php', 'prepare', 'check']),
 
     async detect(host) {

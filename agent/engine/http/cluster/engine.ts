@@ -31,6 +31,7 @@ export function createClusterEngine(): Engine<'http'> & Preparing & Checking & F
   return {
     type: 'http',
     name: 'cluster',
+    daemon: 'haproxy',
     capabilities: new Set(['tls', 'prepare', 'check', 'front']),
 
     // Clusters are declared; that HAProxy is there is a fact of the inventory.

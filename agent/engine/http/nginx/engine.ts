@@ -29,6 +29,7 @@ export function createNginxEngine(
   return {
     type: 'http',
     name: 'nginx',
+    daemon: 'nginx',
     capabilities: new Set(['php', 'tls', 'prepare', 'check']),
 
     async detect(host) {
