@@ -17,7 +17,7 @@ describeHttpEngine({
       dir,
       hostname: 'web.test',
       address: ADDRESS,
-      ports: { nginx: 0, apache2: await freePort(), mariadb: 0 },
+      ports: { nginx: 0, apache2: await freePort(), apache2Tls: await freePort(), mariadb: 0 },
       daemons: ['apache2', `php-fpm@${await installedPhp()}`],
     }),
   foreignSite: ({ addresses, port }, name) =>

@@ -6,8 +6,16 @@
 import type { PhpRules, WebRules } from '../../../app/app.ts';
 import { configPath, configPrefix, configScript, configSiteId, configSocket } from '../config/quote.ts';
 import type { PhpLimits } from '../fpm/limits.ts';
-import { DOTFILE, escaped, MAINTENANCE_PAGE, PHP_SOURCE, servedNames, type VirtualHost } from '../virtual-host.ts';
-import { comment, listenAddresses, quoted, rewritePattern } from './syntax.ts';
+import {
+  checkedChallenges,
+  DOTFILE,
+  escaped,
+  MAINTENANCE_PAGE,
+  PHP_SOURCE,
+  servedNames,
+  type VirtualHost,
+} from '../virtual-host.ts';
+import { comment, listenAddresses, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
 const PATH = '%{REQUEST_FILENAME}';
@@ -17,15 +25,18 @@ const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %B \\"%{Referer}i\\" \\"%{User-Agen
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const logs = configPath(host.logs, 'log directory');
-  const content = host.state === 'disabled' ? maintenance() : serving(host);
+  const body = host.state === 'disabled' ? maintenance() : serving(host);
+  const { tls, listening } = host;
   const [target] = served;
-  const port = host.listening.port === 80 ? '' : `:${host.listening.port}`;
-  const toTarget = `  RewriteRule "^" "http://${target}${port}%{REQUEST_URI}" [R=301,L]\n`;
-  const virtualHost = (names: readonly [string, ...string[]], content: string) => {
-    const [name, ...aliases] = names;
-    return `<VirtualHost ${listenAddresses(host.listening)}>
+  const challenges = challengeAnswers(host);
+  const certificate = tls === undefined ? '' : certificateLines(tls);
+  const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
+  const blocks: string[] = [];
+  const block = (names: readonly string[], at: string, content: string, canonical = true): void => {
+    const [name = '', ...aliases] = names;
+    blocks.push(`<VirtualHost ${at}>
   ServerName ${name}
-${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName On
+${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName ${canonical ? 'On' : 'Off'}
   UseCanonicalPhysicalPort On
   ErrorLog ${quoted(`${logs}/error.log`)}
   LogLevel error
@@ -38,11 +49,66 @@ ${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName
   # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
   RewriteRule "^" "-" [E=no-proxy:1]
 ${content}</VirtualHost>
-`;
+`);
   };
-  const [other, ...more] = others;
+  const plain = listenAddresses(listening);
+  if (tls?.redirect === true) {
+    // The name that was asked for is one of these: others do not get here.
+    const name = others.length === 0 ? '%{SERVER_NAME}' : target;
+    block([...served, ...others], plain, `${challenges}${toSecure(name)}`, false);
+  } else {
+    block(served, plain, `${challenges}${body}`);
+    if (others.length > 0) {
+      block(others, plain, `${challenges}${redirection('http', target, listening.port, 80)}`);
+    }
+  }
+  if (tls !== undefined) {
+    const secure = tlsListenAddresses(listening);
+    block(served, secure, `${certificate}${body}`);
+    if (others.length > 0) block(others, secure, `${certificate}${toSecure(target)}`);
+  }
   return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${virtualHost(served, content)}${other === undefined ? '' : virtualHost([other, ...more], toTarget)}`;
+${blocks.join('')}`;
+}
+
+/** Before everything else that a site may answer at those paths. */
+function challengeAnswers(host: VirtualHost): string {
+  return checkedChallenges(host)
+    .map(([token, answer]) => {
+      const path = `/.well-known/acme-challenge/${token}`;
+      return `  <Location "${path}">
+    ErrorDocument 200 "${answer}"
+  </Location>
+  RewriteRule ${rewritePattern(`^${escaped(path)}$`)} "-" [R=200,L]
+`;
+    })
+    .join('');
+}
+
+function certificateLines({ certificate, key, hstsSeconds }: NonNullable<VirtualHost['tls']>): string {
+  return `  SSLEngine on
+  SSLCertificateFile ${quoted(configPath(certificate, 'certificate'))}
+  SSLCertificateKeyFile ${quoted(configPath(key, 'key'))}
+  SSLProtocol -all +TLSv1.2 +TLSv1.3
+  SSLSessionTickets off
+${hstsSeconds === 0 ? '' : hsts(hstsSeconds)}`;
+}
+
+/** In place of one that PHP sends. */
+function hsts(seconds: number): string {
+  return `  Header onsuccess unset Strict-Transport-Security
+  Header always set Strict-Transport-Security "max-age=${seconds}"
+`;
+}
+
+/** To the same path, as it was written in the request; the query goes along by itself. */
+function redirection(scheme: 'http' | 'https', name: string, port: number | undefined, usual: number): string {
+  const at = port === undefined || port === usual ? '' : `:${port}`;
+  return `  AllowEncodedSlashes NoDecode
+  RewriteCond "%{THE_REQUEST}" "^\\S+ +(?:https?://[^/? ]+)?(/[^? ]*)"
+  RewriteRule "^" "${scheme}://${name}${at}%1" [NE,R=301,L]
+  RewriteRule "^" "-" [R=404,L]
+`;
 }
 
 function serving({ rules, limits, socket }: VirtualHost): string {
