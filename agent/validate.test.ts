@@ -37,7 +37,7 @@ const site = (part: object): Request => ({
 const withDb = (part: object) => site({ db: { ...siteSpec().db, ...part } });
 const probe = (path: string): Request => ({
   $case: 'probeSite',
-  value: { site: siteSpec(), service: http, path, behindFront: false },
+  value: { site: siteSpec(), service: http, path, behindFront: false, asksPassword: false },
 });
 const verify = (part: object): Request => ({ $case: 'verifyPlatform', value: { platform: { ...platform, ...part } } });
 
@@ -178,7 +178,7 @@ const bad: Record<string, [Action, RegExp]> = {
   'probe of a database': [
     action('a', {
       $case: 'probeSite',
-      value: { site: siteSpec(), service: serviceRef(), path: '', behindFront: false },
+      value: { site: siteSpec(), service: serviceRef(), path: '', behindFront: false, asksPassword: false },
     }),
     /must be http/,
   ],

@@ -62,6 +62,7 @@ export interface RequestOf {
     readonly service: ServiceRef;
     readonly path: string;
     readonly behindFront: boolean;
+    readonly asksPassword: boolean;
   };
   applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
   removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
@@ -225,7 +226,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
         refuse('path', 'must begin with one slash and have up to 2000 printable ASCII characters');
       }
       const site = checkSite(present(request.value.site, 'site'));
-      return { kind: 'probeSite', value: { site, service, path, behindFront: request.value.behindFront } };
+      const { behindFront, asksPassword } = request.value;
+      return { kind: 'probeSite', value: { site, service, path, behindFront, asksPassword } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

@@ -37,6 +37,12 @@ export type SiteValues = {
     };
   };
   readonly certificate?: PlannedCertificate | null;
+  readonly auth?: {
+    readonly realm: string;
+    /** Hashes of passwords by id of their secret. */
+    readonly users: readonly { readonly name: string; readonly secret: string }[];
+  } | null;
+  readonly snippet?: { readonly engine: string; readonly text: string } | null;
 };
 
 /** SiteCertificate of the store as JSON. */

@@ -142,6 +142,22 @@ export interface SiteRecord {
   readonly issuing: SiteIssuing | null;
   /** Number of its system user, the same on all servers; 0 where each host chooses. Unique but for 0. */
   readonly uid: number;
+  /** Who may see it; null: everybody. */
+  readonly auth: SiteAuth | null;
+  /** What an administrator adds to its virtual host. */
+  readonly snippet: SiteSnippet | null;
+}
+
+export interface SiteAuth {
+  readonly realm: string;
+  /** At least one. secret: id of the hash of the password. */
+  readonly users: readonly { readonly name: string; readonly secret: string }[];
+}
+
+/** In the words of that engine. */
+export interface SiteSnippet {
+  readonly engine: string;
+  readonly text: string;
 }
 
 /** How the web sees a site. */

@@ -36,6 +36,8 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       certificate: nullable(json()),
       issuing: nullable(json()),
       uid: integer(),
+      auth: nullable(json()),
+      snippet: nullable(json()),
     },
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },

@@ -42,7 +42,17 @@ afterAll(async () => {
 });
 
 async function set(part: Partial<SetSiteRequest>): Promise<Task> {
-  const request = { site: NAME, addAliases: [], removeAliases: [], certificatePem: '', keyPem: '', options: undefined };
+  const request = {
+    site: NAME,
+    addAliases: [],
+    removeAliases: [],
+    certificatePem: '',
+    keyPem: '',
+    authUsers: [],
+    removeAuthUsers: [],
+    openToAll: false,
+    options: undefined,
+  };
   const { taskId } = await machine.connection().call(SiteServiceService.setSite, { ...request, ...part });
   return (await finish(machine, taskId)).task;
 }

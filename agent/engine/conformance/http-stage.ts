@@ -23,6 +23,15 @@ export interface HttpSubject {
   startHost(dir: string): Promise<Host>;
   /** A virtual host as an operator would write it; a file of the include directory. */
   foreignSite(daemon: Daemon, name: string): string;
+  /** In the daemon's words. */
+  readonly snippets: {
+    /** /from-the-snippet leads (302) to https://example.org/to. */
+    readonly works: string;
+    /** The daemon's own test refuses this line with these words (a pattern). */
+    readonly fails: { readonly text: string; readonly line: number; readonly says: string };
+    /** Balanced for whoever does not read as the daemon does. */
+    readonly breakingOut: readonly string[];
+  };
 }
 
 export interface Stage {

@@ -101,6 +101,8 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     certificate: null,
     issuing: null,
     uid: 0,
+    auth: null,
+    snippet: null,
     ...changes,
   };
 }

@@ -5,6 +5,7 @@ import type { DetectedService, Finding } from '../../../../shared/gen/aegir/v1/a
 import type { Daemon, Host } from '../../../host/host.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
+import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
 import { siteFile, siteOfFile } from '../config/complaint.ts';
 import type { Edit } from '../config/config-set.ts';
 import { createLocks } from '../config/lock.ts';
@@ -14,6 +15,7 @@ import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
+import { snippetBlock, snippetFault } from '../snippet.ts';
 import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
 import { checkWebServer } from '../web-server-check.ts';
 import { BASE_FILE, createApacheSet, listeningOf } from './apache-set.ts';
@@ -53,12 +55,14 @@ export function createApacheEngine(
       const edit = virtualHost(spec, ctx.host, daemon);
       // In order: Apache must know the directives, find the logs, the certificate, and the socket that it passes requests to.
       return [
-        ...(await planNeeds(ctx.host, daemon, { tls: spec.tls !== undefined, passwords: false })),
+        ...(await planNeeds(ctx.host, daemon, { tls: spec.tls !== undefined, passwords: spec.auth !== undefined })),
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
         ...(await pools.plan(spec, daemon.user, ctx)),
         ...(await planFile(createApacheSet(ctx.host, daemon), edit, locks, ctx)),
         ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];
     },
 
@@ -74,6 +78,7 @@ export function createApacheEngine(
       }
       changes.push(...(await pools.remove(siteId, name, ctx)));
       changes.push(...(await planTlsTidying(ctx.host, layout, undefined, name)));
+      changes.push(...(await planAuthTidying(ctx.host, layout, undefined, name)));
       changes.push(...(await planSiteLogsRemoval(ctx.host, layout, name)));
       return changes;
     },
@@ -115,6 +120,7 @@ async function planNeeds(host: Host, daemon: Daemon, needs: Needs): Promise<read
 
 function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
   const layout = siteLayout(host.paths, spec.siteId);
+  const snippet = snippetBlock(spec.snippet, 'apache', spec.name);
   const content = renderVirtualHost({
     siteId: spec.siteId,
     name: spec.name,
@@ -133,6 +139,8 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     challenges: spec.challenges,
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
+    auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
+    snippet,
   });
   const names = new Set([spec.name, ...spec.aliases]);
   return {
@@ -141,6 +149,7 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     subject: `virtual host of ${spec.name}${spec.state === 'disabled' ? ' (disabled: it answers 503)' : ''}`,
     makes: [layout.logs, layout.tls],
     mark: spec.tls === undefined ? '' : 'tls',
+    explains: (complaint) => snippetFault(content, snippet, complaint, { label: 'Apache', site: spec.name }),
     objects(warnings) {
       const taken = conflictingNames(warnings).filter((name) => names.has(name));
       if (taken.length === 0) return undefined;

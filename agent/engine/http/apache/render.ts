@@ -8,6 +8,7 @@ import { configPath, configPrefix, configScript, configSiteId, configSocket } fr
 import type { PhpLimits } from '../fpm/limits.ts';
 import {
   checkedChallenges,
+  checkedRealm,
   DOTFILE,
   escaped,
   MAINTENANCE_PAGE,
@@ -111,7 +112,8 @@ function redirection(scheme: 'http' | 'https', name: string, port: number | unde
 `;
 }
 
-function serving({ rules, limits, socket }: VirtualHost): string {
+function serving(host: VirtualHost): string {
+  const { rules, limits, socket, auth } = host;
   const { php } = rules;
   const root = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
   const aliases = rules.aliases.map(({ prefix, directory }) => ({
@@ -142,8 +144,8 @@ ${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's cod
     </IfVersion>
     Redirect 301 "%{REQUEST_URI}/"
   </If>
-${php === undefined ? '' : handler(socket, root, limits.serverSeconds)}
-${body(limits)}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
+${authLines(host)}${php === undefined ? '' : handler(socket, root, limits.serverSeconds, auth === undefined)}
+${host.snippet}${body(limits)}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
   RewriteCond "${root}${PATH}" -d
   RewriteRule "^[^?]*[^/?]$" "-" [E=aegir_slash:1,L]
   # Files, under the name they were asked for or as index of a directory.
@@ -164,18 +166,32 @@ function directory(path: string, links: string): string {
 `;
 }
 
-function handler(socket: string, root: string, seconds: number): string {
+/** forApp: whoever asks for passwords is the app. Otherwise they are none of its business, nor is who gave them. */
+function handler(socket: string, root: string, seconds: number, forApp: boolean): string {
   const path = configSocket(socket, 'socket of the pool');
   return `  ProxyTimeout ${seconds}
   <Location "/">
-    CGIPassAuth On
+    CGIPassAuth ${forApp ? 'On' : 'Off'}
   </Location>
-  <If "reqenv('aegir_php') == '1'">
+${forApp ? '' : ['REMOTE_USER', 'AUTH_TYPE', 'REMOTE_IDENT'].map((name) => `  ProxyFCGISetEnvIf "true" !${name}\n`).join('')}  <If "reqenv('aegir_php') == '1'">
     SetHandler ${quoted(`proxy:unix:${path}|fcgi://localhost`)}
   </If>
   ProxyFCGISetEnvIf "true" SCRIPT_FILENAME ${quoted(`${root}%{reqenv:SCRIPT_NAME}`)}
   # A client's header "Proxy" must not become the proxy of the site's own requests (httpoxy, CVE-2016-5385).
   RequestHeader unset Proxy early
+`;
+}
+
+/** After all else that says who may see what. */
+function authLines({ auth }: VirtualHost): string {
+  if (auth === undefined) return '';
+  return `  <Location "/">
+    AuthType Basic
+    AuthName "${checkedRealm(auth.realm)}"
+    AuthBasicProvider file
+    AuthUserFile ${quoted(configPath(auth.file, 'file of passwords'))}
+    Require valid-user
+  </Location>
 `;
 }
 

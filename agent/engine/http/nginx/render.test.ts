@@ -32,6 +32,8 @@ const host: VirtualHost = {
   challenges: {},
   redirectTo: '',
   fronts: [],
+  auth: undefined,
+  snippet: '',
 };
 
 const tls = {

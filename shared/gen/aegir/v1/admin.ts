@@ -603,7 +603,39 @@ export interface Site {
     | SiteWeb
     | undefined;
   /** What it is served with over HTTPS; absent before there is one. */
-  certificate?: SiteCertificate | undefined;
+  certificate?:
+    | SiteCertificate
+    | undefined;
+  /** Who may see it; absent: everybody. */
+  auth?:
+    | SiteAuth
+    | undefined;
+  /** What an administrator added to its virtual host; absent: nothing. */
+  snippet?: SiteSnippet | undefined;
+}
+
+/** SiteAuth tells whom the web server lets see a site, without passwords. */
+export interface SiteAuth {
+  /** What browsers show. */
+  realm: string;
+  /** Names of users. */
+  users: string[];
+}
+
+/** SiteSnippet is configuration in a web server's own words. */
+export interface SiteSnippet {
+  /** Engine that it is for: nginx or apache. */
+  engine: string;
+  /** The words. */
+  text: string;
+}
+
+/** AuthUser is a user who may see a site. */
+export interface AuthUser {
+  /** Name: 1 to 64 letters, digits and ._@+- */
+  name: string;
+  /** Password: 8 to 128 characters. Secret: kept as its hash alone, sealed. */
+  password: string;
 }
 
 /** SiteWeb is how a site is served. */
@@ -701,7 +733,27 @@ export interface SetSiteRequest {
     | bigint
     | undefined;
   /** Time of one request in seconds. */
-  phpSeconds?: number | undefined;
+  phpSeconds?:
+    | number
+    | undefined;
+  /**
+   * Users who may see it, beside those there are; one that is there gets the
+   * new password. With the first one, others may see it no longer.
+   */
+  authUsers: AuthUser[];
+  /** Users to take away; the last one goes by open_to_all only. */
+  removeAuthUsers: string[];
+  /** What browsers show when they ask for the password; empty for the default. */
+  authRealm?:
+    | string
+    | undefined;
+  /** Ask nobody for a password any more, and forget the users. */
+  openToAll: boolean;
+  /**
+   * Administrators only: lines for the site's virtual host, in the words of the
+   * web server that it is on, at most 16 KiB; empty for none.
+   */
+  webSnippet?: string | undefined;
 }
 
 /** Binding relates a site to one service. */
@@ -6432,6 +6484,8 @@ function createBaseSite(): Site {
     createdAt: undefined,
     web: undefined,
     certificate: undefined,
+    auth: undefined,
+    snippet: undefined,
   };
 }
 
@@ -6481,6 +6535,12 @@ export const Site: MessageFns<Site> = {
     }
     if (message.certificate !== undefined) {
       SiteCertificate.encode(message.certificate, writer.uint32(122).fork()).join();
+    }
+    if (message.auth !== undefined) {
+      SiteAuth.encode(message.auth, writer.uint32(242).fork()).join();
+    }
+    if (message.snippet !== undefined) {
+      SiteSnippet.encode(message.snippet, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -6618,6 +6678,22 @@ export const Site: MessageFns<Site> = {
             message.certificate = SiteCertificate.decode(reader, reader.uint32());
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.auth = SiteAuth.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.snippet = SiteSnippet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6659,6 +6735,8 @@ export const Site: MessageFns<Site> = {
         : undefined,
       web: isSet(object.web) ? SiteWeb.fromJSON(object.web) : undefined,
       certificate: isSet(object.certificate) ? SiteCertificate.fromJSON(object.certificate) : undefined,
+      auth: isSet(object.auth) ? SiteAuth.fromJSON(object.auth) : undefined,
+      snippet: isSet(object.snippet) ? SiteSnippet.fromJSON(object.snippet) : undefined,
     };
   },
 
@@ -6709,6 +6787,12 @@ export const Site: MessageFns<Site> = {
     if (message.certificate !== undefined) {
       obj.certificate = SiteCertificate.toJSON(message.certificate);
     }
+    if (message.auth !== undefined) {
+      obj.auth = SiteAuth.toJSON(message.auth);
+    }
+    if (message.snippet !== undefined) {
+      obj.snippet = SiteSnippet.toJSON(message.snippet);
+    }
     return obj;
   },
 
@@ -6734,6 +6818,265 @@ export const Site: MessageFns<Site> = {
     message.certificate = (object.certificate !== undefined && object.certificate !== null)
       ? SiteCertificate.fromPartial(object.certificate)
       : undefined;
+    message.auth = (object.auth !== undefined && object.auth !== null) ? SiteAuth.fromPartial(object.auth) : undefined;
+    message.snippet = (object.snippet !== undefined && object.snippet !== null)
+      ? SiteSnippet.fromPartial(object.snippet)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSiteAuth(): SiteAuth {
+  return { realm: "", users: [] };
+}
+
+export const SiteAuth: MessageFns<SiteAuth> = {
+  encode(message: SiteAuth, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.realm !== "") {
+      writer.uint32(10).string(message.realm);
+    }
+    for (const v of message.users) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteAuth {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteAuth();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.realm = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.users.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteAuth {
+    return {
+      realm: isSet(object.realm) ? globalThis.String(object.realm) : "",
+      users: globalThis.Array.isArray(object?.users) ? object.users.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: SiteAuth): unknown {
+    const obj: any = {};
+    if (message.realm !== undefined) {
+      obj.realm = message.realm;
+    }
+    if (message.users?.length) {
+      obj.users = message.users;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteAuth>, I>>(base?: I): SiteAuth {
+    return SiteAuth.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteAuth>, I>>(object: I): SiteAuth {
+    const message = createBaseSiteAuth();
+    message.realm = object.realm ?? "";
+    message.users = object.users?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSiteSnippet(): SiteSnippet {
+  return { engine: "", text: "" };
+}
+
+export const SiteSnippet: MessageFns<SiteSnippet> = {
+  encode(message: SiteSnippet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.engine !== "") {
+      writer.uint32(10).string(message.engine);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteSnippet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteSnippet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.engine = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteSnippet {
+    return {
+      engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+    };
+  },
+
+  toJSON(message: SiteSnippet): unknown {
+    const obj: any = {};
+    if (message.engine !== undefined) {
+      obj.engine = message.engine;
+    }
+    if (message.text !== undefined) {
+      obj.text = message.text;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteSnippet>, I>>(base?: I): SiteSnippet {
+    return SiteSnippet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteSnippet>, I>>(object: I): SiteSnippet {
+    const message = createBaseSiteSnippet();
+    message.engine = object.engine ?? "";
+    message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseAuthUser(): AuthUser {
+  return { name: "", password: "" };
+}
+
+export const AuthUser: MessageFns<AuthUser> = {
+  encode(message: AuthUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuthUser {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+    };
+  },
+
+  toJSON(message: AuthUser): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.password !== undefined) {
+      obj.password = message.password;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AuthUser>, I>>(base?: I): AuthUser {
+    return AuthUser.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AuthUser>, I>>(object: I): AuthUser {
+    const message = createBaseAuthUser();
+    message.name = object.name ?? "";
+    message.password = object.password ?? "";
     return message;
   },
 };
@@ -7186,6 +7529,11 @@ function createBaseSetSiteRequest(): SetSiteRequest {
     phpMemoryBytes: undefined,
     phpBodyBytes: undefined,
     phpSeconds: undefined,
+    authUsers: [],
+    removeAuthUsers: [],
+    authRealm: undefined,
+    openToAll: false,
+    webSnippet: undefined,
   };
 }
 
@@ -7241,6 +7589,21 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     }
     if (message.phpSeconds !== undefined) {
       writer.uint32(120).uint32(message.phpSeconds);
+    }
+    for (const v of message.authUsers) {
+      AuthUser.encode(v!, writer.uint32(242).fork()).join();
+    }
+    for (const v of message.removeAuthUsers) {
+      writer.uint32(250).string(v!);
+    }
+    if (message.authRealm !== undefined) {
+      writer.uint32(258).string(message.authRealm);
+    }
+    if (message.openToAll !== false) {
+      writer.uint32(264).bool(message.openToAll);
+    }
+    if (message.webSnippet !== undefined) {
+      writer.uint32(274).string(message.webSnippet);
     }
     return writer;
   },
@@ -7378,6 +7741,46 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
             message.phpSeconds = reader.uint32();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.authUsers.push(AuthUser.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.removeAuthUsers.push(reader.string());
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.authRealm = reader.string();
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.openToAll = reader.bool();
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.webSnippet = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7455,6 +7858,31 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
         : isSet(object.php_seconds)
         ? globalThis.Number(object.php_seconds)
         : undefined,
+      authUsers: globalThis.Array.isArray(object?.authUsers)
+        ? object.authUsers.map((e: any) => AuthUser.fromJSON(e))
+        : globalThis.Array.isArray(object?.auth_users)
+        ? object.auth_users.map((e: any) => AuthUser.fromJSON(e))
+        : [],
+      removeAuthUsers: globalThis.Array.isArray(object?.removeAuthUsers)
+        ? object.removeAuthUsers.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.remove_auth_users)
+        ? object.remove_auth_users.map((e: any) => globalThis.String(e))
+        : [],
+      authRealm: isSet(object.authRealm)
+        ? globalThis.String(object.authRealm)
+        : isSet(object.auth_realm)
+        ? globalThis.String(object.auth_realm)
+        : undefined,
+      openToAll: isSet(object.openToAll)
+        ? globalThis.Boolean(object.openToAll)
+        : isSet(object.open_to_all)
+        ? globalThis.Boolean(object.open_to_all)
+        : false,
+      webSnippet: isSet(object.webSnippet)
+        ? globalThis.String(object.webSnippet)
+        : isSet(object.web_snippet)
+        ? globalThis.String(object.web_snippet)
+        : undefined,
     };
   },
 
@@ -7505,6 +7933,21 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     if (message.phpSeconds !== undefined) {
       obj.phpSeconds = Math.round(message.phpSeconds);
     }
+    if (message.authUsers?.length) {
+      obj.authUsers = message.authUsers.map((e) => AuthUser.toJSON(e));
+    }
+    if (message.removeAuthUsers?.length) {
+      obj.removeAuthUsers = message.removeAuthUsers;
+    }
+    if (message.authRealm !== undefined) {
+      obj.authRealm = message.authRealm;
+    }
+    if (message.openToAll !== undefined) {
+      obj.openToAll = message.openToAll;
+    }
+    if (message.webSnippet !== undefined) {
+      obj.webSnippet = message.webSnippet;
+    }
     return obj;
   },
 
@@ -7534,6 +7977,11 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
       ? BigInt(object.phpBodyBytes)
       : undefined;
     message.phpSeconds = object.phpSeconds ?? undefined;
+    message.authUsers = object.authUsers?.map((e) => AuthUser.fromPartial(e)) || [];
+    message.removeAuthUsers = object.removeAuthUsers?.map((e) => e) || [];
+    message.authRealm = object.authRealm ?? undefined;
+    message.openToAll = object.openToAll ?? false;
+    message.webSnippet = object.webSnippet ?? undefined;
     return message;
   },
 };

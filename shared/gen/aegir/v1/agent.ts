@@ -634,6 +634,11 @@ export interface ProbeSiteRequest {
    * would, and to send visitors on to the site's address is a good answer.
    */
   behindFront: boolean;
+  /**
+   * The site is for those who have its password: to be asked for it (401) is a
+   * good answer.
+   */
+  asksPassword: boolean;
 }
 
 /** CancelAction stops an action at its next safe place. */
@@ -5543,7 +5548,7 @@ export const LoginLinkRequest: MessageFns<LoginLinkRequest> = {
 };
 
 function createBaseProbeSiteRequest(): ProbeSiteRequest {
-  return { site: undefined, service: undefined, path: "", behindFront: false };
+  return { site: undefined, service: undefined, path: "", behindFront: false, asksPassword: false };
 }
 
 export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
@@ -5559,6 +5564,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     }
     if (message.behindFront !== false) {
       writer.uint32(32).bool(message.behindFront);
+    }
+    if (message.asksPassword !== false) {
+      writer.uint32(240).bool(message.asksPassword);
     }
     return writer;
   },
@@ -5608,6 +5616,14 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
             message.behindFront = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.asksPassword = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5630,6 +5646,11 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
         : isSet(object.behind_front)
         ? globalThis.Boolean(object.behind_front)
         : false,
+      asksPassword: isSet(object.asksPassword)
+        ? globalThis.Boolean(object.asksPassword)
+        : isSet(object.asks_password)
+        ? globalThis.Boolean(object.asks_password)
+        : false,
     };
   },
 
@@ -5647,6 +5668,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     if (message.behindFront !== undefined) {
       obj.behindFront = message.behindFront;
     }
+    if (message.asksPassword !== undefined) {
+      obj.asksPassword = message.asksPassword;
+    }
     return obj;
   },
 
@@ -5661,6 +5685,7 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       : undefined;
     message.path = object.path ?? "";
     message.behindFront = object.behindFront ?? false;
+    message.asksPassword = object.asksPassword ?? false;
     return message;
   },
 };
