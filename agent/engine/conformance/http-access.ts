@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { HttpAuthSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import { siteLayout } from '../../host/site-layout.ts';
 import { NAME, OTHER_NAME, type Scene, SITE } from './http-scene.ts';
@@ -32,6 +32,7 @@ export function describeAccess(subject: HttpSubject, scene: Scene): void {
     Promise.all(whom.map(async (more) => (await scene.stage.get(NAME, path, more)).status));
 
   describe('passwords', () => {
+    beforeAll(() => scene.stage.apply(scene.other));
     afterEach(async () => {
       await scene.stage.apply(scene.spec);
       await scene.expectConverged();
@@ -120,6 +121,7 @@ export function describeAccess(subject: HttpSubject, scene: Scene): void {
   describe('a snippet', () => {
     const engine = subject.name;
     const { works, fails } = subject.snippets;
+    beforeAll(() => scene.stage.apply(scene.other));
     afterEach(async () => {
       await scene.stage.apply(scene.spec);
       await scene.expectConverged();

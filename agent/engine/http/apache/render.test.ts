@@ -65,6 +65,14 @@ describe('a virtual host', () => {
     ],
     ['tls-beside', { ...host, state: 'disabled', tls, redirectTo: 'example.org', challenges }],
     ['redirect', { ...host, state: 'disabled', redirectTo: 'example.org' }],
+    [
+      'access',
+      {
+        ...host,
+        auth: { realm: 'Staff', file: '/var/aegir/sites/site-0000000000000001/auth/a.passwd' },
+        snippet: '  # Snippet of an administrator.\n  Header set X-From admin\n  # End of the snippet.\n',
+      },
+    ],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
   ];
 

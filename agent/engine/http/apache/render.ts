@@ -32,6 +32,7 @@ export function renderVirtualHost(host: VirtualHost): string {
   const challenges = challengeAnswers(host);
   const certificate = tls === undefined ? '' : certificateLines(tls);
   const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
+  const bounds = bodyBounds(host.limits);
   const blocks: string[] = [];
   const block = (names: readonly string[], at: string, content: string, canonical = true): void => {
     const [name = '', ...aliases] = names;
@@ -49,7 +50,7 @@ ${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName
   RewriteOptions IgnoreInherit
   # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
   RewriteRule "^" "-" [E=no-proxy:1]
-${content}</VirtualHost>
+${bounds}${content}</VirtualHost>
 `);
   };
   const plain = listenAddresses(listening);
@@ -115,6 +116,7 @@ function redirection(scheme: 'http' | 'https', name: string, port: number | unde
 function serving(host: VirtualHost): string {
   const { rules, limits, socket, auth } = host;
   const { php } = rules;
+  const refusal = refusalOf(host);
   const root = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
   const aliases = rules.aliases.map(({ prefix, directory }) => ({
     prefix: configPrefix(prefix),
@@ -145,11 +147,11 @@ ${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's cod
     Redirect 301 "%{REQUEST_URI}/"
   </If>
 ${authLines(host)}${php === undefined ? '' : handler(socket, root, limits.serverSeconds, auth === undefined)}
-${host.snippet}${body(limits)}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
+${host.snippet}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root, refusal)).join('')}${index(rules, root)}${scripts(php, root, refusal)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
   RewriteCond "${root}${PATH}" -d
   RewriteRule "^[^?]*[^/?]$" "-" [E=aegir_slash:1,L]
   # Files, under the name they were asked for or as index of a directory.
-${readOnly(`${root}${PATH}`, '^')}  RewriteCond "${root}${PATH}" -f
+${readOnly(`${root}${PATH}`, '^', refusal)}  RewriteCond "${root}${PATH}" -f
   RewriteCond expr "%{REQUEST_FILENAME} == %{REQUEST_URI}"
   RewriteRule "^" "-" [L]
   RewriteCond "${root}${PATH}" -f
@@ -191,12 +193,23 @@ function authLines({ auth }: VirtualHost): string {
     AuthBasicProvider file
     AuthUserFile ${quoted(configPath(auth.file, 'file of passwords'))}
     Require valid-user
+    # What the whole server lets in without a password it does not let in here.
+    <IfModule mod_access_compat.c>
+      Satisfy All
+    </IfModule>
   </Location>
-`;
+${[404, 405].map((status) => `  <If "reqenv('aegir_status') == '${status}'">\n    Redirect ${status}\n  </If>\n`).join('')}`;
+}
+
+/** How a request is refused for what is there or is not: those who may not see the site shall not learn of that either. */
+type Refusal = (status: 404 | 405) => string;
+
+function refusalOf({ auth }: VirtualHost): Refusal {
+  return auth === undefined ? (status) => `R=${status}` : (status) => `E=aegir_status:${status}`;
 }
 
 /** LimitRequestBody does not hold for what goes to PHP, and one without a length could fill the disk before it gets there. */
-function body({ bodyBytes }: PhpLimits): string {
+function bodyBounds({ bodyBytes }: PhpLimits): string {
   return `  LimitRequestBody ${bodyBytes}
   # Bodies that are too large, or do not say how large they are.
   RewriteCond expr "req_novary('Content-Length') -gt ${bodyBytes}"
@@ -218,19 +231,19 @@ interface Alias {
 }
 
 /** -F asks Apache itself whether it would hand the file out: it says no to links that it does not follow. */
-function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string): string {
+function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string, refusal: Refusal): string {
   const pattern = `^${escaped(prefix)}`;
-  return `${readOnly(`${directory}/$1`, `${pattern}(.*)$`)}  RewriteCond "${directory}/$1" -f
+  return `${readOnly(`${directory}/$1`, `${pattern}(.*)$`, refusal)}  RewriteCond "${directory}/$1" -f
   RewriteCond "${directory}/$1" -F
   RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "-" [L]
 ${fallback(php, root, pattern, `Nothing else in ${prefix}`)}`;
 }
 
 /** A file is read; Apache would hand it out whatever the method. */
-function readOnly(file: string, pattern: string): string {
+function readOnly(file: string, pattern: string, refusal: Refusal): string {
   return `  RewriteCond "${file}" -f
   RewriteCond "%{REQUEST_METHOD}" "!^(?:GET|HEAD)$"
-  RewriteRule ${rewritePattern(pattern)} "-" [R=405,L]
+  RewriteRule ${rewritePattern(pattern)} "-" [${refusal(405)},L]
 `;
 }
 
@@ -247,7 +260,7 @@ function index({ index }: WebRules, root: string): string {
 }
 
 /** Only a file that is there reaches PHP (CVE-2019-11043 and its kind). */
-function scripts(php: PhpRules | undefined, root: string): string {
+function scripts(php: PhpRules | undefined, root: string, refusal: Refusal): string {
   if (php === undefined) return '';
   // The front controller runs by its own name even where scripts does not list it.
   const front = php.frontController === undefined ? [] : [`^${escaped(php.frontController)}$`];
@@ -255,7 +268,7 @@ function scripts(php: PhpRules | undefined, root: string): string {
     .map(
       (pattern) => `  RewriteCond "${root}${PATH}" -f
   RewriteRule ${rewritePattern(pattern)} "${PATH}" [E=aegir_php:1,PT]
-  RewriteRule ${rewritePattern(pattern)} "-" [R=404,L]
+  RewriteRule ${rewritePattern(pattern)} "-" [${refusal(404)},L]
 `,
     )
     .join('');
@@ -273,8 +286,8 @@ ${missing}`;
 
 function maintenance(): string {
   return `  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
-  Header always set Retry-After 600
-  Header always set Cache-Control no-store
+  Header always set Retry-After 600 "expr=%{REQUEST_STATUS} == 503"
+  Header always set Cache-Control no-store "expr=%{REQUEST_STATUS} == 503"
   RewriteRule "^" "-" [R=503,L]
 `;
 }
