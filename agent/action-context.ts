@@ -37,11 +37,11 @@ export function createActionContext(options: ContextOptions): RunningContext {
     log(level, text) {
       emit({ $case: 'log', value: { level, text: oneLine(redactor.redact(text), MAX_LINE) } });
     },
-    progress(fraction, label) {
+    progress(fraction, label, transfer) {
       const bounded = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
       emit({
         $case: 'progress',
-        value: { fraction: bounded, label: oneLine(redactor.redact(label), MAX_LABEL) },
+        value: { fraction: bounded, label: oneLine(redactor.redact(label), MAX_LABEL), transfer },
       });
     },
     message(message) {

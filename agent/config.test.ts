@@ -19,13 +19,14 @@ describe('configuration', () => {
       host: { kind: 'systemd' },
       stateDir: DEFAULT_STATE,
       logLevel: 'info',
+      transfer: { bytesPerSecond: undefined },
     });
     expect(loadConfig(undefined, '/srv/state').stateDir).toBe('/srv/state');
   });
 
   test('of an embedded host', () => {
     const config = parseConfig({ host: embedded, stateDir: '/srv/one/agent/', logLevel: 'debug' });
-    expect(config).toEqual({ host: embedded, stateDir: '/srv/one/agent', logLevel: 'debug' });
+    expect(config).toMatchObject({ host: embedded, stateDir: '/srv/one/agent', logLevel: 'debug' });
   });
 
   test.each([
@@ -40,6 +41,9 @@ describe('configuration', () => {
     ['a cluster without a version', { host: { ...embedded, daemons: ['postgresql'] } }, /host.daemons/],
     ['a cluster that is a path', { host: { ...embedded, daemons: ['postgresql@15-../x'] } }, /host.daemons/],
     ['no ports', { host: { ...embedded, ports: undefined } }, /host.ports must be an object/],
+    ['a limit of nothing', { transfer: { bytesPerSecond: 0 } }, /transfer.bytesPerSecond must be a whole number/],
+    ['a limit in words', { transfer: { bytesPerSecond: '1M' } }, /transfer.bytesPerSecond/],
+    ['a limit of something else', { transfer: { rate: 1 } }, /"rate"/],
     ['a log level', { logLevel: 'loud' }, /logLevel must be one of/],
     ['a state that is no path', { stateDir: 5 }, /stateDir must be a text/],
   ])('refuses %s', (_name, json, why) => {

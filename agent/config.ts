@@ -32,6 +32,10 @@ export interface AgentConfig {
   /** Identity and journal; 0700. */
   readonly stateDir: string;
   readonly logLevel: LogLevel;
+  readonly transfer: {
+    /** Most bytes a second over the mesh, in each direction, of all transfers together; undefined for no limit. */
+    readonly bytesPerSecond: number | undefined;
+  };
 }
 
 export const DEFAULT_STATE = '/var/lib/aegir-agent';
@@ -57,7 +61,7 @@ function readJson(file: string): Record<string, unknown> {
 }
 
 export function parseConfig(json: Record<string, unknown>, from = ''): AgentConfig {
-  known(json, ['host', 'stateDir', 'logLevel'], from);
+  known(json, ['host', 'stateDir', 'logLevel', 'transfer'], from);
   const host =
     json['host'] === undefined ? { kind: 'systemd' as const } : parseHost(object(json['host'], 'host'), from);
   const logLevel = json['logLevel'] ?? 'info';
@@ -66,7 +70,21 @@ export function parseConfig(json: Record<string, unknown>, from = ''): AgentConf
     host,
     stateDir: absolutePath(text(json['stateDir'] ?? DEFAULT_STATE, `stateDir${from}`), 'stateDir'),
     logLevel: logLevel as LogLevel,
+    transfer:
+      json['transfer'] === undefined ? NO_LIMIT : parseTransfer(object(json['transfer'], `transfer${from}`), from),
   };
+}
+
+const NO_LIMIT = { bytesPerSecond: undefined };
+const LEAST_RATE = 10_000; // below it a single message keeps everybody waiting
+
+function parseTransfer(json: Record<string, unknown>, from: string): AgentConfig['transfer'] {
+  known(json, ['bytesPerSecond'], from);
+  const rate = json['bytesPerSecond'];
+  if (!Number.isSafeInteger(rate) || Number(rate) < LEAST_RATE) {
+    refuse(`transfer.bytesPerSecond${from}`, `a whole number of bytes, at least ${LEAST_RATE}`);
+  }
+  return { bytesPerSecond: Number(rate) };
 }
 
 function parseHost(json: Record<string, unknown>, from: string): AgentConfig['host'] {

@@ -11,6 +11,8 @@ import { createDispatch, type DispatchOptions } from './dispatch.ts';
 import { createFakeHost } from './host/fake.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createFakeEngine } from './testing/fake-engine.ts';
+import { noCron } from './testing/no-cron.ts';
+import { noTransfers } from './testing/no-transfers.ts';
 import { action, applyDb, dbSpec, PASSWORD, SERVER_ID, SITE_ID, serviceRef, siteSpec } from './testing/requests.ts';
 import { createUpstream, type UpstreamItem } from './upstream.ts';
 
@@ -36,7 +38,15 @@ function boot(name: string, part: Partial<DispatchOptions> & { apps?: readonly A
   const logged: string[] = [];
   const dispatch = createDispatch({
     host: createFakeHost(),
-    tools: { serverId: SERVER_ID, agentVersion: '0', engines: [engine], apps: part.apps ?? [], now },
+    tools: {
+      serverId: SERVER_ID,
+      agentVersion: '0',
+      engines: [engine],
+      apps: part.apps ?? [],
+      cron: noCron,
+      transfers: noTransfers,
+      now,
+    },
     actions: createActions(),
     journal,
     upstream,

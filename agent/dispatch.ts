@@ -22,7 +22,7 @@ export interface DispatchOptions {
   readonly log: Logger;
   /** This start of the agent, as the journal knows it. */
   readonly boot: string;
-  /** Actions of tasks at a time; questions have as many places of their own. Default 4. */
+  /** Actions of tasks at a time; questions, and transfers, have as many places of their own. Default 4. */
   readonly limit?: number;
   /** Most that wait for a place. Default 256. */
   readonly maxWaiting?: number;
@@ -37,6 +37,8 @@ export interface Dispatch {
   cancel(actionId: string): void;
   /** The master has the result. */
   acknowledge(actionId: string): void;
+  /** Whether an action of a task is at work on the resource, or waits for it. */
+  isBusy(resource: string): boolean;
   /** Actions that began, here or in a former boot, and whose result nobody acknowledged. */
   openActions(): readonly string[];
   /** Of all actions that it has seen; 0 for none. */
@@ -91,7 +93,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   };
 
   const mayStart = (action: ValidAction, all: readonly Entry[]): boolean => {
-    const running = all.filter((other) => other.running && other.action.inTask === action.inTask);
+    const running = all.filter((other) => other.running && laneOf(other.action) === laneOf(action));
     if (running.length >= limit) return false;
     return !action.inTask || !running.some((other) => other.action.resource === action.resource);
   };
@@ -219,6 +221,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       journal.forget(actionId);
       upstream.forget(actionId);
     },
+    isBusy: (resource) => [...entries.values()].some(({ action }) => action.inTask && action.resource === resource),
     openActions: () => journal.open(),
     highestGeneration: () => journal.highestOfAll(),
     async stop(graceMs) {
@@ -236,6 +239,12 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 }
 
 const AFTER_ABORT_MS = 10_000; // a program that was asked to end has 5 s, then it is killed
+
+/** Each has places of its own: a transfer of hours keeps nothing else waiting. */
+function laneOf({ inTask, request }: ValidAction): 'question' | 'transfer' | 'task' {
+  if (!inTask) return 'question';
+  return request.kind === 'receiveObject' ? 'transfer' : 'task';
+}
 
 function expired(action: ValidAction, now: number): AegirError | undefined {
   if (action.expiresAt === undefined || now <= action.expiresAt) return undefined;

@@ -8,6 +8,7 @@ import { createFailpoint } from '../shared/failpoint.ts';
 import { createActions } from './action/actions.ts';
 import { createApps } from './app/apps.ts';
 import { type AgentConfig, DEFAULT_STATE, loadConfig } from './config.ts';
+import { createCron } from './cron/cron.ts';
 import { createDispatch } from './dispatch.ts';
 import { createEngines } from './engine/engines.ts';
 import { createHost, ownFiles } from './host-of.ts';
@@ -20,14 +21,22 @@ import { openJournal } from './journal.ts';
 import { createLogger } from './logger.ts';
 import { createMeshConnection } from './mesh/connection.ts';
 import { openMeshKey } from './mesh/key.ts';
+import { createProbeKind } from './mesh/probe.ts';
+import { createTransfers } from './mesh/transfers.ts';
+import { createReports, type Reports } from './reports.ts';
 import { createSession } from './session.ts';
+import { openSiteBook } from './site-book.ts';
 import { createStatusFile, readStatus } from './status.ts';
 import { createUpstream } from './upstream.ts';
+import { createUsage } from './usage/usage.ts';
 import { AGENT_VERSION } from './version.ts';
 
 const EXIT_ERROR = 1;
 const EXIT_REVOKED = 3;
 const GRACE_MS = 10_000;
+/** Cron runs at a time: half of the processors, within these. */
+const LEAST_CRON = 2;
+const MOST_CRON = 8;
 
 /** Resolves with the exit code. */
 async function run(config: AgentConfig, log: Logger): Promise<number> {
@@ -50,12 +59,21 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const engines = createEngines();
   const apps = createApps();
   const mesh = createMeshConnection({
+    serverId: identity.serverId,
     key: openMeshKey(joinPath(config.stateDir, 'mesh.seed')),
     identity: async () => {
       const { certificatePem, keyPem, caPem } = (await store.load()) ?? identity;
       return { certificate: certificatePem, key: keyPem, ca: caPem };
     },
     log: (level, text) => log[level](text),
+  });
+  const transfers = createTransfers({
+    me: identity.serverId,
+    links: mesh,
+    kinds: [createProbeKind()],
+    bytesPerSecond: config.transfer.bytesPerSecond,
+    log: (level, text) => log[level](text),
+    now,
   });
   const upstream = createUpstream();
   const inventory = createInventory({
@@ -66,9 +84,20 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     log,
     now,
   });
+  const book = openSiteBook(config.stateDir, identity.serverId);
+  const onNews = () => reports.poke();
+  const { cpus } = await host.identity();
+  const atOnce = Math.min(MOST_CRON, Math.max(LEAST_CRON, Math.floor(cpus / 2)));
+  const cron = createCron({ book, host, apps, log, failpoint, now, atOnce, onNews });
+  const usage = createUsage({
+    ...{ book, host, engines, serverId: identity.serverId, log, now, onNews },
+    // The one web server of a site that runs its cron counts what they share; the master takes the largest.
+    sharedRootOf: (siteId) => cron.get(siteId)?.entry.sharedRoot ?? '',
+  });
+  const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, now },
+    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, transfers, now },
     actions: createActions(),
     journal,
     upstream,
@@ -85,6 +114,8 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     dispatch,
     upstream,
     inventory,
+    reports,
+    onLook: usage.poke,
     mesh,
     failpoint,
     log,
@@ -95,12 +126,15 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
 
   void stop.came.then(async (signal) => {
     log.info({ signal }, 'stopping: running actions have 10 s');
-    await dispatch.stop(GRACE_MS); // the session stays, so that results still go up
+    await Promise.all([dispatch.stop(GRACE_MS), cron.stop()]); // the session stays, so that results still go up
     session.stop();
   });
   log.info({ version: AGENT_VERSION, server: identity.serverId, name: identity.name, boot: bootId }, 'agent begins');
   try {
     inventory.start();
+    // Before any action can come: what runs of a former agent has ended then.
+    await cron.start((siteId) => dispatch.isBusy(`site/${siteId}`));
+    usage.start();
     const end = await session.run();
     if (end === 'revoked') {
       log.error('this server was revoked by its master: the agent stops; to come back, join again with --again');
@@ -110,8 +144,12 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   } finally {
     stop.forget();
     inventory.stop();
+    await cron.stop();
+    await usage.stop();
+    await transfers.close();
     await mesh.close();
     await host.close();
+    book.close();
     journal.close();
     log.info('agent ended');
   }

@@ -123,7 +123,13 @@ function okResult(
     changes,
     outcome: {
       $case: 'ok',
-      value: { messages: [...messages], platform: outcome.platform, findings, cluster: outcome.cluster },
+      value: {
+        messages: [...messages],
+        platform: outcome.platform,
+        findings,
+        cluster: outcome.cluster,
+        transfer: outcome.transfer,
+      },
     },
   };
 }

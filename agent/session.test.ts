@@ -19,6 +19,8 @@ import { createSession, type Session, type SessionOptions } from './session.ts';
 import { createAuthority, type TestAuthority } from './testing/authority.ts';
 import { createFakeEngine, type FakeEngine } from './testing/fake-engine.ts';
 import { startMaster, type TestMaster, type TestMasterOptions } from './testing/master.ts';
+import { noCron, noReports } from './testing/no-cron.ts';
+import { noTransfers } from './testing/no-transfers.ts';
 import { applyDb, SERVER_ID } from './testing/requests.ts';
 import { createUpstream } from './upstream.ts';
 
@@ -87,7 +89,15 @@ function agent(
   const failpoint = (name: string) => void reached.push(name);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: SERVER_ID, agentVersion: '0', engines: [engine], apps: [], now: Date.now },
+    tools: {
+      serverId: SERVER_ID,
+      agentVersion: '0',
+      engines: [engine],
+      apps: [],
+      cron: noCron,
+      transfers: noTransfers,
+      now: Date.now,
+    },
     actions: createActions(),
     journal,
     upstream,
@@ -109,6 +119,7 @@ function agent(
     bootId: 'b',
     dispatch,
     upstream,
+    reports: noReports,
     inventory,
     mesh: createNoMesh(),
     failpoint,

@@ -9,6 +9,7 @@ import { type AgentIdentity, type IdentityStore, parseAddress } from './identity
 import type { Inventories } from './inventory.ts';
 import type { Mesh } from './mesh/mesh.ts';
 import { jittered } from './poller.ts';
+import type { Reports } from './reports.ts';
 import { createBackoff } from './session/backoff.ts';
 import { recover } from './session/recovery.ts';
 import { validity } from './session/renewal.ts';
@@ -31,6 +32,9 @@ export interface SessionOptions {
   readonly dispatch: Pick<Dispatch, 'receive' | 'cancel' | 'acknowledge' | 'openActions' | 'highestGeneration'>;
   readonly upstream: Upstream;
   readonly inventory: Inventories;
+  readonly reports: Reports;
+  /** The master asked for a look at the host. */
+  readonly onLook?: () => void;
   readonly mesh: Mesh;
   readonly failpoint: Failpoint;
   readonly log: Logger;

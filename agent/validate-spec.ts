@@ -24,7 +24,7 @@ import { type IdPrefix, isId } from '../shared/id.ts';
 import { absolutePath, freeText, hostName, mailAddress } from '../shared/name.ts';
 import { isSiteUid } from '../shared/site-uid.ts';
 import { checkedSnippet } from '../shared/snippet/snippet.ts';
-import { isAppName, isServiceType } from '../shared/vocabulary.ts';
+import { isAppName, isServiceType, MAX_CRON_SECONDS, MIN_CRON_SECONDS } from '../shared/vocabulary.ts';
 
 /** What validation adds to the wire's types: what must be there is there. */
 export type ValidHttpSpec = HttpSpec & { readonly platform: PlatformSpec };
@@ -111,7 +111,7 @@ export function checkPlatform(platform: PlatformSpec, field: string, appRequired
   return { ...platform, root: absolutePath(platform.root, `${field}.root`) };
 }
 
-function checkPhp(php: PhpSpec): void {
+export function checkPhp(php: PhpSpec): void {
   match(php.version, /^(?:[0-9]{1,2}\.[0-9]{1,2})?$/, 'php.version', 'a version as 8.2');
   if (php.maxChildren > 500) refuse('php.max_children', 'is over 500');
   const most = 1n << 40n;
@@ -157,6 +157,10 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   checkSharedRoot(spec.sharedRoot, 'http.shared_root');
   if (spec.redirectTo !== '' && ![spec.name, ...spec.aliases].includes(spec.redirectTo)) {
     refuse('http.redirect_to', 'is none of the names of the site');
+  }
+  const seconds = spec.cron?.intervalSeconds;
+  if (seconds !== undefined && (seconds < MIN_CRON_SECONDS || seconds > MAX_CRON_SECONDS)) {
+    refuse('http.cron.interval_seconds', `is not between ${MIN_CRON_SECONDS} and ${MAX_CRON_SECONDS}`);
   }
   return { ...spec, platform };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AegirError } from '../shared/error.ts';
 import type { Action } from '../shared/gen/aegir/v1/agent.ts';
+import { PhpSpec } from '../shared/gen/aegir/v1/spec.ts';
 import {
   action,
   applyDb,
@@ -35,6 +36,10 @@ const site = (part: object): Request => ({
   value: { site: { ...siteSpec(), ...part }, preview: false },
 });
 const withDb = (part: object) => site({ db: { ...siteSpec().db, ...part } });
+const runCron = (php: Partial<PhpSpec>): Request => ({
+  $case: 'runCron',
+  value: { site: siteSpec(), php: PhpSpec.fromPartial(php) },
+});
 const probe = (path: string): Request => ({
   $case: 'probeSite',
   value: { site: siteSpec(), service: http, path, behindFront: false, asksPassword: false },
@@ -59,6 +64,8 @@ const good: Record<string, Action> = {
   'site without a database': action('a', site({ db: undefined })),
   'install site': action('a', { $case: 'installSite', value: { site: siteSpec() } }),
   'login link': action('a', { $case: 'loginLink', value: { site: siteSpec(), account: 'Jörg Müller' } }),
+  'apply http with cron': action('a', applyHttp({ cron: { intervalSeconds: 60 } })),
+  'run cron': action('a', runCron({ version: '8.2' })),
   probe: action('a', probe('/a?b=c')),
   'diagnose, asked': action(
     'a',
@@ -132,6 +139,14 @@ const bad: Record<string, [Action, RegExp]> = {
   state: [action('a', applyHttp({ state: 'paused' })), /http.state/],
   'php version': [action('a', applyHttp({ php: { version: '8.2 ', maxChildren: 0 } })), /php.version/],
   'php children': [action('a', applyHttp({ php: { version: '', maxChildren: 501 } })), /max_children/],
+  'cron too often': [action('a', applyHttp({ cron: { intervalSeconds: 59 } })), /cron.interval_seconds/],
+  'cron too rarely': [action('a', applyHttp({ cron: { intervalSeconds: 604_801 } })), /cron.interval_seconds/],
+  'cron with wrong limits': [action('a', runCron({ maxChildren: 501 })), /max_children/],
+  'cron without a site': [
+    action('a', { $case: 'runCron', value: { site: undefined, php: undefined } }),
+    /site is missing/,
+  ],
+  'cron outside of a task': [action('a', runCron({}), { taskId: '' }), /task_id is missing/],
   'database name': [action('a', applyDbSpec({ database: 'a`b' })), /db.database/],
   'database name, long': [action('a', applyDbSpec({ database: 'a'.repeat(65) })), /db.database/],
   'database user': [action('a', applyDbSpec({ user: "root'@'%" })), /db.user/],

@@ -1,15 +1,18 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
+import type { Grant } from '../shared/gen/aegir/v1/mesh.ts';
 import type {
   ClusterSpec,
   DbSpec,
   DnsSpec,
   FileSpec,
+  PhpSpec,
   PlatformSpec,
   ServiceRef,
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
+import { hostName } from '../shared/name.ts';
 import {
   checkAccount,
   checkClusterSpec,
@@ -18,6 +21,7 @@ import {
   checkFileSpec,
   checkHttpSpec,
   checkId,
+  checkPhp,
   checkPlatform,
   checkService,
   checkSite,
@@ -28,6 +32,9 @@ import {
   type ValidHttpSpec,
   type ValidSite,
 } from './validate-spec.ts';
+
+const MAX_GRANT = 4096;
+const SIGNATURE = 64; // Ed25519
 
 export type ValidSpec =
   | { readonly type: 'http'; readonly value: ValidHttpSpec }
@@ -57,6 +64,7 @@ export interface RequestOf {
   removeSite: { readonly site: ValidSite; readonly preview: boolean; readonly keepShared: boolean };
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
+  receiveObject: { readonly grant: Grant; readonly senderName: string };
   probeSite: {
     readonly site: ValidSite;
     readonly service: ServiceRef;
@@ -64,6 +72,7 @@ export interface RequestOf {
     readonly behindFront: boolean;
     readonly asksPassword: boolean;
   };
+  runCron: { readonly site: ValidSite; readonly php: PhpSpec | undefined };
   applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
   removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
   clusterStatus: { readonly service: ServiceRef };
@@ -133,6 +142,8 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'probeShare':
     case 'installSite':
     case 'loginLink':
+    case 'runCron':
+    case 'receiveObject':
       return false;
   }
 }
@@ -228,6 +239,21 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       const site = checkSite(present(request.value.site, 'site'));
       const { behindFront, asksPassword } = request.value;
       return { kind: 'probeSite', value: { site, service, path, behindFront, asksPassword } };
+    }
+    case 'runCron': {
+      const { php } = request.value;
+      if (php !== undefined) checkPhp(php);
+      return { kind: 'runCron', value: { site: checkSite(present(request.value.site, 'site')), php } };
+    }
+    case 'receiveObject': {
+      const { senderName } = request.value;
+      const grant = present(request.value.grant, 'grant');
+      if (grant.body.length === 0 || grant.body.length > MAX_GRANT)
+        refuse('grant.body', `needs 1 to ${MAX_GRANT} bytes`);
+      if (grant.signature.length !== SIGNATURE) refuse('grant.signature', `needs ${SIGNATURE} bytes`);
+      // What it says is checked when it is used, with the key of the day.
+      hostName(senderName, 'sender_name');
+      return { kind: 'receiveObject', value: { grant, senderName } };
     }
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');

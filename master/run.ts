@@ -163,7 +163,10 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       authority: authorityOfSites,
       seal,
     };
-    const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates };
+    const handlerDeps = {
+      ...{ store, agents, unseal: sealer.unseal, now, certificates },
+      ...(mesh === undefined ? {} : { grant: mesh.grant }),
+    };
     const handlers = createHandlers(handlerDeps);
     const runner = createRunner({ store, handlers, events, failpoint, limits: LIMITS, owner: randomUUID(), now, log });
 

@@ -12,22 +12,29 @@ export const DB_ENGINES: Readonly<Record<string, { readonly driver: DbDriver; re
   postgresql: { driver: 'pgsql', port: 5432 },
 };
 
-interface AppDb {
+interface AppFacts {
   readonly db: 'required' | 'optional' | 'none';
   /** What its code can speak. */
   readonly drivers: readonly DbDriver[];
+  /** Seconds between two runs of its cron unless a person says otherwise; 0: it has none. */
+  readonly cronSeconds: number;
   /** Visitors' requests leave files behind, such as uploads, which every web server of the site must see. */
   readonly writes: boolean;
   /** What a visitor's session is kept in: the database, or files of one web server, to which the visitor must come back. */
   readonly sessions: 'database' | 'files' | 'none';
 }
 
+/** Bounds of what a person may say. */
+export const MIN_CRON_SECONDS = 60;
+export const MAX_CRON_SECONDS = 7 * 86_400;
+
 export const APPS = {
-  drupal: { db: 'required', drivers: ['mysql', 'pgsql'], writes: true, sessions: 'database' },
-  wordpress: { db: 'required', drivers: ['mysql'], writes: true, sessions: 'database' },
-  php: { db: 'optional', drivers: ['mysql', 'pgsql'], writes: true, sessions: 'files' },
-  static: { db: 'none', drivers: [], writes: false, sessions: 'none' },
-} as const satisfies Record<string, AppDb>;
+  drupal: { db: 'required', drivers: ['mysql', 'pgsql'], cronSeconds: 3600, writes: true, sessions: 'database' },
+  // Its events include posts that shall appear at a time.
+  wordpress: { db: 'required', drivers: ['mysql'], cronSeconds: 900, writes: true, sessions: 'database' },
+  php: { db: 'optional', drivers: ['mysql', 'pgsql'], cronSeconds: 3600, writes: true, sessions: 'files' },
+  static: { db: 'none', drivers: [], cronSeconds: 0, writes: false, sessions: 'none' },
+} as const satisfies Record<string, AppFacts>;
 export type AppName = keyof typeof APPS;
 
 /** Whether sites of the app can have their database on services of the engine. */

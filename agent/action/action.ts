@@ -1,11 +1,13 @@
 // The contract of action kinds: one file beside this one per kind, named like the proto's field.
 import { AegirError } from '../../shared/error.ts';
-import type { ClusterStatus, Finding, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ClusterStatus, Finding, PlatformFacts, TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
+import type { CronDesk } from '../cron/cron.ts';
 import type { ActionContext, Change, Engine } from '../engine/engine.ts';
 import { runChanges } from '../engine/engine.ts';
+import type { Transfers } from '../mesh/transfers.ts';
 import type { ActionKind, RequestOf } from '../validate.ts';
 
 /** What every action may use of the agent. */
@@ -14,6 +16,8 @@ export interface Tools {
   readonly agentVersion: string;
   readonly engines: readonly Engine[];
   readonly apps: readonly App[];
+  readonly cron: CronDesk;
+  readonly transfers: Transfers;
   readonly now: () => number;
 }
 
@@ -23,6 +27,7 @@ export interface Outcome {
   readonly platform?: PlatformFacts;
   readonly findings?: readonly Finding[];
   readonly cluster?: ClusterStatus;
+  readonly transfer?: TransferFacts;
 }
 
 /** How an action comes to run. */

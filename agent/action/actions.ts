@@ -11,8 +11,10 @@ import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
 import { createProbeShare } from './probe-share.ts';
 import { createProbeSite } from './probe-site.ts';
+import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
+import { createRunCron } from './run-cron.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
@@ -37,5 +39,7 @@ export function createActions(): ActionHandlers {
     installSite: createInstallSite(),
     loginLink: createLoginLink(),
     probeSite: createProbeSite(),
+    runCron: createRunCron(),
+    receiveObject: createReceiveObject(),
   };
 }

@@ -6,6 +6,7 @@ import { siteLayout } from '../host/site-layout.ts';
 import type { RequestOf } from '../validate.ts';
 import type { ValidHttpSpec } from '../validate-spec.ts';
 import { type ActionHandler, appFor, previewOrRun, type Tools, typedEngineFor } from './action.ts';
+import { planCron, tellFailure } from './cron.ts';
 
 export function createApply(): ActionHandler<'apply'> {
   return {
@@ -22,13 +23,22 @@ export function createApply(): ActionHandler<'apply'> {
 }
 
 async function plan(
-  { service, spec }: RequestOf['apply'],
+  { service, spec, preview }: RequestOf['apply'],
   ctx: ActionContext,
   tools: Tools,
 ): Promise<readonly Change[]> {
   switch (spec.type) {
-    case 'http':
-      return typedEngineFor(tools, service, 'http').plan(service, withRules(spec.value, ctx, tools), ctx);
+    case 'http': {
+      const changes = await typedEngineFor(tools, service, 'http').plan(
+        service,
+        withRules(spec.value, ctx, tools),
+        ctx,
+      );
+      const cron = planCron(spec.value, tools);
+      if (!preview) tellFailure(spec.value, ctx, tools);
+      // A site that is taken off the web is left in peace first; one that comes back is served first.
+      return spec.value.state === 'enabled' ? [...changes, ...cron] : [...cron, ...changes];
+    }
     case 'db':
       return typedEngineFor(tools, service, 'db').plan(service, spec.value, ctx);
     case 'dns':

@@ -9,6 +9,7 @@ import { checkOwnName } from '../diagnosis/own-name.ts';
 import type { ActionContext } from '../engine/engine.ts';
 import { canCheck } from '../engine/engine.ts';
 import type { ActionHandler, Tools } from './action.ts';
+import { checkCron } from './cron.ts';
 
 export function createDiagnose(): ActionHandler<'diagnose'> {
   return {
@@ -23,6 +24,7 @@ export function createDiagnose(): ActionHandler<'diagnose'> {
       findings.push(...(await checkDisks(identity.disks)));
       findings.push(await checkMemory());
       findings.push(await checkOwnName(identity));
+      findings.push(...checkCron(tools));
       for (const look of serviceChecks(services, ctx, tools)) {
         ctx.signal.throwIfAborted();
         findings.push(...(await look()));

@@ -2,6 +2,7 @@
 import { siteLayout } from '../host/site-layout.ts';
 import { planAccountRemoval } from '../site/account.ts';
 import { type ActionHandler, appFor, previewOrRun } from './action.ts';
+import { planNoCron } from './cron.ts';
 
 export function createRemoveSite(): ActionHandler<'removeSite'> {
   return {
@@ -11,7 +12,8 @@ export function createRemoveSite(): ActionHandler<'removeSite'> {
       const layout = siteLayout(ctx.host.paths, site.id, site.sharedRoot);
       const traces = await appFor(tools, site.platform.app).remove(site, layout, ctx);
       const account = await planAccountRemoval(layout, ctx.host, keepShared);
-      return previewOrRun([...traces, ...account], preview, ctx);
+      // Off with the virtual host already; but nothing of it may run while its files go.
+      return previewOrRun([...planNoCron(site.id, tools), ...traces, ...account], preview, ctx);
     },
   };
 }

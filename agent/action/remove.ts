@@ -4,13 +4,15 @@ import type { ActionContext, Change } from '../engine/engine.ts';
 import type { RequestOf } from '../validate.ts';
 import { type ActionHandler, engineFor, previewOrRun, type Tools, typedEngineFor } from './action.ts';
 import { withRules } from './apply.ts';
+import { planNoCron } from './cron.ts';
 
 export function createRemove(): ActionHandler<'remove'> {
   return {
     kind: 'remove',
     label: ({ service }) => `remove-${service.type}`,
     async run(request, ctx, tools) {
-      return previewOrRun(await plan(request, ctx, tools), request.preview, ctx);
+      const cron = request.service.type === 'http' ? planNoCron(request.siteId, tools) : [];
+      return previewOrRun([...cron, ...(await plan(request, ctx, tools))], request.preview, ctx);
     },
   };
 }

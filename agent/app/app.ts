@@ -7,6 +7,7 @@ import type { AppName } from '../../shared/vocabulary.ts';
 import type { ActionContext, Change } from '../engine/engine.ts';
 import type { Host } from '../host/host.ts';
 import type { SiteLayout } from '../host/site-layout.ts';
+import type { PhpRun } from './php-cli.ts';
 
 /**
  * What the web may see of a site, for any http engine to render. Patterns are PCRE on the decoded path, which
@@ -72,6 +73,29 @@ export interface Installing {
     layout: SiteLayout,
     ctx: ActionContext,
   ): Promise<{ readonly url: string; readonly expiresAt: Date }>;
+}
+
+/** What cron needs to know of a site; both HttpSpec and SiteSpec say it. */
+export interface CronSite {
+  readonly id: string;
+  readonly name: string;
+  readonly url: string;
+  readonly platform: PlatformSpec;
+}
+
+/** Apps with something to do now and then (drupal, wordpress, php). */
+export interface Periodic {
+  /**
+   * Does what is due, by PHP as run says, and answers in a few words what that was; undefined when the site's code has
+   * nothing to run. Throws with the end of what the code said. What visitors do must not do it, too.
+   */
+  cron(site: CronSite, layout: SiteLayout, run: PhpRun, ctx: ActionContext): Promise<string | undefined>;
+  /** Files with the site's secrets as PHP: they are kept out of what is told of a run. */
+  secretFiles(layout: SiteLayout): readonly string[];
+}
+
+export function hasCron(app: App): app is App & Periodic {
+  return 'cron' in app;
 }
 
 export function canInstall(app: App): app is App & Installing {

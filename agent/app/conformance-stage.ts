@@ -11,15 +11,33 @@ import { runChanges } from '../engine/engine.ts';
 import { createEmbeddedHost } from '../host/embedded/host.ts';
 import type { Host } from '../host/host.ts';
 import { type SiteLayout, siteLayout } from '../host/site-layout.ts';
-import type { App } from './app.ts';
+import type { App, CronSite } from './app.ts';
 
 /** What apps themselves must not know, brought by each test. */
 export interface World {
   readonly http: Engine<'http'>;
   readonly db: Engine<'db'>;
+  readonly runCron: CronUnderTest;
   planAccount(layout: SiteLayout, host: Host): Promise<readonly Change[]>;
   planAccountRemoval(layout: SiteLayout, host: Host): Promise<readonly Change[]>;
 }
+
+/** agent/cron/run-cron.ts, as far as the suite needs it. */
+export type CronUnderTest = (
+  run: {
+    readonly id: string;
+    readonly entry: CronSite & {
+      readonly sharedRoot: string;
+      readonly php: undefined;
+      readonly intervalSeconds: number;
+    };
+    readonly timeoutMs: number;
+    now(): number;
+    onLine(line: string): void;
+  },
+  apps: readonly App[],
+  ctx: ActionContext,
+) => Promise<{ readonly outcome: string; readonly text: string }>;
 
 export interface Stage {
   readonly host: Host;

@@ -6,7 +6,8 @@ import type { SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
 import { runChanges } from '../engine/engine.ts';
 import type { Files } from '../host/host.ts';
 import type { App } from './app.ts';
-import { canInstall } from './app.ts';
+import { canInstall, hasCron } from './app.ts';
+import { type CronSubject, describeCron } from './conformance-cron.ts';
 import { describeInstalling, type InstallingSubject } from './conformance-installing.ts';
 import { HOSTILE, openStage, type Stage, type World } from './conformance-stage.ts';
 import { createVisitor } from './conformance-visitor.ts';
@@ -34,6 +35,7 @@ export interface AppSubject {
   /** Of the database; a hostile one when not said. */
   readonly password?: string;
   readonly installing?: InstallingSubject;
+  readonly cron?: CronSubject;
 }
 
 const FIRST = '00000000000000aa';
@@ -147,6 +149,10 @@ export function describeApp(subject: AppSubject): void {
 
     if (canInstall(app) && subject.installing !== undefined) {
       describeInstalling(app, subject.installing, () => ({ stage, site }));
+    }
+
+    if (hasCron(app) && subject.cron !== undefined) {
+      describeCron(app, subject.cron, world.runCron, () => ({ stage, site }));
     }
 
     test('tells no secret to the list of processes', () => {

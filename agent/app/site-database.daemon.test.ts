@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
+import { runCron } from '../cron/run-cron.ts';
 import { createMariadbEngine } from '../engine/db/mariadb/engine.ts';
 import { createPostgresqlEngine } from '../engine/db/postgresql/engine.ts';
 import { createNginxEngine } from '../engine/http/nginx/engine.ts';
@@ -56,7 +57,7 @@ describe.each(KINDS)('on $db.name', ({ db, make }) => {
   beforeAll(async () => {
     stage = await openStage(
       createPhpApp(),
-      { http: createNginxEngine(), db, planAccount, planAccountRemoval },
+      { http: createNginxEngine(), db, planAccount, planAccountRemoval, runCron },
       HOSTILE,
     );
     const root = join(stage.dir, 'code');

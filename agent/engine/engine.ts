@@ -8,7 +8,7 @@
 
 import type { Failpoint } from '../../shared/failpoint.ts';
 import type { ClusterStatus, DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
-import type { Message } from '../../shared/gen/aegir/v1/event.ts';
+import type { Message, TransferProgress } from '../../shared/gen/aegir/v1/event.ts';
 import type {
   ClusterSpec,
   DbSpec,
@@ -39,8 +39,8 @@ export interface ActionContext {
   readonly signal: AbortSignal;
   readonly failpoint: Failpoint;
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
-  /** 0 to 1. */
-  progress(fraction: number, label: string): void;
+  /** 0 to 1; transfer is for what moves bytes. */
+  progress(fraction: number, label: string, transfer?: TransferProgress): void;
   message(message: Message): void;
 }
 
@@ -58,7 +58,17 @@ export interface Observed {
 }
 
 /** What an engine can do beyond the contract; each names an optional interface or a property of specs it honours. */
-export type Capability = 'php' | 'tls' | 'prepare' | 'check' | 'network' | 'zones' | 'dnssec' | 'front' | 'store';
+export type Capability =
+  | 'php'
+  | 'tls'
+  | 'prepare'
+  | 'check'
+  | 'measure'
+  | 'network'
+  | 'zones'
+  | 'dnssec'
+  | 'front'
+  | 'store';
 
 export interface Engine<T extends ServiceType = ServiceType> {
   readonly type: T;
@@ -87,6 +97,17 @@ export interface Preparing {
 /** Capability "check": findings about the daemon for server verify. */
 export interface Checking {
   check(service: ServiceRef, ctx: ActionContext): Promise<readonly Finding[]>;
+}
+
+/** Capability "measure": how much each site has there. Reads only, and asks the daemon once for all. */
+export interface Measuring {
+  measure(service: ServiceRef, ctx: ActionContext): Promise<readonly Measured[]>;
+}
+
+export interface Measured {
+  readonly siteId: string;
+  /** What it takes on the disk, indexes included, as the daemon knows it. */
+  readonly bytes: number;
 }
 
 /** Capability "zones": the engine's daemon carries zones, and the engine makes and removes them. */
@@ -164,6 +185,10 @@ export function canPrepare(engine: Engine): engine is Engine & Preparing {
 
 export function canCheck(engine: Engine): engine is Engine & Checking {
   return engine.capabilities.has('check');
+}
+
+export function canMeasure(engine: Engine): engine is Engine & Measuring {
+  return engine.capabilities.has('measure');
 }
 
 /** Runs changes in order; between them it honours cancellation. Answers what was done. */

@@ -74,3 +74,8 @@ async function readProc(pid: number, file: string): Promise<string | undefined> 
     return undefined; // gone between listing and reading
   }
 }
+
+/** NAME=value, as it was started with; empty when it is gone or belongs to somebody else. */
+export async function environmentOf(pid: number): Promise<readonly string[]> {
+  return ((await readProc(pid, 'environ')) ?? '').split('\0');
+}

@@ -3,7 +3,8 @@ import { connect, type NatsConnection } from 'nats';
 import type { KeyPair } from 'nkeys.js';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import { meshLogin } from '../../shared/mesh-login.ts';
-import type { Mesh } from './mesh.ts';
+import { createLink } from './link.ts';
+import type { Link, Links, Mesh } from './mesh.ts';
 
 export interface MeshCertificate {
   /** PEM: certificate, key, certificate authority. */
@@ -13,6 +14,8 @@ export interface MeshCertificate {
 }
 
 export interface MeshDeps {
+  /** Id of the server that this agent is of. */
+  readonly serverId: string;
   readonly key: KeyPair;
   /** Asked for at every connect, so that a renewed one is used. */
   identity(): Promise<MeshCertificate>;
@@ -25,12 +28,14 @@ const MAX_BACKOFF_MS = 30_000;
 const STEADY_MS = 3000;
 
 /** Connects when the master gives leave, and again after every loss, until closed. Each connect uses the newest leave. */
-export function createMeshConnection(deps: MeshDeps): Mesh {
+export function createMeshConnection(deps: MeshDeps): Mesh & Links {
   let credentials: MeshCredentials | undefined;
   let connection: NatsConnection | undefined;
   let loop: Promise<void> | undefined;
   const end = new AbortController();
   let wake = () => {};
+  let link: Link | undefined;
+  const listeners = new Set<(link: Link) => void>();
 
   const once = async (leave: MeshCredentials): Promise<void> => {
     const { certificate, key, ca } = await deps.identity();
@@ -45,9 +50,12 @@ export function createMeshConnection(deps: MeshDeps): Mesh {
       maxPingOut: 2,
     });
     connection = made;
+    link = createLink(made, deps.serverId);
+    for (const told of listeners) told(link);
     deps.log('info', `mesh: connected to ${made.getServer()}`);
     const why = await made.closed();
     connection = undefined;
+    link = undefined;
     if (!end.signal.aborted) deps.log('warn', `mesh: connection lost${why instanceof Error ? `: ${why.message}` : ''}`);
   };
 
@@ -71,6 +79,7 @@ export function createMeshConnection(deps: MeshDeps): Mesh {
           if (Date.now() - start > STEADY_MS) backoff = FIRST_BACKOFF_MS;
         } catch (error) {
           connection = undefined;
+          link = undefined;
           deps.log('warn', `mesh: cannot connect: ${error instanceof Error ? error.message : String(error)}`);
         }
       }
@@ -88,6 +97,13 @@ export function createMeshConnection(deps: MeshDeps): Mesh {
       wake();
     },
     state: () => (credentials === undefined ? 'off' : connection === undefined ? 'disconnected' : 'connected'),
+    current: () => link,
+    onLink: (told) => {
+      listeners.add(told);
+      if (link !== undefined) told(link);
+      return () => listeners.delete(told);
+    },
+    grantKey: () => credentials?.grantKey ?? '',
     close: async () => {
       end.abort();
       wake();

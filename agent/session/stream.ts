@@ -15,6 +15,7 @@ import type { AgentIdentity } from '../identity.ts';
 import type { Inventories } from '../inventory.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import { jittered } from '../poller.ts';
+import type { Reports } from '../reports.ts';
 import { CHANNEL_OPTIONS, isServiceError, masterCredentials } from '../rpc.ts';
 import type { Upstream } from '../upstream.ts';
 import { renew, renewalRetry, untilRenewal } from './renewal.ts';
@@ -31,6 +32,9 @@ export interface StreamOptions {
   readonly dispatch: Pick<Dispatch, 'receive' | 'cancel' | 'acknowledge' | 'openActions' | 'highestGeneration'>;
   readonly upstream: Upstream;
   readonly inventory: Inventories;
+  readonly reports: Reports;
+  /** The master asked for a look at the host. */
+  readonly onLook?: () => void;
   readonly mesh: Mesh;
   readonly failpoint: Failpoint;
   readonly log: Logger;
@@ -84,6 +88,7 @@ function converse(
     writer.close();
     options.signal.removeEventListener('abort', stop);
     options.inventory.onNews(() => {});
+    options.reports.close();
     call.end();
     const over = () => {
       clearTimeout(hangUp);
@@ -139,6 +144,7 @@ function converse(
     renewWhenDue(untilRenewal(options.identity.certificatePem, now()));
     writer.open();
     heartbeat();
+    options.reports.open((batch) => writer.control({ $case: 'siteReports', value: batch }));
   };
 
   const receive = (body: NonNullable<MasterMessage['body']>) => {
@@ -158,7 +164,10 @@ function converse(
         if (left > 0) timers.at('mesh', jittered((left * 2) / 3, 0.1), ask);
         return;
       }
+      case 'reportsTaken':
+        return options.reports.taken(body.value);
       case 'takeInventory':
+        options.onLook?.();
         return void options.inventory.take().then(
           (taken) => !ended && sendInventory(taken),
           (error: unknown) => log.warn({ err: error }, 'cannot take the inventory that the master asked for'),

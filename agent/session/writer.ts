@@ -6,11 +6,11 @@ import type { AgentMessage, MasterMessage } from '../../shared/gen/aegir/v1/agen
 import type { Upstream, UpstreamItem } from '../upstream.ts';
 
 type Body = NonNullable<AgentMessage['body']>;
-export type ControlBody = Extract<Body, { $case: 'hello' | 'heartbeat' | 'inventory' | 'mesh' }>;
+export type ControlBody = Extract<Body, { $case: 'hello' | 'heartbeat' | 'inventory' | 'mesh' | 'siteReports' }>;
 export type SessionCall = Pick<ClientDuplexStream<AgentMessage, MasterMessage>, 'write' | 'on'>;
 
 export interface Writer {
-  /** Goes before events and results; replaces one of its kind that still waits. */
+  /** Goes before events and results; replaces one of its kind that still waits (of reports there never is). */
   control(body: ControlBody): void;
   /** From now on events and results go up. */
   open(): void;

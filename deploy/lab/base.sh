@@ -5,7 +5,7 @@ set -euo pipefail
 LAB=${AEGIR_LAB_DIR:-/var/tmp/aegir-lab}
 PACKAGES=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,iputils-ping,procps,ca-certificates,curl,openssh-server,cron,\
 nginx-light,mariadb-server,php8.2-fpm,php8.2-cli,php8.2-mysql,php8.2-xml,php8.2-gd,php8.2-mbstring,php8.2-curl,php8.2-zip,\
-php8.2-opcache,php8.2-intl,wordpress,wordpress-theme-twentytwentythree,nats-server,nftables,netcat-openbsd,openssl,xz-utils
+php8.2-opcache,php8.2-intl,wordpress,wordpress-theme-twentytwentythree,haproxy,nats-server,nftables,netcat-openbsd,openssl,xz-utils
 id=$(printf '%s' "$PACKAGES" | sha256sum | cut -c1-12)
 base=$LAB/base-$id
 if [ ! -e "$base/.aegir-complete" ]; then

@@ -79,7 +79,7 @@ export interface LabOptions {
 export interface Lab {
   startNetwork(): Promise<void>;
   stopNetwork(): Promise<void>;
-  /** binds: paths of this machine shown read-only in the host, as SOURCE:TARGET. Resolves when its systemd is up. */
+  /** binds: paths of this machine shown in the host, as SOURCE:TARGET; with :rw at its end to be written. Resolves when its systemd is up. */
   start(host: LabHost, base: string, binds?: readonly string[]): Promise<void>;
   /** Runs an argument vector in a host; a non-zero code is a result. */
   exec(name: string, argv: readonly string[], input?: string): Promise<Ran>;
@@ -128,7 +128,9 @@ export function createLab(options?: LabOptions): Lab {
         if (!existsSync(source)) throw new Error(`lab: cannot bind ${source}: there is no such path`);
       }
       await script(['up', host.name, host.address, base], {
-        NSPAWN_ARGS: binds.map((bind) => `--bind-ro=${bind}`).join(' '),
+        NSPAWN_ARGS: binds
+          .map((bind) => (bind.endsWith(':rw') ? `--bind=${bind.slice(0, -3)}` : `--bind-ro=${bind}`))
+          .join(' '),
       });
       await act('wait', host.name);
     },

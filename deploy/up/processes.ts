@@ -11,11 +11,13 @@ export const LOOPBACK = '127.0.0.1';
 const WAIT_MS = 120_000;
 
 export interface EmbeddedServer {
-  readonly name: 'web1' | 'db1';
+  readonly name: string;
   readonly address: string;
-  readonly daemons: readonly ('nginx' | 'php-fpm' | 'mariadb')[];
+  readonly daemons: readonly ('nginx' | 'php-fpm' | 'mariadb' | 'haproxy')[];
   /** Service types that its join token enables. */
   readonly types: readonly string[];
+  /** By daemon, where the layout has none for it. */
+  readonly ports?: Readonly<Record<string, number>>;
 }
 
 export type ExtraEnv = Readonly<Record<string, string>>;
@@ -75,7 +77,7 @@ export async function startAgent(
       address: server.address,
       // *.localhost resolves to 127.0.0.1 in browsers (RFC 6761 section 6.3): sites are reached there too.
       extraAddresses: server.name === 'web1' ? [LOOPBACK] : [],
-      ports: layout.ports[server.name],
+      ports: server.ports ?? layout.ports[server.name as 'web1' | 'db1'],
       daemons: server.daemons.map((daemon) => (daemon === 'php-fpm' ? newestPhpFpm() : daemon)),
       hostname: server.name,
     },

@@ -93,6 +93,7 @@ export async function installSite(
       auth: null,
       snippet: null,
       issuing: null,
+      cronSeconds: null,
       uid: freeUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, site);

@@ -7,6 +7,7 @@ import {
   type SiteRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { hostName } from '../../shared/name.ts';
+import { APPS, MAX_CRON_SECONDS, MIN_CRON_SECONDS } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireFreeNames } from '../graph/rules.ts';
 import { requireFreeRecords } from '../graph/zone-rules.ts';
@@ -77,10 +78,12 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
     requireOwn(changed, web, uploaded);
     const auth = accessOf(site, request, users);
     const snippet = snippetOf(graph, site, request);
+    const cronSeconds = checkCron(graph, site, request.cronSeconds);
     const to: SiteValues = {
       ...valuesOfSite(site),
       aliases,
       web,
+      cronSeconds,
       auth,
       snippet,
       ...(uploaded === undefined ? {} : { certificate: { ...uploaded.certificate } }),
@@ -88,6 +91,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
     const draft = {
       ...changed,
       web,
+      cronSeconds,
       auth,
       snippet,
       ...(uploaded === undefined ? {} : { certificate: uploaded.certificate }),
@@ -176,6 +180,19 @@ function checkPhp(now: SitePhp, request: SetSiteRequest): SitePhp {
     bodyBytes: within('uploads in bytes', request.phpBodyBytes, now.bodyBytes, MIB, 16_384 * MIB),
     seconds: within('time in seconds', request.phpSeconds, now.seconds, 5, 3600),
   };
+}
+
+function checkCron(graph: Graph, site: SiteRecord, seconds: number | undefined): number | null {
+  if (seconds === undefined) return site.cronSeconds;
+  const { app } = graph.platform(site.platformId);
+  if (seconds > 0 && (app === '' || APPS[app].cronSeconds === 0)) {
+    throw new AegirError('failed_precondition', `cannot run the cron of ${site.name}: a site of app ${app} has none`);
+  }
+  if (seconds === 0 || (seconds >= MIN_CRON_SECONDS && seconds <= MAX_CRON_SECONDS)) return seconds;
+  throw new AegirError(
+    'invalid_argument',
+    `cannot run the cron of ${site.name} every ${seconds} s: ${MIN_CRON_SECONDS} s to ${MAX_CRON_SECONDS / 86_400} days, or 0 for off`,
+  );
 }
 
 function nameOrNone(text: string): string {

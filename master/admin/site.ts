@@ -10,14 +10,23 @@ import type {
   SiteRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { freeText, hostName } from '../../shared/name.ts';
+import { APPS } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
-import { planDeleteSite, planDisableSite, planEnableSite, planLoginSite, planVerifySite } from '../plan/change-site.ts';
+import {
+  planCronSite,
+  planDeleteSite,
+  planDisableSite,
+  planEnableSite,
+  planLoginSite,
+  planVerifySite,
+} from '../plan/change-site.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
+import { cronOf, usageOf } from './usage.ts';
 import { siteView } from './view.ts';
 
 export async function listSites(deps: AdminDeps, request: ListSitesRequest): Promise<ListSitesResponse> {
@@ -34,7 +43,8 @@ export async function listSites(deps: AdminDeps, request: ListSitesRequest): Pro
 
 export async function getSite(deps: AdminDeps, request: GetSiteRequest): Promise<Site> {
   const graph = await loadGraph(deps.store);
-  return siteView(graph, findSite(graph, request.site));
+  const site = findSite(graph, request.site);
+  return { ...siteView(graph, site), cron: await cronOf(deps, graph, site), usage: await usageOf(deps, site) };
 }
 
 export const verifySite = onSite('site.verify', ['enabled', 'disabled', 'failed'], planVerifySite);
@@ -58,6 +68,18 @@ export async function loginSite(deps: AdminDeps, caller: Caller, request: LoginS
       throw new AegirError('failed_precondition', `cannot log in to ${site.name}: ${app} has no accounts of its own`);
     }
     return { plan: planLoginSite(graph, site, account) };
+  });
+}
+
+export async function cronSite(deps: AdminDeps, caller: Caller, request: SiteRequest): Promise<ChangeResponse> {
+  return change(deps, caller, request.options, { method: 'site.cron', site: request.site }, (graph) => {
+    const site = findSite(graph, request.site);
+    requireState(site, ['enabled'], 'run the cron of');
+    const { app } = graph.platform(site.platformId);
+    if (app === '' || APPS[app].cronSeconds === 0) {
+      throw new AegirError('failed_precondition', `cannot run the cron of ${site.name}: a site of app ${app} has none`);
+    }
+    return { plan: planCronSite(graph, site) };
   });
 }
 

@@ -2,10 +2,11 @@
 // right, or one that forgets to ask who is calling, fails here.
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import { ChangeOptions, SiteRequest, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { MASTER_IDENTITY } from '../../shared/identity.ts';
 import { ROLES, type Role } from '../../shared/vocabulary.ts';
 import { fingerprint, type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { ids } from '../../test/records.ts';
 import { RIGHTS } from './rights.ts';
 
 let master: MasterApi;
@@ -50,7 +51,12 @@ function methods(): { path: string; streams: boolean }[] {
 }
 
 /** An empty request: valid on the wire for every method, and about nothing that is there. */
-function call(path: string, streams: boolean, headers: Readonly<Record<string, string>>): Promise<Answer> {
+function call(
+  path: string,
+  streams: boolean,
+  headers: Readonly<Record<string, string>>,
+  body = Buffer.alloc(0),
+): Promise<Answer> {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
   const bytes = (message: Buffer) => message;
@@ -59,7 +65,7 @@ function call(path: string, streams: boolean, headers: Readonly<Record<string, s
   return new Promise((resolve) => {
     if (!streams) {
       const done = (error: ServiceError | null) => resolve(answer(error));
-      client.makeUnaryRequest(path, bytes, bytes, Buffer.alloc(0), metadata, options, done);
+      client.makeUnaryRequest(path, bytes, bytes, body, metadata, options, done);
       return;
     }
     const stream = client.makeServerStreamRequest(path, bytes, bytes, Buffer.alloc(0), metadata, options);
@@ -139,6 +145,34 @@ describe.each(ROLES)('%s', (role: Role) => {
     if (role === 'viewer') expect(await fingerprint(master.store)).toBe(before);
   });
 });
+
+test('who may look may plan what operators change, and nothing comes of it; what administrators change is theirs', async () => {
+  const before = await fingerprint(master.store);
+  const options = { planOnly: true, idempotencyKey: '' };
+  for (const { path } of methods().filter(({ path }) => RIGHTS[path] === 'operator' || RIGHTS[path] === 'admin')) {
+    // The options have another number in each request: with all of them, whichever it is says to plan.
+    const body = Buffer.concat(
+      Array.from({ length: 30 }, (_, field) => {
+        const planned = ChangeOptions.encode(ChangeOptions.fromPartial(options)).finish();
+        return Buffer.concat([varint(((field + 1) << 3) | 2), varint(planned.length), planned]);
+      }),
+    );
+    const { code } = await call(path, false, bearer('viewer'), body);
+    // A request without options is none to plan with.
+    const refused = code === status.PERMISSION_DENIED;
+    if (RIGHTS[path] === 'admin') expect([path, refused]).toEqual([path, true]);
+  }
+  const site = SiteRequest.encode(SiteRequest.fromPartial({ site: ids.site, options })).finish();
+  const verify = '/aegir.v1.SiteService/VerifySite';
+  expect(await call(verify, false, bearer('viewer'), Buffer.from(site))).toMatchObject({ code: status.OK });
+  expect(await fingerprint(master.store)).toBe(before);
+  const change = SiteRequest.encode(SiteRequest.fromPartial({ site: ids.site })).finish();
+  expect((await call(verify, false, bearer('viewer'), Buffer.from(change))).code).toBe(status.PERMISSION_DENIED);
+});
+
+function varint(n: number): Buffer {
+  return n < 128 ? Buffer.from([n]) : Buffer.from([(n & 127) | 128, n >> 7]);
+}
 
 test('a token that is revoked or runs out while a connection is open is refused at its next call', async () => {
   const path = '/aegir.v1.GraphService/GetStatus';

@@ -7,7 +7,7 @@ import { authorise } from '../admin/authorise.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { tokenOf } from './door.ts';
 import { ADMIN_SERVICES, createMethods, type Method } from './methods.ts';
-import { mayCall, RIGHTS } from './rights.ts';
+import { mayCall, mayPlan, RIGHTS } from './rights.ts';
 
 export interface ApiLog {
   error(fields: Record<string, unknown>, text: string): void;
@@ -38,9 +38,10 @@ export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): 
   }
 }
 
-async function identify(deps: AdminDeps, path: string, metadata: Metadata): Promise<Caller> {
+/** plans: the request asks what would be done, and nothing else. */
+async function identify(deps: AdminDeps, path: string, metadata: Metadata, plans = false): Promise<Caller> {
   const caller = await authorise(deps, tokenOf(metadata));
-  if (mayCall(caller.role, path)) return caller;
+  if (mayCall(caller.role, path) || (plans && mayPlan(caller.role, path))) return caller;
   await audit(deps, caller, path, '', 'permission_denied');
   throw new AegirError(
     'permission_denied',
@@ -62,7 +63,8 @@ async function serveUnary(
   answer: sendUnaryData<unknown>,
 ): Promise<void> {
   try {
-    const caller = await identify(deps, method.path, call.metadata);
+    const plans = call.request?.options?.planOnly === true;
+    const caller = await identify(deps, method.path, call.metadata, plans);
     const reads = RIGHTS[method.path] === 'viewer';
     try {
       const response = await method.unary?.(caller, call.request);

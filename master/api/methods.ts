@@ -24,6 +24,7 @@ import {
   SiteRequest,
   SiteServiceService,
   TaskServiceService,
+  TestMeshRequest,
   TokenServiceService,
   ZoneRequest,
   ZoneServiceService,
@@ -46,6 +47,7 @@ import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { addRecord, listRecords, removeRecord } from '../admin/dns-record.ts';
 import { getGraph, getStatus } from '../admin/graph.ts';
 import { installSite } from '../admin/install-site.ts';
+import { testMesh } from '../admin/mesh.ts';
 import { addPlatform, getPlatform, listPlatforms, removePlatform, verifyPlatform } from '../admin/platform.ts';
 import {
   acceptServer,
@@ -58,9 +60,19 @@ import {
 } from '../admin/server.ts';
 import { disableService, enableService, getService, listServices, verifyService } from '../admin/service.ts';
 import { certifySite, setSite } from '../admin/set-site.ts';
-import { deleteSite, disableSite, enableSite, getSite, listSites, loginSite, verifySite } from '../admin/site.ts';
+import {
+  cronSite,
+  deleteSite,
+  disableSite,
+  enableSite,
+  getSite,
+  listSites,
+  loginSite,
+  verifySite,
+} from '../admin/site.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
+import { getUsage } from '../admin/usage.ts';
 import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
 import type { JsonObject } from '../store/model.ts';
 
@@ -93,6 +105,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),
     [ServerServiceService.revokeServer.path]: (_, request) => revokeServer(deps, request),
     [ServerServiceService.verifyServer.path]: (caller, request) => verifyServer(deps, caller, request),
+    [ServerServiceService.testMesh.path]: (caller, request) => testMesh(deps, caller, request),
     [ServerServiceService.detectServer.path]: (_, request) => detectServer(deps, request),
     [ServerServiceService.getJoinCommand.path]: (caller, request) => getJoinCommand(deps, caller, request),
     [ServiceServiceService.listServices.path]: (_, request) => listServices(deps, request),
@@ -136,6 +149,8 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [SiteServiceService.loginSite.path]: (caller, request) => loginSite(deps, caller, request),
     [SiteServiceService.setSite.path]: (caller, request) => setSite(deps, caller, request),
     [SiteServiceService.certifySite.path]: (caller, request) => certifySite(deps, caller, request),
+    [SiteServiceService.cronSite.path]: (caller, request) => cronSite(deps, caller, request),
+    [SiteServiceService.getUsage.path]: (_, request) => getUsage(deps, request),
     [ClientServiceService.listClients.path]: (_, request) => listClients(deps, request),
     [ClientServiceService.addClient.path]: (_, request) => addClient(deps, request),
     [ClientServiceService.removeClient.path]: (_, request) => removeClient(deps, request),
@@ -193,6 +208,8 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
       return setSite(deps, caller, SetSiteRequest.fromJSON(asked));
     case 'site.certify':
       return certifySite(deps, caller, site());
+    case 'site.cron':
+      return cronSite(deps, caller, site());
     case 'platform.add':
       return addPlatform(deps, caller, AddPlatformRequest.fromJSON(asked));
     case 'platform.verify':
@@ -233,6 +250,8 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
     case 'service.set':
       requireNoSecrets(asked);
       return setService(deps, caller, SetServiceRequest.fromJSON(asked));
+    case 'mesh.test':
+      return testMesh(deps, caller, TestMeshRequest.fromJSON(asked));
     case 'server.verify':
       return verifyServer(deps, caller, { server: String(asked['server']), options: undefined });
     default:

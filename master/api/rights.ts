@@ -6,6 +6,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ServerService/GetServer': 'viewer',
   '/aegir.v1.ServerService/DetectServer': 'operator',
   '/aegir.v1.ServerService/VerifyServer': 'operator',
+  '/aegir.v1.ServerService/TestMesh': 'operator',
   '/aegir.v1.ServerService/AcceptServer': 'admin',
   '/aegir.v1.ServerService/RevokeServer': 'admin',
   '/aegir.v1.ServerService/GetJoinCommand': 'admin',
@@ -50,6 +51,8 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.SiteService/LoginSite': 'operator',
   '/aegir.v1.SiteService/SetSite': 'operator',
   '/aegir.v1.SiteService/CertifySite': 'operator',
+  '/aegir.v1.SiteService/CronSite': 'operator',
+  '/aegir.v1.SiteService/GetUsage': 'viewer',
   '/aegir.v1.ClientService/ListClients': 'viewer',
   '/aegir.v1.ClientService/AddClient': 'operator',
   '/aegir.v1.ClientService/RemoveClient': 'operator',
@@ -67,6 +70,14 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
 };
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 };
+
+/**
+ * What operators change, everybody who may look may plan. What only administrators change stays theirs: to plan it has
+ * agents try what the caller gives, such as addresses of servers elsewhere.
+ */
+export function mayPlan(role: Role, path: string): boolean {
+  return RIGHTS[path] === 'operator' && RANK[role] >= RANK.viewer;
+}
 
 export function mayCall(role: Role, path: string): boolean {
   const needed = RIGHTS[path];

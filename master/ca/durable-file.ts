@@ -1,4 +1,5 @@
 // Key and certificate files: 0600, whole or not there at all, and on the disk when the promise resolves.
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -58,9 +59,9 @@ export async function replacePrivate(path: string, data: string | Uint8Array): P
   await syncDirectory(dirname(path));
 }
 
-/** A draft that a crash left behind is written over by the next one. */
+/** Each has a name of its own: two that write at once must not share a file. */
 async function writeDraft(path: string, data: string | Uint8Array): Promise<string> {
-  const draft = `${path}.${process.pid}.new`;
+  const draft = `${path}.${randomUUID()}.new`;
   const file = await open(draft, 'w', PRIVATE);
   try {
     await file.chmod(PRIVATE);

@@ -54,8 +54,8 @@ export async function followChange(
       else printData(out, ChangeResponseMessage.toJSON(answer));
       return;
     }
-    // What a verify mended is what it is for.
-    const tellsAll = flags.verbose === true || answer.plan?.verb.endsWith('.verify') === true;
+    // What a verify mended, or a test found, is what it is for.
+    const tellsAll = flags.verbose === true || /\.(verify|test)$/.test(answer.plan?.verb ?? '');
     await follow(connection, out, answer.taskId, tellsAll);
   });
 }

@@ -111,6 +111,17 @@ describe('exit codes, and errors on stderr alone', () => {
       { AEGIR_TOKEN: 'VIEWER' },
       /^aegir: cannot list tokens: it needs the role admin, and that of this token is viewer\n$/,
     ],
+    [1, 'site usage nowhere.example', {}, /^aegir: cannot find site .*nowhere\.example.*\n$/],
+    [2, 'site usage --days 401', {}, /^aegir: cannot tell what sites used in 401 days: 400 are kept\n$/],
+    [2, 'site usage --days x', {}, /^aegir: cannot use "x" for --days: a whole number/],
+    [2, 'site set example.org --cron now', {}, /^aegir: cannot use "now" for --cron: a time is needed/],
+    [
+      2,
+      'site set example.org --cron 8d',
+      {},
+      /^aegir: cannot run the cron of example\.org every 691200 s: 60 s to 7 days/,
+    ],
+    [3, 'site cron example.org', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [3, 'site delete example.org --yes', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [
       4,
@@ -155,6 +166,7 @@ describe('exit codes, and errors on stderr alone', () => {
 const READS = [
   ...['server list', 'server show web1', 'service list', 'service show web1/nginx', 'platform list'],
   ...['platform show wordpress', 'site list', 'site show example.org', 'client list', 'task list', 'token list'],
+  ...['site usage', 'site usage example.org', 'site cron example.org --plan', 'site set example.org --cron 1h --plan'],
   ...['graph', 'status', 'context list', 'api list', 'site delete example.org --plan'],
 ];
 
@@ -184,7 +196,62 @@ test('names from the wire are whole in JSON, and harmless in tables', async () =
   expect((await aegir(['api', 'call', 'ListClients'])).out).not.toMatch(DRIVES);
 });
 
+describe('what a site used, and its cron', () => {
+  const today = new Date().toISOString().slice(0, 10);
+  beforeAll(async () => {
+    const { store } = master;
+    const server = (await store.servers.find())[0]?.id ?? '';
+    await store.usage.save([
+      {
+        ...{ siteId: site.id, serverId: server, day: today, requests: 12, bytes: 3 * 1024 * 1024, s1: 0, s2: 9, s3: 1 },
+        ...{ s4: 2, s5: 0, fileBytes: 2048, inodes: 7, logBytes: null, databaseBytes: 1024 },
+      },
+    ]);
+    await store.crons.insert({
+      ...{ id: `${site.id}/${server}`, siteId: site.id, serverId: server, intervalSeconds: 900, nextAt: Date.now() },
+      ...{ lastStartedAt: 1, lastMillis: 1500, lastOutcome: 'failed', lastText: EVIL, failures: 3 },
+    });
+  });
+
+  test('is a table for people, by site and by day', async () => {
+    const all = (await aegir(['site', 'usage'])).out;
+    expect(all).toMatch(/^SITE +REQUESTS +SENT +2XX +3XX +4XX +5XX +FILES +INODES +DATABASE +LOGS\n/);
+    expect(all).toMatch(/^example\.org +12 +3\.0 MiB +9 +1 +2 +0 +2\.0 KiB +7 +1\.0 KiB +-$/m);
+    const one = (await aegir(['site', 'usage', 'example.org', '--days', '2'])).out;
+    expect(one).toMatch(/^DAY \(UTC\) /);
+    expect(one).toContain(`${today}  12 `);
+  });
+
+  test('is exact for programs', async () => {
+    const { sites, days } = JSON.parse((await aegir(['site', 'usage', 'example.org', '-o', 'json'])).out);
+    expect(sites).toMatchObject([{ site: 'example.org', days: 30, requests: '12', bytesSent: '3145728' }]);
+    expect(days).toMatchObject([{ day: today, statuses: ['0', '9', '1', '2', '0'], databaseBytes: '1024' }]);
+    const shown = JSON.parse((await aegir(['site', 'show', 'example.org', '-o', 'json'])).out);
+    expect(shown).toMatchObject({ cron: { intervalSeconds: 900, lastOutcome: 'failed' }, usage: { requests: '12' } });
+  });
+
+  test('is in what is shown of the site, and drives no terminal', async () => {
+    const { out } = await aegir(['site', 'show', 'example.org']);
+    expect(out).toMatch(/^Cron: +every 15 min \(default\), next at .* on web1$/m);
+    expect(out).toMatch(/^Last cron: +failed \(3 times in a row\), .*, 1\.5 s: evil\\x1b/m);
+    expect(out).toMatch(/^Size: +files 2\.0 KiB \(7 inodes\), database 1\.0 KiB$/m);
+    expect(out).toMatch(/^Traffic: +12 requests, 3\.0 MiB sent in 30 days/m);
+    expect(out).not.toMatch(DRIVES);
+  });
+});
+
 describe('changes', () => {
+  test('of cron: by order, another interval, off', async () => {
+    const cron = async () => JSON.parse((await aegir(['site', 'show', 'example.org', '-o', 'json'])).out).cron;
+    expect((await aegir(['site', 'cron', 'example.org'])).err).toMatch(/site\.cron example\.org: done\n$/);
+    expect((await aegir(['site', 'set', 'example.org', '--cron', '2h'])).code).toBe(0);
+    expect(await cron()).toMatchObject({ intervalSeconds: 7200, byDefault: false });
+    expect((await aegir(['site', 'set', 'example.org', '--cron', '2h'])).err).toMatch(/nothing to do/);
+    expect((await aegir(['site', 'set', 'example.org', '--cron', 'off'])).code).toBe(0);
+    expect(await cron()).toMatchObject({ intervalSeconds: 0 });
+    expect((await aegir(['site', 'show', 'example.org'])).out).toMatch(/^Cron: +off$/m);
+  });
+
   test('are followed: lines on stderr, the result on stdout', async () => {
     const ran = await aegir(['site', 'disable', 'example.org']);
     expect(ran).toMatchObject({ code: 0, out: '' });

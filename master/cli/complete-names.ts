@@ -62,7 +62,7 @@ export function nameAfter(program: Command, words: readonly string[]): NameKind 
 
 function kindOf(word: string): NameKind | undefined {
   if (word === 'db' || word === 'dns' || word === 'head') return 'service';
-  if (word === 'front') return 'server';
+  if (word === 'front' || word === 'sender' || word === 'receiver') return 'server';
   return KINDS.find((kind) => kind === word);
 }
 

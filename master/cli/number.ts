@@ -18,3 +18,24 @@ export function sizeInBytes(text: string, what: string): bigint {
     `cannot use ${JSON.stringify(text)} for ${what}: a size is needed, for example 512M`,
   );
 }
+
+const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Seconds, or with m, h or d; off is 0. */
+export function durationInSeconds(text: string, what: string): number {
+  if (text === 'off') return 0;
+  const [, digits = '', unit = ''] = /^([0-9]{1,7})([smhd]?)$/.exec(text) ?? [];
+  const factor = SECONDS[unit];
+  if (digits !== '' && factor !== undefined) return Number(digits) * factor;
+  throw new AegirError(
+    'invalid_argument',
+    `cannot use ${JSON.stringify(text)} for ${what}: a time is needed, for example 15m or 1h, or off`,
+  );
+}
+
+/** 90 s, 15 min, 1 h, 2 d. */
+export function duration(seconds: number): string {
+  if (seconds % 86_400 === 0) return `${seconds / 86_400} d`;
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}

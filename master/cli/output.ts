@@ -1,5 +1,7 @@
 // How results reach people and programs: table, json or yaml on stdout, everything else on stderr.
+
 import { Document, visit } from 'yaml';
+import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
 
 export const FORMATS = ['table', 'json', 'yaml'] as const;
@@ -127,12 +129,5 @@ export function when(date: Date | undefined): string {
 }
 
 export function bytes(amount: bigint): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  let value = Number(amount);
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+  return byteSize(amount);
 }

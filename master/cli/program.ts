@@ -7,6 +7,7 @@ import { clusterCommand } from './command/cluster.ts';
 import { completionCommand } from './command/completion.ts';
 import { contextCommand } from './command/context.ts';
 import { graphCommand } from './command/graph.ts';
+import { meshCommand } from './command/mesh.ts';
 import { platformCommand } from './command/platform.ts';
 import { serverCommand } from './command/server.ts';
 import { serviceCommand } from './command/service.ts';
@@ -43,6 +44,7 @@ export function createProgram(cli: Cli, version: string): Command {
     zoneCommand,
     recordCommand,
     clientCommand,
+    meshCommand,
     taskCommand,
     tokenCommand,
     graphCommand,

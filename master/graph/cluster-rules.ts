@@ -35,14 +35,16 @@ export function sharedRoot(
 ): string | undefined {
   const share = cluster.settings[SHARE] ?? '';
   if (share === '') return '';
-  return services.find(
+  const mount = services.find(
     (service) =>
       service.serverId === serverId &&
       service.type === 'file' &&
       service.engine === 'mount' &&
       service.state === 'enabled' &&
       service.settings[SHARE] === share,
-  )?.settings['path'];
+  );
+  // Where it was detected, its instance is where it is mounted.
+  return mount?.settings['path'] ?? (mount?.instance.startsWith('/') ? mount.instance : undefined);
 }
 
 /** The head's server sees what the cluster shares. */

@@ -33,12 +33,16 @@ describe('an agent', () => {
   const may = (list: readonly string[], subject: string) => list.some((pattern) => matches(pattern, subject));
 
   test.each([
-    ['aegir.to.srv-b.from.srv-a.chunk', true, false],
-    ['aegir.to.srv-b.from.srv-a.chunk.1', true, false],
-    ['aegir.to.srv-a.from.srv-b.chunk', false, true],
-    ['aegir.to.srv-b.from.srv-c.chunk', false, false],
-    ['aegir.to.srv-a.from.srv-a.self', true, true],
-    ['aegir.to.srv-b.from.srv-ab.chunk', false, false],
+    ['aegir.to.srv-b.from.srv-a.ask.t1', true, false],
+    ['aegir.to.srv-b.from.srv-a.give.t1', true, false],
+    ['aegir.to.srv-a.from.srv-b.give.t1', false, true],
+    ['aegir.to.srv-a.from.srv-b.ask.t1', false, true],
+    ['aegir.to.srv-b.from.srv-c.give.t1', false, false],
+    ['aegir.to.srv-a.from.srv-a.give.t1', true, true],
+    ['aegir.to.srv-b.from.srv-ab.give.t1', false, false],
+    ['aegir.to.srv-b.from.srv-a.give', false, false],
+    ['aegir.to.srv-b.from.srv-a.give.t1.more', false, false],
+    ['aegir.to.srv-b.from.srv-a.other.t1', false, false],
     ['aegir.to.srv-b.from.srv-a', false, false],
     ['aegir.to.srv-a', false, false],
     ['_INBOX.x', false, false],

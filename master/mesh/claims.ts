@@ -2,12 +2,18 @@
 import { type Account, encodeAccount, encodeOperator, encodeUser } from 'nats-jwt';
 import type { MeshKeys } from './keys.ts';
 
+/** What agents say to each other: see mesh.proto. */
+const WORDS = ['ask', 'give'];
+
 /**
- * Subjects: aegir.to.RECEIVER.from.SENDER.… An agent may publish only as itself and listen only for itself, so a
- * receiver can trust the sender's id in the subject.
+ * Subjects: aegir.to.RECEIVER.from.SENDER.WORD.TRANSFER. An agent may publish only as itself and listen only for itself,
+ * so a receiver can trust the sender's id in the subject.
  */
 export function agentSubjects(serverId: string) {
-  return { publish: [`aegir.to.*.from.${serverId}.>`], subscribe: [`aegir.to.${serverId}.from.*.>`] };
+  return {
+    publish: WORDS.map((word) => `aegir.to.*.from.${serverId}.${word}.*`),
+    subscribe: WORDS.map((word) => `aegir.to.${serverId}.from.*.${word}.*`),
+  };
 }
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024;

@@ -110,18 +110,19 @@ test('an agent talks to another as itself, and to nobody as another', async () =
   const [a, b] = [await agent(A), await agent(B)];
   const [linkA, linkB] = [await dial(a), await dial(b)];
   const heard: string[] = [];
-  const mine = linkB.subscribe(agentSubjects(B).subscribe[0] ?? '');
-  void (async () => {
-    for await (const message of mine) heard.push(message.subject);
-  })();
+  for (const subject of agentSubjects(B).subscribe) {
+    linkB.subscribe(subject, { callback: (_, message) => void heard.push(message.subject) });
+  }
   await linkB.flush();
   const told = refusals(linkA);
-  linkA.publish(`aegir.to.${B}.from.${A}.chunk.1`, 'x');
+  linkA.publish(`aegir.to.${B}.from.${A}.give.t1`, 'x');
   // As another, to the account at large, to the system: each is refused, and told.
   const forbidden = [
-    `aegir.to.${B}.from.${B}.chunk`,
-    `aegir.to.${B}.from.srv-c.chunk`,
-    `aegir.to.${A}.from.${B}.chunk`,
+    `aegir.to.${B}.from.${B}.give.t1`,
+    `aegir.to.${B}.from.srv-c.give.t1`,
+    `aegir.to.${A}.from.${B}.give.t1`,
+    `aegir.to.${B}.from.${A}.other.t1`,
+    `aegir.to.${B}.from.${A}.give.t1.more`,
     `aegir.to.${B}`,
     'anything',
     `_INBOX.${A}`,
@@ -131,10 +132,10 @@ test('an agent talks to another as itself, and to nobody as another', async () =
   for (const subject of forbidden) linkA.publish(subject, 'x');
   await linkA.flush();
   await vi.waitFor(() => expect(told).toHaveLength(forbidden.length));
-  linkA.publish(`aegir.to.${B}.from.${A}.chunk.2`, 'x');
+  linkA.publish(`aegir.to.${B}.from.${A}.give.t2`, 'x');
   await linkA.flush();
-  await vi.waitFor(() => expect(heard).toContain(`aegir.to.${B}.from.${A}.chunk.2`));
-  expect(heard).toEqual([1, 2].map((n) => `aegir.to.${B}.from.${A}.chunk.${n}`));
+  await vi.waitFor(() => expect(heard).toContain(`aegir.to.${B}.from.${A}.give.t2`));
+  expect(heard).toEqual([1, 2].map((n) => `aegir.to.${B}.from.${A}.give.t${n}`));
 });
 
 test('an agent hears what is for it, and nothing else', async () => {
@@ -142,6 +143,8 @@ test('an agent hears what is for it, and nothing else', async () => {
   const wanted = [
     `aegir.to.${B}.from.*.>`,
     `aegir.to.*.from.${B}.>`,
+    `aegir.to.${A}.from.*.>`,
+    `aegir.to.${B}.from.${A}.give.*`,
     'aegir.>',
     '>',
     '_INBOX.>',
@@ -157,7 +160,7 @@ test('an agent hears what is for it, and nothing else', async () => {
     expect(refused, subject).toMatch(/permission/i);
   }
   // Its own is granted still.
-  link.subscribe(`aegir.to.${A}.from.${B}.>`);
+  link.subscribe(`aegir.to.${A}.from.${B}.give.t1`);
   await link.flush();
   expect(link.isClosed()).toBe(false);
 });

@@ -3,9 +3,11 @@ import { connect, Events, type NatsConnection } from 'nats';
 import { createUser } from 'nats-jwt';
 import { AegirError } from '../../shared/error.ts';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Grant } from '../../shared/gen/aegir/v1/mesh.ts';
 import { meshLogin } from '../../shared/mesh-login.ts';
 import type { Store } from '../store/store.ts';
 import { accountClaims, agentClaims, operatorClaims, systemClaims, systemUserClaims } from './claims.ts';
+import { createGrants, type GrantOrder } from './grants.ts';
 import type { MeshKeys } from './keys.ts';
 import { type MeshNode, type NodeOptions, startMeshNode } from './node.ts';
 
@@ -21,6 +23,8 @@ export interface Mesh {
   state(): 'running' | 'stopped';
   /** For an accepted server and its agent's public nkey. */
   credentials(serverId: string, userKey: string): Promise<MeshCredentials>;
+  /** Leave to transfer one object; stored nowhere. Throws failed_precondition for servers that may not take part. */
+  grant(order: GrantOrder): Promise<Grant>;
   /** Cuts what connects with this key, now and until the key is another. Durable. Resolves when the node has it. */
   revoke(userKey: string): Promise<void>;
   close(): Promise<void>;
@@ -92,8 +96,12 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
       }
       const expiresAt = options.now() + USER_LIFE_MS;
       const jwt = await agentClaims(keys, serverId, userKey, expiresAt);
-      return { jwt, servers: [`tls://${options.advertise}`], expiresAt: new Date(expiresAt) };
+      return {
+        ...{ jwt, servers: [`tls://${options.advertise}`], expiresAt: new Date(expiresAt) },
+        grantKey: keys.account.getPublicKey(),
+      };
     },
+    grant: createGrants({ key: keys.account, store, now: options.now }),
     revoke: async (userKey) => {
       await store.transaction(async (tx) => {
         const all = { ...(await revocations(tx)), [userKey]: Math.ceil(options.now() / 1000) + 1 };

@@ -2,12 +2,12 @@
 import { displayName } from '../../shared/name.ts';
 import type { AppName } from '../../shared/vocabulary.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import type { Graph } from '../graph/graph.ts';
+import { createGraph, type Graph } from '../graph/graph.ts';
 import type { HeadRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { enableStep, platformStep, prepareStep } from './change-server.ts';
 import { httpUnpublish, siteRemove } from './change-site.ts';
 import type { HeadState, Plan, PlanStep } from './plan.ts';
-import { dbCreate, httpPublishOn, sitePrepareOn, siteProbeOn } from './steps.ts';
+import { dbCreate, httpPublishOn, runsCron, sitePrepareOn, siteProbeOn } from './steps.ts';
 
 /** A head must be healthy within that, before it gets requests. */
 const HEALTHY_SECONDS = 120;
@@ -233,6 +233,19 @@ export function planActivateHead(graph: Graph, cluster: ServiceRecord, head: Hea
   return plan(graph, cluster, 'cluster.activate', summary, steps);
 }
 
+function without(graph: Graph, gone: HeadRecord): Graph {
+  const heads = graph.heads.map((head) => (head.id === gone.id ? { ...head, state: 'leaving' as const } : head));
+  return createGraph({ ...graph, heads });
+}
+
+/** The head that left ran the site's cron: another one does it now. */
+function takeCron(graph: Graph, after: Graph, site: SiteRecord, left: ServiceRecord): readonly PlanStep[] {
+  const [next] = after.webServersOf(after.service(site.bindings.http));
+  if (next === undefined || !runsCron(graph, site, left)) return [];
+  const state = site.state === 'disabled' ? 'disabled' : 'enabled';
+  return [httpPublishOn(after, site, next, state, state)];
+}
+
 /** abandoned: its server does not answer any more; nothing is done there. */
 export function planRemoveHead(
   graph: Graph,
@@ -245,9 +258,11 @@ export function planRemoveHead(
   const name = graph.serviceName(service);
   const sites = sitesOf(graph, cluster);
   const drain = drainSteps(graph, cluster, head, abandoned ? 0 : patience, 'leaving');
+  const after = without(graph, head);
   const off = sites.flatMap((site): readonly PlanStep[] => [
     ...(abandoned ? [] : [httpUnpublish(graph, site, service), siteRemove(graph, site, service.serverId, true)]),
     ...dbCreate(graph, site, 'present'),
+    ...takeCron(graph, after, site, service),
   ]);
   return plan(
     graph,

@@ -4,7 +4,7 @@ import { createGraph, type Graph } from '../graph/graph.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { Plan, PlanStep, SiteValues } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
-import { dnsPublish, httpPublish, publishedOn, sitePrepare, siteProbe } from './steps.ts';
+import { dnsPublish, httpPublish, publishedOn, runsCron, sitePrepare, siteProbe } from './steps.ts';
 
 const served = (site: SiteRecord): 'enabled' | 'disabled' => (site.state === 'disabled' ? 'disabled' : 'enabled');
 
@@ -39,7 +39,10 @@ function restoreSteps(graph: Graph, site: SiteRecord, names: boolean): readonly 
 function restoreServed(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {
   return {
     kind: 'site.restore',
-    args: { siteId: site.id, part: { of: 'http', serviceId: service.id, state: served(site) } },
+    args: {
+      siteId: site.id,
+      part: { of: 'http', serviceId: service.id, state: served(site), cron: runsCron(graph, site, service) },
+    },
     summary: `Note how ${displayName(site.name)} is served on ${graph.serviceName(service)}`,
     serverId: service.serverId,
     undo: { summary: 'serve it as it was' },
@@ -86,7 +89,13 @@ function lostRecords(before: Graph, after: Graph, old: SiteRecord, site: SiteRec
 }
 
 export function valuesOfSite(site: SiteRecord): SiteValues {
-  return { aliases: site.aliases, web: site.web, auth: site.auth, snippet: site.snippet };
+  return {
+    aliases: site.aliases,
+    web: site.web,
+    cronSeconds: site.cronSeconds,
+    auth: site.auth,
+    snippet: site.snippet,
+  };
 }
 
 function secretsOf(auth: SiteRecord['auth']): readonly string[] {

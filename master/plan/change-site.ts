@@ -5,6 +5,7 @@ import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import { loginStep } from './install-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import {
+  cronService,
   dbCreate,
   dnsPublish,
   dnsUnpublish,
@@ -72,6 +73,18 @@ export function planDisableSite(graph: Graph, site: SiteRecord): Plan {
 export function planLoginSite(graph: Graph, site: SiteRecord, account: string): Plan {
   const steps = [loginStep(graph, site, account)];
   return plan(site, 'site.login', `Make a one-time login link for ${displayName(site.name)}`, steps);
+}
+
+export function planCronSite(graph: Graph, site: SiteRecord): Plan {
+  const { serverId } = cronService(graph, site);
+  const step: PlanStep = {
+    kind: 'site.cron',
+    args: { serverId, siteId: site.id },
+    summary: `Run the cron of ${displayName(site.name)} on ${graph.server(serverId).name}`,
+    serverId,
+    undo: { none: 'what an app does by its cron is done' },
+  };
+  return plan(site, 'site.cron', `Run the cron of ${displayName(site.name)} now`, [step]);
 }
 
 export function httpUnpublish(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {

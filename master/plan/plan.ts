@@ -36,6 +36,8 @@ export type SiteValues = {
       readonly seconds: number;
     };
   };
+  /** Seconds between two runs of its cron; 0 for off, null for the app's default. */
+  readonly cronSeconds: number | null;
   readonly certificate?: PlannedCertificate | null;
   readonly auth?: {
     readonly realm: string;
@@ -85,6 +87,8 @@ export interface StepArgs {
     siteId: string;
     state: 'enabled' | 'disabled';
     before: 'absent' | 'enabled' | 'disabled';
+    /** Whether the site's cron runs there, while it is enabled; of all that publish it, on one. */
+    cron?: boolean;
   };
   /** Take the site off the http service. */
   'http.unpublish': { serviceId: string; siteId: string };
@@ -125,6 +129,8 @@ export interface StepArgs {
   'site.install': { serverId: string; siteId: string };
   /** Ask for the home page on the web server. */
   'site.probe': { serviceId: string; siteId: string };
+  /** Run the app's cron now. */
+  'site.cron': { serverId: string; siteId: string };
   'site.login': { serverId: string; siteId: string; account: string };
   /**
    * The site's state in the graph; undo sets `before`, or, when that is absent, deletes the record with its secrets.
@@ -139,7 +145,7 @@ export interface StepArgs {
   'site.restore': {
     siteId: string;
     part:
-      | { of: 'http'; serviceId: string; state: 'enabled' | 'disabled' }
+      | { of: 'http'; serviceId: string; state: 'enabled' | 'disabled'; cron?: boolean }
       | { of: 'files'; serverId: string }
       | { of: 'db'; serviceId: string; without: string }
       | { of: 'dns'; serviceId: string; zone: string; records: readonly PlannedRecord[] };
@@ -207,6 +213,8 @@ export interface StepArgs {
   'share.judge': { serviceId: string; token: string; share: string; lookers: readonly string[] };
   'server.detect': { serverId: string };
   'server.diagnose': { serverId: string };
+  /** Bytes that mean nothing, timed. */
+  'mesh.probe': { senderId: string; receiverId: string; bytes: number };
 }
 
 export type StepKind = keyof StepArgs;

@@ -3,6 +3,7 @@ import { graphOf, ids, platform, site } from '../../test/records.ts';
 import { planEnableService, planVerifyPlatform, planVerifyServer } from './change-server.ts';
 import { planDeleteSite, planDisableSite, planEnableSite, planLoginSite, planVerifySite } from './change-site.ts';
 import { planInstallSite } from './install-site.ts';
+import { planTestMesh } from './mesh.ts';
 import type { Plan } from './plan.ts';
 
 const fresh = {
@@ -27,6 +28,7 @@ const plans: readonly (readonly [string, Plan])[] = [
   ['login', planLoginSite(graph, site, '')],
   ['delete', planDeleteSite(graph, site)],
   ['server verify', planVerifyServer(graph, graph.server('db1'))],
+  ['mesh test', planTestMesh(graph, graph.server('db1'), graph.server('web1'), 1024)],
   ['service enable', planEnableService(graph, { ...graph.service(ids.nginx), state: 'detected' })],
   ['platform add', planVerifyPlatform(graph, { ...platform, state: 'new' }, true)],
 ];

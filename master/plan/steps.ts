@@ -1,12 +1,23 @@
 // Builders of the steps that several verbs share: arguments, the sentence for people, and what undoing means.
 
 import { displayName } from '../../shared/name.ts';
+import { firstWebServer } from '../graph/cluster-rules.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { PlanStep } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
 
 const KEEPS = { none: 'it only brings back what is declared' } as const;
+
+/** The one web server of a site that runs its cron: of a cluster the head that has been there longest, also drained. */
+export function cronService(graph: Graph, site: SiteRecord): ServiceRecord {
+  const http = graph.service(site.bindings.http);
+  return graph.webServersOf(http)[0] ?? firstWebServer(graph, http);
+}
+
+export function runsCron(graph: Graph, site: SiteRecord, service: ServiceRecord): boolean {
+  return graph.webServersOf(graph.service(site.bindings.http))[0]?.id === service.id;
+}
 
 /** What stood there before the task: decides what undo goes back to. */
 export type Before = 'absent' | 'present';
@@ -71,7 +82,7 @@ export function httpPublishOn(
     before === 'absent' ? 'take it off' : before === 'enabled' ? 'serve it again' : 'show the maintenance page again';
   return {
     kind: 'http.publish',
-    args: { serviceId: service.id, siteId: site.id, state, before },
+    args: { serviceId: service.id, siteId: site.id, state, before, cron: runsCron(graph, site, service) },
     summary: `${what} on ${graph.serviceName(service)}`,
     serverId: service.serverId,
     undo: state === before ? KEEPS : { summary: undo },

@@ -13,6 +13,7 @@ import { createRateLimit } from './rate-limit.ts';
 import { createRenew } from './renew.ts';
 import { runSession, type Session } from './session.ts';
 import type { SessionLog } from './status.ts';
+import { createPruning } from './store-reports.ts';
 import { heartbeatSeconds, TIMING, type Timing } from './timing.ts';
 
 export interface AgentSessionsDeps {
@@ -58,6 +59,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
   const all = new Set<Session>();
   const desks = new Map<string, Desk>();
   const limit = createRateLimit({ burst: SESSION_BURST, perSecond: SESSIONS_PER_SECOND, now: deps.now });
+  const pruneReports = createPruning(deps);
   let closed = false;
 
   function deskOf(serverId: string, serverName: string): Desk {
@@ -92,6 +94,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
       inventorySeconds: deps.inventorySeconds ?? 300,
       meshCredentials: async (server, meshKey) => deps.meshCredentials?.(server, meshKey),
       onInventory: async (serverId) => deps.onInventory?.(serverId),
+      pruneReports,
       desk: deskOf(peer.serverId, peer.server.name),
       onHello(greeted) {
         const older = sessions.get(greeted.serverId);

@@ -27,9 +27,13 @@ export function boundEvent(event: ActionEvent): ActionEvent | undefined {
       };
     }
     case 'progress': {
-      const { fraction, label } = body.value;
+      const { fraction, label, transfer } = body.value;
       const bounded = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
-      return { ...event, body: { $case: 'progress', value: { fraction: bounded, label: cut(label, MAX_LABEL) } } };
+      const moving = transfer === undefined ? {} : { transfer };
+      return {
+        ...event,
+        body: { $case: 'progress', value: { fraction: bounded, label: cut(label, MAX_LABEL), ...moving } },
+      };
     }
     case 'message':
       return { ...event, body: { $case: 'message', value: boundMessage(body.value) } };
@@ -72,6 +76,7 @@ function boundOutput(output: ActionOutput): ActionOutput {
     },
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
     cluster: output.cluster && { heads: output.cluster.heads.slice(0, MAX_HEADS).map(boundHead) },
+    ...(output.transfer === undefined ? {} : { transfer: output.transfer }),
   };
 }
 

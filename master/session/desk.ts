@@ -27,7 +27,7 @@ export interface Desk {
 export interface DeskOptions {
   /** For people. */
   readonly serverName: string;
-  /** Most orders that the agent has at a time. */
+  /** Most orders that the agent has at a time; as many transfers besides. */
   readonly limit: number;
   readonly cancelMs: number;
   readonly reconnectMs: number;
@@ -58,13 +58,21 @@ export function createDesk(options: DeskOptions): Desk {
 
   function pump(): void {
     if (link === undefined) return;
-    let busy = [...orders.values()].filter((pending) => pending.sends > 0).length;
-    for (const pending of orders.values()) {
-      if (busy >= options.limit) return;
-      if (pending.sends > 0 || pending.cancelling !== undefined || isLate(pending)) continue;
-      busy += 1;
-      send(link, pending);
+    // As the agent has it: a transfer of hours keeps nothing else waiting.
+    for (const moves of [false, true]) {
+      const lane = [...orders.values()].filter((pending) => isTransfer(pending) === moves);
+      let busy = lane.filter((pending) => pending.sends > 0).length;
+      for (const pending of lane) {
+        if (busy >= options.limit) break;
+        if (pending.sends > 0 || pending.cancelling !== undefined || isLate(pending)) continue;
+        busy += 1;
+        send(link, pending);
+      }
     }
+  }
+
+  function isTransfer({ order }: PendingOrder): boolean {
+    return order.request.$case === 'receiveObject';
   }
 
   function send(to: Link, pending: PendingOrder): void {

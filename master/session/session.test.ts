@@ -18,6 +18,7 @@ const meshCredentials = vi.fn(async (server: ServerRecord, meshKey: string) => (
   jwt: `${server.id} ${meshKey}`,
   servers: ['tls://127.0.0.1:4222'],
   expiresAt: new Date(Date.now() + 3_600_000),
+  grantKey: '',
 }));
 const open: HandAgent[] = [];
 

@@ -1,7 +1,14 @@
 // One agent's stream, from Hello to its end. Messages are handled one after another; the stream is not read meanwhile,
 // so that an agent that talks faster than we store is slowed down instead of buffered.
 import { AegirError, toAegirError } from '../../shared/error.ts';
-import type { AgentMessage, Heartbeat, Hello, Inventory, MasterMessage } from '../../shared/gen/aegir/v1/agent.ts';
+import type {
+  AgentMessage,
+  Heartbeat,
+  Hello,
+  Inventory,
+  MasterMessage,
+  SiteReports,
+} from '../../shared/gen/aegir/v1/agent.ts';
 import { confirmPeer, type Peer } from '../ca/peer.ts';
 import type { ServerRecord } from '../store/model.ts';
 import type { Desk, Link } from './desk.ts';
@@ -11,6 +18,7 @@ import { createMeshLeave, isMeshKey } from './mesh-leave.ts';
 import { createOutbox } from './outbox.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { type InventoryDeps, storeInventory } from './store-inventory.ts';
+import { storeReports } from './store-reports.ts';
 import type { Timing } from './timing.ts';
 
 export interface SessionDeps extends InventoryDeps {
@@ -23,6 +31,8 @@ export interface SessionDeps extends InventoryDeps {
   meshCredentials(server: ServerRecord, meshKey: string): ReturnType<MeshCredentialsOf>;
   /** After every inventory that was stored. */
   onInventory(serverId: string): Promise<void>;
+  /** After reports were stored: forgets old ones, now and then. */
+  pruneReports(): Promise<void>;
   /** The server's orders. */
   readonly desk: Desk;
   /** This session is the server's now; whatever was before ends. */
@@ -221,6 +231,14 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     toldInventory(waiters);
   }
 
+  /** Of an accepted server: a pending one has no sites. */
+  async function onReports(reports: SiteReports): Promise<void> {
+    if (link === undefined) return;
+    await storeReports(deps, serverId, reports);
+    if (!isEnded()) send({ $case: 'reportsTaken', value: { batch: reports.batch } });
+    await deps.pruneReports();
+  }
+
   /** Who asked for an inventory wants what follows from it, too; the stream does not wait for that. */
   function toldInventory(waiters: readonly PromiseWithResolvers<void>[]): void {
     afterInventory = afterInventory
@@ -250,6 +268,8 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
         // A pending server was asked nothing, so it has nothing to answer.
         if (link !== undefined && !questions.answer(body.value)) desk.result(link, body.value);
         return;
+      case 'siteReports':
+        return onReports(body.value);
       case 'mesh':
         if (!isMeshKey(body.value.meshKey)) throw new AegirError('invalid_argument', 'cannot use that mesh key');
         if (body.value.meshKey !== meshKey) {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { eventCases } from './conformance/events.ts';
 import { graphCases } from './conformance/graph.ts';
 import { migrationCases } from './conformance/migrations.ts';
+import { reportCases } from './conformance/reports.ts';
 import { taskCases } from './conformance/tasks.ts';
 import { transactionCases } from './conformance/transactions.ts';
 import { uniqueCases } from './conformance/uniques.ts';
@@ -55,6 +56,7 @@ export function describeStore(name: string, makePlace: () => Promise<Place>): vo
 
     describe('graph', () => graphCases(subject));
     describe('unique rules', () => uniqueCases(subject));
+    describe('reports', () => reportCases(subject));
     describe('tasks', () => taskCases(subject));
     describe('events and audit', () => eventCases(subject));
     describe('transactions', () => transactionCases(subject));

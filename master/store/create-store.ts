@@ -2,6 +2,7 @@
 import type { Access, OuterAccess } from './access.ts';
 import { createAuditTable } from './audit-table.ts';
 import { createClientTable, createTokenTable } from './client-table.ts';
+import { createCronTable } from './cron-table.ts';
 import { createEventTable } from './event-table.ts';
 import { createHeadTable } from './head-table.ts';
 import { createPlatformTable } from './platform-table.ts';
@@ -12,6 +13,7 @@ import { createSiteTable } from './site-table.ts';
 import { createStepTable } from './step-table.ts';
 import type { Store, Tx } from './store.ts';
 import { createTaskTable } from './task-table.ts';
+import { createUsageTable } from './usage-table.ts';
 import { createDnsRecordTable, createZoneTable } from './zone-table.ts';
 
 function createTables(access: Access): Tx {
@@ -27,6 +29,8 @@ function createTables(access: Access): Tx {
     settings: createSettingTable(access),
     zones: createZoneTable(access),
     records: createDnsRecordTable(access),
+    crons: createCronTable(access),
+    usage: createUsageTable(access),
     heads: createHeadTable(access),
     tasks: createTaskTable(access),
     steps: createStepTable(access),

@@ -1,7 +1,7 @@
 // The tables as Kysely sees them: fields of the records in camelCase here, snake_case in the database.
 import type { Kysely } from 'kysely';
 import type { Cell } from './codec.ts';
-import type { AuditRecord, EventRecord, StepRecord, TaskRecord } from './model.ts';
+import type { AuditRecord, EventRecord, StepRecord, TaskRecord, UsageRecord } from './model.ts';
 
 /** Tables that follow the one pattern of record-table.ts. */
 export const RECORD_TABLES = [
@@ -16,6 +16,7 @@ export const RECORD_TABLES = [
   'settings',
   'zones',
   'records',
+  'crons',
   'heads',
 ] as const;
 export type RecordTableName = (typeof RECORD_TABLES)[number];
@@ -29,6 +30,7 @@ export type Database = { [T in RecordTableName]: Record<string, Cell> } & {
   steps: Row<StepRecord>;
   events: Row<EventRecord>;
   audit: Row<AuditRecord>;
+  usageDays: Row<UsageRecord> & { siteId: string; day: string };
   counters: { name: string; value: number };
   schemaVersions: { version: number; name: string; appliedAt: number };
 };

@@ -140,6 +140,8 @@ export interface SiteRecord {
   readonly certificate: SiteCertificate | null;
   /** An order at a certificate authority that is not finished. */
   readonly issuing: SiteIssuing | null;
+  /** Seconds between two runs of its app's cron; 0 for off, null for the app's default. */
+  readonly cronSeconds: number | null;
   /** Number of its system user, the same on all servers; 0 where each host chooses. Unique but for 0. */
   readonly uid: number;
   /** Who may see it; null: everybody. */
@@ -158,6 +160,43 @@ export interface SiteAuth {
 export interface SiteSnippet {
   readonly engine: string;
   readonly text: string;
+}
+
+/** How the cron of one site stands on one server, as its agent reported it. */
+export interface CronRecord {
+  /** Site id and server id with a slash between. */
+  readonly id: string;
+  readonly siteId: string;
+  readonly serverId: string;
+  /** 0 when it does not run there. */
+  readonly intervalSeconds: number;
+  readonly nextAt: number | null;
+  readonly lastStartedAt: number | null;
+  readonly lastMillis: number;
+  readonly lastOutcome: string;
+  readonly lastText: string;
+  readonly failures: number;
+}
+
+/** What one site used on one server on one day. */
+export interface UsageRecord {
+  readonly siteId: string;
+  readonly serverId: string;
+  /** UTC, as 2026-11-23. */
+  readonly day: string;
+  readonly requests: number;
+  readonly bytes: number;
+  /** Requests answered 1xx to 5xx. */
+  readonly s1: number;
+  readonly s2: number;
+  readonly s3: number;
+  readonly s4: number;
+  readonly s5: number;
+  /** null: not measured on that day, like the following. */
+  readonly fileBytes: number | null;
+  readonly inodes: number | null;
+  readonly logBytes: number | null;
+  readonly databaseBytes: number | null;
 }
 
 /** How the web sees a site. */

@@ -35,6 +35,7 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       web: json(),
       certificate: nullable(json()),
       issuing: nullable(json()),
+      cronSeconds: nullable(integer()),
       uid: integer(),
       auth: nullable(json()),
       snippet: nullable(json()),

@@ -4,6 +4,7 @@ import type {
   AuditRecord,
   CertificateRecord,
   ClientRecord,
+  CronRecord,
   DnsRecordRecord,
   EventRecord,
   HeadRecord,
@@ -16,6 +17,7 @@ import type {
   StepRecord,
   TaskRecord,
   TokenRecord,
+  UsageRecord,
   ZoneRecord,
 } from './model.ts';
 
@@ -102,6 +104,28 @@ export interface AuditTable {
   list(beforeSeq: number | undefined, limit: number): Promise<readonly AuditRecord[]>;
 }
 
+/** Of some servers, and of one day or several. */
+export interface UsageSum {
+  readonly requests: number;
+  readonly bytes: number;
+  readonly statuses: readonly number[];
+  readonly fileBytes: number | null;
+  readonly inodes: number | null;
+  readonly logBytes: number | null;
+  readonly databaseBytes: number | null;
+}
+
+export interface UsageTable {
+  /** Absolute values by site, server and day: what is told again changes nothing. */
+  save(records: readonly UsageRecord[]): Promise<void>;
+  /** Newest first. */
+  byDay(siteId: string, fromDay: string): Promise<readonly (UsageSum & { readonly day: string })[]>;
+  /** Sizes are those of the newest day that has them. In order of site id. */
+  bySite(fromDay: string): Promise<readonly (UsageSum & { readonly siteId: string })[]>;
+  /** Forgets days before this one. */
+  prune(beforeDay: string): Promise<void>;
+}
+
 /** Everything inside is one transaction: all or nothing. */
 export interface Tx {
   readonly servers: Table<ServerRecord>;
@@ -115,6 +139,8 @@ export interface Tx {
   readonly settings: Table<SettingRecord>;
   readonly zones: Table<ZoneRecord>;
   readonly records: Table<DnsRecordRecord>;
+  readonly crons: Table<CronRecord>;
+  readonly usage: UsageTable;
   readonly heads: Table<HeadRecord>;
   readonly tasks: TaskTable;
   readonly steps: StepTable;

@@ -8,12 +8,15 @@ import type { ServiceRecord, SiteAuth, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { CertificateTools } from './certificates.ts';
 import { type SiteParts, serviceRef, type WebServer } from './spec.ts';
+import type { GrantMaker } from './transfer.ts';
 
 export interface HandlerDeps {
   readonly store: Store;
   readonly agents: Agents;
   unseal(secretId: string, sealed: string): string;
   readonly certificates: CertificateTools;
+  /** Leave to transfer an object; absent without a mesh. */
+  readonly grant?: GrantMaker;
   now(): number;
 }
 

@@ -9,12 +9,14 @@ import type {
   DnsSpec,
   HttpAuthSpec,
   HttpSpec,
+  PhpSpec,
   PlatformSpec,
   ServiceRef,
   SiteSpec,
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
 import { APPS, DB_ENGINES } from '../../shared/vocabulary.ts';
+import { cronSeconds } from '../graph/cron.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import type { PlannedRecord } from '../plan/plan.ts';
 import type {
@@ -79,11 +81,14 @@ export function webServerOn(parts: SiteParts, is: (each: WebServer) => boolean):
   throw new AegirError('failed_precondition', `cannot serve ${parts.site.name} there: it is no web server of the site`);
 }
 
-/** What its web server gets, or the front of its cluster, or one of the heads behind that. */
-export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' | 'disabled'): HttpSpec {
+/** What its web server gets, or the front of its cluster, or one of the heads behind that. cron: whether it runs there. */
+export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' | 'disabled', cron: boolean): HttpSpec {
   const { site, platform, http, front } = parts;
   const head =
     front !== null && serviceId !== http.id ? webServerOn(parts, ({ service }) => service.id === serviceId) : null;
+  const seconds = cronSeconds(site, platform);
+  // A front has nothing of the site that could run.
+  const runs = cron && seconds > 0 && (front === null || head !== null);
   const common = {
     siteId: site.id,
     name: site.name,
@@ -92,13 +97,8 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' |
     platform: platformSpec(platform),
     url: siteUrl(site, http),
     state,
-    php: {
-      version: site.web.php.version,
-      maxChildren: site.web.php.children,
-      memoryLimitBytes: BigInt(site.web.php.memoryBytes),
-      maxBodyBytes: BigInt(site.web.php.bodyBytes),
-      maxExecutionSeconds: site.web.php.seconds,
-    },
+    php: phpSpec(site),
+    cron: runs ? { intervalSeconds: seconds } : undefined,
   };
   // Where it is served from its files; a front passes all on.
   const serving = front === null || head !== null;
@@ -132,6 +132,17 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' |
     fronts: [],
     sticky: front !== null && platform.app !== '' && APPS[platform.app].sessions === 'files',
     sharedRoot: '',
+  };
+}
+
+export function phpSpec({ web }: SiteRecord): PhpSpec {
+  const { version, children, memoryBytes, bodyBytes, seconds } = web.php;
+  return {
+    version,
+    maxChildren: children,
+    memoryLimitBytes: BigInt(memoryBytes),
+    maxBodyBytes: BigInt(bodyBytes),
+    maxExecutionSeconds: seconds,
   };
 }
 

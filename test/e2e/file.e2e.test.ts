@@ -70,6 +70,13 @@ test('every server can carry a mesh store, which is proven when it is enabled an
   expect(verified.log).toMatch(/service:mesh: opened in .* removed them in \d+ ms/);
 });
 
+test('services of other types are verified by the same command', async () => {
+  const verified = await ended(verify('web1/nginx'));
+  expect(verified.outcome).toBe('succeeded ');
+  expect(verified.log).toMatch(/service:nginx/);
+  await expect(verify('db1/mesh')).rejects.toThrow(/it is detected; run: aegir service enable db1\/mesh/);
+});
+
 test('a server elsewhere is declared with its credentials; what is wrong is said, and nothing of it stays', async () => {
   const { settings, secrets } = world.declared;
   const before = await names();

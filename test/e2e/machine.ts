@@ -7,6 +7,7 @@ import type { Child } from '../../deploy/up/child.ts';
 import { type Layout, openLayout } from '../../deploy/up/layout.ts';
 import {
   connectWhenReady,
+  type EmbeddedServer,
   type ExtraEnv,
   LOOPBACK,
   SERVERS,
@@ -24,13 +25,16 @@ import {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 
-export type ProcessName = 'master' | 'web1' | 'db1';
+/** Servers besides web1 and db1 are added by startServer. */
+export type ProcessName = string;
 
 export interface Machine {
   readonly layout: Layout;
   connection(): Connection;
   /** Starts it, or starts it again; resolves when it serves. */
   start(name: ProcessName, env?: ExtraEnv, settings?: object): Promise<void>;
+  /** One more server, which joins first where it has not. */
+  startServer(server: EmbeddedServer, env?: ExtraEnv): Promise<void>;
   process(name: ProcessName): Child;
   stop(name: ProcessName): Promise<void>;
   /** Both servers connected and their services enabled. */
@@ -78,6 +82,9 @@ export async function createMachine(): Promise<Machine> {
       const server = SERVERS.find((each) => each.name === name);
       if (server === undefined) throw new Error(`there is no server ${name}`);
       processes.set(name, await startAgent(layout, connection(), server, env));
+    },
+    startServer: async (server, env = {}) => {
+      processes.set(server.name, await startAgent(layout, connection(), server, env));
     },
     stop: async (name) => process(name).stop(),
     ready: async () => {

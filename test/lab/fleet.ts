@@ -11,6 +11,8 @@ export interface Fleet {
   readonly web1: LabHost;
   readonly web2: LabHost;
   readonly db1: LabHost;
+  /** One of those that were asked for besides. */
+  host(kind: string): LabHost;
   /** Runs the command line on the master's host. */
   aegir(...args: string[]): Promise<Ran>;
   /** Its standard output; throws when it fails. */
@@ -27,16 +29,25 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
+export interface FleetOptions {
+  /** Hosts besides the usual ones. */
+  readonly more?: readonly string[];
+  /** A directory of this machine that all hosts but the master's see at /srv/common, to be written. */
+  readonly common?: string;
+}
+
 /** Everything up to a fresh master without servers. */
-export async function startFleet(): Promise<Fleet> {
+export async function startFleet({ more = [], common }: FleetOptions = {}): Promise<Fleet> {
   const archives = await binaries();
   const base = await buildBase();
-  const slot = await takeSlot(['master', 'web1', 'web2', 'db1']);
+  const slot = await takeSlot(['master', 'web1', 'web2', 'db1', ...more]);
   const lab = createLab(slot.options);
   const host = (kind: string, end: number): LabHost => ({ name: slot.nameOf(kind), address: `${slot.network}.${end}` });
   const named = { master: host('master', 10), web1: host('web1', 11), web2: host('web2', 12), db1: host('db1', 21) };
   const { master } = named;
-  const hosts = Object.values(named);
+  const others = new Map(more.map((kind, index) => [kind, host(kind, 31 + index)]));
+  const hosts = [...Object.values(named), ...others.values()];
+  const binds = common === undefined ? [] : [`${common}:/srv/common:rw`];
 
   const clear = async (): Promise<void> => {
     for (const { name } of hosts) await lab.remove(name);
@@ -64,7 +75,7 @@ export async function startFleet(): Promise<Fleet> {
     const table = ['127.0.0.1 localhost', ...hosts.map(({ name, address }) => `${address} ${name}`)].join('\n');
     await Promise.all(
       hosts.map(async (each) => {
-        await lab.start(each, base, each === master ? [`${archives}:/srv/archives`] : []);
+        await lab.start(each, base, each === master ? [`${archives}:/srv/archives`] : binds);
         await lab.must(each.name, ['tee', '/etc/hosts'], `${table}\n`);
       }),
     );
@@ -88,7 +99,12 @@ export async function startFleet(): Promise<Fleet> {
       await until(`${each.name} to connect`, () => isConnected(each));
       return said;
     },
-    boot: (each) => lab.start(each, base),
+    boot: (each) => lab.start(each, base, binds),
+    host(kind) {
+      const found = others.get(kind);
+      if (found === undefined) throw new Error(`there is no host ${kind} in this fleet`);
+      return found;
+    },
     pid: (each, unit) => lab.must(each.name, ['systemctl', 'show', '--property', 'MainPID', '--value', unit]),
   };
 }

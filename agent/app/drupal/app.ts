@@ -5,14 +5,15 @@ import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { ActionContext } from '../../engine/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
-import type { App, Installing, InstallState } from '../app.ts';
+import type { App, Installing, InstallState, Periodic } from '../app.ts';
 import { runPhp } from '../php-cli.ts';
 import { connectionOf, databaseContents, emptyDatabase, type Marker } from '../site-database.ts';
 import { findDrush, installByDrush } from './drush.ts';
 import { drupalLangcode } from './locale.ts';
+import { localSettingsPath, settingsPath } from './places.ts';
 import { planSite, planSiteRemoval } from './prepare.ts';
 import { findProfiles } from './profiles.ts';
-import { INSTALL_MODERN, INSTALL_SEVEN, LOGIN_MODERN, LOGIN_SEVEN } from './programs.ts';
+import { CRON_MODERN, CRON_SEVEN, INSTALL_MODERN, INSTALL_SEVEN, LOGIN_MODERN, LOGIN_SEVEN } from './programs.ts';
 import { type CodeBase, codeBaseOf, recogniseDrupal } from './recognise.ts';
 import { drupalRules } from './rules.ts';
 
@@ -26,7 +27,7 @@ const MARKERS: Readonly<Record<7 | 8, Marker>> = {
   },
 };
 
-export function createDrupalApp(): App & Installing {
+export function createDrupalApp(): App & Installing & Periodic {
   return {
     name: 'drupal',
     recognise: recogniseDrupal,
@@ -94,6 +95,19 @@ export function createDrupalApp(): App & Installing {
       if (!url.startsWith(`${site.url}/`)) return refuse('Drupal made it for another address', 'internal');
       return { url, expiresAt: new Date(expires * 1000) };
     },
+
+    cron: async (site, layout, run, ctx) => {
+      const code = await codeBaseOf(site, ctx.host);
+      const program = code.line === 7 ? CRON_SEVEN : CRON_MODERN;
+      const doing = `run the cron of ${site.name}`;
+      const { ran } = (await runPhp(program, ground(site, code), layout, doing, ctx, run)) as { ran: boolean };
+      if (ran) return `cron of Drupal ${code.version} ran`;
+      throw new AegirError(
+        'unavailable',
+        `cannot ${doing}: Drupal says that another run of it is under way; one that died is forgotten after 15 minutes`,
+      );
+    },
+    secretFiles: (layout) => [settingsPath(layout), localSettingsPath(layout)],
   };
 }
 
@@ -115,7 +129,7 @@ async function drushCarries(site: SiteSpec, host: Host): Promise<boolean> {
 }
 
 /** What both programs need to find the site. */
-function ground(site: SiteSpec, code: CodeBase) {
+function ground(site: Pick<SiteSpec, 'id' | 'url'>, code: CodeBase) {
   return { docroot: code.docroot, siteId: site.id, url: site.url };
 }
 

@@ -5,16 +5,19 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
+import { runCron } from '../../cron/run-cron.ts';
 import { createMariadbEngine } from '../../engine/db/mariadb/engine.ts';
 import { createPostgresqlEngine } from '../../engine/db/postgresql/engine.ts';
 import { createNginxEngine } from '../../engine/http/nginx/engine.ts';
 import { planAccount, planAccountRemoval } from '../../site/account.ts';
 import { createApps } from '../apps.ts';
 import { describeApp } from '../conformance.ts';
+import type { Stage } from '../conformance-stage.ts';
 import { createDrupalApp } from './app.ts';
 
 const roots = (process.env['AEGIR_DRUPAL_CODE'] ?? '').split(':').filter((root) => root !== '');
-const common = { http: createNginxEngine(), planAccount, planAccountRemoval };
+const common = { http: createNginxEngine(), planAccount, planAccountRemoval, runCron };
 const PLAIN = { password: 'plain-Password_42' };
 // Drupal doubles backslashes in a password for PostgreSQL, against a bug that PHP has no more.
 const ODD = { password: `a'b"c$d{$f}\`id\`?><?php#/*%s;--` };
@@ -22,6 +25,31 @@ const databases = [
   { db: createMariadbEngine(), own: {} },
   { db: createPostgresqlEngine(), own: ODD },
 ];
+
+/** When its cron ran last, as Drupal keeps it: a serialized number. */
+const FORGET_SEVEN = "DELETE FROM variable WHERE name = 'cron_last'";
+const LAST_SEVEN = "SELECT count(*) FROM variable WHERE name = 'cron_last'";
+const LAST_MODERN = "SELECT count(*) FROM key_value WHERE collection = 'state' AND name = 'system.cron_last'";
+const FORGET_MODERN = LAST_MODERN.replace('SELECT count(*)', 'DELETE');
+const PASSWORD = "$databases['default']['default']['password']";
+
+/** Answers the one number of a query; 0 when it has none. */
+async function sql(stage: Stage, site: SiteSpec, query: string): Promise<number> {
+  const program = `$in = json_decode(stream_get_contents(STDIN), true); $db = $in['db'];
+    $pdo = new PDO("$db[driver]:host=$db[host];port=$db[port];dbname=$db[database]", $db['user'], $db['password']);
+    $pdo->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+    $found = $pdo->query($in['query']); echo $found->columnCount() > 0 ? $found->fetchColumn() : 0;`;
+  const input = JSON.stringify({ db: site.db, query });
+  const { code, stdout, stderr } = await stage.host.run({ argv: ['php', '-r', program], input });
+  if (code !== 0) throw new Error(`cannot ask the database: ${stderr}${stdout}`);
+  return Number(stdout);
+}
+
+/** An operator's own settings; visitors are not troubled by them. */
+async function local(stage: Stage, site: SiteSpec, code: string): Promise<void> {
+  const path = join(stage.layout(site).config, 'local.settings.php');
+  await stage.host.files.write(path, `<?php if (PHP_SAPI === 'cli') { ${code} }`, { mode: 0o644 });
+}
 
 if (roots.length === 0) {
   const why = 'set AEGIR_DRUPAL_CODE to the path of a Drupal code base to run these tests';
@@ -103,6 +131,15 @@ for (const source of roots) {
         '/core/lib/Drupal.php',
         '/scripts/drupal.sh',
       ],
+      cron: {
+        due: async (stage, site) => {
+          await sql(stage, site, seven ? FORGET_SEVEN : FORGET_MODERN);
+          return async () => ((await sql(stage, site, seven ? LAST_SEVEN : LAST_MODERN)) === 0 ? 0 : 1);
+        },
+        broken: (stage, site) => local(stage, site, `throw new Exception('broken on purpose ' . ${PASSWORD});`),
+        mended: (stage, site) => local(stage, site, ''),
+        timeoutMs: 120_000,
+      },
       open: [[seven ? '/misc/drupal.js' : '/core/misc/drupal.js', /javascript/]],
       installing: { ownPage: seven ? '/user' : '/user/1', loggedIn: /user\/logout/, says, timeoutMs: 300_000 },
     });

@@ -118,3 +118,23 @@ $url = Drupal\\Core\\Url::fromRoute('user.reset.login', array(
 ))->toString(TRUE)->getGeneratedUrl();
 answer(array('url' => $url, 'expires' => $now + (int) $container->get('config.factory')->get('user.settings')->get('password_reset_timeout')));
 `;
+
+/** Answers false when another run holds Drupal's own lock. */
+export const CRON_SEVEN = `${REQUEST}
+define('DRUPAL_ROOT', getcwd());
+require_once DRUPAL_ROOT . '/includes/bootstrap.inc';
+drupal_bootstrap(DRUPAL_BOOTSTRAP_FULL);
+answer(array('ran' => (bool) drupal_cron_run()));
+`;
+
+export const CRON_MODERN = `${REQUEST}
+$loader = require 'autoload.php';
+$request = Symfony\\Component\\HttpFoundation\\Request::createFromGlobals();
+$kernel = Drupal\\Core\\DrupalKernel::createFromRequest($request, $loader, 'prod', FALSE, $in['docroot']);
+$kernel->boot();
+$kernel->preHandle($request);
+$container = $kernel->getContainer();
+if ($container->get('request_stack')->getCurrentRequest() === NULL) $container->get('request_stack')->push($request);
+$container->get('router.request_context')->fromRequest($request);
+answer(array('ran' => (bool) $container->get('cron')->run()));
+`;

@@ -38,7 +38,7 @@ export async function findCodeBase(root: string, host: Host): Promise<CodeBase |
 }
 
 /** The site's code base; it was there when the platform was verified. */
-export async function codeBaseOf(site: SiteSpec, host: Host): Promise<CodeBase> {
+export async function codeBaseOf(site: Pick<SiteSpec, 'name' | 'platform'>, host: Host): Promise<CodeBase> {
   const root = site.platform?.root ?? '';
   const code = await findCodeBase(root, host);
   if (code !== undefined) return code;

@@ -4,19 +4,25 @@
 // AEGIR_FILES, AEGIR_PRIVATE, AEGIR_SALT and, with a database, AEGIR_DB_DRIVER (mysql or pgsql, as PDO calls them), _HOST,
 // _PORT, _SOCKET, _NAME, _USER, _PASSWORD. By a socket mysql takes _SOCKET; pgsql takes _HOST and _PORT always, which are
 // the socket's directory and number then.
+//
+// What it has to do now and then it does in aegir-cron.php, in the root of the code base: a script for the command line
+// with the same constants, which the web never sees.
 import { join } from 'node:path';
 import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
-import type { App } from '../app.ts';
+import type { App, Periodic } from '../app.ts';
 import { DEVELOPER_FILES } from '../developer-files.ts';
 import { findDocroot } from '../docroot.ts';
 import { pgsqlPlace } from '../pgsql-place.ts';
+import { runScript } from '../php-cli.ts';
 import { phpDefine } from '../php-literal.ts';
 import { planFile, planLinks } from '../planned-file.ts';
 
 const prependPath = (layout: SiteLayout) => join(layout.config, 'settings.php');
 
-export function createPhpApp(): App {
+const CRON_SCRIPT = 'aegir-cron.php';
+
+export function createPhpApp(): App & Periodic {
   return {
     name: 'php',
     recognise: async (root, host) => {
@@ -27,7 +33,10 @@ export function createPhpApp(): App {
     },
     web: (platform, layout) => ({
       docroot: `${layout.docroot}/site`,
-      deny: DEVELOPER_FILES,
+      deny: [
+        ...DEVELOPER_FILES,
+        { pattern: `/${CRON_SCRIPT.replace('.', '\\.')}$`, why: 'run by Aegir, not from the web' },
+      ],
       aliases: [{ prefix: '/files/', directory: `${layout.files}/` }],
       index: ['index.php', 'index.html'],
       php: {
@@ -52,6 +61,13 @@ export function createPhpApp(): App {
       ];
     },
     remove: async () => [],
+    cron: async (site, layout, run, ctx) => {
+      const script = join(site.platform.root, CRON_SCRIPT);
+      if (!(await ctx.host.files.exists(script))) return undefined;
+      await runScript(script, layout, `run the cron of ${site.name}`, ctx, run);
+      return `${CRON_SCRIPT} ran`;
+    },
+    secretFiles: (layout) => [prependPath(layout)],
   };
 }
 

@@ -1,5 +1,6 @@
 // Static files as one of the apps.
 import { join } from 'node:path';
+import { runCron } from '../../cron/run-cron.ts';
 import { createMariadbEngine } from '../../engine/db/mariadb/engine.ts';
 import { createNginxEngine } from '../../engine/http/nginx/engine.ts';
 import { planAccount, planAccountRemoval } from '../../site/account.ts';
@@ -11,7 +12,7 @@ import { createStaticApp } from './app.ts';
 describeApp({
   app: createStaticApp(),
   apps: createApps(),
-  world: { http: createNginxEngine(), db: createMariadbEngine(), planAccount, planAccountRemoval },
+  world: { http: createNginxEngine(), db: createMariadbEngine(), planAccount, planAccountRemoval, runCron },
   needsDatabase: false,
   code: async (dir, files) => {
     const root = join(dir, 'code');

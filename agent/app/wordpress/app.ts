@@ -8,12 +8,12 @@ import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { Change } from '../../engine/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
-import type { App, Installing, InstallState } from '../app.ts';
+import type { App, Installing, InstallState, Periodic } from '../app.ts';
 import { runPhp } from '../php-cli.ts';
 import { type PlannedLink, planFile, planLinks } from '../planned-file.ts';
 import { connectionOf, databaseContents, emptyDatabase, type Marker } from '../site-database.ts';
 import { LOGIN_OPTION, LOGIN_PLUGIN } from './login-plugin.ts';
-import { INSTALL, LOGIN } from './programs.ts';
+import { CRON, INSTALL, LOGIN } from './programs.ts';
 import { recogniseWordpress } from './recognise.ts';
 import { wordpressRules } from './rules.ts';
 import { prependPath, renderConfig, renderPrepend, renderSettings, settingsPath, TABLE_PREFIX } from './settings.ts';
@@ -28,7 +28,7 @@ const MARKER: Marker = {
 const LINK_LIFE_MS = 10 * 60_000;
 const TOKEN_BYTES = 32;
 
-export function createWordpressApp(): App & Installing {
+export function createWordpressApp(): App & Installing & Periodic {
   return {
     name: 'wordpress',
     recognise: recogniseWordpress,
@@ -80,10 +80,17 @@ export function createWordpressApp(): App & Installing {
       }
       return { url: `${site.url}/?aegir-login=${token}`, expiresAt };
     },
+
+    cron: async (site, layout, run, ctx) => {
+      const answer = await runPhp(CRON, loading(site, layout), layout, `run the cron of ${site.name}`, ctx, run);
+      const { ran } = answer as { ran: readonly string[] };
+      return ran.length === 0 ? 'no event was due' : `ran ${ran.length}: ${[...new Set(ran)].join(', ')}`;
+    },
+    secretFiles: (layout) => [settingsPath(layout)],
   };
 }
 
-function loading(site: SiteSpec, layout: SiteLayout) {
+function loading(site: Pick<SiteSpec, 'url'>, layout: SiteLayout) {
   return { host: new URL(site.url).host, prepend: prependPath(layout) };
 }
 

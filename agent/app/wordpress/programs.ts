@@ -1,15 +1,17 @@
 // PHP programs that load the site's WordPress from the command line. Constant text: what varies comes as $in.
 
-/** WordPress as for a request of its home page, without mails. */
-const LOAD = `
+/** WordPress as for a request of its home page. */
+const REQUEST = `
 $_SERVER['HTTP_HOST'] = $in['host'];
 $_SERVER['SERVER_NAME'] = $in['host'];
 $_SERVER['REQUEST_METHOD'] = 'GET';
 $_SERVER['REQUEST_URI'] = '/';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
-function wp_mail() { return true; }
 require $in['prepend'];
 `;
+
+/** The same without mails. */
+const LOAD = `function wp_mail() { return true; }${REQUEST}`;
 
 export const INSTALL = `${LOAD}
 define('WP_INSTALLING', true);
@@ -46,4 +48,30 @@ foreach ($wpdb->get_results($wpdb->prepare("SELECT option_name, option_value FRO
 $row = array('option_name' => $in['option'] . $in['hash'], 'option_value' => json_encode(array('user' => $user->ID, 'expires' => $in['expires'])), 'autoload' => 'no');
 if ($wpdb->insert($wpdb->options, $row) !== 1) throw new Exception('the link could not be kept');
 answer(array('login' => $user->user_login));
+`;
+
+/**
+ * As wp-cron.php does it. That one cannot be run by itself: it would look for the site's configuration in the shared code
+ * base. Each event is put off, or taken out, before it runs: one that fails does not keep the others from running next time.
+ */
+export const CRON = `${REQUEST}
+define('DOING_CRON', true);
+require ABSPATH . 'wp-load.php';
+ignore_user_abort(true);
+$lock = sprintf('%.22F', microtime(true));
+set_transient('doing_cron', $lock);
+$ran = array();
+foreach (_get_cron_array() ?: array() as $time => $hooks) {
+  if ($time > time()) break;
+  foreach ($hooks as $hook => $events) {
+    foreach ($events as $event) {
+      if ($event['schedule']) wp_reschedule_event($time, $event['schedule'], $hook, $event['args']);
+      wp_unschedule_event($time, $hook, $event['args']);
+      do_action_ref_array($hook, $event['args']);
+      $ran[] = $hook;
+    }
+  }
+}
+if (get_transient('doing_cron') === $lock) delete_transient('doing_cron');
+answer(array('ran' => $ran));
 `;

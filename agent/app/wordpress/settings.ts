@@ -64,6 +64,8 @@ export function renderSettings(site: SiteSpec, db: DbConnection, layout: SiteLay
     phpDefine('AUTOMATIC_UPDATER_DISABLED', true),
     phpDefine('WP_AUTO_UPDATE_CORE', false),
     phpDefine('FS_METHOD', 'direct'),
+    '// Aegir runs the cron: visitors do not wait for it.\n',
+    phpDefine('DISABLE_WP_CRON', true),
     "if (!defined('WP_DEBUG')) define('WP_DEBUG', false);\n",
   ].join('');
 }

@@ -1,6 +1,7 @@
 // The one conformance suite of type db: what every db engine does, run against its real server. An engine is plugged in by
 // describeDbEngine(subject) in a *.daemon.test.ts of its own.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canMeasure } from '../engine.ts';
 import { describeDbFailures } from './db-failures.ts';
 import { createDbScene, DATA, OTHER, SITE } from './db-scene.ts';
 import { type DbSubject, STRANGER, WEB1, WEB2 } from './db-stage.ts';
@@ -8,6 +9,10 @@ import { type DbSubject, STRANGER, WEB1, WEB2 } from './db-stage.ts';
 export function describeDbEngine(subject: DbSubject): void {
   describe(`db/${subject.name}`, () => {
     const scene = createDbScene();
+    const measured = () => {
+      const { engine, service, ctx } = scene.stage;
+      return canMeasure(engine) ? engine.measure(service, ctx) : Promise.reject(new Error('it does not measure'));
+    };
     beforeAll(() => scene.open(subject));
     afterAll(() => scene.close());
 
@@ -29,6 +34,7 @@ export function describeDbEngine(subject: DbSubject): void {
 
       it('has nothing of ours at first, whatever the databases of others are called', async () => {
         expect(await scene.stage.engine.inspect(scene.stage.service, scene.stage.ctx)).toEqual([]);
+        expect(await measured()).toEqual([]);
       });
     });
 
@@ -46,6 +52,18 @@ export function describeDbEngine(subject: DbSubject): void {
         expect(await scene.stage.apply(scene.spec)).toEqual([]);
         await scene.expectConverged();
         expect(await scene.stage.sites()).toEqual([SITE]);
+      });
+
+      it('is measured, alone of all databases', async () => {
+        const [before, ...more] = await measured();
+        expect([before?.siteId, more]).toEqual([SITE, []]);
+        await scene.stage.ask(scene.spec, WEB1, 'CREATE TABLE measured (filler TEXT)');
+        const row = `INSERT INTO measured VALUES ${Array.from({ length: 500 }, (_, n) => `('${n}${'x'.repeat(2000)}')`).join()}`;
+        await scene.stage.ask(scene.spec, WEB1, row);
+        const [after] = await measured();
+        expect((after?.bytes ?? 0) - (before?.bytes ?? 0)).toBeGreaterThan(0);
+        expect(after?.bytes).toBeLessThan(100_000_000);
+        await scene.stage.ask(scene.spec, WEB1, 'DROP TABLE measured');
       });
 
       it('keeps any character', async () => {

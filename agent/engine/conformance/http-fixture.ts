@@ -15,9 +15,9 @@ echo json_encode([
   'script' => $_SERVER['SCRIPT_NAME'], 'uri' => $_SERVER['REQUEST_URI'], 'method' => $_SERVER['REQUEST_METHOD'],
   'query' => $_SERVER['QUERY_STRING'], 'pathInfo' => $_SERVER['PATH_INFO'] ?? null,
   'proxy' => getenv('HTTP_PROXY') ?: '', 'body' => strlen(file_get_contents('php://input')), 'ini' => $ini,
-  'auth' => $_SERVER['HTTP_AUTHORIZATION'] ?? null, 'https' => $_SERVER['HTTPS'] ?? null,
+  'address' => $_SERVER['REMOTE_ADDR'], 'https' => $_SERVER['HTTPS'] ?? '',
+  'auth' => $_SERVER['HTTP_AUTHORIZATION'] ?? null, 'server' => $_SERVER['SERVER_NAME'],
   'user' => $_SERVER['REMOTE_USER'] ?? $_SERVER['PHP_AUTH_USER'] ?? $_SERVER['AUTH_TYPE'] ?? null,
-  'server' => $_SERVER['SERVER_NAME'],
   'reads' => isset($_GET['read']) ? @file_get_contents($_GET['read']) !== false : null,
 ]);
 `;

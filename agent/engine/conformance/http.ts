@@ -118,6 +118,27 @@ export function describeHttpEngine(subject: HttpSubject): void {
         expect(await scene.stage.host.files.read(foreign)).not.toContain('/logged-here');
       });
 
+      it('believes its front who the visitor is and how it came, and nobody else', async () => {
+        const said = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
+        const told = async () => JSON.parse((await scene.stage.get(NAME, '/any', { headers: said })).body);
+        await scene.stage.apply(scene.spec);
+        const { address } = await told();
+        expect(address).toMatch(/^127\./);
+        await scene.stage.apply({ ...scene.spec, fronts: ['192.0.2.1', '2001:db8::1'] });
+        expect(await told()).toMatchObject({ address, https: '' });
+        const behind = { ...scene.spec, fronts: ['192.0.2.1', address] };
+        await scene.stage.apply(behind);
+        expect(await scene.stage.plan(behind)).toEqual([]);
+        expect(await told()).toMatchObject({ address: '203.0.113.7', https: 'on' });
+        const log = join(siteLayout(scene.stage.host.paths, SITE).logs, 'access.log');
+        await expect.poll(() => scene.stage.host.files.read(log)).toContain('203.0.113.7 - ');
+        const plain = await scene.stage.get(NAME, '/any', { headers: { 'x-forwarded-for': '203.0.113.7' } });
+        expect(JSON.parse(plain.body)).toMatchObject({ https: '' });
+        await expect(scene.stage.plan({ ...scene.spec, fronts: ['x; y'] })).rejects.toThrow(/front/);
+        await scene.stage.apply(scene.spec);
+        expect(await told()).toMatchObject({ address, https: '' });
+      });
+
       it('answers 503 with a page and Retry-After while it is disabled, whatever is asked', async () => {
         await scene.stage.apply({ ...scene.spec, state: 'disabled' });
         for (const path of ['/', '/index.php', '/style.css', '/.git/config']) {

@@ -1,6 +1,6 @@
-// The files for systemd-tmpfiles and logrotate, read by those programs themselves in a private root.
+// The file for systemd-tmpfiles, read by that program itself in a private root.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,19 +36,5 @@ it.skipIf(tmpfiles === undefined || process.geteuid?.() !== 0)(
     await writeFile(config, fileFor('/etc/tmpfiles.d/').content);
     await run(tmpfiles ?? '', ['--create', config]);
     expect((await stat(join(root, 'run/aegir'))).mode & 0o777).toBe(0o711);
-  },
-);
-
-const logrotate = await which('logrotate');
-it.skipIf(logrotate === undefined)(
-  'logrotate rotates the logs of a site (skipped where it is not installed)',
-  async () => {
-    const config = join(root, 'rotate.conf');
-    await writeFile(config, fileFor('/etc/logrotate.d/').content, { mode: 0o644 });
-    await mkdir(join(root, 'logs/site-1'), { recursive: true });
-    await writeFile(join(root, 'logs/site-1/access.log'), 'a line\n');
-    await run(logrotate ?? '', ['--force', '--state', join(root, 'state'), config]);
-    expect((await stat(join(root, 'logs/site-1/access.log'))).size).toBe(0);
-    expect((await stat(join(root, 'logs/site-1/access.log.1.gz'))).size).toBeGreaterThan(0);
   },
 );

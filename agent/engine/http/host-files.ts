@@ -1,5 +1,5 @@
 // What carrying sites needs of a host beside its daemons: the directory of the pools' sockets at every boot, before
-// PHP-FPM starts, and an end to the growth of the sites' logs. Systemd hosts only; embedded ones make theirs at start.
+// PHP-FPM starts. Systemd hosts only; embedded ones make theirs at start.
 import type { Host, HostPaths } from '../../host/host.ts';
 import type { Change } from '../engine.ts';
 import { configPath } from './config/quote.ts';
@@ -22,7 +22,7 @@ export interface HostFile {
   readonly why: string;
 }
 
-export function hostFiles({ run, logs }: HostPaths): readonly HostFile[] {
+export function hostFiles({ run }: HostPaths): readonly HostFile[] {
   return [
     {
       path: '/etc/tmpfiles.d/aegir-run.conf',
@@ -30,22 +30,6 @@ export function hostFiles({ run, logs }: HostPaths): readonly HostFile[] {
 d "${configPath(run, 'directory of sockets')}" 0711 root root -
 `,
       why: 'the directory of sockets at every boot',
-    },
-    {
-      // copytruncate: nginx's workers reopen logs by name, and may not enter the directory that only the site's user reads.
-      path: '/etc/logrotate.d/aegir-sites',
-      content: `# Written by Aegir: logs of sites.
-"${configPath(logs, 'directory of logs')}/*/*.log" {
-  daily
-  rotate 14
-  maxsize 200M
-  missingok
-  notifempty
-  compress
-  copytruncate
-}
-`,
-      why: 'rotation of the logs of sites',
     },
   ];
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEmbeddedHost } from '../../host/embedded/host.ts';
 import type { Answer, Ask } from '../conformance/http-ask.ts';
 import { REQUESTS } from '../conformance/http-requests.ts';
-import { type HttpEngine, type HttpSubject, openStage, type Stage } from '../conformance/http-stage.ts';
+import { type HttpEngine, openStage, type Stage, type StageSubject } from '../conformance/http-stage.ts';
 import { selfSigned } from '../conformance/http-tls.ts';
 import type { HttpSiteSpec } from '../engine.ts';
 import { createApacheEngine } from './apache/engine.ts';
@@ -24,11 +24,8 @@ let nginx: Stage;
 let apache: Stage;
 
 beforeAll(async () => {
-  const subject = (name: 'nginx' | 'apache', createEngine: () => HttpEngine, startHost: HttpSubject['startHost']) =>
-    openStage({
-      ...{ name, daemon: name === 'nginx' ? name : 'apache2', createEngine, startHost, foreignSite: () => '' },
-      snippets: { works: '', fails: { text: '', line: 1, says: '' }, breakingOut: [] },
-    });
+  const subject = (name: 'nginx' | 'apache', createEngine: () => HttpEngine, startHost: StageSubject['startHost']) =>
+    openStage({ name, daemon: name === 'nginx' ? name : 'apache2', createEngine, startHost });
   const [first = 0, second = 0, third = 0, fourth = 0] = await freePorts(4);
   const php = await installedPhp();
   nginx = await subject('nginx', createNginxEngine, async (dir) =>

@@ -4,11 +4,12 @@ import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/ad
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
-import { sizeInBytes, wholeNumber } from '../number.ts';
+import { durationInSeconds, sizeInBytes, wholeNumber } from '../number.ts';
 import { bytes, type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf } from '../settings.ts';
 import { ACCESS_DETAILS, type AccessFlags, accessPart, withAccessFlags } from './site-access.ts';
+import { CRON_DETAILS, USAGE_DETAILS, usageCommand } from './site-usage.ts';
 
 const binding = (site: Site, type: string) => site.bindings.find((bound) => bound.type === type)?.service ?? '-';
 
@@ -70,6 +71,8 @@ const DETAILS: readonly Column<Site>[] = [
   },
   { title: 'Redirects to', value: (site) => displayName(site.web?.redirectTo ?? '') },
   ...ACCESS_DETAILS,
+  ...CRON_DETAILS,
+  ...USAGE_DETAILS,
   { title: 'Created', value: (site) => when(site.createdAt) },
 ];
 
@@ -100,6 +103,7 @@ interface SetFlags extends ChangeFlags, AccessFlags {
   readonly phpMemory?: string;
   readonly phpUpload?: string;
   readonly phpTime?: string;
+  readonly cron?: string;
 }
 
 export function siteCommand(cli: Cli, program: Command): void {
@@ -206,6 +210,7 @@ export function siteCommand(cli: Cli, program: Command): void {
     .option('--php-memory <size>', 'memory of one request, for example 512M; 0 for the default')
     .option('--php-upload <size>', 'largest request and upload, for example 100M; 0 for the default')
     .option('--php-time <seconds>', 'time of one request; 0 for the default')
+    .option('--cron <every>', "how often its app's cron runs, for example 15m or 1h; off for never")
     .action(async (site: string, _, command: Command) => {
       const flags = command.optsWithGlobals<SetFlags>();
       const read = (what: string, file: string | undefined) =>
@@ -229,6 +234,7 @@ export function siteCommand(cli: Cli, program: Command): void {
           phpMemoryBytes: flags.phpMemory === undefined ? undefined : sizeInBytes(flags.phpMemory, '--php-memory'),
           phpBodyBytes: flags.phpUpload === undefined ? undefined : sizeInBytes(flags.phpUpload, '--php-upload'),
           phpSeconds: flags.phpTime === undefined ? undefined : Number(wholeNumber(flags.phpTime, '--php-time')),
+          cronSeconds: flags.cron === undefined ? undefined : durationInSeconds(flags.cron, '--cron'),
           options: changeOptions(flags),
         }),
       );
@@ -247,6 +253,17 @@ export function siteCommand(cli: Cli, program: Command): void {
       link.call(api.certifySite, { site, confirm: false, options: changeOptions(flags) }),
     );
   });
+
+  withChangeFlags(noun.command('cron <site>').description("run its app's cron now")).action(
+    async (site: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags>();
+      await followChange(cli, flags, (link) =>
+        link.call(api.cronSite, { site, confirm: false, options: changeOptions(flags) }),
+      );
+    },
+  );
+
+  usageCommand(cli, noun);
 
   withChangeFlags(noun.command('login <site>').description('make a one-time login link'))
     .option('--account <account>', 'whom to log in as; left out, the first administrator')

@@ -47,6 +47,7 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
       ...{ chainPem: 'x\n', keySecret: 'sec-1' },
     },
     issuing: { orderUrl: '', keySecret: '', names: [], challenges: [] },
+    cronSeconds: 0,
     uid: 480_000,
   }),
   clients: round((store) => store.clients, sample.client, { mail: sample.ODD }),

@@ -2,6 +2,7 @@
 import {
   type CertificateRecord,
   type ClientRecord,
+  type CronRecord,
   type DnsRecordRecord,
   type HeadRecord,
   NO_PHP_LIMITS,
@@ -12,6 +13,7 @@ import {
   type SettingRecord,
   type SiteRecord,
   type TokenRecord,
+  type UsageRecord,
   type ZoneRecord,
 } from '../model.ts';
 import type { NewTask, Store, Tx } from '../store.ts';
@@ -100,6 +102,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
     certificate: null,
     issuing: null,
+    cronSeconds: null,
     uid: 0,
     auth: null,
     snippet: null,
@@ -141,6 +144,22 @@ export function head(id: string, serviceId: string, changes: Partial<HeadRecord>
 
 export function dnsRecord(id: string, zoneId: string, changes: Partial<DnsRecordRecord> = {}): DnsRecordRecord {
   return { id, zoneId, name: 'a.example', type: 'TXT', ttl: null, data: ODD, ...changes };
+}
+
+export function cron(siteId: string, changes: Partial<CronRecord> = {}): CronRecord {
+  return {
+    ...{ id: `${siteId}/srv-1`, siteId, serverId: 'srv-1', intervalSeconds: 3600, nextAt: BIG, lastStartedAt: null },
+    ...{ lastMillis: 0, lastOutcome: '', lastText: '', failures: 0 },
+    ...changes,
+  };
+}
+
+export function usage(siteId: string, day: string, changes: Partial<UsageRecord> = {}): UsageRecord {
+  return {
+    ...{ siteId, serverId: 'srv-1', day, requests: 0, bytes: 0, s1: 0, s2: 0, s3: 0, s4: 0, s5: 0 },
+    ...{ fileBytes: null, inodes: null, logBytes: null, databaseBytes: null },
+    ...changes,
+  };
 }
 
 export const secret: SecretRecord = { id: 'sec-1', sealed: `${'A'.repeat(100_000)}==` };

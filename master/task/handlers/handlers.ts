@@ -27,10 +27,12 @@ import {
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
+import { createMeshProbe } from './mesh-probe.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
 import { createServiceCheck, createShareJudge, createShareLeave, createShareLook } from './service-check.ts';
 import {
+  createSiteCron,
   createSiteInstall,
   createSiteLogin,
   createSitePrepare,
@@ -61,6 +63,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.remove': createSiteRemove(deps),
     'site.install': createSiteInstall(deps),
     'site.probe': createSiteProbe(deps),
+    'site.cron': createSiteCron(deps),
     'site.login': createSiteLogin(deps),
     'site.record': createSiteRecord(deps),
     'site.forget': createSiteForget(deps),
@@ -98,5 +101,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'head.forget': createHeadForget(deps),
     'server.detect': createServerDetect(deps),
     'server.diagnose': createServerDiagnose(deps),
+    'mesh.probe': createMeshProbe(deps),
   };
 }

@@ -6,16 +6,17 @@ import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { httpSpec } from '../spec.ts';
 
-/** The site as its record is now. */
+/** The site as its record is now. cron: undefined in plans of before there was any, when a site had one server. */
 export async function httpRequest(
   deps: HandlerDeps,
   siteId: string,
   serviceId: string,
   state: 'enabled' | 'disabled',
   preview: boolean,
+  cron: boolean | undefined,
 ): Promise<ActionRequest> {
   const parts = await readParts(deps, siteId);
-  const spec = { $case: 'http' as const, value: httpSpec(parts, serviceId, state) };
+  const spec = { $case: 'http' as const, value: httpSpec(parts, serviceId, state, cron ?? parts.front === null) };
   const service = await readService(deps.store, serviceId);
   return { $case: 'apply', value: { service: await refOf(deps, service), preview, spec } };
 }
@@ -23,8 +24,8 @@ export async function httpRequest(
 type Args = StepArgs['http.publish'];
 
 export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'> {
-  const request = ({ siteId, serviceId }: Args, state: 'enabled' | 'disabled', preview: boolean) =>
-    httpRequest(deps, siteId, serviceId, state, preview);
+  const request = ({ siteId, serviceId, cron }: Args, state: 'enabled' | 'disabled', preview: boolean) =>
+    httpRequest(deps, siteId, serviceId, state, preview, cron);
   return {
     kind: 'http.publish',
     do: async (args, ctx) => {

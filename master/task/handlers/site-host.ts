@@ -6,7 +6,7 @@ import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { type SiteParts, siteSpec } from '../spec.ts';
+import { phpSpec, type SiteParts, siteSpec } from '../spec.ts';
 
 /** The site as its record is now. */
 export async function prepareRequest(
@@ -110,5 +110,20 @@ export function createSiteLogin(deps: HandlerDeps): StepHandler<'site.login'> {
       return { is: 'done' };
     },
     undo: { none: 'the link ends by itself' },
+  };
+}
+
+export function createSiteCron(deps: HandlerDeps): StepHandler<'site.cron'> {
+  return {
+    kind: 'site.cron',
+    do: async (args, ctx) => {
+      const parts = await readParts(deps, args.siteId);
+      await perform(deps, ctx, 'do', args.serverId, `site/${args.siteId}`, {
+        $case: 'runCron',
+        value: { site: siteSpec(parts, args.serverId), php: phpSpec(parts.site) },
+      });
+      return { is: 'done' };
+    },
+    undo: { none: 'what an app does by its cron is done' },
   };
 }

@@ -2,6 +2,7 @@
 import { createGraph, type Graph, type GraphSnapshot } from '../../graph/graph.ts';
 import { planEnableService, planVerifyPlatform, planVerifyServer } from '../../plan/change-server.ts';
 import {
+  planCronSite,
   planDeleteSite,
   planDisableSite,
   planEnableSite,
@@ -10,6 +11,7 @@ import {
 } from '../../plan/change-site.ts';
 import { planCertifySite, planSetSite, valuesOfSite } from '../../plan/change-site-web.ts';
 import { planInstallSite } from '../../plan/install-site.ts';
+import { planTestMesh } from '../../plan/mesh.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { Store } from '../../store/store.ts';
@@ -42,8 +44,9 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
   const [web1, db1] = snapshot.servers.map((server) => server.id) as [string, string];
   const at = `site/${site.id}`;
   const parts = [`${db1} db ${at}`, `${web1} dns ${at}`, `${web1} files ${at}`];
-  const served = [...parts, `${web1} http ${at} enabled`].sort();
-  const hidden = [...parts, `${web1} http ${at} disabled`].sort();
+  const served = [...parts, `${web1} http ${at} enabled, cron 900`].sort();
+  // The agent of a disabled site runs none, whatever it is told.
+  const hidden = [...parts, `${web1} http ${at} disabled, cron 900`].sort();
 
   const ground = (patch: Partial<GraphSnapshot>): GraphSnapshot => ({ ...snapshot, ...patch });
   const siteIn = (state: SiteRecord['state']) => ground({ sites: [{ ...site, state }] });
@@ -77,6 +80,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
       ...{ doneWorld: served, done: linesOf(siteIn('enabled')) },
     },
     still('verify', planVerifySite(graph, site), siteIn('enabled'), served),
+    still('cron', planCronSite(graph, site), siteIn('enabled'), served),
     still('login', planLoginSite(graph, site, ''), siteIn('enabled'), served),
     still('verify of a web server', planVerifyServer(graph, graph.server(web1)), snapshot, served),
     still('verify of a database server', planVerifyServer(graph, graph.server(db1)), snapshot, served),
@@ -89,6 +93,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
       ...{ done: without, undone: linesOf({ ...bare, platforms: [] }) },
     },
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
+    still('mesh test', planTestMesh(graph, graph.server(db1), graph.server(web1), 1024), snapshot, served),
     ...webCases(snapshot, served),
     ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)].map(
       ({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
@@ -127,12 +132,15 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
   const given = { ...closed, secrets: [anneAgain] };
   const graphOf = (from: GraphSnapshot) => createGraph(from);
   const siteOf = (from: GraphSnapshot) => from.sites[0] as SiteRecord;
+  const often = (line: string) => line.replace('cron 900', 'cron 60');
   const same = { world: served, doneWorld: served, undoneWorld: served };
   return [
     {
-      ...{ name: 'site set', ground: snapshot, ...same },
-      plan: planSetSite(graphOf(snapshot), site, { aliases: ['other.example.org'], web: https }),
-      done: linesOf(at({ aliases: ['other.example.org'], web: https, certificate: made('itself') })),
+      ...{ name: 'site set', ground: snapshot, ...same, doneWorld: served.map(often) },
+      plan: planSetSite(graphOf(snapshot), site, {
+        ...{ aliases: ['other.example.org'], web: https, cronSeconds: 60 },
+      }),
+      done: linesOf(at({ aliases: ['other.example.org'], web: https, cronSeconds: 60, certificate: made('itself') })),
       undone: linesOf(snapshot),
     },
     {
@@ -197,8 +205,8 @@ function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
     ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map(
-      ({ id, state, aliases, web, certificate, issuing, auth, snippet }) =>
-        `site ${id} ${state} ${aliases.join()} ${web.https} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'} ` +
+      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet }) =>
+        `site ${id} ${state} ${aliases.join()} ${web.https} ${cronSeconds} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'} ` +
         JSON.stringify([auth, snippet]),
     ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),

@@ -64,8 +64,12 @@ export function clusterCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
     `${front.id} cluster service/${cluster.id} ${heads.map(([{ id }, is]) => `${id} ${is}`).join()}`;
   const grants = (...from: readonly string[]) =>
     `${mariadb.serverId} db ${at}${from.length > 1 ? ` ${from.join()}` : ''}`;
-  const on = (serverId: string) => [`${serverId} files ${at}`, `${serverId} http ${at} enabled`];
-  const common = [`shared files ${at}`, `${front.id} http ${at} enabled`];
+  // Of all heads one runs the site's cron.
+  const on = (serverId: string, cron = serverId === web1.id ? '900' : 'off') => [
+    `${serverId} files ${at}`,
+    `${serverId} http ${at} enabled, cron ${cron}`,
+  ];
+  const common = [`shared files ${at}`, `${front.id} http ${at} enabled, cron off`];
   const [a, b] = [web1.facts.sourceAddresses[0] ?? '', web2.facts.sourceAddresses[0] ?? ''];
   const sorted = (...lines: readonly string[]) => [...lines].sort();
   const one = sorted(...common, ...on(web1.id), grants(a), state([nginx, 'active']));
@@ -134,6 +138,12 @@ export function clusterCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
     {
       ...{ name: 'cluster remove', plan: planRemoveHead(graphOf(two), cluster, active, 0, false) },
       ...{ ground: two, world: both('active'), doneWorld: one, done: ground([first]), undone: two },
+    },
+    {
+      ...{ name: 'cluster remove of the head that runs cron', ground: two, world: both('active') },
+      plan: planRemoveHead(graphOf(two), cluster, first, 0, false),
+      doneWorld: sorted(...common, ...on(web2.id, '900'), grants(b), state([second, 'active'])),
+      ...{ done: ground([active]), undone: two },
     },
     {
       ...{ name: 'cluster remove of an abandoned head' },

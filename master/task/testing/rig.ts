@@ -108,7 +108,11 @@ export async function createTaskRig(ground: Ground): Promise<TaskRig> {
     rig.crashAt = undefined;
     throw new Crash(name);
   };
-  const handlers = withMishaps(createHandlers({ store, agents, unseal: sealer.unseal, now, certificates }), () => rig);
+  const grant = async () => ({ body: Buffer.from('grant'), signature: Buffer.alloc(64) });
+  const handlers = withMishaps(
+    createHandlers({ store, agents, unseal: sealer.unseal, now, certificates, grant }),
+    () => rig,
+  );
   const depsWith = (limits: Limits): WorkDeps => ({ store, handlers, events: bus, failpoint, limits, now });
 
   const rig: TaskRig = {

@@ -1,7 +1,7 @@
 // Agents for tests of tasks: hosts are a set of what is on them, actions change it at once, and every answer is kept
 // under its action's id as a real agent's journal does. What is to go wrong is told by the test.
 import { AegirError } from '../../../shared/error.ts';
-import type { ActionResult, Finding, PlatformFacts } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { ActionResult, Finding, PlatformFacts, TransferFacts } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
 
 export interface Performed {
@@ -29,6 +29,11 @@ const FACTS: PlatformFacts = {
   docroot: '/usr/share/wordpress',
   phpMinimum: '',
   profiles: [],
+};
+
+const MOVED: TransferFacts = {
+  ...{ complete: true, receivedBytes: 1024n, objectBytes: 1024n, receivedChunks: 0n, objectChunks: 0n },
+  ...{ millis: 1n, roundTripMicros: 100n },
 };
 
 export function createScriptAgents(): ScriptAgents {
@@ -88,7 +93,8 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       const { service, spec } = request.value;
       const what = at(service?.type ?? '');
       for (const there of [...world]) if (there.startsWith(what)) world.delete(there);
-      if (spec?.$case === 'http') world.add(`${what} ${spec.value.state}`);
+      if (spec?.$case === 'http')
+        world.add(`${what} ${spec.value.state}, cron ${spec.value.cron?.intervalSeconds ?? 'off'}`);
       else if (spec?.$case === 'dns' && order.resource.startsWith('zone/')) {
         for (const { name, ttl, type, data } of spec.value.records) world.add(`${what} ${name} ${ttl} ${type} ${data}`);
       } else if (spec?.$case === 'db' && spec.value.from.length > 1) world.add(`${what} ${spec.value.from.join()}`);
@@ -140,7 +146,9 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       break;
   }
   const changes = [...world].join() === before ? [] : [actOf(order)];
-  return resultOf(order.id, changes, messages, request.$case === 'verifyPlatform' ? FACTS : undefined);
+  const result = resultOf(order.id, changes, messages, request.$case === 'verifyPlatform' ? FACTS : undefined);
+  if (request.$case === 'receiveObject' && result.outcome?.$case === 'ok') result.outcome.value.transfer = MOVED;
+  return result;
 }
 
 /** All heads that the front was told of are healthy and have nothing to do. */

@@ -4,7 +4,7 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import type { ActionContext, Change, Checking, Engine, Preparing } from '../../engine.ts';
+import type { ActionContext, Change, Checking, Engine, Measuring, Preparing } from '../../engine.ts';
 import { lostDatabase } from '../lost.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { checkMariadb } from './check.ts';
@@ -22,18 +22,19 @@ import {
   grant,
   selectDatabase,
   selectDatabases,
+  selectSizes,
   showGrants,
 } from './sql.ts';
 
-export function createMariadbEngine(): Engine<'db'> & Preparing & Checking {
+export function createMariadbEngine(): Engine<'db'> & Preparing & Checking & Measuring {
   return createEngine(MARIADB);
 }
 
-export function createMysqlEngine(): Engine<'db'> & Preparing & Checking {
+export function createMysqlEngine(): Engine<'db'> & Preparing & Checking & Measuring {
   return createEngine(MYSQL);
 }
 
-function createEngine(dialect: Dialect): Engine<'db'> & Preparing & Checking {
+function createEngine(dialect: Dialect): Engine<'db'> & Preparing & Checking & Measuring {
   const daemonOf = async (host: Host, doing: string): Promise<Daemon> => {
     const daemon = await host.daemon(dialect.name);
     if (daemon !== undefined) return daemon;
@@ -48,7 +49,7 @@ function createEngine(dialect: Dialect): Engine<'db'> & Preparing & Checking {
   return {
     type: 'db',
     name: dialect.name,
-    capabilities: new Set(['prepare', 'check', 'network']),
+    capabilities: new Set(['prepare', 'check', 'measure', 'network']),
 
     async detect(host) {
       const daemon = await host.daemon(dialect.name);
@@ -86,6 +87,15 @@ function createEngine(dialect: Dialect): Engine<'db'> & Preparing & Checking {
     async prepare(_service, ctx) {
       const daemon = await daemonOf(ctx.host, 'prepare it for sites');
       return planListening(createClient(ctx.host, daemon, dialect), daemon, dialect, ctx);
+    },
+
+    async measure(_service, ctx) {
+      const client = await clientFor(ctx.host, 'measure the databases');
+      const rows = await client.query(selectSizes(), 'measure the databases', ctx.signal);
+      return rows.map(([name = '', bytes]) => ({
+        siteId: `site-${name?.slice('site_'.length)}`,
+        bytes: Number(bytes ?? 0),
+      }));
     },
 
     check: async (_service, ctx) => checkMariadb(await ctx.host.daemon(dialect.name), dialect, ctx),

@@ -105,6 +105,13 @@ export function selectDatabases(): string {
   return `SELECT schema_name FROM information_schema.schemata WHERE BINARY schema_name REGEXP '^site_[0-9a-z]{16}$';`;
 }
 
+/** A row for each database of ours: name, bytes of its tables and their indexes. */
+export function selectSizes(): string {
+  return `SELECT s.schema_name, COALESCE(SUM(t.data_length + t.index_length), 0) FROM information_schema.schemata s
+    LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name AND t.table_type = 'BASE TABLE'
+    WHERE BINARY s.schema_name REGEXP '^site_[0-9a-z]{16}$' GROUP BY s.schema_name;`;
+}
+
 /** A row for each account of the user: host, properties as JSON. */
 export function selectAccounts(user: string): string {
   return `SELECT host, priv FROM mysql.global_priv WHERE user = ${literal(user)} ORDER BY host;`;

@@ -5,19 +5,19 @@ import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts
 import type { Daemon, Host } from '../../../host/host.ts';
 import { clusterDaemon } from '../../../host/postgresql-name.ts';
 import { createSerial, type Serial } from '../../../host/serial.ts';
-import type { ActionContext, Change, Checking, Engine, Preparing } from '../../engine.ts';
+import type { ActionContext, Change, Checking, Engine, Measuring, Preparing } from '../../engine.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { type Access, planAccess, planNoAccess } from './access.ts';
 import { checkPostgresql } from './check.ts';
 import { createClient } from './client.ts';
 import { planListening } from './listening.ts';
-import { DATABASES, lookAtDatabase, lookAtRole } from './look.ts';
+import { DATABASES, lookAtDatabase, lookAtRole, SIZES } from './look.ts';
 import { planDatabase, planInside } from './plan-database.ts';
 import { leaveElsewhere, planRole } from './plan-role.ts';
 import { dropDatabase, dropRole } from './sql.ts';
 import { statement } from './statement.ts';
 
-export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking {
+export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & Measuring {
   const serials = new Map<string, Serial>();
   const accessTo = (host: Host, daemon: Daemon): Access => {
     const serial = serials.get(daemon.name) ?? createSerial();
@@ -28,7 +28,7 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking {
   return {
     type: 'db',
     name: 'postgresql',
-    capabilities: new Set(['prepare', 'check', 'network']),
+    capabilities: new Set(['prepare', 'check', 'measure', 'network']),
 
     async detect(host) {
       const found: DetectedService[] = [];
@@ -73,6 +73,15 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking {
     async prepare(service, ctx) {
       const daemon = await daemonOf(ctx.host, service, 'prepare it for sites');
       return planListening(createClient(ctx.host, daemon), daemon, ctx);
+    },
+
+    async measure(service, ctx) {
+      const daemon = await daemonOf(ctx.host, service, 'measure the databases');
+      const rows = await createClient(ctx.host, daemon).query(SIZES, 'measure the databases', { signal: ctx.signal });
+      return rows.map((row) => {
+        const { name, bytes } = row as { name: string; bytes: number };
+        return { siteId: `site-${name.slice('site_'.length)}`, bytes };
+      });
     },
 
     async check(service, ctx) {

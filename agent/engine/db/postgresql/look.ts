@@ -48,6 +48,10 @@ export interface FoundContents {
 /** Names of databases with a name of ours. */
 export const DATABASES = `SELECT to_json(datname::text) FROM pg_database WHERE datname ~ '^site_[0-9a-z]{16}$' ORDER BY datname;`;
 
+/** The same with the bytes that each takes on the disk. */
+export const SIZES = `SELECT json_build_object('name', datname::text, 'bytes', pg_database_size(oid))
+  FROM pg_database WHERE datname ~ '^site_[0-9a-z]{16}$' ORDER BY datname;`;
+
 export async function lookAtDatabase(client: Client, database: string, ctx: ActionContext) {
   const acl = `aclexplode(coalesce(datacl, acldefault('d', datdba)))`;
   const sql = `SELECT json_build_object('encoding', pg_encoding_to_char(encoding), 'owner', pg_get_userbyid(datdba),

@@ -1,17 +1,17 @@
+// By key alone: passwords are ssh's business, and the suite of sftp has them.
 import { describeFileEngine } from '../../conformance/file.ts';
-import { isRoot } from '../../conformance/file-place.ts';
 import { openSshWorld } from '../../conformance/file-ssh-world.ts';
 import { createScratches } from '../scratch.ts';
 import { createScpEngine } from './engine.ts';
 
-const subject = {
-  name: 'scp',
-  createEngine: () => createScpEngine(createScratches()),
-  prepares: false,
-  sizes: true,
-  sweeps: true,
-};
-describeFileEngine({ ...subject, by: 'by key', openWorld: () => openSshWorld('key') });
-
-if (isRoot) describeFileEngine({ ...subject, by: 'by password', openWorld: () => openSshWorld('password') });
-else console.warn('SKIPPED: scp by password (only root may run an sshd that knows passwords)');
+describeFileEngine({
+  ...{
+    name: 'scp',
+    createEngine: () => createScpEngine(createScratches()),
+    prepares: false,
+    sizes: true,
+    sweeps: true,
+  },
+  by: 'by key',
+  openWorld: () => openSshWorld('key'),
+});

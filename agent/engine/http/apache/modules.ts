@@ -6,7 +6,7 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { Change } from '../../engine.ts';
 
-const MODULES = ['alias', 'authz_core', 'headers', 'mime', 'proxy', 'proxy_fcgi', 'rewrite'] as const;
+const MODULES = ['alias', 'authz_core', 'headers', 'mime', 'proxy', 'proxy_fcgi', 'remoteip', 'rewrite'] as const;
 const FOR_TLS = ['setenvif', 'socache_shmcb', 'ssl'] as const;
 const FOR_PASSWORDS = ['auth_basic', 'authn_core', 'authn_file', 'authz_user'] as const;
 

@@ -8,6 +8,7 @@ import { configPath, configPrefix, configScript, configSiteId, configSocket } fr
 import type { PhpLimits } from '../fpm/limits.ts';
 import {
   checkedChallenges,
+  checkedFronts,
   checkedRealm,
   DOTFILE,
   escaped,
@@ -20,14 +21,15 @@ import { comment, listenAddresses, quoted, rewritePattern, tlsListenAddresses } 
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
 const PATH = '%{REQUEST_FILENAME}';
-/** As nginx's "combined". */
-const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %B \\"%{Referer}i\\" \\"%{User-Agent}i\\""';
+/** As "combined", but with all bytes that were sent: headers are traffic, too. */
+const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\""';
 
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const logs = configPath(host.logs, 'log directory');
   const body = host.state === 'disabled' ? maintenance() : serving(host);
   const { tls, listening } = host;
+  const believed = believedLines(host);
   const [target] = served;
   const challenges = challengeAnswers(host);
   const certificate = tls === undefined ? '' : certificateLines(tls);
@@ -50,7 +52,7 @@ ${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName
   RewriteOptions IgnoreInherit
   # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
   RewriteRule "^" "-" [E=no-proxy:1]
-${bounds}${content}</VirtualHost>
+${believed}${bounds}${content}</VirtualHost>
 `);
   };
   const plain = listenAddresses(listening);
@@ -110,6 +112,17 @@ function redirection(scheme: 'http' | 'https', name: string, port: number | unde
   RewriteCond "%{THE_REQUEST}" "^\\S+ +(?:https?://[^/? ]+)?(/[^? ]*)"
   RewriteRule "^" "${scheme}://${name}${at}%1" [NE,R=301,L]
   RewriteRule "^" "-" [R=404,L]
+`;
+}
+
+/** Of visitors who come by a front: their address and scheme are what that says, and nobody else. */
+function believedLines(host: VirtualHost): string {
+  const fronts = checkedFronts(host);
+  if (fronts.length === 0) return '';
+  return `  RemoteIPHeader X-Forwarded-For
+${fronts.map((front) => `  RemoteIPInternalProxy ${front}\n`).join('')}  RewriteCond "%{CONN_REMOTE_ADDR}" "^(?:${fronts.map(escaped).join('|')})$"
+  RewriteCond "%{HTTP:X-Forwarded-Proto}" "=https"
+  RewriteRule "^" "-" [E=HTTPS:on]
 `;
 }
 

@@ -99,8 +99,8 @@ export function createClusterEngine(): Engine<'http'> & Preparing & Checking & F
 
     async prepare(_service, ctx) {
       const daemon = await haproxyOf(ctx.host, 'prepare the front');
-      const changes = [...(await planDropIn(ctx.host, daemon))];
       const set = createFrontSet(ctx.host, daemon);
+      const changes = [...(await planDropIn(ctx.host, daemon, set))];
       return [
         ...changes,
         ...(await planEdits(set, [], 'have HAProxy load what Aegir has for it', 'prepare the front')),
@@ -149,7 +149,7 @@ async function haproxyOf(host: Host, doing: string): Promise<Daemon> {
   );
 }
 
-async function planDropIn(host: Host, daemon: Daemon): Promise<readonly Change[]> {
+async function planDropIn(host: Host, daemon: Daemon, set: FrontSet): Promise<readonly Change[]> {
   const { dropIn, includeDir } = daemon;
   if (dropIn === undefined) return [];
   const { path, content } = dropIn;
@@ -158,8 +158,8 @@ async function planDropIn(host: Host, daemon: Daemon): Promise<readonly Change[]
     {
       summary: `have HAProxy read ${includeDir} besides its own configuration (${path}), and start it anew`,
       async run() {
-        // It does not start without the directory.
-        await host.files.directory(includeDir, { mode: 0o755, owner: 'root', group: 'root' });
+        // It does not start without the directory, and talks to us only by what stands there.
+        await set.stage();
         await host.files.directory(dirname(path), { mode: 0o755, owner: 'root', group: 'root' });
         await host.files.write(path, content, UNIT_FILE);
         const { code, stderr } = await host.run({ argv: ['systemctl', 'daemon-reload'] });

@@ -30,6 +30,8 @@ export interface FrontSet {
   /** True when the files are as the edits want them and HAProxy has loaded them. */
   isThere(edits: readonly FrontEdit[]): Promise<boolean>;
   apply(edits: readonly FrontEdit[], doing: string, ctx: ActionContext): Promise<void>;
+  /** Writes what HAProxy shall read, before it reads it for the first time. */
+  stage(): Promise<void>;
   read(): Promise<Front>;
   /** Why HAProxy would not load what is on disk; undefined when it would. */
   test(): Promise<string | undefined>;
@@ -43,7 +45,7 @@ export function placeOf({ includeDir, socket, addresses, port, tlsPort }: Daemon
 export function createFrontSet(host: Host, daemon: Daemon): FrontSet {
   const { files } = host;
   const place = placeOf(daemon);
-  const path = (...parts: readonly string[]) => join(place.dir, ...parts);
+  const path = (...parts: readonly string[]) => join(place.dir, ...parts.filter((part) => part !== ''));
   const fileOf = ({ of, id }: Pick<FrontEdit, 'of' | 'id'>) => path(of, `${id}.json`);
 
   const readAll = async (of: FrontEdit['of']): Promise<readonly { readonly id: string; readonly text: string }[]> => {
@@ -98,7 +100,18 @@ export function createFrontSet(host: Host, daemon: Daemon): FrontSet {
     );
   };
 
+  const directories = async (): Promise<void> => {
+    for (const name of ['', 'clusters', 'sites']) await files.directory(path(name), { ...READABLE, mode: 0o755 });
+    await files.directory(path('tls'), { ...PRIVATE, mode: 0o700 });
+  };
+
   return {
+    async stage() {
+      await directories();
+      for (const [name, content] of Object.entries(renderFront(await read(), place).files)) {
+        await files.write(path(name), content, READABLE);
+      }
+    },
     read: () => read(),
     test,
     async inForce() {
@@ -134,8 +147,7 @@ export function createFrontSet(host: Host, daemon: Daemon): FrontSet {
           else if ((await files.read(file)) !== content) await files.write(file, content, READABLE);
         }
       };
-      for (const name of ['clusters', 'sites']) await files.directory(path(name), { ...READABLE, mode: 0o755 });
-      await files.directory(path('tls'), { ...PRIVATE, mode: 0o700 });
+      await directories();
       for (const { pem } of edits)
         if (pem !== undefined) await files.write(path('tls', pem.name), pem.content, PRIVATE);
       ctx.failpoint('agent.http.file-written');

@@ -88,16 +88,22 @@ export interface Load {
 }
 
 /** visitors at once, each with a connection of its own that it keeps; what is asked again on it was sent once. */
-export function startLoad(address: string, port: number, host: string, visitors: number): Load {
+export function startLoad(
+  address: string,
+  port: number,
+  host: string,
+  visitors: number,
+  { path = '/page', posts = 0.2 } = {},
+): Load {
   let stopping = false;
   const load = { done: 0, failures: [] as string[] };
   const visit = async (): Promise<void> => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     while (!stopping) {
-      const method = Math.random() < 0.2 ? 'POST' : 'GET';
+      const method = Math.random() < posts ? 'POST' : 'GET';
       await new Promise<void>((resolve) => {
         const sent = request(
-          { host: address, port, path: '/page', method, agent, headers: { host }, timeout: 20_000 },
+          { host: address, port, path, method, agent, headers: { host }, timeout: 20_000 },
           (response) => {
             response.resume();
             response.on('end', () => {

@@ -80,7 +80,12 @@ function owners({ owners }: Pool): string {
 }
 
 /** No /tmp, and a slash after each directory: without it PHP lets names through that only begin alike. */
-function openBasedir({ layout, docroot, openBasedir, prepend }: Pool): string {
+export function openBasedir({
+  layout,
+  docroot,
+  openBasedir,
+  prepend,
+}: Pick<Pool, 'layout' | 'docroot' | 'openBasedir' | 'prepend'>): string {
   const shared = layout.shared === '' ? [] : [layout.shared];
   const directories = [layout.root, ...shared, docroot, ...openBasedir].map((path) => `${path.replace(/\/+$/, '')}/`);
   const distinct = [...new Set(directories)];

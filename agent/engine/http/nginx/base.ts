@@ -3,7 +3,7 @@
 import { type Manifest, renderManifest } from '../config/manifest.ts';
 import { STATUS_NAME, STATUS_PATH } from '../config/status.ts';
 import type { Listening } from '../virtual-host.ts';
-import { listenLines, tlsListenLines } from './syntax.ts';
+import { LOG_FORMAT, listenLines, tlsListenLines } from './syntax.ts';
 
 /** Directives that may stand once only; a name of 253 characters needs a bucket of 512. */
 const SIZES = { server_names_hash_bucket_size: 512, server_names_hash_max_size: 8192 } as const;
@@ -21,6 +21,10 @@ export function renderNginxBase(base: NginxBase, manifest: Manifest, generation:
   return `# Base configuration of Aegir for nginx. What it has loaded for sites:
 ${renderManifest(manifest, '#')}
 ${base.sizes.map((name) => `${name} ${SIZES[name]};\n`).join('')}
+# As "combined", but with all bytes that were sent: headers are traffic, too.
+log_format ${LOG_FORMAT} '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent '
+  '"$http_referer" "$http_user_agent"';
+
 server {
 ${listenLines(base.listening, '  ')}  server_name ${STATUS_NAME};
   access_log off;

@@ -25,7 +25,7 @@ import {
   type VirtualHost,
 } from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
-import { listenLines, quoted, tlsListenLines } from './syntax.ts';
+import { LOG_FORMAT, listenLines, quoted, tlsListenLines } from './syntax.ts';
 
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
@@ -39,7 +39,7 @@ export function renderVirtualHost(host: VirtualHost): string {
   const server = (names: readonly string[], listens: string, content: string) =>
     servers.push(`server {
 ${listens}  server_name ${names.join(' ')};
-  access_log ${quoted(`${logs}/access.log`)} combined;
+  access_log ${quoted(`${logs}/access.log`)} ${LOG_FORMAT};
   error_log ${quoted(`${logs}/error.log`)} error;
   server_tokens off;
   # Redirects stay right behind a front that speaks TLS or another port.

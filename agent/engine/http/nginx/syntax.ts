@@ -29,3 +29,6 @@ export function listenLines({ addresses, port, ipv6 }: Listening, indent: string
   const all = ipv6 ? [`${port}`, `[::]:${port}`] : [`${port}`];
   return (at.length > 0 ? at : all).map((one) => `${indent}listen ${one};\n`).join('');
 }
+
+/** Of access logs; the base file defines it. */
+export const LOG_FORMAT = 'aegir';

@@ -606,6 +606,14 @@ export interface Site {
   certificate?:
     | SiteCertificate
     | undefined;
+  /** Its app's cron; absent in lists. */
+  cron?:
+    | SiteCron
+    | undefined;
+  /** What it used; absent in lists, and before anything was measured. */
+  usage?:
+    | SiteUsage
+    | undefined;
   /** Who may see it; absent: everybody. */
   auth?:
     | SiteAuth
@@ -636,6 +644,107 @@ export interface AuthUser {
   name: string;
   /** Password: 8 to 128 characters. Secret: kept as its hash alone, sealed. */
   password: string;
+}
+
+/** SiteCron is how a site's cron is set, and what became of it. */
+export interface SiteCron {
+  /** Seconds between two runs; 0 for off. */
+  intervalSeconds: number;
+  /** True when nobody chose the interval: it is the app's default. */
+  byDefault: boolean;
+  /** Name of the server it runs on; empty for none, as known to that server. */
+  server: string;
+  /** When it runs next; absent when it does not. */
+  nextAt?:
+    | Date
+    | undefined;
+  /** When the last run began; absent for none. */
+  lastStartedAt?:
+    | Date
+    | undefined;
+  /** How long it took, in milliseconds. */
+  lastMillis: bigint;
+  /** ok, idle, failed, timeout, stopped or interrupted; empty for none. */
+  lastOutcome: string;
+  /** What it said, at most 2000 characters. */
+  lastText: string;
+  /** Runs that failed since the last good one. */
+  failures: number;
+}
+
+/** SiteUsage is what one site used in some days, and its sizes as last measured. */
+export interface SiteUsage {
+  /** Site id. */
+  siteId: string;
+  /** Site name. */
+  site: string;
+  /** Days that were asked for, today included. */
+  days: number;
+  /** Requests in these days. */
+  requests: bigint;
+  /** Bytes sent in these days, headers included. */
+  bytesSent: bigint;
+  /** Requests answered 1xx, 2xx, 3xx, 4xx and 5xx, in this order. */
+  statuses: bigint[];
+  /**
+   * Bytes that its files take, logs not counted; absent when not measured in
+   * these days, like the following.
+   */
+  fileBytes?:
+    | bigint
+    | undefined;
+  /** Files and directories. */
+  inodes?:
+    | bigint
+    | undefined;
+  /** Bytes that its logs take. */
+  logBytes?:
+    | bigint
+    | undefined;
+  /** Bytes of its database. */
+  databaseBytes?: bigint | undefined;
+}
+
+/** UsageDay is what one site used on one day (UTC). */
+export interface UsageDay {
+  /** Day as 2026-11-23. */
+  day: string;
+  /** Requests. */
+  requests: bigint;
+  /** Bytes sent, headers included. */
+  bytesSent: bigint;
+  /** Requests answered 1xx, 2xx, 3xx, 4xx and 5xx, in this order. */
+  statuses: bigint[];
+  /** Bytes that its files took; absent when not measured, like the following. */
+  fileBytes?:
+    | bigint
+    | undefined;
+  /** Files and directories. */
+  inodes?:
+    | bigint
+    | undefined;
+  /** Bytes that its logs took. */
+  logBytes?:
+    | bigint
+    | undefined;
+  /** Bytes of its database. */
+  databaseBytes?: bigint | undefined;
+}
+
+/** GetUsageRequest asks what sites used. */
+export interface GetUsageRequest {
+  /** Id or host name; empty for all sites. */
+  site: string;
+  /** How many days, today (UTC) included: 1 to 400; 0 for 30. */
+  days: number;
+}
+
+/** GetUsageResponse tells it. */
+export interface GetUsageResponse {
+  /** One for each site, those that sent most first. */
+  sites: SiteUsage[];
+  /** Of one site, newest first; empty when all were asked for. */
+  days: UsageDay[];
 }
 
 /** SiteWeb is how a site is served. */
@@ -734,6 +843,10 @@ export interface SetSiteRequest {
     | undefined;
   /** Time of one request in seconds. */
   phpSeconds?:
+    | number
+    | undefined;
+  /** Seconds between two runs of its cron: 60 to 604800; 0 for off. */
+  cronSeconds?:
     | number
     | undefined;
   /**
@@ -909,6 +1022,18 @@ export interface RevokeServerRequest {
 export interface VerifyServerRequest {
   /** Id or name. */
   server: string;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
+/** TestMeshRequest names two servers. */
+export interface TestMeshRequest {
+  /** Id or name of the server that sends. */
+  sender: string;
+  /** Id or name of the server that receives. */
+  receiver: string;
+  /** Bytes to send, at most 1 GiB; 0 for 1 MiB. */
+  bytes: bigint;
   /** How. */
   options?: ChangeOptions | undefined;
 }
@@ -6484,6 +6609,8 @@ function createBaseSite(): Site {
     createdAt: undefined,
     web: undefined,
     certificate: undefined,
+    cron: undefined,
+    usage: undefined,
     auth: undefined,
     snippet: undefined,
   };
@@ -6536,11 +6663,17 @@ export const Site: MessageFns<Site> = {
     if (message.certificate !== undefined) {
       SiteCertificate.encode(message.certificate, writer.uint32(122).fork()).join();
     }
+    if (message.cron !== undefined) {
+      SiteCron.encode(message.cron, writer.uint32(242).fork()).join();
+    }
+    if (message.usage !== undefined) {
+      SiteUsage.encode(message.usage, writer.uint32(250).fork()).join();
+    }
     if (message.auth !== undefined) {
-      SiteAuth.encode(message.auth, writer.uint32(242).fork()).join();
+      SiteAuth.encode(message.auth, writer.uint32(402).fork()).join();
     }
     if (message.snippet !== undefined) {
-      SiteSnippet.encode(message.snippet, writer.uint32(250).fork()).join();
+      SiteSnippet.encode(message.snippet, writer.uint32(410).fork()).join();
     }
     return writer;
   },
@@ -6683,11 +6816,27 @@ export const Site: MessageFns<Site> = {
               break;
             }
 
-            message.auth = SiteAuth.decode(reader, reader.uint32());
+            message.cron = SiteCron.decode(reader, reader.uint32());
             continue;
           }
           case 31: {
             if (tag !== 250) {
+              break;
+            }
+
+            message.usage = SiteUsage.decode(reader, reader.uint32());
+            continue;
+          }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.auth = SiteAuth.decode(reader, reader.uint32());
+            continue;
+          }
+          case 51: {
+            if (tag !== 410) {
               break;
             }
 
@@ -6735,6 +6884,8 @@ export const Site: MessageFns<Site> = {
         : undefined,
       web: isSet(object.web) ? SiteWeb.fromJSON(object.web) : undefined,
       certificate: isSet(object.certificate) ? SiteCertificate.fromJSON(object.certificate) : undefined,
+      cron: isSet(object.cron) ? SiteCron.fromJSON(object.cron) : undefined,
+      usage: isSet(object.usage) ? SiteUsage.fromJSON(object.usage) : undefined,
       auth: isSet(object.auth) ? SiteAuth.fromJSON(object.auth) : undefined,
       snippet: isSet(object.snippet) ? SiteSnippet.fromJSON(object.snippet) : undefined,
     };
@@ -6787,6 +6938,12 @@ export const Site: MessageFns<Site> = {
     if (message.certificate !== undefined) {
       obj.certificate = SiteCertificate.toJSON(message.certificate);
     }
+    if (message.cron !== undefined) {
+      obj.cron = SiteCron.toJSON(message.cron);
+    }
+    if (message.usage !== undefined) {
+      obj.usage = SiteUsage.toJSON(message.usage);
+    }
     if (message.auth !== undefined) {
       obj.auth = SiteAuth.toJSON(message.auth);
     }
@@ -6817,6 +6974,10 @@ export const Site: MessageFns<Site> = {
     message.web = (object.web !== undefined && object.web !== null) ? SiteWeb.fromPartial(object.web) : undefined;
     message.certificate = (object.certificate !== undefined && object.certificate !== null)
       ? SiteCertificate.fromPartial(object.certificate)
+      : undefined;
+    message.cron = (object.cron !== undefined && object.cron !== null) ? SiteCron.fromPartial(object.cron) : undefined;
+    message.usage = (object.usage !== undefined && object.usage !== null)
+      ? SiteUsage.fromPartial(object.usage)
       : undefined;
     message.auth = (object.auth !== undefined && object.auth !== null) ? SiteAuth.fromPartial(object.auth) : undefined;
     message.snippet = (object.snippet !== undefined && object.snippet !== null)
@@ -7077,6 +7238,948 @@ export const AuthUser: MessageFns<AuthUser> = {
     const message = createBaseAuthUser();
     message.name = object.name ?? "";
     message.password = object.password ?? "";
+    return message;
+  },
+};
+
+function createBaseSiteCron(): SiteCron {
+  return {
+    intervalSeconds: 0,
+    byDefault: false,
+    server: "",
+    nextAt: undefined,
+    lastStartedAt: undefined,
+    lastMillis: 0n,
+    lastOutcome: "",
+    lastText: "",
+    failures: 0,
+  };
+}
+
+export const SiteCron: MessageFns<SiteCron> = {
+  encode(message: SiteCron, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.intervalSeconds !== 0) {
+      writer.uint32(8).uint32(message.intervalSeconds);
+    }
+    if (message.byDefault !== false) {
+      writer.uint32(16).bool(message.byDefault);
+    }
+    if (message.server !== "") {
+      writer.uint32(26).string(message.server);
+    }
+    if (message.nextAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.nextAt), writer.uint32(34).fork()).join();
+    }
+    if (message.lastStartedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastStartedAt), writer.uint32(42).fork()).join();
+    }
+    if (message.lastMillis !== 0n) {
+      if (BigInt.asUintN(64, message.lastMillis) !== message.lastMillis) {
+        throw new globalThis.Error("value provided for field message.lastMillis of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.lastMillis);
+    }
+    if (message.lastOutcome !== "") {
+      writer.uint32(58).string(message.lastOutcome);
+    }
+    if (message.lastText !== "") {
+      writer.uint32(66).string(message.lastText);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(72).uint32(message.failures);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteCron {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteCron();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.intervalSeconds = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.byDefault = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.server = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nextAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.lastStartedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.lastMillis = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lastOutcome = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.lastText = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.failures = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteCron {
+    return {
+      intervalSeconds: isSet(object.intervalSeconds)
+        ? globalThis.Number(object.intervalSeconds)
+        : isSet(object.interval_seconds)
+        ? globalThis.Number(object.interval_seconds)
+        : 0,
+      byDefault: isSet(object.byDefault)
+        ? globalThis.Boolean(object.byDefault)
+        : isSet(object.by_default)
+        ? globalThis.Boolean(object.by_default)
+        : false,
+      server: isSet(object.server) ? globalThis.String(object.server) : "",
+      nextAt: isSet(object.nextAt)
+        ? fromJsonTimestamp(object.nextAt)
+        : isSet(object.next_at)
+        ? fromJsonTimestamp(object.next_at)
+        : undefined,
+      lastStartedAt: isSet(object.lastStartedAt)
+        ? fromJsonTimestamp(object.lastStartedAt)
+        : isSet(object.last_started_at)
+        ? fromJsonTimestamp(object.last_started_at)
+        : undefined,
+      lastMillis: isSet(object.lastMillis)
+        ? BigInt(object.lastMillis)
+        : isSet(object.last_millis)
+        ? BigInt(object.last_millis)
+        : 0n,
+      lastOutcome: isSet(object.lastOutcome)
+        ? globalThis.String(object.lastOutcome)
+        : isSet(object.last_outcome)
+        ? globalThis.String(object.last_outcome)
+        : "",
+      lastText: isSet(object.lastText)
+        ? globalThis.String(object.lastText)
+        : isSet(object.last_text)
+        ? globalThis.String(object.last_text)
+        : "",
+      failures: isSet(object.failures) ? globalThis.Number(object.failures) : 0,
+    };
+  },
+
+  toJSON(message: SiteCron): unknown {
+    const obj: any = {};
+    if (message.intervalSeconds !== undefined) {
+      obj.intervalSeconds = Math.round(message.intervalSeconds);
+    }
+    if (message.byDefault !== undefined) {
+      obj.byDefault = message.byDefault;
+    }
+    if (message.server !== undefined) {
+      obj.server = message.server;
+    }
+    if (message.nextAt !== undefined) {
+      obj.nextAt = message.nextAt.toISOString();
+    }
+    if (message.lastStartedAt !== undefined) {
+      obj.lastStartedAt = message.lastStartedAt.toISOString();
+    }
+    if (message.lastMillis !== undefined) {
+      obj.lastMillis = message.lastMillis.toString();
+    }
+    if (message.lastOutcome !== undefined) {
+      obj.lastOutcome = message.lastOutcome;
+    }
+    if (message.lastText !== undefined) {
+      obj.lastText = message.lastText;
+    }
+    if (message.failures !== undefined) {
+      obj.failures = Math.round(message.failures);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteCron>, I>>(base?: I): SiteCron {
+    return SiteCron.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteCron>, I>>(object: I): SiteCron {
+    const message = createBaseSiteCron();
+    message.intervalSeconds = object.intervalSeconds ?? 0;
+    message.byDefault = object.byDefault ?? false;
+    message.server = object.server ?? "";
+    message.nextAt = object.nextAt ?? undefined;
+    message.lastStartedAt = object.lastStartedAt ?? undefined;
+    message.lastMillis = (object.lastMillis !== undefined && object.lastMillis !== null)
+      ? BigInt(object.lastMillis)
+      : 0n;
+    message.lastOutcome = object.lastOutcome ?? "";
+    message.lastText = object.lastText ?? "";
+    message.failures = object.failures ?? 0;
+    return message;
+  },
+};
+
+function createBaseSiteUsage(): SiteUsage {
+  return {
+    siteId: "",
+    site: "",
+    days: 0,
+    requests: 0n,
+    bytesSent: 0n,
+    statuses: [],
+    fileBytes: undefined,
+    inodes: undefined,
+    logBytes: undefined,
+    databaseBytes: undefined,
+  };
+}
+
+export const SiteUsage: MessageFns<SiteUsage> = {
+  encode(message: SiteUsage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.siteId !== "") {
+      writer.uint32(10).string(message.siteId);
+    }
+    if (message.site !== "") {
+      writer.uint32(18).string(message.site);
+    }
+    if (message.days !== 0) {
+      writer.uint32(24).uint32(message.days);
+    }
+    if (message.requests !== 0n) {
+      if (BigInt.asUintN(64, message.requests) !== message.requests) {
+        throw new globalThis.Error("value provided for field message.requests of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.requests);
+    }
+    if (message.bytesSent !== 0n) {
+      if (BigInt.asUintN(64, message.bytesSent) !== message.bytesSent) {
+        throw new globalThis.Error("value provided for field message.bytesSent of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.bytesSent);
+    }
+    if (message.statuses.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.statuses) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field statuses of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.fileBytes !== undefined) {
+      if (BigInt.asUintN(64, message.fileBytes) !== message.fileBytes) {
+        throw new globalThis.Error("value provided for field message.fileBytes of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.fileBytes);
+    }
+    if (message.inodes !== undefined) {
+      if (BigInt.asUintN(64, message.inodes) !== message.inodes) {
+        throw new globalThis.Error("value provided for field message.inodes of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.inodes);
+    }
+    if (message.logBytes !== undefined) {
+      if (BigInt.asUintN(64, message.logBytes) !== message.logBytes) {
+        throw new globalThis.Error("value provided for field message.logBytes of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.logBytes);
+    }
+    if (message.databaseBytes !== undefined) {
+      if (BigInt.asUintN(64, message.databaseBytes) !== message.databaseBytes) {
+        throw new globalThis.Error("value provided for field message.databaseBytes of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.databaseBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteUsage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteUsage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.siteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.days = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.requests = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytesSent = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.statuses.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.statuses.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.fileBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.inodes = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.logBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.databaseBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteUsage {
+    return {
+      siteId: isSet(object.siteId)
+        ? globalThis.String(object.siteId)
+        : isSet(object.site_id)
+        ? globalThis.String(object.site_id)
+        : "",
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      days: isSet(object.days) ? globalThis.Number(object.days) : 0,
+      requests: isSet(object.requests) ? BigInt(object.requests) : 0n,
+      bytesSent: isSet(object.bytesSent)
+        ? BigInt(object.bytesSent)
+        : isSet(object.bytes_sent)
+        ? BigInt(object.bytes_sent)
+        : 0n,
+      statuses: globalThis.Array.isArray(object?.statuses) ? object.statuses.map((e: any) => BigInt(e)) : [],
+      fileBytes: isSet(object.fileBytes)
+        ? BigInt(object.fileBytes)
+        : isSet(object.file_bytes)
+        ? BigInt(object.file_bytes)
+        : undefined,
+      inodes: isSet(object.inodes) ? BigInt(object.inodes) : undefined,
+      logBytes: isSet(object.logBytes)
+        ? BigInt(object.logBytes)
+        : isSet(object.log_bytes)
+        ? BigInt(object.log_bytes)
+        : undefined,
+      databaseBytes: isSet(object.databaseBytes)
+        ? BigInt(object.databaseBytes)
+        : isSet(object.database_bytes)
+        ? BigInt(object.database_bytes)
+        : undefined,
+    };
+  },
+
+  toJSON(message: SiteUsage): unknown {
+    const obj: any = {};
+    if (message.siteId !== undefined) {
+      obj.siteId = message.siteId;
+    }
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.days !== undefined) {
+      obj.days = Math.round(message.days);
+    }
+    if (message.requests !== undefined) {
+      obj.requests = message.requests.toString();
+    }
+    if (message.bytesSent !== undefined) {
+      obj.bytesSent = message.bytesSent.toString();
+    }
+    if (message.statuses?.length) {
+      obj.statuses = message.statuses.map((e) => e.toString());
+    }
+    if (message.fileBytes !== undefined) {
+      obj.fileBytes = message.fileBytes.toString();
+    }
+    if (message.inodes !== undefined) {
+      obj.inodes = message.inodes.toString();
+    }
+    if (message.logBytes !== undefined) {
+      obj.logBytes = message.logBytes.toString();
+    }
+    if (message.databaseBytes !== undefined) {
+      obj.databaseBytes = message.databaseBytes.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteUsage>, I>>(base?: I): SiteUsage {
+    return SiteUsage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteUsage>, I>>(object: I): SiteUsage {
+    const message = createBaseSiteUsage();
+    message.siteId = object.siteId ?? "";
+    message.site = object.site ?? "";
+    message.days = object.days ?? 0;
+    message.requests = (object.requests !== undefined && object.requests !== null) ? BigInt(object.requests) : 0n;
+    message.bytesSent = (object.bytesSent !== undefined && object.bytesSent !== null) ? BigInt(object.bytesSent) : 0n;
+    message.statuses = object.statuses?.map((e) => BigInt(e)) || [];
+    message.fileBytes = (object.fileBytes !== undefined && object.fileBytes !== null)
+      ? BigInt(object.fileBytes)
+      : undefined;
+    message.inodes = (object.inodes !== undefined && object.inodes !== null) ? BigInt(object.inodes) : undefined;
+    message.logBytes = (object.logBytes !== undefined && object.logBytes !== null)
+      ? BigInt(object.logBytes)
+      : undefined;
+    message.databaseBytes = (object.databaseBytes !== undefined && object.databaseBytes !== null)
+      ? BigInt(object.databaseBytes)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUsageDay(): UsageDay {
+  return {
+    day: "",
+    requests: 0n,
+    bytesSent: 0n,
+    statuses: [],
+    fileBytes: undefined,
+    inodes: undefined,
+    logBytes: undefined,
+    databaseBytes: undefined,
+  };
+}
+
+export const UsageDay: MessageFns<UsageDay> = {
+  encode(message: UsageDay, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.day !== "") {
+      writer.uint32(10).string(message.day);
+    }
+    if (message.requests !== 0n) {
+      if (BigInt.asUintN(64, message.requests) !== message.requests) {
+        throw new globalThis.Error("value provided for field message.requests of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.requests);
+    }
+    if (message.bytesSent !== 0n) {
+      if (BigInt.asUintN(64, message.bytesSent) !== message.bytesSent) {
+        throw new globalThis.Error("value provided for field message.bytesSent of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytesSent);
+    }
+    if (message.statuses.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.statuses) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field statuses of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.fileBytes !== undefined) {
+      if (BigInt.asUintN(64, message.fileBytes) !== message.fileBytes) {
+        throw new globalThis.Error("value provided for field message.fileBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.fileBytes);
+    }
+    if (message.inodes !== undefined) {
+      if (BigInt.asUintN(64, message.inodes) !== message.inodes) {
+        throw new globalThis.Error("value provided for field message.inodes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.inodes);
+    }
+    if (message.logBytes !== undefined) {
+      if (BigInt.asUintN(64, message.logBytes) !== message.logBytes) {
+        throw new globalThis.Error("value provided for field message.logBytes of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.logBytes);
+    }
+    if (message.databaseBytes !== undefined) {
+      if (BigInt.asUintN(64, message.databaseBytes) !== message.databaseBytes) {
+        throw new globalThis.Error("value provided for field message.databaseBytes of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.databaseBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsageDay {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsageDay();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.day = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.requests = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesSent = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.statuses.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.statuses.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.fileBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.inodes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.logBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.databaseBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UsageDay {
+    return {
+      day: isSet(object.day) ? globalThis.String(object.day) : "",
+      requests: isSet(object.requests) ? BigInt(object.requests) : 0n,
+      bytesSent: isSet(object.bytesSent)
+        ? BigInt(object.bytesSent)
+        : isSet(object.bytes_sent)
+        ? BigInt(object.bytes_sent)
+        : 0n,
+      statuses: globalThis.Array.isArray(object?.statuses) ? object.statuses.map((e: any) => BigInt(e)) : [],
+      fileBytes: isSet(object.fileBytes)
+        ? BigInt(object.fileBytes)
+        : isSet(object.file_bytes)
+        ? BigInt(object.file_bytes)
+        : undefined,
+      inodes: isSet(object.inodes) ? BigInt(object.inodes) : undefined,
+      logBytes: isSet(object.logBytes)
+        ? BigInt(object.logBytes)
+        : isSet(object.log_bytes)
+        ? BigInt(object.log_bytes)
+        : undefined,
+      databaseBytes: isSet(object.databaseBytes)
+        ? BigInt(object.databaseBytes)
+        : isSet(object.database_bytes)
+        ? BigInt(object.database_bytes)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UsageDay): unknown {
+    const obj: any = {};
+    if (message.day !== undefined) {
+      obj.day = message.day;
+    }
+    if (message.requests !== undefined) {
+      obj.requests = message.requests.toString();
+    }
+    if (message.bytesSent !== undefined) {
+      obj.bytesSent = message.bytesSent.toString();
+    }
+    if (message.statuses?.length) {
+      obj.statuses = message.statuses.map((e) => e.toString());
+    }
+    if (message.fileBytes !== undefined) {
+      obj.fileBytes = message.fileBytes.toString();
+    }
+    if (message.inodes !== undefined) {
+      obj.inodes = message.inodes.toString();
+    }
+    if (message.logBytes !== undefined) {
+      obj.logBytes = message.logBytes.toString();
+    }
+    if (message.databaseBytes !== undefined) {
+      obj.databaseBytes = message.databaseBytes.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UsageDay>, I>>(base?: I): UsageDay {
+    return UsageDay.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UsageDay>, I>>(object: I): UsageDay {
+    const message = createBaseUsageDay();
+    message.day = object.day ?? "";
+    message.requests = (object.requests !== undefined && object.requests !== null) ? BigInt(object.requests) : 0n;
+    message.bytesSent = (object.bytesSent !== undefined && object.bytesSent !== null) ? BigInt(object.bytesSent) : 0n;
+    message.statuses = object.statuses?.map((e) => BigInt(e)) || [];
+    message.fileBytes = (object.fileBytes !== undefined && object.fileBytes !== null)
+      ? BigInt(object.fileBytes)
+      : undefined;
+    message.inodes = (object.inodes !== undefined && object.inodes !== null) ? BigInt(object.inodes) : undefined;
+    message.logBytes = (object.logBytes !== undefined && object.logBytes !== null)
+      ? BigInt(object.logBytes)
+      : undefined;
+    message.databaseBytes = (object.databaseBytes !== undefined && object.databaseBytes !== null)
+      ? BigInt(object.databaseBytes)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetUsageRequest(): GetUsageRequest {
+  return { site: "", days: 0 };
+}
+
+export const GetUsageRequest: MessageFns<GetUsageRequest> = {
+  encode(message: GetUsageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.days !== 0) {
+      writer.uint32(16).uint32(message.days);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUsageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetUsageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.days = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetUsageRequest {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      days: isSet(object.days) ? globalThis.Number(object.days) : 0,
+    };
+  },
+
+  toJSON(message: GetUsageRequest): unknown {
+    const obj: any = {};
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.days !== undefined) {
+      obj.days = Math.round(message.days);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetUsageRequest>, I>>(base?: I): GetUsageRequest {
+    return GetUsageRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetUsageRequest>, I>>(object: I): GetUsageRequest {
+    const message = createBaseGetUsageRequest();
+    message.site = object.site ?? "";
+    message.days = object.days ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetUsageResponse(): GetUsageResponse {
+  return { sites: [], days: [] };
+}
+
+export const GetUsageResponse: MessageFns<GetUsageResponse> = {
+  encode(message: GetUsageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sites) {
+      SiteUsage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.days) {
+      UsageDay.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUsageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetUsageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sites.push(SiteUsage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.days.push(UsageDay.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetUsageResponse {
+    return {
+      sites: globalThis.Array.isArray(object?.sites) ? object.sites.map((e: any) => SiteUsage.fromJSON(e)) : [],
+      days: globalThis.Array.isArray(object?.days) ? object.days.map((e: any) => UsageDay.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: GetUsageResponse): unknown {
+    const obj: any = {};
+    if (message.sites?.length) {
+      obj.sites = message.sites.map((e) => SiteUsage.toJSON(e));
+    }
+    if (message.days?.length) {
+      obj.days = message.days.map((e) => UsageDay.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetUsageResponse>, I>>(base?: I): GetUsageResponse {
+    return GetUsageResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetUsageResponse>, I>>(object: I): GetUsageResponse {
+    const message = createBaseGetUsageResponse();
+    message.sites = object.sites?.map((e) => SiteUsage.fromPartial(e)) || [];
+    message.days = object.days?.map((e) => UsageDay.fromPartial(e)) || [];
     return message;
   },
 };
@@ -7529,6 +8632,7 @@ function createBaseSetSiteRequest(): SetSiteRequest {
     phpMemoryBytes: undefined,
     phpBodyBytes: undefined,
     phpSeconds: undefined,
+    cronSeconds: undefined,
     authUsers: [],
     removeAuthUsers: [],
     authRealm: undefined,
@@ -7590,20 +8694,23 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     if (message.phpSeconds !== undefined) {
       writer.uint32(120).uint32(message.phpSeconds);
     }
+    if (message.cronSeconds !== undefined) {
+      writer.uint32(240).uint32(message.cronSeconds);
+    }
     for (const v of message.authUsers) {
-      AuthUser.encode(v!, writer.uint32(242).fork()).join();
+      AuthUser.encode(v!, writer.uint32(402).fork()).join();
     }
     for (const v of message.removeAuthUsers) {
-      writer.uint32(250).string(v!);
+      writer.uint32(410).string(v!);
     }
     if (message.authRealm !== undefined) {
-      writer.uint32(258).string(message.authRealm);
+      writer.uint32(418).string(message.authRealm);
     }
     if (message.openToAll !== false) {
-      writer.uint32(264).bool(message.openToAll);
+      writer.uint32(424).bool(message.openToAll);
     }
     if (message.webSnippet !== undefined) {
-      writer.uint32(274).string(message.webSnippet);
+      writer.uint32(434).string(message.webSnippet);
     }
     return writer;
   },
@@ -7742,39 +8849,47 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
             continue;
           }
           case 30: {
-            if (tag !== 242) {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.cronSeconds = reader.uint32();
+            continue;
+          }
+          case 50: {
+            if (tag !== 402) {
               break;
             }
 
             message.authUsers.push(AuthUser.decode(reader, reader.uint32()));
             continue;
           }
-          case 31: {
-            if (tag !== 250) {
+          case 51: {
+            if (tag !== 410) {
               break;
             }
 
             message.removeAuthUsers.push(reader.string());
             continue;
           }
-          case 32: {
-            if (tag !== 258) {
+          case 52: {
+            if (tag !== 418) {
               break;
             }
 
             message.authRealm = reader.string();
             continue;
           }
-          case 33: {
-            if (tag !== 264) {
+          case 53: {
+            if (tag !== 424) {
               break;
             }
 
             message.openToAll = reader.bool();
             continue;
           }
-          case 34: {
-            if (tag !== 274) {
+          case 54: {
+            if (tag !== 434) {
               break;
             }
 
@@ -7858,6 +8973,11 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
         : isSet(object.php_seconds)
         ? globalThis.Number(object.php_seconds)
         : undefined,
+      cronSeconds: isSet(object.cronSeconds)
+        ? globalThis.Number(object.cronSeconds)
+        : isSet(object.cron_seconds)
+        ? globalThis.Number(object.cron_seconds)
+        : undefined,
       authUsers: globalThis.Array.isArray(object?.authUsers)
         ? object.authUsers.map((e: any) => AuthUser.fromJSON(e))
         : globalThis.Array.isArray(object?.auth_users)
@@ -7933,6 +9053,9 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     if (message.phpSeconds !== undefined) {
       obj.phpSeconds = Math.round(message.phpSeconds);
     }
+    if (message.cronSeconds !== undefined) {
+      obj.cronSeconds = Math.round(message.cronSeconds);
+    }
     if (message.authUsers?.length) {
       obj.authUsers = message.authUsers.map((e) => AuthUser.toJSON(e));
     }
@@ -7977,6 +9100,7 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
       ? BigInt(object.phpBodyBytes)
       : undefined;
     message.phpSeconds = object.phpSeconds ?? undefined;
+    message.cronSeconds = object.cronSeconds ?? undefined;
     message.authUsers = object.authUsers?.map((e) => AuthUser.fromPartial(e)) || [];
     message.removeAuthUsers = object.removeAuthUsers?.map((e) => e) || [];
     message.authRealm = object.authRealm ?? undefined;
@@ -9420,6 +10544,128 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
   fromPartial<I extends Exact<DeepPartial<VerifyServerRequest>, I>>(object: I): VerifyServerRequest {
     const message = createBaseVerifyServerRequest();
     message.server = object.server ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTestMeshRequest(): TestMeshRequest {
+  return { sender: "", receiver: "", bytes: 0n, options: undefined };
+}
+
+export const TestMeshRequest: MessageFns<TestMeshRequest> = {
+  encode(message: TestMeshRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sender !== "") {
+      writer.uint32(10).string(message.sender);
+    }
+    if (message.receiver !== "") {
+      writer.uint32(18).string(message.receiver);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TestMeshRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTestMeshRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sender = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receiver = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TestMeshRequest {
+    return {
+      sender: isSet(object.sender) ? globalThis.String(object.sender) : "",
+      receiver: isSet(object.receiver) ? globalThis.String(object.receiver) : "",
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: TestMeshRequest): unknown {
+    const obj: any = {};
+    if (message.sender !== undefined) {
+      obj.sender = message.sender;
+    }
+    if (message.receiver !== undefined) {
+      obj.receiver = message.receiver;
+    }
+    if (message.bytes !== undefined) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TestMeshRequest>, I>>(base?: I): TestMeshRequest {
+    return TestMeshRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TestMeshRequest>, I>>(object: I): TestMeshRequest {
+    const message = createBaseTestMeshRequest();
+    message.sender = object.sender ?? "";
+    message.receiver = object.receiver ?? "";
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
@@ -13710,6 +14956,19 @@ export const ServerServiceService = {
       Buffer.from(GetJoinCommandResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetJoinCommandResponse => GetJoinCommandResponse.decode(value),
   },
+  /**
+   * TestMesh sends bytes that mean nothing from one server to another and says
+   * rate and round trip.
+   */
+  testMesh: {
+    path: "/aegir.v1.ServerService/TestMesh" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TestMeshRequest): Buffer => Buffer.from(TestMeshRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TestMeshRequest => TestMeshRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
 } as const;
 
 export interface ServerServiceServer extends UntypedServiceImplementation {
@@ -13727,6 +14986,11 @@ export interface ServerServiceServer extends UntypedServiceImplementation {
   detectServer: handleUnaryCall<DetectServerRequest, Server>;
   /** GetJoinCommand makes a join token and the line to run on the new host. */
   getJoinCommand: handleUnaryCall<GetJoinCommandRequest, GetJoinCommandResponse>;
+  /**
+   * TestMesh sends bytes that mean nothing from one server to another and says
+   * rate and round trip.
+   */
+  testMesh: handleUnaryCall<TestMeshRequest, ChangeResponse>;
 }
 
 export interface ServerServiceClient extends Client1 {
@@ -13841,6 +15105,25 @@ export interface ServerServiceClient extends Client1 {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetJoinCommandResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * TestMesh sends bytes that mean nothing from one server to another and says
+   * rate and round trip.
+   */
+  testMesh(
+    request: TestMeshRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  testMesh(
+    request: TestMeshRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  testMesh(
+    request: TestMeshRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
   ): ClientUnaryCall;
 }
 
@@ -14963,6 +16246,26 @@ export const SiteServiceService = {
     responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
   },
+  /** CronSite runs the app's cron now. */
+  cronSite: {
+    path: "/aegir.v1.SiteService/CronSite" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SiteRequest): Buffer => Buffer.from(SiteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SiteRequest => SiteRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** GetUsage tells what sites used. */
+  getUsage: {
+    path: "/aegir.v1.SiteService/GetUsage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetUsageRequest): Buffer => Buffer.from(GetUsageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetUsageRequest => GetUsageRequest.decode(value),
+    responseSerialize: (value: GetUsageResponse): Buffer => Buffer.from(GetUsageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetUsageResponse => GetUsageResponse.decode(value),
+  },
 } as const;
 
 export interface SiteServiceServer extends UntypedServiceImplementation {
@@ -14989,6 +16292,10 @@ export interface SiteServiceServer extends UntypedServiceImplementation {
    * is due.
    */
   certifySite: handleUnaryCall<SiteRequest, ChangeResponse>;
+  /** CronSite runs the app's cron now. */
+  cronSite: handleUnaryCall<SiteRequest, ChangeResponse>;
+  /** GetUsage tells what sites used. */
+  getUsage: handleUnaryCall<GetUsageRequest, GetUsageResponse>;
 }
 
 export interface SiteServiceClient extends Client1 {
@@ -15151,6 +16458,38 @@ export interface SiteServiceClient extends Client1 {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** CronSite runs the app's cron now. */
+  cronSite(
+    request: SiteRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  cronSite(
+    request: SiteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  cronSite(
+    request: SiteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** GetUsage tells what sites used. */
+  getUsage(
+    request: GetUsageRequest,
+    callback: (error: ServiceError | null, response: GetUsageResponse) => void,
+  ): ClientUnaryCall;
+  getUsage(
+    request: GetUsageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetUsageResponse) => void,
+  ): ClientUnaryCall;
+  getUsage(
+    request: GetUsageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetUsageResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -22,12 +22,14 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { LogLine, Message, Progress } from "./event.ts";
+import { Grant } from "./mesh.ts";
 import {
   ClusterSpec,
   DbSpec,
   DnsSpec,
   FileSpec,
   HttpSpec,
+  PhpSpec,
   PlatformSpec,
   ServiceRef,
   SiteSpec,
@@ -205,6 +207,9 @@ export interface AgentMessage {
     | //
     /** A request for a new mesh token. */
     { $case: "mesh"; value: MeshRequest }
+    | //
+    /** What became of sites; the next one comes after ReportsTaken. */
+    { $case: "siteReports"; value: SiteReports }
     | undefined;
 }
 
@@ -286,6 +291,9 @@ export interface MasterMessage {
     | //
     /** The session is over. */
     { $case: "goodbye"; value: Goodbye }
+    | //
+    /** Reports are durable; the next may come. */
+    { $case: "reportsTaken"; value: ReportsTaken }
     | undefined;
 }
 
@@ -365,6 +373,9 @@ export interface Action {
     /** Take a zone with all its records off a dns service. */
     { $case: "removeZone"; value: RemoveZoneRequest }
     | //
+    /** Run the app's cron now. */
+    { $case: "runCron"; value: RunCronRequest }
+    | //
     /** Bring a front to its cluster. */
     { $case: "applyCluster"; value: ApplyClusterRequest }
     | //
@@ -382,6 +393,9 @@ export interface Action {
      * servers see.
      */
     { $case: "probeShare"; value: ProbeShareRequest }
+    | //
+    /** Fetch an object from another agent. */
+    { $case: "receiveObject"; value: ReceiveObjectRequest }
     | undefined;
 }
 
@@ -641,6 +655,54 @@ export interface ProbeSiteRequest {
   asksPassword: boolean;
 }
 
+/** RunCronRequest runs the app's cron once, now, whether or not it is on. */
+export interface RunCronRequest {
+  /** The site. */
+  site?:
+    | SiteSpec
+    | undefined;
+  /** Limits of its PHP; absent for engine defaults. */
+  php?: PhpSpec | undefined;
+}
+
+/**
+ * ReceiveObjectRequest fetches an object from another agent over the mesh. The
+ * other one needs no action: the grant, which the receiver shows it, is its
+ * leave. What is there already is not fetched again.
+ */
+export interface ReceiveObjectRequest {
+  /** Leave of the master; its receiver is the server that gets this. */
+  grant?:
+    | Grant
+    | undefined;
+  /** The other server's name, for messages to people. */
+  senderName: string;
+}
+
+/** TransferFacts is how a transfer went. */
+export interface TransferFacts {
+  /**
+   * True when the whole object is there, durably. False when the grant ran out
+   * before: what came stays, and a new grant goes on from there.
+   */
+  complete: boolean;
+  /** Bytes that came over the mesh, without what wraps them. */
+  receivedBytes: bigint;
+  /** Bytes of the object; of all its chunks before compression. */
+  objectBytes: bigint;
+  /** Chunks that came, and chunks of the object; 0 for a blob. */
+  receivedChunks: bigint;
+  /** See received_chunks. */
+  objectChunks: bigint;
+  /** Milliseconds from the sender's first answer to the end. */
+  millis: bigint;
+  /**
+   * Shortest time from a question to its answer in microseconds; 0 when nothing
+   * was asked.
+   */
+  roundTripMicros: bigint;
+}
+
 /** CancelAction stops an action at its next safe place. */
 export interface CancelAction {
   /** Which. */
@@ -699,7 +761,11 @@ export interface ActionOutput {
   /** Answer to diagnose. */
   findings: Finding[];
   /** Answer to cluster_status. */
-  cluster?: ClusterStatus | undefined;
+  cluster?:
+    | ClusterStatus
+    | undefined;
+  /** Answer to receive_object. */
+  transfer?: TransferFacts | undefined;
 }
 
 /** ActionError is why an action failed. */
@@ -754,7 +820,11 @@ export interface MeshCredentials {
   /** Mesh nodes, tls://host:port. */
   servers: string[];
   /** When jwt ends. */
-  expiresAt?: Date | undefined;
+  expiresAt?:
+    | Date
+    | undefined;
+  /** Public nkey that signs grants, "A…"; empty for none. */
+  grantKey: string;
 }
 
 /** TakeInventory asks for an inventory now. */
@@ -765,6 +835,86 @@ export interface TakeInventory {
 export interface Goodbye {
   /** revoked, shutdown or replaced (a newer session of the same agent). */
   reason: string;
+}
+
+/**
+ * SiteReports is what changed of sites since the last ones that were taken.
+ * Values are absolute, so that what is told twice does no harm.
+ */
+export interface SiteReports {
+  /** Names this batch, for ReportsTaken. */
+  batch: bigint;
+  /** Cron, by site; at most 100. */
+  cron: CronReport[];
+  /** Use, by site and day; at most 100. */
+  usage: UsageReport[];
+}
+
+/** CronReport is how the cron of one site stands on this server. */
+export interface CronReport {
+  /** Site id, "site-…". */
+  siteId: string;
+  /** Seconds between two runs; 0 when it does not run here. */
+  intervalSeconds: number;
+  /** When it runs next; absent when it does not. */
+  nextAt?:
+    | Date
+    | undefined;
+  /** When the last run began that ended; absent for none. */
+  lastStartedAt?:
+    | Date
+    | undefined;
+  /** How long it took, in milliseconds. */
+  lastMillis: bigint;
+  /**
+   * ok, idle (the code has none), failed, timeout, stopped (the site was
+   * changed) or interrupted (the agent died).
+   */
+  lastOutcome: string;
+  /**
+   * What it said; of a failure the end of its output. Without secrets, one
+   * line, at most 2000 characters.
+   */
+  lastText: string;
+  /** Runs that failed since the last good one. */
+  failures: number;
+}
+
+/** UsageReport is what one site used on this server in one day (UTC) until now. */
+export interface UsageReport {
+  /** Site id, "site-…". */
+  siteId: string;
+  /** Day as 2026-11-23. */
+  day: string;
+  /** Requests, by the web server's access log. */
+  requests: bigint;
+  /** Bytes sent to clients, headers included. */
+  bytesSent: bigint;
+  /** Requests answered 1xx, 2xx, 3xx, 4xx and 5xx, in this order. */
+  statuses: bigint[];
+  /**
+   * Bytes that its files take on the disk, logs not counted; absent when not
+   * measured on that day, like the following.
+   */
+  fileBytes?:
+    | bigint
+    | undefined;
+  /** Files and directories. */
+  inodes?:
+    | bigint
+    | undefined;
+  /** Bytes that its logs take on the disk. */
+  logBytes?:
+    | bigint
+    | undefined;
+  /** Bytes of its database. */
+  databaseBytes?: bigint | undefined;
+}
+
+/** ReportsTaken says that a batch of reports is durable at the master. */
+export interface ReportsTaken {
+  /** Which. */
+  batch: bigint;
 }
 
 function createBaseEnrolRequest(): EnrolRequest {
@@ -2105,6 +2255,9 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "mesh":
         MeshRequest.encode(message.body.value, writer.uint32(50).fork()).join();
         break;
+      case "siteReports":
+        SiteReports.encode(message.body.value, writer.uint32(162).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2170,6 +2323,14 @@ export const AgentMessage: MessageFns<AgentMessage> = {
             message.body = { $case: "mesh", value: MeshRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.body = { $case: "siteReports", value: SiteReports.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2196,6 +2357,10 @@ export const AgentMessage: MessageFns<AgentMessage> = {
         ? { $case: "result", value: ActionResult.fromJSON(object.result) }
         : isSet(object.mesh)
         ? { $case: "mesh", value: MeshRequest.fromJSON(object.mesh) }
+        : isSet(object.siteReports)
+        ? { $case: "siteReports", value: SiteReports.fromJSON(object.siteReports) }
+        : isSet(object.site_reports)
+        ? { $case: "siteReports", value: SiteReports.fromJSON(object.site_reports) }
         : undefined,
     };
   },
@@ -2214,6 +2379,8 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       obj.result = ActionResult.toJSON(message.body.value);
     } else if (message.body?.$case === "mesh") {
       obj.mesh = MeshRequest.toJSON(message.body.value);
+    } else if (message.body?.$case === "siteReports") {
+      obj.siteReports = SiteReports.toJSON(message.body.value);
     }
     return obj;
   },
@@ -2257,6 +2424,12 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "mesh": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "mesh", value: MeshRequest.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "siteReports": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "siteReports", value: SiteReports.fromPartial(object.body.value) };
         }
         break;
       }
@@ -2782,6 +2955,9 @@ export const MasterMessage: MessageFns<MasterMessage> = {
       case "goodbye":
         Goodbye.encode(message.body.value, writer.uint32(58).fork()).join();
         break;
+      case "reportsTaken":
+        ReportsTaken.encode(message.body.value, writer.uint32(162).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2855,6 +3031,14 @@ export const MasterMessage: MessageFns<MasterMessage> = {
             message.body = { $case: "goodbye", value: Goodbye.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.body = { $case: "reportsTaken", value: ReportsTaken.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2885,6 +3069,10 @@ export const MasterMessage: MessageFns<MasterMessage> = {
         ? { $case: "takeInventory", value: TakeInventory.fromJSON(object.take_inventory) }
         : isSet(object.goodbye)
         ? { $case: "goodbye", value: Goodbye.fromJSON(object.goodbye) }
+        : isSet(object.reportsTaken)
+        ? { $case: "reportsTaken", value: ReportsTaken.fromJSON(object.reportsTaken) }
+        : isSet(object.reports_taken)
+        ? { $case: "reportsTaken", value: ReportsTaken.fromJSON(object.reports_taken) }
         : undefined,
     };
   },
@@ -2905,6 +3093,8 @@ export const MasterMessage: MessageFns<MasterMessage> = {
       obj.takeInventory = TakeInventory.toJSON(message.body.value);
     } else if (message.body?.$case === "goodbye") {
       obj.goodbye = Goodbye.toJSON(message.body.value);
+    } else if (message.body?.$case === "reportsTaken") {
+      obj.reportsTaken = ReportsTaken.toJSON(message.body.value);
     }
     return obj;
   },
@@ -2954,6 +3144,12 @@ export const MasterMessage: MessageFns<MasterMessage> = {
       case "goodbye": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "goodbye", value: Goodbye.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "reportsTaken": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "reportsTaken", value: ReportsTaken.fromPartial(object.body.value) };
         }
         break;
       }
@@ -3209,6 +3405,9 @@ export const Action: MessageFns<Action> = {
       case "removeZone":
         RemoveZoneRequest.encode(message.request.value, writer.uint32(170).fork()).join();
         break;
+      case "runCron":
+        RunCronRequest.encode(message.request.value, writer.uint32(282).fork()).join();
+        break;
       case "applyCluster":
         ApplyClusterRequest.encode(message.request.value, writer.uint32(322).fork()).join();
         break;
@@ -3223,6 +3422,9 @@ export const Action: MessageFns<Action> = {
         break;
       case "probeShare":
         ProbeShareRequest.encode(message.request.value, writer.uint32(250).fork()).join();
+        break;
+      case "receiveObject":
+        ReceiveObjectRequest.encode(message.request.value, writer.uint32(402).fork()).join();
         break;
     }
     return writer;
@@ -3393,6 +3595,14 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "removeZone", value: RemoveZoneRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.request = { $case: "runCron", value: RunCronRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 40: {
             if (tag !== 322) {
               break;
@@ -3431,6 +3641,14 @@ export const Action: MessageFns<Action> = {
             }
 
             message.request = { $case: "probeShare", value: ProbeShareRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.request = { $case: "receiveObject", value: ReceiveObjectRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -3504,6 +3722,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "removeZone", value: RemoveZoneRequest.fromJSON(object.removeZone) }
         : isSet(object.remove_zone)
         ? { $case: "removeZone", value: RemoveZoneRequest.fromJSON(object.remove_zone) }
+        : isSet(object.runCron)
+        ? { $case: "runCron", value: RunCronRequest.fromJSON(object.runCron) }
+        : isSet(object.run_cron)
+        ? { $case: "runCron", value: RunCronRequest.fromJSON(object.run_cron) }
         : isSet(object.applyCluster)
         ? { $case: "applyCluster", value: ApplyClusterRequest.fromJSON(object.applyCluster) }
         : isSet(object.apply_cluster)
@@ -3524,6 +3746,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "probeShare", value: ProbeShareRequest.fromJSON(object.probeShare) }
         : isSet(object.probe_share)
         ? { $case: "probeShare", value: ProbeShareRequest.fromJSON(object.probe_share) }
+        : isSet(object.receiveObject)
+        ? { $case: "receiveObject", value: ReceiveObjectRequest.fromJSON(object.receiveObject) }
+        : isSet(object.receive_object)
+        ? { $case: "receiveObject", value: ReceiveObjectRequest.fromJSON(object.receive_object) }
         : undefined,
     };
   },
@@ -3575,6 +3801,8 @@ export const Action: MessageFns<Action> = {
       obj.applyZone = ApplyZoneRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "removeZone") {
       obj.removeZone = RemoveZoneRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "runCron") {
+      obj.runCron = RunCronRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "applyCluster") {
       obj.applyCluster = ApplyClusterRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "removeCluster") {
@@ -3585,6 +3813,8 @@ export const Action: MessageFns<Action> = {
       obj.checkService = CheckServiceRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "probeShare") {
       obj.probeShare = ProbeShareRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "receiveObject") {
+      obj.receiveObject = ReceiveObjectRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -3676,6 +3906,12 @@ export const Action: MessageFns<Action> = {
         }
         break;
       }
+      case "runCron": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "runCron", value: RunCronRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
       case "applyCluster": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "applyCluster", value: ApplyClusterRequest.fromPartial(object.request.value) };
@@ -3703,6 +3939,12 @@ export const Action: MessageFns<Action> = {
       case "probeShare": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "probeShare", value: ProbeShareRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "receiveObject": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "receiveObject", value: ReceiveObjectRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -5566,7 +5808,7 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       writer.uint32(32).bool(message.behindFront);
     }
     if (message.asksPassword !== false) {
-      writer.uint32(240).bool(message.asksPassword);
+      writer.uint32(400).bool(message.asksPassword);
     }
     return writer;
   },
@@ -5616,8 +5858,8 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
             message.behindFront = reader.bool();
             continue;
           }
-          case 30: {
-            if (tag !== 240) {
+          case 50: {
+            if (tag !== 400) {
               break;
             }
 
@@ -5686,6 +5928,401 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     message.path = object.path ?? "";
     message.behindFront = object.behindFront ?? false;
     message.asksPassword = object.asksPassword ?? false;
+    return message;
+  },
+};
+
+function createBaseRunCronRequest(): RunCronRequest {
+  return { site: undefined, php: undefined };
+}
+
+export const RunCronRequest: MessageFns<RunCronRequest> = {
+  encode(message: RunCronRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== undefined) {
+      SiteSpec.encode(message.site, writer.uint32(10).fork()).join();
+    }
+    if (message.php !== undefined) {
+      PhpSpec.encode(message.php, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunCronRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunCronRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = SiteSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.php = PhpSpec.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunCronRequest {
+    return {
+      site: isSet(object.site) ? SiteSpec.fromJSON(object.site) : undefined,
+      php: isSet(object.php) ? PhpSpec.fromJSON(object.php) : undefined,
+    };
+  },
+
+  toJSON(message: RunCronRequest): unknown {
+    const obj: any = {};
+    if (message.site !== undefined) {
+      obj.site = SiteSpec.toJSON(message.site);
+    }
+    if (message.php !== undefined) {
+      obj.php = PhpSpec.toJSON(message.php);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RunCronRequest>, I>>(base?: I): RunCronRequest {
+    return RunCronRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunCronRequest>, I>>(object: I): RunCronRequest {
+    const message = createBaseRunCronRequest();
+    message.site = (object.site !== undefined && object.site !== null) ? SiteSpec.fromPartial(object.site) : undefined;
+    message.php = (object.php !== undefined && object.php !== null) ? PhpSpec.fromPartial(object.php) : undefined;
+    return message;
+  },
+};
+
+function createBaseReceiveObjectRequest(): ReceiveObjectRequest {
+  return { grant: undefined, senderName: "" };
+}
+
+export const ReceiveObjectRequest: MessageFns<ReceiveObjectRequest> = {
+  encode(message: ReceiveObjectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.grant !== undefined) {
+      Grant.encode(message.grant, writer.uint32(10).fork()).join();
+    }
+    if (message.senderName !== "") {
+      writer.uint32(18).string(message.senderName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReceiveObjectRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReceiveObjectRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.grant = Grant.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.senderName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReceiveObjectRequest {
+    return {
+      grant: isSet(object.grant) ? Grant.fromJSON(object.grant) : undefined,
+      senderName: isSet(object.senderName)
+        ? globalThis.String(object.senderName)
+        : isSet(object.sender_name)
+        ? globalThis.String(object.sender_name)
+        : "",
+    };
+  },
+
+  toJSON(message: ReceiveObjectRequest): unknown {
+    const obj: any = {};
+    if (message.grant !== undefined) {
+      obj.grant = Grant.toJSON(message.grant);
+    }
+    if (message.senderName !== undefined) {
+      obj.senderName = message.senderName;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReceiveObjectRequest>, I>>(base?: I): ReceiveObjectRequest {
+    return ReceiveObjectRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReceiveObjectRequest>, I>>(object: I): ReceiveObjectRequest {
+    const message = createBaseReceiveObjectRequest();
+    message.grant = (object.grant !== undefined && object.grant !== null) ? Grant.fromPartial(object.grant) : undefined;
+    message.senderName = object.senderName ?? "";
+    return message;
+  },
+};
+
+function createBaseTransferFacts(): TransferFacts {
+  return {
+    complete: false,
+    receivedBytes: 0n,
+    objectBytes: 0n,
+    receivedChunks: 0n,
+    objectChunks: 0n,
+    millis: 0n,
+    roundTripMicros: 0n,
+  };
+}
+
+export const TransferFacts: MessageFns<TransferFacts> = {
+  encode(message: TransferFacts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.complete !== false) {
+      writer.uint32(8).bool(message.complete);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.receivedBytes);
+    }
+    if (message.objectBytes !== 0n) {
+      if (BigInt.asUintN(64, message.objectBytes) !== message.objectBytes) {
+        throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.objectBytes);
+    }
+    if (message.receivedChunks !== 0n) {
+      if (BigInt.asUintN(64, message.receivedChunks) !== message.receivedChunks) {
+        throw new globalThis.Error("value provided for field message.receivedChunks of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.receivedChunks);
+    }
+    if (message.objectChunks !== 0n) {
+      if (BigInt.asUintN(64, message.objectChunks) !== message.objectChunks) {
+        throw new globalThis.Error("value provided for field message.objectChunks of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.objectChunks);
+    }
+    if (message.millis !== 0n) {
+      if (BigInt.asUintN(64, message.millis) !== message.millis) {
+        throw new globalThis.Error("value provided for field message.millis of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.millis);
+    }
+    if (message.roundTripMicros !== 0n) {
+      if (BigInt.asUintN(64, message.roundTripMicros) !== message.roundTripMicros) {
+        throw new globalThis.Error("value provided for field message.roundTripMicros of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.roundTripMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferFacts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferFacts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.objectBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.receivedChunks = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.objectChunks = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.millis = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.roundTripMicros = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferFacts {
+    return {
+      complete: isSet(object.complete) ? globalThis.Boolean(object.complete) : false,
+      receivedBytes: isSet(object.receivedBytes)
+        ? BigInt(object.receivedBytes)
+        : isSet(object.received_bytes)
+        ? BigInt(object.received_bytes)
+        : 0n,
+      objectBytes: isSet(object.objectBytes)
+        ? BigInt(object.objectBytes)
+        : isSet(object.object_bytes)
+        ? BigInt(object.object_bytes)
+        : 0n,
+      receivedChunks: isSet(object.receivedChunks)
+        ? BigInt(object.receivedChunks)
+        : isSet(object.received_chunks)
+        ? BigInt(object.received_chunks)
+        : 0n,
+      objectChunks: isSet(object.objectChunks)
+        ? BigInt(object.objectChunks)
+        : isSet(object.object_chunks)
+        ? BigInt(object.object_chunks)
+        : 0n,
+      millis: isSet(object.millis) ? BigInt(object.millis) : 0n,
+      roundTripMicros: isSet(object.roundTripMicros)
+        ? BigInt(object.roundTripMicros)
+        : isSet(object.round_trip_micros)
+        ? BigInt(object.round_trip_micros)
+        : 0n,
+    };
+  },
+
+  toJSON(message: TransferFacts): unknown {
+    const obj: any = {};
+    if (message.complete !== undefined) {
+      obj.complete = message.complete;
+    }
+    if (message.receivedBytes !== undefined) {
+      obj.receivedBytes = message.receivedBytes.toString();
+    }
+    if (message.objectBytes !== undefined) {
+      obj.objectBytes = message.objectBytes.toString();
+    }
+    if (message.receivedChunks !== undefined) {
+      obj.receivedChunks = message.receivedChunks.toString();
+    }
+    if (message.objectChunks !== undefined) {
+      obj.objectChunks = message.objectChunks.toString();
+    }
+    if (message.millis !== undefined) {
+      obj.millis = message.millis.toString();
+    }
+    if (message.roundTripMicros !== undefined) {
+      obj.roundTripMicros = message.roundTripMicros.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TransferFacts>, I>>(base?: I): TransferFacts {
+    return TransferFacts.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TransferFacts>, I>>(object: I): TransferFacts {
+    const message = createBaseTransferFacts();
+    message.complete = object.complete ?? false;
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    message.objectBytes = (object.objectBytes !== undefined && object.objectBytes !== null)
+      ? BigInt(object.objectBytes)
+      : 0n;
+    message.receivedChunks = (object.receivedChunks !== undefined && object.receivedChunks !== null)
+      ? BigInt(object.receivedChunks)
+      : 0n;
+    message.objectChunks = (object.objectChunks !== undefined && object.objectChunks !== null)
+      ? BigInt(object.objectChunks)
+      : 0n;
+    message.millis = (object.millis !== undefined && object.millis !== null) ? BigInt(object.millis) : 0n;
+    message.roundTripMicros = (object.roundTripMicros !== undefined && object.roundTripMicros !== null)
+      ? BigInt(object.roundTripMicros)
+      : 0n;
     return message;
   },
 };
@@ -6078,7 +6715,7 @@ export const ActionResult: MessageFns<ActionResult> = {
 };
 
 function createBaseActionOutput(): ActionOutput {
-  return { messages: [], platform: undefined, findings: [], cluster: undefined };
+  return { messages: [], platform: undefined, findings: [], cluster: undefined, transfer: undefined };
 }
 
 export const ActionOutput: MessageFns<ActionOutput> = {
@@ -6094,6 +6731,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.cluster !== undefined) {
       ClusterStatus.encode(message.cluster, writer.uint32(162).fork()).join();
+    }
+    if (message.transfer !== undefined) {
+      TransferFacts.encode(message.transfer, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -6143,6 +6783,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.cluster = ClusterStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.transfer = TransferFacts.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6161,6 +6809,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       platform: isSet(object.platform) ? PlatformFacts.fromJSON(object.platform) : undefined,
       findings: globalThis.Array.isArray(object?.findings) ? object.findings.map((e: any) => Finding.fromJSON(e)) : [],
       cluster: isSet(object.cluster) ? ClusterStatus.fromJSON(object.cluster) : undefined,
+      transfer: isSet(object.transfer) ? TransferFacts.fromJSON(object.transfer) : undefined,
     };
   },
 
@@ -6178,6 +6827,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     if (message.cluster !== undefined) {
       obj.cluster = ClusterStatus.toJSON(message.cluster);
     }
+    if (message.transfer !== undefined) {
+      obj.transfer = TransferFacts.toJSON(message.transfer);
+    }
     return obj;
   },
 
@@ -6193,6 +6845,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.cluster = (object.cluster !== undefined && object.cluster !== null)
       ? ClusterStatus.fromPartial(object.cluster)
+      : undefined;
+    message.transfer = (object.transfer !== undefined && object.transfer !== null)
+      ? TransferFacts.fromPartial(object.transfer)
       : undefined;
     return message;
   },
@@ -6627,7 +7282,7 @@ export const ResultAck: MessageFns<ResultAck> = {
 };
 
 function createBaseMeshCredentials(): MeshCredentials {
-  return { jwt: "", servers: [], expiresAt: undefined };
+  return { jwt: "", servers: [], expiresAt: undefined, grantKey: "" };
 }
 
 export const MeshCredentials: MessageFns<MeshCredentials> = {
@@ -6640,6 +7295,9 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(26).fork()).join();
+    }
+    if (message.grantKey !== "") {
+      writer.uint32(242).string(message.grantKey);
     }
     return writer;
   },
@@ -6681,6 +7339,14 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
             message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.grantKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6702,6 +7368,11 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      grantKey: isSet(object.grantKey)
+        ? globalThis.String(object.grantKey)
+        : isSet(object.grant_key)
+        ? globalThis.String(object.grant_key)
+        : "",
     };
   },
 
@@ -6716,6 +7387,9 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = message.expiresAt.toISOString();
     }
+    if (message.grantKey !== undefined) {
+      obj.grantKey = message.grantKey;
+    }
     return obj;
   },
 
@@ -6727,6 +7401,7 @@ export const MeshCredentials: MessageFns<MeshCredentials> = {
     message.jwt = object.jwt ?? "";
     message.servers = object.servers?.map((e) => e) || [];
     message.expiresAt = object.expiresAt ?? undefined;
+    message.grantKey = object.grantKey ?? "";
     return message;
   },
 };
@@ -6846,6 +7521,671 @@ export const Goodbye: MessageFns<Goodbye> = {
   fromPartial<I extends Exact<DeepPartial<Goodbye>, I>>(object: I): Goodbye {
     const message = createBaseGoodbye();
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseSiteReports(): SiteReports {
+  return { batch: 0n, cron: [], usage: [] };
+}
+
+export const SiteReports: MessageFns<SiteReports> = {
+  encode(message: SiteReports, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.batch !== 0n) {
+      if (BigInt.asUintN(64, message.batch) !== message.batch) {
+        throw new globalThis.Error("value provided for field message.batch of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.batch);
+    }
+    for (const v of message.cron) {
+      CronReport.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.usage) {
+      UsageReport.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteReports {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteReports();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.batch = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cron.push(CronReport.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.usage.push(UsageReport.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteReports {
+    return {
+      batch: isSet(object.batch) ? BigInt(object.batch) : 0n,
+      cron: globalThis.Array.isArray(object?.cron) ? object.cron.map((e: any) => CronReport.fromJSON(e)) : [],
+      usage: globalThis.Array.isArray(object?.usage) ? object.usage.map((e: any) => UsageReport.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SiteReports): unknown {
+    const obj: any = {};
+    if (message.batch !== undefined) {
+      obj.batch = message.batch.toString();
+    }
+    if (message.cron?.length) {
+      obj.cron = message.cron.map((e) => CronReport.toJSON(e));
+    }
+    if (message.usage?.length) {
+      obj.usage = message.usage.map((e) => UsageReport.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteReports>, I>>(base?: I): SiteReports {
+    return SiteReports.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteReports>, I>>(object: I): SiteReports {
+    const message = createBaseSiteReports();
+    message.batch = (object.batch !== undefined && object.batch !== null) ? BigInt(object.batch) : 0n;
+    message.cron = object.cron?.map((e) => CronReport.fromPartial(e)) || [];
+    message.usage = object.usage?.map((e) => UsageReport.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCronReport(): CronReport {
+  return {
+    siteId: "",
+    intervalSeconds: 0,
+    nextAt: undefined,
+    lastStartedAt: undefined,
+    lastMillis: 0n,
+    lastOutcome: "",
+    lastText: "",
+    failures: 0,
+  };
+}
+
+export const CronReport: MessageFns<CronReport> = {
+  encode(message: CronReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.siteId !== "") {
+      writer.uint32(10).string(message.siteId);
+    }
+    if (message.intervalSeconds !== 0) {
+      writer.uint32(16).uint32(message.intervalSeconds);
+    }
+    if (message.nextAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.nextAt), writer.uint32(26).fork()).join();
+    }
+    if (message.lastStartedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastStartedAt), writer.uint32(34).fork()).join();
+    }
+    if (message.lastMillis !== 0n) {
+      if (BigInt.asUintN(64, message.lastMillis) !== message.lastMillis) {
+        throw new globalThis.Error("value provided for field message.lastMillis of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.lastMillis);
+    }
+    if (message.lastOutcome !== "") {
+      writer.uint32(50).string(message.lastOutcome);
+    }
+    if (message.lastText !== "") {
+      writer.uint32(58).string(message.lastText);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(64).uint32(message.failures);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CronReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCronReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.siteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.intervalSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastStartedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lastMillis = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lastOutcome = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lastText = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.failures = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CronReport {
+    return {
+      siteId: isSet(object.siteId)
+        ? globalThis.String(object.siteId)
+        : isSet(object.site_id)
+        ? globalThis.String(object.site_id)
+        : "",
+      intervalSeconds: isSet(object.intervalSeconds)
+        ? globalThis.Number(object.intervalSeconds)
+        : isSet(object.interval_seconds)
+        ? globalThis.Number(object.interval_seconds)
+        : 0,
+      nextAt: isSet(object.nextAt)
+        ? fromJsonTimestamp(object.nextAt)
+        : isSet(object.next_at)
+        ? fromJsonTimestamp(object.next_at)
+        : undefined,
+      lastStartedAt: isSet(object.lastStartedAt)
+        ? fromJsonTimestamp(object.lastStartedAt)
+        : isSet(object.last_started_at)
+        ? fromJsonTimestamp(object.last_started_at)
+        : undefined,
+      lastMillis: isSet(object.lastMillis)
+        ? BigInt(object.lastMillis)
+        : isSet(object.last_millis)
+        ? BigInt(object.last_millis)
+        : 0n,
+      lastOutcome: isSet(object.lastOutcome)
+        ? globalThis.String(object.lastOutcome)
+        : isSet(object.last_outcome)
+        ? globalThis.String(object.last_outcome)
+        : "",
+      lastText: isSet(object.lastText)
+        ? globalThis.String(object.lastText)
+        : isSet(object.last_text)
+        ? globalThis.String(object.last_text)
+        : "",
+      failures: isSet(object.failures) ? globalThis.Number(object.failures) : 0,
+    };
+  },
+
+  toJSON(message: CronReport): unknown {
+    const obj: any = {};
+    if (message.siteId !== undefined) {
+      obj.siteId = message.siteId;
+    }
+    if (message.intervalSeconds !== undefined) {
+      obj.intervalSeconds = Math.round(message.intervalSeconds);
+    }
+    if (message.nextAt !== undefined) {
+      obj.nextAt = message.nextAt.toISOString();
+    }
+    if (message.lastStartedAt !== undefined) {
+      obj.lastStartedAt = message.lastStartedAt.toISOString();
+    }
+    if (message.lastMillis !== undefined) {
+      obj.lastMillis = message.lastMillis.toString();
+    }
+    if (message.lastOutcome !== undefined) {
+      obj.lastOutcome = message.lastOutcome;
+    }
+    if (message.lastText !== undefined) {
+      obj.lastText = message.lastText;
+    }
+    if (message.failures !== undefined) {
+      obj.failures = Math.round(message.failures);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CronReport>, I>>(base?: I): CronReport {
+    return CronReport.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CronReport>, I>>(object: I): CronReport {
+    const message = createBaseCronReport();
+    message.siteId = object.siteId ?? "";
+    message.intervalSeconds = object.intervalSeconds ?? 0;
+    message.nextAt = object.nextAt ?? undefined;
+    message.lastStartedAt = object.lastStartedAt ?? undefined;
+    message.lastMillis = (object.lastMillis !== undefined && object.lastMillis !== null)
+      ? BigInt(object.lastMillis)
+      : 0n;
+    message.lastOutcome = object.lastOutcome ?? "";
+    message.lastText = object.lastText ?? "";
+    message.failures = object.failures ?? 0;
+    return message;
+  },
+};
+
+function createBaseUsageReport(): UsageReport {
+  return {
+    siteId: "",
+    day: "",
+    requests: 0n,
+    bytesSent: 0n,
+    statuses: [],
+    fileBytes: undefined,
+    inodes: undefined,
+    logBytes: undefined,
+    databaseBytes: undefined,
+  };
+}
+
+export const UsageReport: MessageFns<UsageReport> = {
+  encode(message: UsageReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.siteId !== "") {
+      writer.uint32(10).string(message.siteId);
+    }
+    if (message.day !== "") {
+      writer.uint32(18).string(message.day);
+    }
+    if (message.requests !== 0n) {
+      if (BigInt.asUintN(64, message.requests) !== message.requests) {
+        throw new globalThis.Error("value provided for field message.requests of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.requests);
+    }
+    if (message.bytesSent !== 0n) {
+      if (BigInt.asUintN(64, message.bytesSent) !== message.bytesSent) {
+        throw new globalThis.Error("value provided for field message.bytesSent of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytesSent);
+    }
+    if (message.statuses.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.statuses) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field statuses of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.fileBytes !== undefined) {
+      if (BigInt.asUintN(64, message.fileBytes) !== message.fileBytes) {
+        throw new globalThis.Error("value provided for field message.fileBytes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.fileBytes);
+    }
+    if (message.inodes !== undefined) {
+      if (BigInt.asUintN(64, message.inodes) !== message.inodes) {
+        throw new globalThis.Error("value provided for field message.inodes of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.inodes);
+    }
+    if (message.logBytes !== undefined) {
+      if (BigInt.asUintN(64, message.logBytes) !== message.logBytes) {
+        throw new globalThis.Error("value provided for field message.logBytes of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.logBytes);
+    }
+    if (message.databaseBytes !== undefined) {
+      if (BigInt.asUintN(64, message.databaseBytes) !== message.databaseBytes) {
+        throw new globalThis.Error("value provided for field message.databaseBytes of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.databaseBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsageReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsageReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.siteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.day = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.requests = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytesSent = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.statuses.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.statuses.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.fileBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.inodes = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.logBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.databaseBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UsageReport {
+    return {
+      siteId: isSet(object.siteId)
+        ? globalThis.String(object.siteId)
+        : isSet(object.site_id)
+        ? globalThis.String(object.site_id)
+        : "",
+      day: isSet(object.day) ? globalThis.String(object.day) : "",
+      requests: isSet(object.requests) ? BigInt(object.requests) : 0n,
+      bytesSent: isSet(object.bytesSent)
+        ? BigInt(object.bytesSent)
+        : isSet(object.bytes_sent)
+        ? BigInt(object.bytes_sent)
+        : 0n,
+      statuses: globalThis.Array.isArray(object?.statuses) ? object.statuses.map((e: any) => BigInt(e)) : [],
+      fileBytes: isSet(object.fileBytes)
+        ? BigInt(object.fileBytes)
+        : isSet(object.file_bytes)
+        ? BigInt(object.file_bytes)
+        : undefined,
+      inodes: isSet(object.inodes) ? BigInt(object.inodes) : undefined,
+      logBytes: isSet(object.logBytes)
+        ? BigInt(object.logBytes)
+        : isSet(object.log_bytes)
+        ? BigInt(object.log_bytes)
+        : undefined,
+      databaseBytes: isSet(object.databaseBytes)
+        ? BigInt(object.databaseBytes)
+        : isSet(object.database_bytes)
+        ? BigInt(object.database_bytes)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UsageReport): unknown {
+    const obj: any = {};
+    if (message.siteId !== undefined) {
+      obj.siteId = message.siteId;
+    }
+    if (message.day !== undefined) {
+      obj.day = message.day;
+    }
+    if (message.requests !== undefined) {
+      obj.requests = message.requests.toString();
+    }
+    if (message.bytesSent !== undefined) {
+      obj.bytesSent = message.bytesSent.toString();
+    }
+    if (message.statuses?.length) {
+      obj.statuses = message.statuses.map((e) => e.toString());
+    }
+    if (message.fileBytes !== undefined) {
+      obj.fileBytes = message.fileBytes.toString();
+    }
+    if (message.inodes !== undefined) {
+      obj.inodes = message.inodes.toString();
+    }
+    if (message.logBytes !== undefined) {
+      obj.logBytes = message.logBytes.toString();
+    }
+    if (message.databaseBytes !== undefined) {
+      obj.databaseBytes = message.databaseBytes.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UsageReport>, I>>(base?: I): UsageReport {
+    return UsageReport.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UsageReport>, I>>(object: I): UsageReport {
+    const message = createBaseUsageReport();
+    message.siteId = object.siteId ?? "";
+    message.day = object.day ?? "";
+    message.requests = (object.requests !== undefined && object.requests !== null) ? BigInt(object.requests) : 0n;
+    message.bytesSent = (object.bytesSent !== undefined && object.bytesSent !== null) ? BigInt(object.bytesSent) : 0n;
+    message.statuses = object.statuses?.map((e) => BigInt(e)) || [];
+    message.fileBytes = (object.fileBytes !== undefined && object.fileBytes !== null)
+      ? BigInt(object.fileBytes)
+      : undefined;
+    message.inodes = (object.inodes !== undefined && object.inodes !== null) ? BigInt(object.inodes) : undefined;
+    message.logBytes = (object.logBytes !== undefined && object.logBytes !== null)
+      ? BigInt(object.logBytes)
+      : undefined;
+    message.databaseBytes = (object.databaseBytes !== undefined && object.databaseBytes !== null)
+      ? BigInt(object.databaseBytes)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReportsTaken(): ReportsTaken {
+  return { batch: 0n };
+}
+
+export const ReportsTaken: MessageFns<ReportsTaken> = {
+  encode(message: ReportsTaken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.batch !== 0n) {
+      if (BigInt.asUintN(64, message.batch) !== message.batch) {
+        throw new globalThis.Error("value provided for field message.batch of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.batch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportsTaken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportsTaken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.batch = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportsTaken {
+    return { batch: isSet(object.batch) ? BigInt(object.batch) : 0n };
+  },
+
+  toJSON(message: ReportsTaken): unknown {
+    const obj: any = {};
+    if (message.batch !== undefined) {
+      obj.batch = message.batch.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReportsTaken>, I>>(base?: I): ReportsTaken {
+    return ReportsTaken.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportsTaken>, I>>(object: I): ReportsTaken {
+    const message = createBaseReportsTaken();
+    message.batch = (object.batch !== undefined && object.batch !== null) ? BigInt(object.batch) : 0n;
     return message;
   },
 };

@@ -59,6 +59,18 @@ export interface Progress {
   fraction: number;
   /** What is being done, at most 200 characters. */
   label: string;
+  /** For what moves bytes. */
+  transfer?: TransferProgress | undefined;
+}
+
+/** TransferProgress is how far a transfer is. */
+export interface TransferProgress {
+  /** Bytes that are there, before compression. */
+  bytes: bigint;
+  /** Bytes of the object, before compression. */
+  totalBytes: bigint;
+  /** Bytes a second over the last seconds. */
+  bytesPerSecond: bigint;
 }
 
 /** Message is for the person who asked for the task. */
@@ -389,7 +401,7 @@ export const LogLine: MessageFns<LogLine> = {
 };
 
 function createBaseProgress(): Progress {
-  return { fraction: 0, label: "" };
+  return { fraction: 0, label: "", transfer: undefined };
 }
 
 export const Progress: MessageFns<Progress> = {
@@ -399,6 +411,9 @@ export const Progress: MessageFns<Progress> = {
     }
     if (message.label !== "") {
       writer.uint32(18).string(message.label);
+    }
+    if (message.transfer !== undefined) {
+      TransferProgress.encode(message.transfer, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -432,6 +447,14 @@ export const Progress: MessageFns<Progress> = {
             message.label = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.transfer = TransferProgress.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -448,6 +471,7 @@ export const Progress: MessageFns<Progress> = {
     return {
       fraction: isSet(object.fraction) ? globalThis.Number(object.fraction) : 0,
       label: isSet(object.label) ? globalThis.String(object.label) : "",
+      transfer: isSet(object.transfer) ? TransferProgress.fromJSON(object.transfer) : undefined,
     };
   },
 
@@ -459,6 +483,9 @@ export const Progress: MessageFns<Progress> = {
     if (message.label !== undefined) {
       obj.label = message.label;
     }
+    if (message.transfer !== undefined) {
+      obj.transfer = TransferProgress.toJSON(message.transfer);
+    }
     return obj;
   },
 
@@ -469,6 +496,131 @@ export const Progress: MessageFns<Progress> = {
     const message = createBaseProgress();
     message.fraction = object.fraction ?? 0;
     message.label = object.label ?? "";
+    message.transfer = (object.transfer !== undefined && object.transfer !== null)
+      ? TransferProgress.fromPartial(object.transfer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTransferProgress(): TransferProgress {
+  return { bytes: 0n, totalBytes: 0n, bytesPerSecond: 0n };
+}
+
+export const TransferProgress: MessageFns<TransferProgress> = {
+  encode(message: TransferProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.bytes);
+    }
+    if (message.totalBytes !== 0n) {
+      if (BigInt.asUintN(64, message.totalBytes) !== message.totalBytes) {
+        throw new globalThis.Error("value provided for field message.totalBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.totalBytes);
+    }
+    if (message.bytesPerSecond !== 0n) {
+      if (BigInt.asUintN(64, message.bytesPerSecond) !== message.bytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.bytesPerSecond of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytesPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.totalBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferProgress {
+    return {
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      totalBytes: isSet(object.totalBytes)
+        ? BigInt(object.totalBytes)
+        : isSet(object.total_bytes)
+        ? BigInt(object.total_bytes)
+        : 0n,
+      bytesPerSecond: isSet(object.bytesPerSecond)
+        ? BigInt(object.bytesPerSecond)
+        : isSet(object.bytes_per_second)
+        ? BigInt(object.bytes_per_second)
+        : 0n,
+    };
+  },
+
+  toJSON(message: TransferProgress): unknown {
+    const obj: any = {};
+    if (message.bytes !== undefined) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.totalBytes !== undefined) {
+      obj.totalBytes = message.totalBytes.toString();
+    }
+    if (message.bytesPerSecond !== undefined) {
+      obj.bytesPerSecond = message.bytesPerSecond.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TransferProgress>, I>>(base?: I): TransferProgress {
+    return TransferProgress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TransferProgress>, I>>(object: I): TransferProgress {
+    const message = createBaseTransferProgress();
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.totalBytes = (object.totalBytes !== undefined && object.totalBytes !== null)
+      ? BigInt(object.totalBytes)
+      : 0n;
+    message.bytesPerSecond = (object.bytesPerSecond !== undefined && object.bytesPerSecond !== null)
+      ? BigInt(object.bytesPerSecond)
+      : 0n;
     return message;
   },
 };

@@ -109,6 +109,13 @@ export interface HttpSpec {
   sticky: boolean;
   /** On a head: as SiteSpec.shared_root. */
   sharedRoot: string;
+  /**
+   * The app's own cron, run on this server; absent where it is not. Of the
+   * servers that publish a site one at most has it.
+   */
+  cron?:
+    | CronSpec
+    | undefined;
   /** Who may see it; absent: everybody. Challenges are answered all the same. */
   auth?:
     | HttpAuthSpec
@@ -153,6 +160,12 @@ export interface SnippetSpec {
    * that begin in it end in it.
    */
   text: string;
+}
+
+/** CronSpec is how often a site's app does what it has to do now and then. */
+export interface CronSpec {
+  /** Seconds between two runs: 60 to 604800 (a week). */
+  intervalSeconds: number;
 }
 
 /**
@@ -802,6 +815,7 @@ function createBaseHttpSpec(): HttpSpec {
     fronts: [],
     sticky: false,
     sharedRoot: "",
+    cron: undefined,
     auth: undefined,
     snippet: undefined,
   };
@@ -851,11 +865,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.sharedRoot !== "") {
       writer.uint32(178).string(message.sharedRoot);
     }
+    if (message.cron !== undefined) {
+      CronSpec.encode(message.cron, writer.uint32(242).fork()).join();
+    }
     if (message.auth !== undefined) {
-      HttpAuthSpec.encode(message.auth, writer.uint32(242).fork()).join();
+      HttpAuthSpec.encode(message.auth, writer.uint32(402).fork()).join();
     }
     if (message.snippet !== undefined) {
-      SnippetSpec.encode(message.snippet, writer.uint32(250).fork()).join();
+      SnippetSpec.encode(message.snippet, writer.uint32(410).fork()).join();
     }
     return writer;
   },
@@ -993,11 +1010,19 @@ export const HttpSpec: MessageFns<HttpSpec> = {
               break;
             }
 
+            message.cron = CronSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
             message.auth = HttpAuthSpec.decode(reader, reader.uint32());
             continue;
           }
-          case 31: {
-            if (tag !== 250) {
+          case 51: {
+            if (tag !== 410) {
               break;
             }
 
@@ -1059,6 +1084,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         : isSet(object.shared_root)
         ? globalThis.String(object.shared_root)
         : "",
+      cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
       auth: isSet(object.auth) ? HttpAuthSpec.fromJSON(object.auth) : undefined,
       snippet: isSet(object.snippet) ? SnippetSpec.fromJSON(object.snippet) : undefined,
     };
@@ -1114,6 +1140,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.sharedRoot !== undefined) {
       obj.sharedRoot = message.sharedRoot;
     }
+    if (message.cron !== undefined) {
+      obj.cron = CronSpec.toJSON(message.cron);
+    }
     if (message.auth !== undefined) {
       obj.auth = HttpAuthSpec.toJSON(message.auth);
     }
@@ -1152,6 +1181,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.fronts = object.fronts?.map((e) => e) || [];
     message.sticky = object.sticky ?? false;
     message.sharedRoot = object.sharedRoot ?? "";
+    message.cron = (object.cron !== undefined && object.cron !== null) ? CronSpec.fromPartial(object.cron) : undefined;
     message.auth = (object.auth !== undefined && object.auth !== null)
       ? HttpAuthSpec.fromPartial(object.auth)
       : undefined;
@@ -1502,6 +1532,79 @@ export const SnippetSpec: MessageFns<SnippetSpec> = {
     const message = createBaseSnippetSpec();
     message.engine = object.engine ?? "";
     message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseCronSpec(): CronSpec {
+  return { intervalSeconds: 0 };
+}
+
+export const CronSpec: MessageFns<CronSpec> = {
+  encode(message: CronSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.intervalSeconds !== 0) {
+      writer.uint32(8).uint32(message.intervalSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CronSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCronSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.intervalSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CronSpec {
+    return {
+      intervalSeconds: isSet(object.intervalSeconds)
+        ? globalThis.Number(object.intervalSeconds)
+        : isSet(object.interval_seconds)
+        ? globalThis.Number(object.interval_seconds)
+        : 0,
+    };
+  },
+
+  toJSON(message: CronSpec): unknown {
+    const obj: any = {};
+    if (message.intervalSeconds !== undefined) {
+      obj.intervalSeconds = Math.round(message.intervalSeconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CronSpec>, I>>(base?: I): CronSpec {
+    return CronSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CronSpec>, I>>(object: I): CronSpec {
+    const message = createBaseCronSpec();
+    message.intervalSeconds = object.intervalSeconds ?? 0;
     return message;
   },
 };
