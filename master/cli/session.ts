@@ -70,26 +70,36 @@ export function createCli(
           `cannot ask "${question}": there is no terminal; give it by --auth-password-file FILE (- for standard input)`,
         );
       }
-      const first = await askHidden(stdin, stderr, `${question}: `);
-      if (first === (await askHidden(stdin, stderr, 'Again: '))) return first;
+      const [first = '', second] = await askHidden(stdin, stderr, [`${question}: `, 'Again: ']);
+      if (first === second) return first;
       throw new AegirError('invalid_argument', 'cannot use that password: the two are not the same');
     },
   };
 }
 
-async function askHidden(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStream, question: string): Promise<string> {
-  stderr.write(question);
+/** Answers to questions in turn. The terminal shows nothing of them from before the first one is asked. */
+async function askHidden(
+  stdin: NodeJS.ReadStream,
+  stderr: NodeJS.WriteStream,
+  questions: readonly string[],
+): Promise<readonly string[]> {
   // What is typed is echoed to its output.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const ask = createInterface({ input: stdin, output: nowhere, terminal: true });
+  const stop = new AbortController();
+  for (const event of ['SIGINT', 'close'] as const) ask.once(event, () => stop.abort());
+  const answers: string[] = [];
   try {
-    const stop = new AbortController();
-    for (const event of ['SIGINT', 'close'] as const) ask.once(event, () => stop.abort());
-    return await ask.question('', { signal: stop.signal });
+    for (const question of questions) {
+      stderr.write(question);
+      answers.push(await ask.question('', { signal: stop.signal }));
+      stderr.write('\n');
+    }
+    return answers;
   } catch (cause) {
+    stderr.write('\n');
     throw new AegirError('cancelled', 'nothing was done', { cause });
   } finally {
     ask.close();
-    stderr.write('\n');
   }
 }
