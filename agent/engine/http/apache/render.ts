@@ -298,7 +298,8 @@ ${missing}`;
 }
 
 function maintenance(): string {
-  return `  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
+  return `  AllowEncodedSlashes NoDecode
+  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
   Header always set Retry-After 600 "expr=%{REQUEST_STATUS} == 503"
   Header always set Cache-Control no-store "expr=%{REQUEST_STATUS} == 503"
   RewriteRule "^" "-" [R=503,L]
