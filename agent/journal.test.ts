@@ -19,7 +19,7 @@ const open = (part: Partial<JournalOptions> = {}) => openJournal(dir, { ...base,
 const done = (actionId: string): ActionResult => ({
   actionId,
   changes: ['made it'],
-  outcome: { $case: 'ok', value: { messages: [], findings: [], platform: undefined } },
+  outcome: { $case: 'ok', value: { messages: [], findings: [], platform: undefined, ports: [] } },
 });
 
 describe('journal', () => {

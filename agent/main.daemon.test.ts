@@ -98,7 +98,7 @@ async function joinTo(sessions: TestMaster): Promise<void> {
 const diagnose = (id: string) =>
   action(
     id,
-    { $case: 'diagnose', value: { masterTime: new Date(), services: [] } },
+    { $case: 'diagnose', value: { masterTime: new Date(), services: [], hostOnly: false } },
     { resource: `server/${SERVER_ID}` },
   );
 

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { AegirError, toAegirError } from '../shared/error.ts';
 import type { Failpoint } from '../shared/failpoint.ts';
+import { wireFinding } from '../shared/finding.ts';
 import type { ActionResult } from '../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../shared/gen/aegir/v1/event.ts';
 import type { ActionHandler, Attempt, Outcome, Tools } from './action/action.ts';
@@ -115,9 +116,11 @@ function okResult(
   const changes = outcome.changes.slice(0, MAX_CHANGES).map((text) => oneLine(redact(text), MAX_SUMMARY));
   const rest = outcome.changes.length - changes.length;
   if (rest > 0) changes.push(`… and ${rest} more`);
-  const findings = (outcome.findings ?? [])
-    .slice(0, MAX_FINDINGS)
-    .map((finding) => ({ ...finding, text: oneLine(redact(finding.text), MAX_TEXT) }));
+  const findings = (outcome.findings ?? []).slice(0, MAX_FINDINGS).map((finding) => ({
+    ...wireFinding(finding),
+    text: oneLine(redact(finding.text), MAX_TEXT),
+    advice: oneLine(redact(finding.advice ?? ''), MAX_TEXT),
+  }));
   return {
     actionId,
     changes,
@@ -129,6 +132,7 @@ function okResult(
         findings,
         cluster: outcome.cluster,
         transfer: outcome.transfer,
+        ports: [...(outcome.ports ?? [])],
       },
     },
   };

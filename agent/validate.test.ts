@@ -69,7 +69,7 @@ const good: Record<string, Action> = {
   probe: action('a', probe('/a?b=c')),
   'diagnose, asked': action(
     'a',
-    { $case: 'diagnose', value: { masterTime: new Date(), services: [] } },
+    { $case: 'diagnose', value: { masterTime: new Date(), services: [], hostOnly: false } },
     {
       taskId: '',
       resource: '',

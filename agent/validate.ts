@@ -1,5 +1,6 @@
 // The agent's edge: an action as it came from the wire becomes one whose every field is bounded and formed, or is
 // refused with invalid_argument. Nothing behind this file checks the wire again.
+import { isIP } from 'node:net';
 import type { Action, ApplyRequest, RemoveRequest } from '../shared/gen/aegir/v1/agent.ts';
 import type { Grant } from '../shared/gen/aegir/v1/mesh.ts';
 import type {
@@ -43,6 +44,9 @@ export type ValidSpec =
   | { readonly type: 'file'; readonly value: FileSpec };
 
 const MAX_SERVICES = 500;
+const MAX_ZONES = 1000;
+/** No scanner: a few ports of services that the graph knows. */
+const MAX_TARGETS = 16;
 
 /** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
 export interface RequestOf {
@@ -56,8 +60,13 @@ export interface RequestOf {
   applyZone: { readonly service: ServiceRef; readonly preview: boolean; readonly zone: ZoneSpec };
   removeZone: { readonly service: ServiceRef; readonly preview: boolean; readonly name: string };
   prepareService: { readonly service: ServiceRef; readonly preview: boolean };
-  diagnose: { readonly masterTime: Date | undefined; readonly services: readonly ServiceRef[] };
-  checkService: { readonly service: ServiceRef };
+  diagnose: {
+    readonly masterTime: Date | undefined;
+    readonly services: readonly ServiceRef[];
+    readonly hostOnly: boolean;
+  };
+  checkService: { readonly service: ServiceRef; readonly zones: readonly string[] };
+  probePorts: { readonly targets: readonly { readonly address: string; readonly port: number }[] };
   probeShare: { readonly service: ServiceRef; readonly verb: ShareVerb; readonly token: string };
   verifyPlatform: { readonly platform: PlatformSpec };
   prepareSite: { readonly site: ValidSite; readonly preview: boolean };
@@ -137,6 +146,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'verifyPlatform':
     case 'probeSite':
     case 'clusterStatus':
+    case 'probePorts':
       return true;
     case 'checkService':
     case 'probeShare':
@@ -191,14 +201,27 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'prepareService', value: { service, preview: request.value.preview } };
     }
     case 'diagnose': {
-      const { masterTime, services } = request.value;
+      const { masterTime, services, hostOnly } = request.value;
       if (Number.isNaN(masterTime?.getTime())) refuse('master_time', 'is no time');
       if (services.length > MAX_SERVICES) refuse('services', `has more than ${MAX_SERVICES} services`);
       for (const service of services) checkService(service, serverId);
-      return { kind: 'diagnose', value: { masterTime, services } };
+      return { kind: 'diagnose', value: { masterTime, services, hostOnly } };
     }
-    case 'checkService':
-      return { kind: 'checkService', value: { service: validService(request.value.service, serverId) } };
+    case 'checkService': {
+      const service = validService(request.value.service, serverId);
+      const { zones } = request.value;
+      if (zones.length > MAX_ZONES) refuse('zones', `has more than ${MAX_ZONES} zones`);
+      return { kind: 'checkService', value: { service, zones: zones.map((zone) => checkZoneName(zone, 'zones')) } };
+    }
+    case 'probePorts': {
+      const { targets } = request.value;
+      if (targets.length > MAX_TARGETS) refuse('targets', `has more than ${MAX_TARGETS} ports`);
+      for (const { address, port } of targets) {
+        if (isIP(address) === 0 || address.includes('%')) refuse('targets.address', 'is no IP address');
+        if (port < 1 || port > 65_535) refuse('targets.port', 'is no port');
+      }
+      return { kind: 'probePorts', value: { targets } };
+    }
     case 'probeShare': {
       const { verb, token } = request.value;
       const service = validService(request.value.service, serverId);

@@ -9,9 +9,12 @@ import { createFailpoint } from '../shared/failpoint.ts';
 import { descriptors } from '../shared/gen/descriptors.ts';
 import { type IdPrefix, makeId } from '../shared/id.ts';
 import { MASTER_IDENTITY } from '../shared/identity.ts';
+import { knock } from '../shared/knock.ts';
 import { VERSION } from '../shared/version.ts';
+import { createDenials } from './admin/denials.ts';
 import type { AdminDeps } from './admin/deps.ts';
 import { joinCommand } from './admin/join-command.ts';
+import { loadGraph } from './admin/load.ts';
 import { startRenewals } from './admin/renewals.ts';
 import { enableByPolicy } from './admin/server.ts';
 import { createDownloadListener, fileDigest } from './api/download.ts';
@@ -129,6 +132,14 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     });
     closing.push(() => events.close());
 
+    const denials = createDenials({
+      append: (record) => store.audit.append(record),
+      now,
+      onError: (err) => log.error({ err }, 'cannot write the audit log'),
+    });
+    closing.push(() => denials.close());
+    const denied = (peer: string, method: string, outcome: string) => denials.note({ peer, method, outcome });
+
     // Sessions tell admin of inventories, and admin asks sessions: it is there before the first agent can connect.
     let admin: AdminDeps | undefined;
     const agents = createAgentSessions({
@@ -136,6 +147,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       authority,
       log,
       now,
+      denied,
       masters: () => reached(config.listen.agent.port),
       enrolAddresses: () => reached(config.listen.enrol.port),
       onInventory: async (serverId) => {
@@ -163,8 +175,9 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       authority: authorityOfSites,
       seal,
     };
+    const graph = () => loadGraph(store);
     const handlerDeps = {
-      ...{ store, agents, unseal: sealer.unseal, now, certificates },
+      ...{ store, agents, unseal: sealer.unseal, now, certificates, graph, knock },
       ...(mesh === undefined ? {} : { grant: mesh.grant }),
     };
     const handlers = createHandlers(handlerDeps);
@@ -200,6 +213,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       joinCommand: (token) => joinCommand(joinFacts, token),
       revokeMesh: async (meshKey) => mesh?.revoke(meshKey),
       wakeRunner: () => runner.wake(),
+      denied: denials.note,
       watch: events.watch,
       preview: (plan, draft) =>
         previewPlan(
@@ -223,6 +237,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         authority,
         log,
         now,
+        denied,
         masters: () => reached(config.listen.agent.port),
         enrolAddresses: () => reached(config.listen.enrol.port),
       }),

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadFileDescriptorSetFromBuffer, type PackageDefinition } from '@grpc/proto-loader';
 import { pino } from 'pino';
+import { createDenials } from '../master/admin/denials.ts';
 import type { AdminDeps } from '../master/admin/deps.ts';
+import { loadGraph } from '../master/admin/load.ts';
 import { type ApiListener, createApiListener } from '../master/api/listener.ts';
 import { openAuthority } from '../master/ca/authority.ts';
 import { openServing, type Serving } from '../master/ca/serving.ts';
@@ -68,7 +70,13 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
   const faults: unknown[] = [];
   const events = createEventBus({ store, sealer, now, onLost: (_, cause) => faults.push(cause) });
   const agents = createScriptAgents();
-  const handlerDeps = { store, agents, unseal: sealer.unseal, now, certificates: createScriptCertificates() };
+  const handlerDeps = {
+    ...{ store, agents, unseal: sealer.unseal, now, certificates: createScriptCertificates() },
+    ...{ graph: () => loadGraph(store), knock: async () => 'open' as const },
+  };
+  const denials = createDenials({
+    ...{ append: (record) => store.audit.append(record), now, onError: (cause) => faults.push(cause) },
+  });
   const deps: AdminDeps = {
     store,
     agents,
@@ -83,6 +91,7 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
     joinCommand: (value) => `join ${value}`,
     revokeMesh: async () => {},
     wakeRunner: () => api.onWake(),
+    denied: denials.note,
     watch: events.watch,
     preview: (plan, draft) =>
       previewPlan(plan, createHandlers({ ...handlerDeps, store: withDraft(store, draft) }), AbortSignal.timeout(5000)),
@@ -109,6 +118,7 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
       await listener.close();
       serving.close();
       await events.close();
+      await denials.close();
       await store.close();
       await rm(dir, { recursive: true });
     },

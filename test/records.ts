@@ -47,7 +47,7 @@ export function server(id: string, name: string, address: string, patch: Partial
     autoEnable: [],
     enrolledAt: 1,
     lastSeenAt: null,
-    certificateExpiresAt: 2,
+    certificateExpiresAt: 4_102_444_800_000,
     meshKey: null,
     ...patch,
   };

@@ -1,6 +1,7 @@
 // The contract of action kinds: one file beside this one per kind, named like the proto's field.
 import { AegirError } from '../../shared/error.ts';
-import type { ClusterStatus, Finding, PlatformFacts, TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../shared/finding.ts';
+import type { ClusterStatus, PlatformFacts, PortAnswer, TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
@@ -28,6 +29,7 @@ export interface Outcome {
   readonly findings?: readonly Finding[];
   readonly cluster?: ClusterStatus;
   readonly transfer?: TransferFacts;
+  readonly ports?: readonly PortAnswer[];
 }
 
 /** How an action comes to run. */

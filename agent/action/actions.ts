@@ -9,6 +9,7 @@ import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
 import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
+import { createProbePorts } from './probe-ports.ts';
 import { createProbeShare } from './probe-share.ts';
 import { createProbeSite } from './probe-site.ts';
 import { createReceiveObject } from './receive-object.ts';
@@ -28,6 +29,7 @@ export function createActions(): ActionHandlers {
     diagnose: createDiagnose(),
     checkService: createCheckService(),
     probeShare: createProbeShare(),
+    probePorts: createProbePorts(),
     verifyPlatform: createVerifyPlatform(),
     prepareSite: createPrepareSite(),
     applyZone: createApplyZone(),

@@ -6,11 +6,11 @@ export function createCheckService(): ActionHandler<'checkService'> {
   return {
     kind: 'checkService',
     label: ({ service }) => `check-service-${service.type}`,
-    async run({ service }, ctx, tools) {
+    async run({ service, zones }, ctx, tools) {
       const engine = engineFor(tools, service);
       if (!canCheck(engine)) return { changes: [] };
       ctx.log('info', `check ${service.type}/${service.engine}`);
-      return { changes: [], findings: await engine.check(service, ctx) };
+      return { changes: [], findings: await engine.check(service, ctx, zones) };
     },
   };
 }

@@ -1,7 +1,7 @@
 // What apply, remove and diagnose do about the cron of a site: it runs by itself where the site is served and the spec
 // says so, and nowhere else.
 import { isDeepStrictEqual } from 'node:util';
-import type { Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../shared/finding.ts';
 import { hasCron } from '../app/app.ts';
 import { type CronEntry, type CronRow, isFailure } from '../cron/cron-table.ts';
 import type { ActionContext, Change } from '../engine/engine.ts';

@@ -1,11 +1,14 @@
-// diagnose: the host as a whole: clock, disks, memory, its own name, the daemons of our engines, the agent.
+// diagnose: the host as a whole: clock, disks, memory, load, its own name, updates, the daemons of our engines, the agent.
 
-import type { Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../shared/finding.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import { checkClock } from '../diagnosis/clock.ts';
 import { checkDisks } from '../diagnosis/disk.ts';
+import { checkLoad } from '../diagnosis/load.ts';
 import { checkMemory } from '../diagnosis/memory.ts';
 import { checkOwnName } from '../diagnosis/own-name.ts';
+import { checkReboot } from '../diagnosis/reboot.ts';
+import { checkUpdates } from '../diagnosis/updates.ts';
 import type { ActionContext } from '../engine/engine.ts';
 import { canCheck } from '../engine/engine.ts';
 import type { ActionHandler, Tools } from './action.ts';
@@ -15,15 +18,19 @@ export function createDiagnose(): ActionHandler<'diagnose'> {
   return {
     kind: 'diagnose',
     label: () => 'diagnose',
-    async run({ masterTime, services }, ctx, tools) {
+    async run({ masterTime, services, hostOnly }, ctx, tools) {
       const identity = await ctx.host.identity();
       const findings: Finding[] = [
-        { subject: 'agent', level: 'ok', text: `agent ${tools.agentVersion} on ${identity.os}` },
+        { subject: 'agent', code: 'agent.version', level: 'ok', text: `agent ${tools.agentVersion} on ${identity.os}` },
       ];
       if (masterTime !== undefined) findings.push(checkClock(tools.now(), masterTime.getTime()));
       findings.push(...(await checkDisks(identity.disks)));
-      findings.push(await checkMemory());
+      findings.push(...(await checkMemory()));
+      findings.push(await checkLoad(identity.cpus));
       findings.push(await checkOwnName(identity));
+      findings.push(...(await checkUpdates(ctx.host, ctx.signal, tools.now())));
+      findings.push(...(await checkReboot(ctx.host, identity.kernel)));
+      if (hostOnly) return { changes: [], findings };
       findings.push(...checkCron(tools));
       for (const look of serviceChecks(services, ctx, tools)) {
         ctx.signal.throwIfAborted();

@@ -1,6 +1,6 @@
 // probe-share: one server leaves a token on a file service that several servers see, each other one looks for it.
 import { AegirError, asUntouched, toAegirError } from '../../shared/error.ts';
-import type { Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../shared/finding.ts';
 import { type ActionContext, canStore, type ObjectStore } from '../engine/engine.ts';
 import type { RequestOf } from '../validate.ts';
 import { type ActionHandler, engineFor, type Tools } from './action.ts';

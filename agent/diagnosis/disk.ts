@@ -1,6 +1,6 @@
 // Diagnosis: space and inodes of the local file systems.
 import { statfs } from 'node:fs/promises';
-import type { Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../shared/finding.ts';
 import type { DiskUsage } from '../host/host.ts';
 
 const WARN = 0.1;
@@ -19,9 +19,10 @@ async function checkDisk(disk: DiskUsage): Promise<Finding> {
   const least = Math.min(space, inodes);
   const inodeText = inodes < 1 ? `, ${percent(inodes)} of its inodes` : '';
   const text = `${(disk.freeBytes / GIB).toFixed(1)} of ${(disk.sizeBytes / GIB).toFixed(1)} GiB free${inodeText}`;
-  if (least >= WARN) return { subject, level: 'ok', text };
-  const what = space <= inodes ? 'make room' : 'remove small files that are not needed';
-  return { subject, level: least < ERROR ? 'error' : 'warning', text: `${text}; ${what}` };
+  const code = space <= inodes ? 'disk.space' : 'disk.inodes';
+  if (least >= WARN) return { subject, code: 'disk.space', level: 'ok', text };
+  const advice = space <= inodes ? 'make room' : 'remove small files that are not needed';
+  return { subject, code, level: least < ERROR ? 'error' : 'warning', text, advice };
 }
 
 /** Share of inodes that are free; 1 where the file system has no fixed number of them. */

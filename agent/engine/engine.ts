@@ -7,7 +7,8 @@
 //  - A failed change leaves the daemon working as before that change.
 
 import type { Failpoint } from '../../shared/failpoint.ts';
-import type { ClusterStatus, DetectedService, Finding } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../shared/finding.ts';
+import type { ClusterStatus, DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message, TransferProgress } from '../../shared/gen/aegir/v1/event.ts';
 import type {
   ClusterSpec,
@@ -96,7 +97,8 @@ export interface Preparing {
 
 /** Capability "check": findings about the daemon for server verify. */
 export interface Checking {
-  check(service: ServiceRef, ctx: ActionContext): Promise<readonly Finding[]>;
+  /** zones: apexes of those that lie on a dns service. */
+  check(service: ServiceRef, ctx: ActionContext, zones?: readonly string[]): Promise<readonly Finding[]>;
 }
 
 /** Capability "measure": how much each site has there. Reads only, and asks the daemon once for all. */

@@ -15,6 +15,7 @@ import type {
   ZoneRecord,
 } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
+import type { Denial } from './denials.ts';
 
 export interface Caller {
   /** Token id with its description, for the audit log and tasks. */
@@ -72,6 +73,8 @@ export interface AdminDeps {
   /** Cuts the server's mesh connection, now and for ever; durable when it resolves. */
   revokeMesh(meshKey: string): Promise<void>;
   wakeRunner(): void;
+  /** Into the audit log, in bounds. */
+  denied(denial: Denial): void;
   watch(taskId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<Event>;
   preview(plan: Plan, draft: Draft): Promise<readonly StepPreview[]>;
 }

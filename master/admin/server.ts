@@ -6,15 +6,19 @@ import type {
   DetectServerRequest,
   GetJoinCommandRequest,
   GetJoinCommandResponse,
+  GetServerReportRequest,
   GetServerRequest,
   ListServersRequest,
   ListServersResponse,
+  Plan,
   RevokeServerRequest,
   Server,
+  ServerReport,
   VerifyServerRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { planEnableService, planVerifyServer } from '../plan/change-server.ts';
 import type { Store } from '../store/store.ts';
+import { type KeptReport, newestReport, reportOf } from '../task/reports.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -110,7 +114,8 @@ export async function verifyServer(
   caller: Caller,
   request: VerifyServerRequest,
 ): Promise<ChangeResponse> {
-  return change(deps, caller, request.options, { method: 'server.verify', server: request.server }, (graph) => {
+  const asked = { method: 'server.verify', server: request.server, checkOnly: request.checkOnly };
+  const answer = await change(deps, caller, request.options, asked, (graph) => {
     const server = graph.server(request.server);
     if (server.state !== 'accepted') {
       throw new AegirError(
@@ -118,8 +123,45 @@ export async function verifyServer(
         `cannot verify ${server.name}: it is ${server.state}; run: aegir server accept ${server.name}`,
       );
     }
-    return { plan: planVerifyServer(graph, server) };
+    return { plan: planVerifyServer(graph, server, request.checkOnly) };
   });
+  if (request.options?.planOnly === true && answer.plan !== undefined) leaveOutSound(answer.plan);
+  return answer;
+}
+
+/** A preview shows what is wrong: what would change nothing is counted, what could not be looked at is shown. */
+function leaveOutSound(plan: Plan): void {
+  const parts = plan.steps.filter(({ kind }) => kind === 'verify.part');
+  const sound = new Set(parts.filter(({ changes, previewNote }) => changes.length === 0 && previewNote === ''));
+  plan.steps = plan.steps.filter((step) => !sound.has(step));
+  if (sound.size > 0) plan.summary += `; ${sound.size} of ${parts.length} parts need no repair and are only looked at`;
+}
+
+/** The newest that there is, or that of a task. */
+export async function getServerReport(deps: AdminDeps, request: GetServerReportRequest): Promise<ServerReport> {
+  const server = (await loadGraph(deps.store)).server(request.server);
+  const kept = await keptReport(deps.store, server.id, request.taskId);
+  if (kept === undefined) {
+    const what =
+      request.taskId === '' ? `a report of ${server.name}` : `a report of ${server.name} in ${request.taskId}`;
+    throw new AegirError(
+      'not_found',
+      `cannot find ${what}: make one with: aegir server verify ${server.name} --check-only`,
+    );
+  }
+  const { findings, madeAt, errors, warnings, repaired, leftOut, checkOnly } = kept.report;
+  return {
+    ...{ serverId: server.id, server: server.name, taskId: kept.taskId, madeAt: new Date(madeAt), checkOnly },
+    findings: findings.map((each) => ({ ...each, changes: [...each.changes] })),
+    ...{ errors, warnings, repaired, leftOut },
+  };
+}
+
+async function keptReport(store: Store, serverId: string, taskId: string): Promise<KeptReport | undefined> {
+  if (taskId === '') return newestReport(store, serverId);
+  const task = await store.tasks.get(taskId);
+  const report = task?.subjectId === serverId ? await reportOf(store, taskId) : undefined;
+  return report === undefined ? undefined : { taskId, report };
 }
 
 export async function getJoinCommand(

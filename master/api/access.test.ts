@@ -199,8 +199,12 @@ test("the agents' own services are not served here, whoever asks", async () => {
 
 test('who changed something, or tried to, stands in the audit log, without the token', async () => {
   const log = await master.store.audit.list(undefined, 500);
-  const reading = log.filter(({ method }) => RIGHTS[method] === 'viewer');
+  const reading = log.filter(({ method, outcome }) => RIGHTS[method] === 'viewer' && outcome === 'ok');
   expect(reading).toEqual([]);
+  const strangers = log.filter(({ actor }) => actor === 'stranger at 127.0.0.1');
+  expect(strangers[0]).toMatchObject({ outcome: 'unauthenticated' });
+  // However often they knocked.
+  expect(strangers.length).toBeLessThan(50);
   for (const { path } of methods().filter(({ path }) => RIGHTS[path] !== 'viewer'))
     expect(
       log.some(({ method }) => method === path),

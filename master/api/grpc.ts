@@ -42,7 +42,7 @@ export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): 
 async function identify(deps: AdminDeps, path: string, metadata: Metadata, plans = false): Promise<Caller> {
   const caller = await authorise(deps, tokenOf(metadata));
   if (mayCall(caller.role, path) || (plans && mayPlan(caller.role, path))) return caller;
-  await audit(deps, caller, path, '', 'permission_denied');
+  deps.denied({ actor: caller.actor, method: path, outcome: 'permission_denied' });
   throw new AegirError(
     'permission_denied',
     `cannot ${inWords(path)}: it needs the role ${RIGHTS[path] ?? 'of nobody'}, and that of this token is ${caller.role}`,

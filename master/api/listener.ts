@@ -10,6 +10,7 @@ import type { Serving } from '../ca/serving.ts';
 import { createDoor } from './door.ts';
 import { type ApiLog, addAdminServices } from './grpc.ts';
 import { ADMIN_SERVICES } from './methods.ts';
+import { RIGHTS } from './rights.ts';
 
 export interface ApiListenerOptions {
   /** host:port; port 0 for any. */
@@ -44,6 +45,9 @@ export async function createApiListener(deps: AdminDeps, options: ApiListenerOpt
     interceptors: [
       createDoor({
         authorise: (token) => authorise(deps, token),
+        // A path that is none of ours is a stranger's own text.
+        denied: (peer, path, outcome) =>
+          deps.denied({ peer, method: RIGHTS[path] === undefined ? 'no method of ours' : path, outcome }),
         open: ['/grpc.health.', '/grpc.reflection.'],
         openCalls: MAX_STRANGERS,
         requestMs: REQUEST_MS,

@@ -4,6 +4,7 @@ import {
   AddPlatformRequest,
   AddRecordRequest,
   AddZoneRequest,
+  AuditServiceService,
   type ChangeResponse,
   ClientServiceService,
   ClusterRequest,
@@ -30,6 +31,7 @@ import {
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+import { listAudit } from '../admin/audit-log.ts';
 import { addClient, listClients, removeClient } from '../admin/client.ts';
 import {
   activateHead,
@@ -54,6 +56,7 @@ import {
   detectServer,
   getJoinCommand,
   getServer,
+  getServerReport,
   listServers,
   revokeServer,
   verifyServer,
@@ -96,14 +99,17 @@ export const ADMIN_SERVICES = [
   GraphServiceService,
   ZoneServiceService,
   ClusterServiceService,
+  AuditServiceService,
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
   const unary: Record<string, (caller: Caller, request: AnyMessage) => Promise<AnyMessage>> = {
+    [AuditServiceService.listAudit.path]: (_, request) => listAudit(deps, request),
     [ServerServiceService.listServers.path]: (_, request) => listServers(deps, request),
     [ServerServiceService.getServer.path]: (_, request) => getServer(deps, request),
     [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),
     [ServerServiceService.revokeServer.path]: (_, request) => revokeServer(deps, request),
+    [ServerServiceService.getServerReport.path]: (_, request) => getServerReport(deps, request),
     [ServerServiceService.verifyServer.path]: (caller, request) => verifyServer(deps, caller, request),
     [ServerServiceService.testMesh.path]: (caller, request) => testMesh(deps, caller, request),
     [ServerServiceService.detectServer.path]: (_, request) => detectServer(deps, request),
@@ -253,7 +259,11 @@ function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<C
     case 'mesh.test':
       return testMesh(deps, caller, TestMeshRequest.fromJSON(asked));
     case 'server.verify':
-      return verifyServer(deps, caller, { server: String(asked['server']), options: undefined });
+      return verifyServer(deps, caller, {
+        server: String(asked['server']),
+        checkOnly: asked['checkOnly'] === true,
+        options: undefined,
+      });
     default:
       throw new AegirError(
         'unimplemented',

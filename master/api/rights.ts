@@ -4,6 +4,7 @@ import type { Role } from '../../shared/vocabulary.ts';
 export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ServerService/ListServers': 'viewer',
   '/aegir.v1.ServerService/GetServer': 'viewer',
+  '/aegir.v1.ServerService/GetServerReport': 'viewer',
   '/aegir.v1.ServerService/DetectServer': 'operator',
   '/aegir.v1.ServerService/VerifyServer': 'operator',
   '/aegir.v1.ServerService/TestMesh': 'operator',
@@ -65,6 +66,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.TokenService/ListTokens': 'admin',
   '/aegir.v1.TokenService/CreateToken': 'admin',
   '/aegir.v1.TokenService/RevokeToken': 'admin',
+  '/aegir.v1.AuditService/ListAudit': 'admin',
   '/aegir.v1.GraphService/GetGraph': 'viewer',
   '/aegir.v1.GraphService/GetStatus': 'viewer',
 };

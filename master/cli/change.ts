@@ -60,6 +60,15 @@ export async function followChange(
   });
 }
 
+/** The task as it ended; its messages are left to whoever asked. Throws nothing for a task that failed: see mustSucceed. */
+export async function followQuietly(connection: Connection, out: Out, taskId: string, verbose: boolean): Promise<Task> {
+  return (await watchTask(connection, out, taskId, verbose)).task;
+}
+
+export function mustSucceed(task: Task): void {
+  if (task.state !== 'succeeded') throw new AegirError('failed_precondition', ended(task));
+}
+
 export async function follow(connection: Connection, out: Out, taskId: string, verbose: boolean): Promise<void> {
   const { task, messages } = await watchTask(connection, out, taskId, verbose);
   if (out.format !== 'table')

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { site } from '../../test/records.ts';
+import { loadGraph } from '../admin/load.ts';
 import { createHandlers } from '../task/handlers/handlers.ts';
 import { LIMITS } from '../task/limits.ts';
 import { createRunner, type Runner } from '../task/runner.ts';
@@ -29,7 +30,7 @@ beforeAll(async () => {
   const { store, agents, events } = master;
   const handlers = createHandlers({
     ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
-    certificates: createScriptCertificates(),
+    ...{ certificates: createScriptCertificates(), graph: () => loadGraph(store), knock: async () => 'open' },
   });
   runner = createRunner({
     ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },

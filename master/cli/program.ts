@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { type AegirError, toAegirError } from '../../shared/error.ts';
 import { apiCommand } from './command/api.ts';
+import { auditCommand } from './command/audit.ts';
 import { clientCommand } from './command/client.ts';
 import { clusterCommand } from './command/cluster.ts';
 import { completionCommand } from './command/completion.ts';
@@ -47,6 +48,7 @@ export function createProgram(cli: Cli, version: string): Command {
     meshCommand,
     taskCommand,
     tokenCommand,
+    auditCommand,
     graphCommand,
     contextCommand,
     apiCommand,

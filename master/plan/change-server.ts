@@ -2,44 +2,93 @@
 import type { Graph } from '../graph/graph.ts';
 import type { PlatformRecord, ServerRecord, ServiceRecord } from '../store/model.ts';
 import { verifySteps } from './change-site.ts';
-import type { Plan, PlanStep } from './plan.ts';
+import type { Plan, PlanStep, VerifiedPart } from './plan.ts';
 
-/** Detect, compare, repair every site's part here, diagnose. Sites on other servers are not touched. */
-export function planVerifyServer(graph: Graph, server: ServerRecord): Plan {
+/**
+ * Detect, compare, repair, diagnose, report. Of sites: those with a web server or a database here, with their settings and
+ * grants wherever those are, since both name addresses of this server; nothing else elsewhere is touched.
+ */
+export function planVerifyServer(graph: Graph, server: ServerRecord, checkOnly = false): Plan {
   const enabled = graph.servicesOf(server.id).filter((service) => service.type !== '' && service.state === 'enabled');
-  const concerned = new Set(enabled.flatMap((service) => graph.sitesServedBy(service)));
+  const carrying = enabled.filter(({ type }) => type === 'http' || type === 'db');
+  const concerned = new Set(carrying.flatMap((service) => graph.sitesServedBy(service)));
   const sites = graph.sites.filter(
     (site) => (site.state === 'enabled' || site.state === 'disabled') && concerned.has(site),
   );
-  const here = (step: PlanStep) => step.serverId === server.id;
+  const part = (step: PlanStep, group: 'service' | 'site', subject: string): readonly PlanStep[] =>
+    isPart(step) ? [partStep(step, group, subject, server, !checkOnly)] : [];
+  const ofService = (service: ServiceRecord, step: PlanStep) => part(step, 'service', graph.serviceName(service));
+  const look = { serverId: server.id, undo: { none: 'it only looks' } } as const;
   return {
     verb: 'server.verify',
     subjectId: server.id,
     subject: server.name,
-    summary: `Verify ${server.name}: diagnose, detect its services, compare and repair`,
+    summary: `Verify ${server.name}: diagnose, detect its services, compare${checkOnly ? '' : ' and repair'}`,
     steps: [
       {
-        kind: 'server.detect',
-        args: { serverId: server.id },
-        summary: `Detect the services of ${server.name}`,
-        serverId: server.id,
-        undo: { none: 'it only looks' },
+        ...{ kind: 'server.detect', args: { serverId: server.id } },
+        ...{ summary: `Detect the services of ${server.name}`, ...look },
       },
-      ...enabled.filter(({ type }) => type !== 'file').map((service) => prepareStep(graph, service)),
-      ...sites.flatMap((site) => verifySteps(graph, site).filter(here)),
-      // Last: a mount whose server is gone must not keep sites from being mended.
-      ...enabled.filter(({ type }) => type === 'file').map((service) => prepareStep(graph, service)),
+      ...enabled
+        .filter(({ type }) => type !== 'file')
+        .flatMap((service) => ofService(service, prepareStep(graph, service))),
+      ...sites.flatMap((site) =>
+        verifySteps(graph, site)
+          .filter((step) => step.kind !== 'http.publish' || step.serverId === server.id)
+          .flatMap((step) => part(step, 'site', site.name)),
+      ),
+      // Late: a mount whose server is gone must not keep sites from being mended.
+      ...enabled
+        .filter(({ type }) => type === 'file')
+        .flatMap((service) => ofService(service, prepareStep(graph, service))),
+      ...enabled.flatMap((service) => ofService(service, checkStep(graph, service))),
       {
-        kind: 'server.diagnose',
-        args: { serverId: server.id },
-        summary: `Diagnose ${server.name}`,
-        serverId: server.id,
-        undo: { none: 'it only looks' },
+        ...{ kind: 'server.diagnose', args: { serverId: server.id } },
+        ...{ summary: `Diagnose ${server.name}`, ...look },
+      },
+      {
+        ...{ kind: 'server.ports', args: { serverId: server.id } },
+        ...{
+          summary: `Reach the ports of its services from the master and from other servers`,
+          ...look,
+          serverId: null,
+        },
+      },
+      {
+        ...{ kind: 'server.report', args: { serverId: server.id, checkOnly } },
+        ...{ summary: 'Write the report', serverId: null, undo: { none: 'a report is kept with its task' } },
+      },
+      {
+        ...{ kind: 'server.judge', args: { serverId: server.id } },
+        ...{ summary: 'See that no errors remain', ...look, serverId: null },
       },
     ],
     warnings: [],
     pointOfNoReturn: null,
     locks: [`server/${server.id}`, ...sites.map((site) => `site/${site.id}`)],
+  };
+}
+
+type PartOf = Extract<PlanStep, { kind: VerifiedPart['kind'] }>;
+
+function isPart(step: PlanStep): step is PartOf {
+  return ['service.prepare', 'service.check', 'db.create', 'site.prepare', 'http.publish'].includes(step.kind);
+}
+
+function partStep(
+  step: PartOf,
+  group: 'service' | 'site',
+  subject: string,
+  server: ServerRecord,
+  repair: boolean,
+): PlanStep {
+  const here = step.serverId === server.id;
+  return {
+    kind: 'verify.part',
+    args: { part: { kind: step.kind, args: step.args } as VerifiedPart, group, subject, repair, here },
+    summary: step.summary,
+    serverId: step.serverId,
+    undo: { none: repair ? 'it only brings back what is declared' : 'it only looks' },
   };
 }
 

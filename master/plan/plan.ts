@@ -215,9 +215,25 @@ export interface StepArgs {
   'server.diagnose': { serverId: string };
   /** Bytes that mean nothing, timed. */
   'mesh.probe': { senderId: string; receiverId: string; bytes: number };
+  /**
+   * One thing of a server's verify: looked at, and, with repair, brought to what it should be. What it finds is its result:
+   * one thing that is broken must not keep others from being mended. here: it lies on the server itself.
+   */
+  'verify.part': { part: VerifiedPart; group: 'service' | 'site'; subject: string; repair: boolean; here: boolean };
+  /** Ports of its services, from the master and from other servers. */
+  'server.ports': { serverId: string };
+  /** What all steps before found. */
+  'server.report': { serverId: string; checkOnly: boolean };
+  /** Fails when errors remain. */
+  'server.judge': { serverId: string };
 }
 
 export type StepKind = keyof StepArgs;
+
+type VerifiedKind = 'service.prepare' | 'service.check' | 'db.create' | 'site.prepare' | 'http.publish';
+export type VerifiedPart = {
+  [K in VerifiedKind]: { readonly kind: K; readonly args: StepArgs[K] & JsonObject };
+}[VerifiedKind];
 
 export type PlanStep = {
   [K in StepKind]: {

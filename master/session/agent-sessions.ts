@@ -21,6 +21,8 @@ export interface AgentSessionsDeps {
   readonly authority: Authority;
   readonly log: SessionLog;
   now(): number;
+  /** Told of each who was refused; in bounds. peer: address:port. */
+  denied?(peer: string, path: string, code: string): void;
   /** Where agents open their sessions, host:port, in order of preference. */
   masters(): readonly string[];
   /** Where agents whose certificate has expired ask for another, host:port. */
@@ -141,7 +143,10 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
   }
 
   return {
-    service: guardAgentService({ store, now: deps.now, log }, { session: serve, renew: createRenew(deps) }),
+    service: guardAgentService(
+      { store, now: deps.now, log, denied: (peer, path, code) => deps.denied?.(peer, path, code) },
+      { session: serve, renew: createRenew(deps) },
+    ),
     isConnected: (serverId) => openSession(serverId) !== undefined,
     connectedCount: () => [...sessions.values()].filter((session) => session.open).length,
     vitals: (serverId) => openSession(serverId)?.vitals,

@@ -13,7 +13,9 @@ const MAX_FINDINGS = 500;
 const MAX_HEADS = 100;
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 const KINDS = ['link', 'secret', 'warning', 'todo'];
-const FINDING_LEVELS = ['ok', 'warning', 'error'];
+const FINDING_LEVELS = ['ok', 'info', 'warning', 'error'];
+const MAX_PORTS = 16;
+const PORT_ANSWERS = ['open', 'refused', 'silent', 'unreachable'];
 
 /** undefined for an event of a kind that this master does not know. */
 export function boundEvent(event: ActionEvent): ActionEvent | undefined {
@@ -77,6 +79,11 @@ function boundOutput(output: ActionOutput): ActionOutput {
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
     cluster: output.cluster && { heads: output.cluster.heads.slice(0, MAX_HEADS).map(boundHead) },
     ...(output.transfer === undefined ? {} : { transfer: output.transfer }),
+    ports: output.ports.slice(0, MAX_PORTS).map(({ address, port, answer }) => ({
+      address: cut(address, MAX_LABEL),
+      port,
+      answer: oneOf(answer, PORT_ANSWERS, 'unreachable'),
+    })),
   };
 }
 
@@ -106,6 +113,8 @@ function boundFinding(finding: Finding): Finding {
     subject: cut(finding.subject, MAX_TEXT),
     level: oneOf(finding.level, FINDING_LEVELS, 'warning'),
     text: cut(finding.text, MAX_LOG),
+    code: /^[a-z][a-z0-9.-]{0,63}$/.test(finding.code) ? finding.code : '',
+    advice: cut(finding.advice, MAX_TEXT),
   };
 }
 

@@ -163,14 +163,17 @@ describe('replies', () => {
     });
     expect(odd.changes).toHaveLength(1000);
     expect(odd.outcome?.value).toEqual({ code: 'unknown', message: 'm', retryable: true, untouched: false });
-    const finding = { subject: 's', level: 'fatal', text: 't' };
+    const finding = { subject: 's', level: 'fatal', text: 't', code: 'Not a code', advice: 'a' };
     const ok = boundResult({
       actionId: 'a',
       changes: [],
-      outcome: { $case: 'ok', value: { messages: [], platform: undefined, findings: Array(900).fill(finding) } },
+      outcome: {
+        $case: 'ok',
+        value: { messages: [], platform: undefined, findings: Array(900).fill(finding), ports: [] },
+      },
     });
     const findings = ok.outcome?.$case === 'ok' ? ok.outcome.value.findings : [];
     expect(findings).toHaveLength(500);
-    expect(findings[0]?.level).toBe('warning');
+    expect(findings[0]).toMatchObject({ level: 'warning', code: '', advice: 'a' });
   });
 });

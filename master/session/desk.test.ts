@@ -46,7 +46,7 @@ function order(id: string, changes: Partial<ActionOrder> = {}): ActionOrder {
     taskId: 'task-0123456789abcdef',
     step: 0,
     expiresAt: Date.now() + 600_000,
-    request: { $case: 'diagnose', value: { masterTime: undefined, services: [] } },
+    request: { $case: 'diagnose', value: { masterTime: undefined, services: [], hostOnly: false } },
     ...changes,
   };
 }
@@ -69,7 +69,7 @@ function perform(id: string, changes: Partial<ActionOrder> = {}, options: Partia
 }
 
 function result(actionId: string, change = 'done'): ActionResult {
-  const outcome = { $case: 'ok' as const, value: { messages: [], platform: undefined, findings: [] } };
+  const outcome = { $case: 'ok' as const, value: { messages: [], platform: undefined, findings: [], ports: [] } };
   return { actionId, changes: [change], outcome };
 }
 

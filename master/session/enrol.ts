@@ -31,6 +31,8 @@ export interface EnrolDeps {
   now(): number;
   /** Where agents open their sessions, host:port, in order of preference. */
   masters(): readonly string[];
+  /** Told of each who was refused; in bounds. peer: address:port. */
+  denied?(peer: string, path: string, code: string): void;
   /** Where this service is served, host:port, in order of preference. */
   enrolAddresses(): readonly string[];
 }
@@ -39,6 +41,7 @@ const AT_ONCE = 4;
 const MAX_WAITING = 100;
 const BURST = 60; // a rack of hosts behind one address may join together
 const PER_SECOND = 1;
+const DENIED: ReadonlySet<string> = new Set(['unauthenticated', 'permission_denied']);
 const FAILURE_COSTS = 5; // beside the 1 of every try
 
 export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
@@ -46,9 +49,15 @@ export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
   const limit = createRateLimit({ burst: BURST, perSecond: PER_SECOND, now: deps.now });
 
   /** Within bounds, whatever a stranger asks. */
-  async function bounded<Q, A>(call: ServerUnaryCall<Q, A>, what: string, work: () => Promise<A>): Promise<A> {
+  async function bounded<Q, A>(
+    call: ServerUnaryCall<Q, A>,
+    path: string,
+    what: string,
+    work: () => Promise<A>,
+  ): Promise<A> {
     const caller = callerOf(call.getPeer());
     if (!limit.take(caller)) {
+      deps.denied?.(call.getPeer(), path, 'resource_exhausted');
       throw new AegirError('resource_exhausted', `cannot ${what}: too many tries from this address; wait a minute`, {
         retryable: true,
       });
@@ -60,6 +69,7 @@ export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
       });
     } catch (thrown) {
       if (thrown instanceof AegirError && thrown.code !== 'resource_exhausted') limit.take(caller, FAILURE_COSTS);
+      if (thrown instanceof AegirError && DENIED.has(thrown.code)) deps.denied?.(call.getPeer(), path, thrown.code);
       deps.log.warn({ caller, err: thrown }, `refused a host that wanted to ${what}`);
       throw thrown;
     }
@@ -67,7 +77,7 @@ export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
   const reply =
     <Q, A>(path: string, what: string, work: (request: Q) => Promise<A>) =>
     (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>) => {
-      bounded(call, what, () => work(call.request)).then(
+      bounded(call, path, what, () => work(call.request)).then(
         (response) => answer(null, response),
         (thrown: unknown) => answer(statusOf(deps.log, path, thrown)),
       );

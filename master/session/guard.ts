@@ -31,6 +31,8 @@ declare const guarded: unique symbol;
 export type GuardedAgentService = UntypedServiceImplementation & { readonly [guarded]: true };
 
 export interface GuardDeps extends PeerDeps {
+  /** Told of each who was refused; in bounds. peer: address:port. */
+  denied?(peer: string, path: string, code: string): void;
   readonly log: SessionLog;
 }
 
@@ -48,9 +50,23 @@ export function guardAgentService(deps: GuardDeps, handlers: AgentHandlers): Gua
   return implementation as GuardedAgentService;
 }
 
+async function identify(
+  deps: GuardDeps,
+  path: string,
+  call: Pick<ServerUnaryCall<unknown, unknown>, 'getAuthContext' | 'getPeer'>,
+): Promise<Peer> {
+  try {
+    return await identifyPeer(deps, call);
+  } catch (thrown) {
+    const code = thrown instanceof AegirError ? thrown.code : '';
+    if (code === 'unauthenticated' || code === 'permission_denied') deps.denied?.(call.getPeer(), path, code);
+    throw thrown;
+  }
+}
+
 function guardUnary(deps: GuardDeps, path: string, handler: (peer: Peer, request: unknown) => Promise<unknown>) {
   return (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>): void => {
-    identifyPeer(deps, call)
+    identify(deps, path, call)
       .then((peer) => handler(peer, call.request))
       .then(
         (response) => answer(null, response),
@@ -65,7 +81,7 @@ function guardStream(
   handler: AgentHandlers['session'],
 ): handleBidiStreamingCall<AgentMessage, MasterMessage> {
   return (call) => {
-    identifyPeer(deps, call)
+    identify(deps, path, call)
       .then((peer) => handler(peer, call))
       .catch((thrown: unknown) => {
         if (!call.cancelled) call.emit('error', statusOf(deps.log, path, thrown));

@@ -47,7 +47,7 @@ test('a new certificate is shown to new connections; streams that are open stay'
   expect(after?.serialNumber).toBe(new X509Certificate(rig.serving.current().chainPem).serialNumber);
   const asked = rig.sessions.ask(
     identity.serverId,
-    { $case: 'diagnose', value: { masterTime: undefined, services: [] } },
+    { $case: 'diagnose', value: { masterTime: undefined, services: [], hostOnly: false } },
     5000,
   );
   agent.ok((await agent.hear('action')).id);
@@ -81,7 +81,7 @@ test('a master that stops says goodbye, and its orders end', async () => {
     taskId: 'task-0123456789abcdef',
     step: 0,
     expiresAt: rig.now() + 60_000,
-    request: { $case: 'diagnose' as const, value: { masterTime: undefined, services: [] } },
+    request: { $case: 'diagnose' as const, value: { masterTime: undefined, services: [], hostOnly: false } },
   };
   const { signal } = new AbortController();
   const options = { signal, onEvent() {}, onWaiting() {} };

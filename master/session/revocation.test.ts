@@ -150,7 +150,11 @@ test('an agent that does not read is given up, and its orders wait for the next 
   const orders = Array.from({ length: 4 }, (_, at) => perform(identity.serverId, order(`o${at}`, 1_000_000)));
   const flood = Array.from({ length: 30 }, () =>
     rig.sessions
-      .ask(identity.serverId, { $case: 'diagnose', value: { masterTime: undefined, services: [] } }, 20_000)
+      .ask(
+        identity.serverId,
+        { $case: 'diagnose', value: { masterTime: undefined, services: [], hostOnly: false } },
+        20_000,
+      )
       .catch((e) => e.code),
   );
   await deaf.streamClosed;

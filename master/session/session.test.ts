@@ -9,7 +9,7 @@ import { dial, type HandAgent, inventory } from './testing/hand-agent.ts';
 import { createRig, type Identity, type Rig } from './testing/rig.ts';
 
 const MESH_KEY = `U${'A'.repeat(55)}`;
-const DIAGNOSE: ActionRequest = { $case: 'diagnose', value: { masterTime: undefined, services: [] } };
+const DIAGNOSE: ActionRequest = { $case: 'diagnose', value: { masterTime: undefined, services: [], hostOnly: false } };
 const nginx = DetectedService.fromPartial({ type: 'http', engine: 'nginx', version: '1.22', manageable: true });
 
 let rig: Rig;

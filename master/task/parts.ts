@@ -1,8 +1,9 @@
 // Reads the records around a site and opens its secrets, when a step runs or is previewed.
 import { AegirError } from '../../shared/error.ts';
 import type { HttpAuthSpec, ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import type { Knocked } from '../../shared/knock.ts';
 import { sharedRoot } from '../graph/cluster-rules.ts';
-import { isCluster } from '../graph/graph.ts';
+import { type Graph, isCluster } from '../graph/graph.ts';
 import type { Agents } from '../session/agents.ts';
 import type { ServiceRecord, SiteAuth, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
@@ -18,6 +19,10 @@ export interface HandlerDeps {
   /** Leave to transfer an object; absent without a mesh. */
   readonly grant?: GrantMaker;
   now(): number;
+  /** As it is now. */
+  graph(): Promise<Graph>;
+  /** Whether the master itself reaches a port. */
+  knock(address: string, port: number, signal: AbortSignal): Promise<Knocked>;
 }
 
 function found<R>(record: R | undefined, kind: string, id: string): R {

@@ -12,6 +12,8 @@ import type {
 import type { Store, Table } from '../store/store.ts';
 import type { Handlers, StepHandler } from './handler.ts';
 
+const AT_ONCE = 16;
+
 export interface StepPreview {
   readonly changes: readonly string[];
   /** Why changes could not be told; empty otherwise. */
@@ -23,17 +25,25 @@ export async function previewPlan(
   handlers: Handlers,
   signal: AbortSignal,
 ): Promise<readonly StepPreview[]> {
-  return Promise.all(
-    plan.steps.map(async (step): Promise<StepPreview> => {
-      const handler = handlers[step.kind] as unknown as StepHandler<'server.detect'>;
-      if (handler.preview === undefined) return { changes: [], note: '' };
-      try {
-        return { changes: await handler.preview(step.args as never, signal), note: '' };
-      } catch (thrown) {
-        return { changes: [], note: `not known: ${toAegirError(thrown, 'preview').message}` };
-      }
-    }),
-  );
+  const look = async (step: Plan['steps'][number]): Promise<StepPreview> => {
+    const handler = handlers[step.kind] as unknown as StepHandler<'server.detect'>;
+    if (handler.preview === undefined) return { changes: [], note: '' };
+    try {
+      signal.throwIfAborted();
+      return { changes: await handler.preview(step.args as never, signal), note: '' };
+    } catch (thrown) {
+      const why = signal.aborted ? 'there was no time left to ask' : toAegirError(thrown, 'preview').message;
+      return { changes: [], note: `not known: ${why}` };
+    }
+  };
+  // A server may carry thousands of sites: agents are asked a few questions at a time.
+  const previews: StepPreview[] = [];
+  const left = plan.steps.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, step] of left) previews[index] = await look(step);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return previews;
 }
 
 /** The store with records that a plan would save, so that previews can be made before anything is saved. */

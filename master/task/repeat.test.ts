@@ -39,6 +39,8 @@ test('the cases have every kind of step', async () => {
       unseal: String,
       now: Date.now,
       certificates: createScriptCertificates(),
+      graph: async () => graphOf(),
+      knock: async () => 'open',
     }),
   );
   expect([...planned].sort()).toEqual(all.sort());

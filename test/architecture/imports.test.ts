@@ -14,9 +14,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'master/event': ['master/store'],
   'master/mesh': ['master/store', 'master/ca'],
   'master/graph': ['master/store'],
+  'master/report': ['master/graph', 'master/store'],
   'master/plan': ['master/graph', 'master/store'],
   'master/session': ['master/store', 'master/ca'],
-  'master/task': ['master/session', 'master/plan', 'master/graph', 'master/store', 'master/event'],
+  'master/task': ['master/session', 'master/plan', 'master/report', 'master/graph', 'master/store', 'master/event'],
   'master/admin': ['master/graph', 'master/plan', 'master/task', 'master/session', 'master/store'],
   'master/api': ['master/admin', 'master/ca'],
   'master/cli': [],
@@ -44,7 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Pure places: no I/O, clock or randomness. */
-const PURE = ['master/graph/', 'master/plan/'];
+const PURE = ['master/graph/', 'master/plan/', 'master/report/'];
 
 interface Import {
   readonly from: string;

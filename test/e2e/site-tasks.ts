@@ -14,12 +14,13 @@ export function installSite(
   name = SITE,
   aliases: readonly string[] = [],
   platform = 'wordpress',
+  db = 'db1/mariadb',
 ): Promise<ChangeResponse> {
   return machine.connection().call(SiteServiceService.installSite, {
     name,
     aliases: [...aliases],
     platform,
-    db: 'db1/mariadb',
+    db,
     dns: '',
     client: '',
     title: 'Fault',

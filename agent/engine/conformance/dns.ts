@@ -1,6 +1,7 @@
 // The one conformance suite of type dns: what every dns engine does, checked by questions to a name server. An engine is
 // plugged in by describeDnsEngine(subject) in a *.daemon.test.ts of its own.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { canCheck } from '../engine.ts';
 import { describeDnsFailures } from './dns-failures.ts';
 import { describeDnsOwnership } from './dns-ownership.ts';
 import { type DnsStage, type DnsSubject, IDN, openDnsStage, record, SITE, siteSpec, specOf } from './dns-stage.ts';
@@ -48,6 +49,22 @@ export function describeDnsEngine(subject: DnsSubject): void {
       if (subject.declaredOnly) return expect(detected).toBeUndefined();
       expect(more).toEqual([]);
       expect(detected).toMatchObject({ type: 'dns', engine: subject.name, running: true, manageable: true });
+    });
+
+    it('checks that its service answers, and for each zone; a service that is silent is an error', async () => {
+      const { engine, service, ctx, world } = stage;
+      if (!canCheck(engine)) return expect([...engine.capabilities]).not.toContain('check');
+      const told = async (...zones: string[]) =>
+        (await engine.check(service, ctx, zones))
+          .filter(({ code }) => code === 'dns.service' || code === 'dns.zone')
+          .map(({ subject: about, level }) => `${about} ${level}`);
+      const before = await world.everything();
+      expect(await told('example.org')).toEqual([`service:${subject.name} ok`, 'zone:example.org ok']);
+      expect((await told('nowhere.example'))[1] ?? 'none').toMatch(/^zone:nowhere\.example error$/);
+      expect(await world.everything()).toEqual(before);
+      world.silence(true);
+      expect((await told('example.org')).at(-1)).toMatch(/ error$/);
+      world.silence(false);
     });
 
     it('changes nothing by planning, and the plan tells each record in full', async () => {

@@ -1,13 +1,16 @@
 // The core of the dns engines that set records by themselves: plans by the zone's contents and the marks in it, one change
 // of the zone for each record. What differs between services is their ZoneTransport.
-import { AegirError } from '../../../shared/error.ts';
+import { AegirError, toAegirError } from '../../../shared/error.ts';
+import type { Finding } from '../../../shared/finding.ts';
 import type { DetectedService } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../host/host.ts';
-import type { ActionContext, Capability, Change, Engine, Preparing } from '../engine.ts';
+import type { ActionContext, Capability, Change, Checking, Engine, Preparing } from '../engine.ts';
 import { marksIn } from './ownership.ts';
+import { askPublic, judgePublic, type PublicAnswers } from './public-serials.ts';
 import { diffRecords } from './record-diff.ts';
 import { type Contents, contentsOf } from './rrset.ts';
+import { serialOf } from './soa.ts';
 import { wantedOf } from './wanted.ts';
 import type { ZoneTransport } from './zone-transport.ts';
 
@@ -16,10 +19,12 @@ export interface RecordEngineOptions {
   readonly capabilities?: readonly Capability[];
   detect(host: Host): Promise<readonly DetectedService[]>;
   transport(service: ServiceRef, ctx: ActionContext): Promise<ZoneTransport>;
+  /** What the public sees of a zone. Default: by the system's resolver. */
+  readonly askPublic?: (zone: string, signal: AbortSignal) => Promise<PublicAnswers>;
 }
 
 /** Prepared: its settings were judged, and the zones that it names were read with them. */
-export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> & Preparing {
+export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> & Preparing & Checking {
   const { transport } = options;
 
   const plan = async (
@@ -44,7 +49,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
   return {
     type: 'dns',
     name: options.name,
-    capabilities: new Set<Capability>(['prepare', ...(options.capabilities ?? [])]),
+    capabilities: new Set<Capability>(['prepare', 'check', ...(options.capabilities ?? [])]),
     detect: options.detect,
 
     async inspect(service, ctx) {
@@ -68,6 +73,42 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
       return [];
     },
 
+    /** Reading a zone shows that the service answers, and that it takes the key that was declared. */
+    async check(service, ctx, zones = []) {
+      const name = service.instance === '' ? options.name : `${options.name}:${service.instance}`;
+      const findings: Finding[] = [];
+      let mute: PublicAnswers | undefined;
+      let way: ZoneTransport;
+      try {
+        way = await transport(service, ctx);
+        for (const zone of zones.length === 0 ? await way.zones(ctx.signal) : [])
+          await way.read(zone, [zone], ctx.signal);
+      } catch (thrown) {
+        ctx.signal.throwIfAborted();
+        return [failed(`service:${name}`, 'dns.service', thrown)];
+      }
+      findings.push({
+        ...{ subject: `service:${name}`, code: 'dns.service', level: 'ok' },
+        text: zones.length === 0 ? 'it answers' : `its zones are read one by one: ${zones.length}`,
+      });
+      for (const zone of zones) {
+        const subject = `zone:${zone}`;
+        try {
+          const contents = await way.read(zone, [zone], ctx.signal);
+          findings.push({ subject, code: 'dns.zone', level: 'ok', text: `${options.name} answers for it` });
+          const soa = contents.get(zone, 'SOA')?.data[0];
+          // A resolver that does not answer for one zone is not asked for each of hundreds.
+          const seen = mute ?? (await (options.askPublic ?? askPublic)(zone, ctx.signal));
+          if (seen.failed !== '') mute = seen;
+          findings.push(...judgePublic(zone, soa === undefined ? undefined : serialOf(soa), seen));
+        } catch (thrown) {
+          ctx.signal.throwIfAborted();
+          findings.push(failed(subject, 'dns.zone', thrown));
+        }
+      }
+      return findings;
+    },
+
     async remove(service, siteId, spec, ctx) {
       // Also what is to go must be what it says it is: nothing is done by a spec that cannot be right.
       const named = wantedOf(spec?.zone ?? '', spec?.records ?? []);
@@ -85,6 +126,10 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
       return changes;
     },
   };
+}
+
+function failed(subject: string, code: string, thrown: unknown): Finding {
+  return { subject, code, level: 'error', text: toAegirError(thrown, 'read the zone').message };
 }
 
 async function readIfThere(

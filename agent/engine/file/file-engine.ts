@@ -1,7 +1,8 @@
 // The core of the file engines: what is the same for all of them is here; what differs is how a store is opened, and what
 // a service needs before its first use.
 import { AegirError, toAegirError } from '../../../shared/error.ts';
-import type { DetectedService, Finding } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../../shared/finding.ts';
+import type { DetectedService } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../host/host.ts';
 import type {

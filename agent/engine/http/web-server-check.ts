@@ -1,7 +1,7 @@
 // What a verify of the server says of its web server: whether it runs, its configuration is sound, it answers, and serves
 // with the configuration that is on disk.
 import { join } from 'node:path';
-import type { Finding } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../../shared/finding.ts';
 import type { ActionContext } from '../engine.ts';
 import { where } from './config/complaint.ts';
 import type { ConfigSet } from './config/config-set.ts';

@@ -1,10 +1,19 @@
 // aegir server …
 import type { Command } from 'commander';
+import { AegirError } from '../../../shared/error.ts';
 import { ServerServiceService as api, GetJoinCommandResponse, Server } from '../../../shared/gen/aegir/v1/admin.ts';
-import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import {
+  type ChangeFlags,
+  changeOptions,
+  followChange,
+  followQuietly,
+  mustSucceed,
+  withChangeFlags,
+} from '../change.ts';
 import { listAll } from '../list.ts';
 import { wholeNumber } from '../number.ts';
 import { bytes, type Column, printData, printList, printOne, safe, when } from '../output.ts';
+import { printReport } from '../report-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const connection = (server: Server) => (server.connected ? 'connected' : 'not connected');
@@ -133,12 +142,40 @@ export function serverCommand(cli: Cli, program: Command): void {
       );
     });
 
-  withChangeFlags(noun.command('verify <server>').description('diagnose, detect, compare and repair')).action(
-    async (server: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<ChangeFlags>();
-      await followChange(cli, flags, (link) => link.call(api.verifyServer, { server, options: changeOptions(flags) }));
-    },
-  );
+  withChangeFlags(noun.command('verify <server>').description('diagnose, detect, compare and repair; ends in a report'))
+    .option('--check-only', 'only look and report, repair nothing')
+    .action(async (server: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags & { checkOnly?: boolean }>();
+      const request = { server, options: changeOptions(flags), checkOnly: flags.checkOnly === true };
+      if (flags.plan === true || !flags.wait) {
+        await followChange(cli, flags, (link) => link.call(api.verifyServer, request));
+        return;
+      }
+      await cli.connected(flags, async (link, out) => {
+        const { taskId } = await link.call(api.verifyServer, request);
+        const task = await followQuietly(link, out, taskId, flags.verbose === true);
+        // One that ended before its report has none: then why it ended is all there is to tell.
+        if (task.state === 'succeeded' || task.state === 'failed') {
+          const report = await link.call(api.getServerReport, { server, taskId }).catch((thrown: unknown) => {
+            if (thrown instanceof AegirError && thrown.code === 'not_found') return undefined;
+            throw thrown;
+          });
+          if (report !== undefined) printReport(out, report, Date.now());
+        }
+        mustSucceed(task);
+      });
+    });
+
+  noun
+    .command('report <server>')
+    .description('show the newest report of a server, as verify made it')
+    .option('--task <task>', 'the report of this task')
+    .action(async (server: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalOptions & { task?: string }>();
+      await cli.connected(flags, async (link, out) =>
+        printReport(out, await link.call(api.getServerReport, { server, taskId: flags.task ?? '' }), Date.now()),
+      );
+    });
 
   noun
     .command('join-command')

@@ -115,7 +115,7 @@ export function dial(rig: Rig, identity: Identity): HandAgent {
     },
     unheard: ($case) => waiting.filter((body) => body.$case === $case).length,
     ok(actionId, result = {}) {
-      const outcome = { $case: 'ok' as const, value: { messages: [], platform: undefined, findings: [] } };
+      const outcome = { $case: 'ok' as const, value: { messages: [], platform: undefined, findings: [], ports: [] } };
       agent.say({ $case: 'result', value: { actionId, changes: [], outcome, ...result } });
     },
     close: () => client.close(),

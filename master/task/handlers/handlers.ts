@@ -30,6 +30,7 @@ import { createHttpUnpublish } from './http-unpublish.ts';
 import { createMeshProbe } from './mesh-probe.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
+import { createServerJudge, createServerPorts, createServerReport } from './server-report.ts';
 import { createServiceCheck, createShareJudge, createShareLeave, createShareLook } from './service-check.ts';
 import {
   createSiteCron,
@@ -41,6 +42,7 @@ import {
 } from './site-host.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
 import { createSecretsKeep, createSiteRestore, createSiteSet } from './site-set.ts';
+import { createVerifyPart } from './verify-part.ts';
 import {
   createZoneApply,
   createZoneDeclare,
@@ -52,14 +54,18 @@ import {
 } from './zone.ts';
 
 export function createHandlers(deps: HandlerDeps): Handlers {
-  return {
+  const parts = {
     'http.publish': createHttpPublish(deps),
-    'http.unpublish': createHttpUnpublish(deps),
     'db.create': createDbCreate(deps),
+    'site.prepare': createSitePrepare(deps),
+    'service.prepare': createServicePrepare(deps),
+  };
+  return {
+    ...parts,
+    'http.unpublish': createHttpUnpublish(deps),
     'db.drop': createDbDrop(deps),
     'dns.publish': createDnsPublish(deps),
     'dns.unpublish': createDnsUnpublish(deps),
-    'site.prepare': createSitePrepare(deps),
     'site.remove': createSiteRemove(deps),
     'site.install': createSiteInstall(deps),
     'site.probe': createSiteProbe(deps),
@@ -75,7 +81,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'certificate.order': createCertificateOrder(deps),
     'certificate.fetch': createCertificateFetch(deps),
     'platform.verify': createPlatformVerify(deps),
-    'service.prepare': createServicePrepare(deps),
     'service.enable': createServiceEnable(deps),
     'service.check': createServiceCheck(deps),
     'share.leave': createShareLeave(deps),
@@ -102,5 +107,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'server.detect': createServerDetect(deps),
     'server.diagnose': createServerDiagnose(deps),
     'mesh.probe': createMeshProbe(deps),
+    'server.ports': createServerPorts(deps),
+    'server.report': createServerReport(deps),
+    'server.judge': createServerJudge(deps),
+    'verify.part': createVerifyPart(deps, parts),
   };
 }

@@ -1,9 +1,8 @@
 // The steps about services and servers: prepare and enable a service, detect and diagnose a server.
-import { AegirError } from '../../../shared/error.ts';
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readServer, readService, refOf } from '../parts.ts';
+import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { tellFindings } from './service-check.ts';
+import { fromAgent, tell } from './verify-part.ts';
 
 const DETECT_TIMEOUT_MS = 60_000;
 
@@ -69,27 +68,17 @@ export function createServerDetect(deps: HandlerDeps): StepHandler<'server.detec
   };
 }
 
-/** Findings become log lines; what is not well is told to the person; an error fails the step. */
+/** What the host is found to be is the step's result, for the report. */
 export function createServerDiagnose(deps: HandlerDeps): StepHandler<'server.diagnose'> {
   return {
     kind: 'server.diagnose',
     do: async (args, ctx) => {
-      const masterTime = new Date(ctx.now());
-      const services = [];
-      // What a file service is, only its settings say; daemons are found by the agent itself.
-      for (const service of await deps.store.services.find({ serverId: args.serverId })) {
-        if (service.type === 'file' && service.state === 'enabled') services.push(await refOf(deps, service));
-      }
       const { output } = await perform(deps, ctx, 'do', args.serverId, `server/${args.serverId}`, {
         $case: 'diagnose',
-        value: { masterTime, services },
+        // Services are checked one by one, as they were declared.
+        value: { masterTime: new Date(ctx.now()), services: [], hostOnly: true },
       });
-      const errors = tellFindings(output.findings, ctx);
-      if (errors.length > 0) {
-        const { name } = await readServer(deps.store, args.serverId);
-        throw new AegirError('failed_precondition', `cannot call ${name} well: ${errors.join('; ')}`);
-      }
-      return { is: 'done' };
+      return { is: 'done', result: { findings: tell(fromAgent('host', output.findings), ctx) } };
     },
     undo: { none: 'it only looks' },
   };

@@ -10,9 +10,7 @@ export function createServiceCheck(deps: HandlerDeps): StepHandler<'service.chec
     kind: 'service.check',
     do: async (args, ctx) => {
       const service = await readService(deps.store, args.serviceId);
-      const request = { $case: 'checkService' as const, value: { service: await refOf(deps, service) } };
-      const { output } = await perform(deps, ctx, 'do', service.serverId, `service/${args.serviceId}`, request);
-      const errors = tellFindings(output.findings, ctx);
+      const errors = tellFindings(await askCheck(deps, ctx, args.serviceId), ctx);
       if (errors.length === 0) return { is: 'done' };
       const { name } = await readServer(deps.store, service.serverId);
       const instance = service.instance === '' ? '' : `:${service.instance}`;
@@ -25,12 +23,26 @@ export function createServiceCheck(deps: HandlerDeps): StepHandler<'service.chec
   };
 }
 
+const MAX_ZONES = 1000;
+
+/** What the engine's check finds. */
+export async function askCheck(deps: HandlerDeps, ctx: StepContext, serviceId: string): Promise<readonly Finding[]> {
+  const service = await readService(deps.store, serviceId);
+  const zones = service.type === 'dns' ? await deps.store.zones.find({ serviceId, state: 'active' }) : [];
+  const names = zones.slice(0, MAX_ZONES).map(({ name }) => name);
+  const request = { $case: 'checkService' as const, value: { service: await refOf(deps, service), zones: names } };
+  const { output } = await perform(deps, ctx, 'do', service.serverId, `service/${serviceId}`, request);
+  return output.findings;
+}
+
 /** Findings become log lines; what is not well is told to the person. Answers the errors. */
 export function tellFindings(findings: readonly Finding[], ctx: StepContext): readonly string[] {
   const errors: string[] = [];
   for (const finding of findings) {
-    const line = `${finding.subject}: ${finding.text}`;
-    const level = finding.level === 'ok' ? 'info' : finding.level === 'warning' ? 'warn' : 'error';
+    const advice = finding.advice === '' ? '' : `; ${finding.advice}`;
+    const line = `${finding.subject}: ${finding.text}${advice}`;
+    const level =
+      finding.level === 'ok' || finding.level === 'info' ? 'info' : finding.level === 'warning' ? 'warn' : 'error';
     ctx.emit({ $case: 'log', value: { level, text: line } });
     if (level === 'error') errors.push(line);
     if (level === 'warn')

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { AegirError } from '../../../shared/error.ts';
 import type { Event } from '../../../shared/gen/aegir/v1/event.ts';
 import { createEventBus, type EventBus } from '../../event/bus.ts';
+import { createGraph, type Graph } from '../../graph/graph.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { JsonObject, StepRecord, TaskRecord } from '../../store/model.ts';
 import { openSqliteStore } from '../../store/open-sqlite.ts';
@@ -110,7 +111,16 @@ export async function createTaskRig(ground: Ground): Promise<TaskRig> {
   };
   const grant = async () => ({ body: Buffer.from('grant'), signature: Buffer.alloc(64) });
   const handlers = withMishaps(
-    createHandlers({ store, agents, unseal: sealer.unseal, now, certificates, grant }),
+    createHandlers({
+      store,
+      agents,
+      unseal: sealer.unseal,
+      now,
+      certificates,
+      graph: () => graphIn(store),
+      knock: async () => 'open',
+      grant,
+    }),
     () => rig,
   );
   const depsWith = (limits: Limits): WorkDeps => ({ store, handlers, events: bus, failpoint, limits, now });
@@ -242,4 +252,12 @@ function withMishaps(handlers: Handlers, rigOf: () => TaskRig): Handlers {
     };
   });
   return Object.fromEntries(wrapped.map((handler) => [handler.kind, handler])) as unknown as Handlers;
+}
+
+async function graphIn(store: Store): Promise<Graph> {
+  const [servers, services, platforms, sites, clients, zones, records, heads] = await Promise.all([
+    ...[store.servers.find(), store.services.find(), store.platforms.find(), store.sites.find()],
+    ...[store.clients.find(), store.zones.find(), store.records.find(), store.heads.find()],
+  ] as const);
+  return createGraph({ servers, services, platforms, sites, clients, zones, records, heads });
 }

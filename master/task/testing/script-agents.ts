@@ -136,7 +136,13 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       const there = `token ${token}`;
       if (verb === 'leave') world.add(there);
       if (verb === 'forget') world.delete(there);
-      const seen = { subject: 'share', level: world.has(there) ? 'ok' : 'error', text: `seen by ${service?.id}` };
+      const seen = {
+        subject: 'share',
+        level: world.has(there) ? 'ok' : 'error',
+        text: `seen by ${service?.id}`,
+        code: '',
+        advice: '',
+      };
       return resultOf(order.id, [], [], undefined, verb === 'look' ? [seen] : []);
     }
     case 'loginLink':
@@ -159,7 +165,7 @@ function statusOf(world: Set<string>, serverId: string, serviceId: string): Acti
     const [id = '', state = ''] = each.split(' ');
     return { serviceId: id, state, healthy: true, check: '', requests: 0n, sinceSeconds: 1n };
   });
-  const value = { messages: [], platform: undefined, findings: [], cluster: { heads } };
+  const value = { messages: [], platform: undefined, findings: [], cluster: { heads }, ports: [] };
   return { actionId: '', changes: [], outcome: { $case: 'ok', value } };
 }
 
@@ -170,6 +176,6 @@ function resultOf(
   platform: PlatformFacts | undefined = undefined,
   findings: Finding[] = [],
 ): ActionResult {
-  const outcome = { $case: 'ok' as const, value: { messages, platform, findings } };
+  const outcome = { $case: 'ok' as const, value: { messages, platform, findings, ports: [] } };
   return { actionId, changes, outcome };
 }

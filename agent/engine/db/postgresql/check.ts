@@ -1,6 +1,6 @@
 // Findings about a PostgreSQL server for server verify.
 import { toAegirError } from '../../../../shared/error.ts';
-import type { Finding } from '../../../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../../../shared/finding.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext } from '../../engine.ts';
 import { wrongLines } from './access.ts';

@@ -1,7 +1,7 @@
 // The engine dns/bind: zones of the named on this host, made while it runs and changed by updates over the loopback.
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Host } from '../../../host/host.ts';
-import type { Engine, Preparing, Zoned } from '../../engine.ts';
+import type { Checking, Engine, Preparing, Zoned } from '../../engine.ts';
 import { createRecordEngine } from '../record-engine.ts';
 import { createUpdateTransport } from '../rfc2136/transport.ts';
 import { checkKeys } from '../settings.ts';
@@ -13,10 +13,10 @@ export interface BindOptions {
   readonly withinMs?: number;
 }
 
-const CAPABILITIES = ['prepare', 'zones', 'dnssec'] as const;
+const CAPABILITIES = ['prepare', 'check', 'zones', 'dnssec'] as const;
 const ZONE_FILE = '.zone';
 
-export function createBindEngine({ withinMs }: BindOptions = {}): Engine<'dns'> & Zoned & Preparing {
+export function createBindEngine({ withinMs }: BindOptions = {}): Engine<'dns'> & Zoned & Preparing & Checking {
   const engine = createRecordEngine({
     name: 'bind',
     capabilities: CAPABILITIES,

@@ -5,7 +5,7 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../../host/host.ts';
-import type { Change, Engine, Preparing, Zoned } from '../../engine.ts';
+import type { Change, Checking, Engine, Preparing, Zoned } from '../../engine.ts';
 import { createRecordEngine } from '../record-engine.ts';
 import { checkKeys, urlOf } from '../settings.ts';
 import type { ZoneTransport } from '../zone-transport.ts';
@@ -17,10 +17,10 @@ export interface PowerdnsOptions {
   readonly withinMs?: number;
 }
 
-const CAPABILITIES = ['prepare', 'zones', 'dnssec'] as const;
+const CAPABILITIES = ['prepare', 'check', 'zones', 'dnssec'] as const;
 
 /** Settings: url (default: the API of this host's PowerDNS). Secrets: api-key (default: that in its configuration). */
-export function createPowerdnsEngine({ withinMs }: PowerdnsOptions = {}): Engine<'dns'> & Zoned & Preparing {
+export function createPowerdnsEngine({ withinMs }: PowerdnsOptions = {}): Engine<'dns'> & Zoned & Preparing & Checking {
   const apiOf = async (service: ServiceRef, host: Host): Promise<PdnsApi> => {
     checkKeys(service, { settings: ['url'], secrets: ['api-key'] });
     const declared = service.secrets['api-key']?.trim();

@@ -2,7 +2,7 @@
 // its heads it gets once.
 import { dirname } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
-import type { Finding } from '../../../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../../../shared/finding.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { ActionContext, Change, Checking, Engine, Fronting, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { createLocks } from '../config/lock.ts';

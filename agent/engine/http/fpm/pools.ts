@@ -2,7 +2,7 @@
 // those of other versions. Not an engine: web servers without PHP do not need it.
 
 import { AegirError } from '../../../../shared/error.ts';
-import type { Finding } from '../../../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../../../shared/finding.ts';
 import type { Host } from '../../../host/host.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { ActionContext, Change, HttpSiteSpec, Observed } from '../../engine.ts';

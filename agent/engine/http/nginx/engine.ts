@@ -1,6 +1,7 @@
 // The engine http/nginx: a virtual host per site in nginx's include directory, PHP through the site's FPM pool.
 import { AegirError } from '../../../../shared/error.ts';
-import type { DetectedService, Finding } from '../../../../shared/gen/aegir/v1/agent.ts';
+import type { Finding } from '../../../../shared/finding.ts';
+import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';

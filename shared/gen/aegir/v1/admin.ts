@@ -37,6 +37,42 @@ export const protobufFileName = "aegir/v1/admin.proto";
  * first page) and answer next_page_token (empty on the last one).
  */
 
+/** ListAuditRequest asks for a page of the audit log. */
+export interface ListAuditRequest {
+  /** Page size, 1 to 1000; 0 for 200. */
+  pageSize: number;
+  /** From the answer before; empty for the first page. */
+  pageToken: string;
+  /** Only what was denied. */
+  denied: boolean;
+}
+
+/** ListAuditResponse is one page. */
+export interface ListAuditResponse {
+  /** Newest first. */
+  records: AuditEntry[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** AuditEntry is one line of the audit log. */
+export interface AuditEntry {
+  /** Position, growing. */
+  seq: bigint;
+  /** When it ended. */
+  time?:
+    | Date
+    | undefined;
+  /** Token, or where a stranger called from. */
+  actor: string;
+  /** Full name of the method. */
+  method: string;
+  /** What it was about; of strangers, how often they called again. */
+  subject: string;
+  /** ok or an error code. */
+  outcome: string;
+}
+
 /** ChangeOptions go with every call that makes a task. */
 export interface ChangeOptions {
   /** Only plan: nothing is saved or done. */
@@ -1023,7 +1059,74 @@ export interface VerifyServerRequest {
   /** Id or name. */
   server: string;
   /** How. */
-  options?: ChangeOptions | undefined;
+  options?:
+    | ChangeOptions
+    | undefined;
+  /** Only look and report: nothing is repaired. */
+  checkOnly: boolean;
+}
+
+/** GetServerReportRequest names a server. */
+export interface GetServerReportRequest {
+  /** Id or name. */
+  server: string;
+  /** Of this task; empty for the newest. */
+  taskId: string;
+}
+
+/** ServerReport is what one verify of a server found. */
+export interface ServerReport {
+  /** Server id. */
+  serverId: string;
+  /** Server name. */
+  server: string;
+  /** Task that made it. */
+  taskId: string;
+  /** When it was made. */
+  madeAt?:
+    | Date
+    | undefined;
+  /** True when nothing was to be repaired. */
+  checkOnly: boolean;
+  /** By group, in each the worst first. */
+  findings: ReportFinding[];
+  /** How many findings are errors. */
+  errors: number;
+  /** How many findings are warnings. */
+  warnings: number;
+  /** How many findings were repaired. */
+  repaired: number;
+  /**
+   * Findings that were left out since there were too many, the least grave
+   * ones.
+   */
+  leftOut: number;
+}
+
+/** ReportFinding is one thing that verify looked at. */
+export interface ReportFinding {
+  /** host, agent, service, version, port, graph, certificate or site. */
+  group: string;
+  /** ok, info, warning or error. */
+  severity: string;
+  /**
+   * Names this kind of finding for programs, over all releases, for example
+   * disk.space, service.vanished, site.drift.
+   */
+  code: string;
+  /** What it is about: a mount, a service, a site … */
+  subject: string;
+  /** What was seen, and why it matters. */
+  text: string;
+  /** What to do; empty when there is nothing to do or text says it. */
+  advice: string;
+  /**
+   * What was changed to repair it, or, when nothing was to be repaired, what
+   * would be.
+   */
+  changes: string[];
+  /** True when it was repaired: it is none of the errors and warnings any more. */
+  repaired: boolean;
 }
 
 /** TestMeshRequest names two servers. */
@@ -1435,6 +1538,356 @@ export interface Status {
   /** Addresses: admin api, agents, enrolment, web. */
   addresses: string[];
 }
+
+function createBaseListAuditRequest(): ListAuditRequest {
+  return { pageSize: 0, pageToken: "", denied: false };
+}
+
+export const ListAuditRequest: MessageFns<ListAuditRequest> = {
+  encode(message: ListAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.denied !== false) {
+      writer.uint32(24).bool(message.denied);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.denied = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAuditRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      denied: isSet(object.denied) ? globalThis.Boolean(object.denied) : false,
+    };
+  },
+
+  toJSON(message: ListAuditRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.denied !== undefined) {
+      obj.denied = message.denied;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListAuditRequest>, I>>(base?: I): ListAuditRequest {
+    return ListAuditRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListAuditRequest>, I>>(object: I): ListAuditRequest {
+    const message = createBaseListAuditRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.denied = object.denied ?? false;
+    return message;
+  },
+};
+
+function createBaseListAuditResponse(): ListAuditResponse {
+  return { records: [], nextPageToken: "" };
+}
+
+export const ListAuditResponse: MessageFns<ListAuditResponse> = {
+  encode(message: ListAuditResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.records) {
+      AuditEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.records.push(AuditEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAuditResponse {
+    return {
+      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => AuditEntry.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListAuditResponse): unknown {
+    const obj: any = {};
+    if (message.records?.length) {
+      obj.records = message.records.map((e) => AuditEntry.toJSON(e));
+    }
+    if (message.nextPageToken !== undefined) {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListAuditResponse>, I>>(base?: I): ListAuditResponse {
+    return ListAuditResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListAuditResponse>, I>>(object: I): ListAuditResponse {
+    const message = createBaseListAuditResponse();
+    message.records = object.records?.map((e) => AuditEntry.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseAuditEntry(): AuditEntry {
+  return { seq: 0n, time: undefined, actor: "", method: "", subject: "", outcome: "" };
+}
+
+export const AuditEntry: MessageFns<AuditEntry> = {
+  encode(message: AuditEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0n) {
+      if (BigInt.asUintN(64, message.seq) !== message.seq) {
+        throw new globalThis.Error("value provided for field message.seq of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.seq);
+    }
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(18).fork()).join();
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.method !== "") {
+      writer.uint32(34).string(message.method);
+    }
+    if (message.subject !== "") {
+      writer.uint32(42).string(message.subject);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(50).string(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuditEntry {
+    return {
+      seq: isSet(object.seq) ? BigInt(object.seq) : 0n,
+      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+    };
+  },
+
+  toJSON(message: AuditEntry): unknown {
+    const obj: any = {};
+    if (message.seq !== undefined) {
+      obj.seq = message.seq.toString();
+    }
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    if (message.actor !== undefined) {
+      obj.actor = message.actor;
+    }
+    if (message.method !== undefined) {
+      obj.method = message.method;
+    }
+    if (message.subject !== undefined) {
+      obj.subject = message.subject;
+    }
+    if (message.outcome !== undefined) {
+      obj.outcome = message.outcome;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AuditEntry>, I>>(base?: I): AuditEntry {
+    return AuditEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AuditEntry>, I>>(object: I): AuditEntry {
+    const message = createBaseAuditEntry();
+    message.seq = (object.seq !== undefined && object.seq !== null) ? BigInt(object.seq) : 0n;
+    message.time = object.time ?? undefined;
+    message.actor = object.actor ?? "";
+    message.method = object.method ?? "";
+    message.subject = object.subject ?? "";
+    message.outcome = object.outcome ?? "";
+    return message;
+  },
+};
 
 function createBaseChangeOptions(): ChangeOptions {
   return { planOnly: false, idempotencyKey: "" };
@@ -10465,7 +10918,7 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
 };
 
 function createBaseVerifyServerRequest(): VerifyServerRequest {
-  return { server: "", options: undefined };
+  return { server: "", options: undefined, checkOnly: false };
 }
 
 export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
@@ -10475,6 +10928,9 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
     }
     if (message.options !== undefined) {
       ChangeOptions.encode(message.options, writer.uint32(18).fork()).join();
+    }
+    if (message.checkOnly !== false) {
+      writer.uint32(24).bool(message.checkOnly);
     }
     return writer;
   },
@@ -10508,6 +10964,14 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
             message.options = ChangeOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.checkOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10524,6 +10988,11 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
     return {
       server: isSet(object.server) ? globalThis.String(object.server) : "",
       options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+      checkOnly: isSet(object.checkOnly)
+        ? globalThis.Boolean(object.checkOnly)
+        : isSet(object.check_only)
+        ? globalThis.Boolean(object.check_only)
+        : false,
     };
   },
 
@@ -10534,6 +11003,9 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
     }
     if (message.options !== undefined) {
       obj.options = ChangeOptions.toJSON(message.options);
+    }
+    if (message.checkOnly !== undefined) {
+      obj.checkOnly = message.checkOnly;
     }
     return obj;
   },
@@ -10547,6 +11019,523 @@ export const VerifyServerRequest: MessageFns<VerifyServerRequest> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
+    message.checkOnly = object.checkOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseGetServerReportRequest(): GetServerReportRequest {
+  return { server: "", taskId: "" };
+}
+
+export const GetServerReportRequest: MessageFns<GetServerReportRequest> = {
+  encode(message: GetServerReportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.server !== "") {
+      writer.uint32(10).string(message.server);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(18).string(message.taskId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetServerReportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetServerReportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.server = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetServerReportRequest {
+    return {
+      server: isSet(object.server) ? globalThis.String(object.server) : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetServerReportRequest): unknown {
+    const obj: any = {};
+    if (message.server !== undefined) {
+      obj.server = message.server;
+    }
+    if (message.taskId !== undefined) {
+      obj.taskId = message.taskId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetServerReportRequest>, I>>(base?: I): GetServerReportRequest {
+    return GetServerReportRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetServerReportRequest>, I>>(object: I): GetServerReportRequest {
+    const message = createBaseGetServerReportRequest();
+    message.server = object.server ?? "";
+    message.taskId = object.taskId ?? "";
+    return message;
+  },
+};
+
+function createBaseServerReport(): ServerReport {
+  return {
+    serverId: "",
+    server: "",
+    taskId: "",
+    madeAt: undefined,
+    checkOnly: false,
+    findings: [],
+    errors: 0,
+    warnings: 0,
+    repaired: 0,
+    leftOut: 0,
+  };
+}
+
+export const ServerReport: MessageFns<ServerReport> = {
+  encode(message: ServerReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.serverId !== "") {
+      writer.uint32(10).string(message.serverId);
+    }
+    if (message.server !== "") {
+      writer.uint32(18).string(message.server);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(26).string(message.taskId);
+    }
+    if (message.madeAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.madeAt), writer.uint32(34).fork()).join();
+    }
+    if (message.checkOnly !== false) {
+      writer.uint32(40).bool(message.checkOnly);
+    }
+    for (const v of message.findings) {
+      ReportFinding.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.errors !== 0) {
+      writer.uint32(56).uint32(message.errors);
+    }
+    if (message.warnings !== 0) {
+      writer.uint32(64).uint32(message.warnings);
+    }
+    if (message.repaired !== 0) {
+      writer.uint32(72).uint32(message.repaired);
+    }
+    if (message.leftOut !== 0) {
+      writer.uint32(80).uint32(message.leftOut);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServerReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServerReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.serverId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.server = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.madeAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.checkOnly = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.findings.push(ReportFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.errors = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.warnings = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.repaired = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.leftOut = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServerReport {
+    return {
+      serverId: isSet(object.serverId)
+        ? globalThis.String(object.serverId)
+        : isSet(object.server_id)
+        ? globalThis.String(object.server_id)
+        : "",
+      server: isSet(object.server) ? globalThis.String(object.server) : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      madeAt: isSet(object.madeAt)
+        ? fromJsonTimestamp(object.madeAt)
+        : isSet(object.made_at)
+        ? fromJsonTimestamp(object.made_at)
+        : undefined,
+      checkOnly: isSet(object.checkOnly)
+        ? globalThis.Boolean(object.checkOnly)
+        : isSet(object.check_only)
+        ? globalThis.Boolean(object.check_only)
+        : false,
+      findings: globalThis.Array.isArray(object?.findings)
+        ? object.findings.map((e: any) => ReportFinding.fromJSON(e))
+        : [],
+      errors: isSet(object.errors) ? globalThis.Number(object.errors) : 0,
+      warnings: isSet(object.warnings) ? globalThis.Number(object.warnings) : 0,
+      repaired: isSet(object.repaired) ? globalThis.Number(object.repaired) : 0,
+      leftOut: isSet(object.leftOut)
+        ? globalThis.Number(object.leftOut)
+        : isSet(object.left_out)
+        ? globalThis.Number(object.left_out)
+        : 0,
+    };
+  },
+
+  toJSON(message: ServerReport): unknown {
+    const obj: any = {};
+    if (message.serverId !== undefined) {
+      obj.serverId = message.serverId;
+    }
+    if (message.server !== undefined) {
+      obj.server = message.server;
+    }
+    if (message.taskId !== undefined) {
+      obj.taskId = message.taskId;
+    }
+    if (message.madeAt !== undefined) {
+      obj.madeAt = message.madeAt.toISOString();
+    }
+    if (message.checkOnly !== undefined) {
+      obj.checkOnly = message.checkOnly;
+    }
+    if (message.findings?.length) {
+      obj.findings = message.findings.map((e) => ReportFinding.toJSON(e));
+    }
+    if (message.errors !== undefined) {
+      obj.errors = Math.round(message.errors);
+    }
+    if (message.warnings !== undefined) {
+      obj.warnings = Math.round(message.warnings);
+    }
+    if (message.repaired !== undefined) {
+      obj.repaired = Math.round(message.repaired);
+    }
+    if (message.leftOut !== undefined) {
+      obj.leftOut = Math.round(message.leftOut);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ServerReport>, I>>(base?: I): ServerReport {
+    return ServerReport.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServerReport>, I>>(object: I): ServerReport {
+    const message = createBaseServerReport();
+    message.serverId = object.serverId ?? "";
+    message.server = object.server ?? "";
+    message.taskId = object.taskId ?? "";
+    message.madeAt = object.madeAt ?? undefined;
+    message.checkOnly = object.checkOnly ?? false;
+    message.findings = object.findings?.map((e) => ReportFinding.fromPartial(e)) || [];
+    message.errors = object.errors ?? 0;
+    message.warnings = object.warnings ?? 0;
+    message.repaired = object.repaired ?? 0;
+    message.leftOut = object.leftOut ?? 0;
+    return message;
+  },
+};
+
+function createBaseReportFinding(): ReportFinding {
+  return { group: "", severity: "", code: "", subject: "", text: "", advice: "", changes: [], repaired: false };
+}
+
+export const ReportFinding: MessageFns<ReportFinding> = {
+  encode(message: ReportFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.severity !== "") {
+      writer.uint32(18).string(message.severity);
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.subject !== "") {
+      writer.uint32(34).string(message.subject);
+    }
+    if (message.text !== "") {
+      writer.uint32(42).string(message.text);
+    }
+    if (message.advice !== "") {
+      writer.uint32(50).string(message.advice);
+    }
+    for (const v of message.changes) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.repaired !== false) {
+      writer.uint32(64).bool(message.repaired);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.severity = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.advice = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.changes.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.repaired = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportFinding {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      severity: isSet(object.severity) ? globalThis.String(object.severity) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      advice: isSet(object.advice) ? globalThis.String(object.advice) : "",
+      changes: globalThis.Array.isArray(object?.changes) ? object.changes.map((e: any) => globalThis.String(e)) : [],
+      repaired: isSet(object.repaired) ? globalThis.Boolean(object.repaired) : false,
+    };
+  },
+
+  toJSON(message: ReportFinding): unknown {
+    const obj: any = {};
+    if (message.group !== undefined) {
+      obj.group = message.group;
+    }
+    if (message.severity !== undefined) {
+      obj.severity = message.severity;
+    }
+    if (message.code !== undefined) {
+      obj.code = message.code;
+    }
+    if (message.subject !== undefined) {
+      obj.subject = message.subject;
+    }
+    if (message.text !== undefined) {
+      obj.text = message.text;
+    }
+    if (message.advice !== undefined) {
+      obj.advice = message.advice;
+    }
+    if (message.changes?.length) {
+      obj.changes = message.changes;
+    }
+    if (message.repaired !== undefined) {
+      obj.repaired = message.repaired;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReportFinding>, I>>(base?: I): ReportFinding {
+    return ReportFinding.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportFinding>, I>>(object: I): ReportFinding {
+    const message = createBaseReportFinding();
+    message.group = object.group ?? "";
+    message.severity = object.severity ?? "";
+    message.code = object.code ?? "";
+    message.subject = object.subject ?? "";
+    message.text = object.text ?? "";
+    message.advice = object.advice ?? "";
+    message.changes = object.changes?.map((e) => e) || [];
+    message.repaired = object.repaired ?? false;
     return message;
   },
 };
@@ -14934,6 +15923,20 @@ export const ServerServiceService = {
     responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
   },
+  /**
+   * GetServerReport reads the report of a server's newest verify that made one.
+   * NOT_FOUND when there is none.
+   */
+  getServerReport: {
+    path: "/aegir.v1.ServerService/GetServerReport" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetServerReportRequest): Buffer =>
+      Buffer.from(GetServerReportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetServerReportRequest => GetServerReportRequest.decode(value),
+    responseSerialize: (value: ServerReport): Buffer => Buffer.from(ServerReport.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ServerReport => ServerReport.decode(value),
+  },
   /** DetectServer asks the agent for an inventory now and waits for it. */
   detectServer: {
     path: "/aegir.v1.ServerService/DetectServer" as const,
@@ -14982,6 +15985,11 @@ export interface ServerServiceServer extends UntypedServiceImplementation {
   revokeServer: handleUnaryCall<RevokeServerRequest, Server>;
   /** VerifyServer diagnoses, detects, compares and repairs. */
   verifyServer: handleUnaryCall<VerifyServerRequest, ChangeResponse>;
+  /**
+   * GetServerReport reads the report of a server's newest verify that made one.
+   * NOT_FOUND when there is none.
+   */
+  getServerReport: handleUnaryCall<GetServerReportRequest, ServerReport>;
   /** DetectServer asks the agent for an inventory now and waits for it. */
   detectServer: handleUnaryCall<DetectServerRequest, Server>;
   /** GetJoinCommand makes a join token and the line to run on the new host. */
@@ -15073,6 +16081,25 @@ export interface ServerServiceClient extends Client1 {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * GetServerReport reads the report of a server's newest verify that made one.
+   * NOT_FOUND when there is none.
+   */
+  getServerReport(
+    request: GetServerReportRequest,
+    callback: (error: ServiceError | null, response: ServerReport) => void,
+  ): ClientUnaryCall;
+  getServerReport(
+    request: GetServerReportRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ServerReport) => void,
+  ): ClientUnaryCall;
+  getServerReport(
+    request: GetServerReportRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ServerReport) => void,
   ): ClientUnaryCall;
   /** DetectServer asks the agent for an inventory now and waits for it. */
   detectServer(
@@ -16937,6 +17964,63 @@ export const GraphServiceClient = makeGenericClientConstructor(
 ) as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): GraphServiceClient;
   service: typeof GraphServiceService;
+  serviceName: string;
+};
+
+/** AuditService: who called what, and who was denied. */
+export type AuditServiceService = typeof AuditServiceService;
+export const AuditServiceService = {
+  /**
+   * ListAudit lists what was called, newest first. Calls that only read are not
+   * kept; strangers who were denied are counted by minute and source.
+   */
+  listAudit: {
+    path: "/aegir.v1.AuditService/ListAudit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAuditRequest): Buffer => Buffer.from(ListAuditRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAuditRequest => ListAuditRequest.decode(value),
+    responseSerialize: (value: ListAuditResponse): Buffer => Buffer.from(ListAuditResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAuditResponse => ListAuditResponse.decode(value),
+  },
+} as const;
+
+export interface AuditServiceServer extends UntypedServiceImplementation {
+  /**
+   * ListAudit lists what was called, newest first. Calls that only read are not
+   * kept; strangers who were denied are counted by minute and source.
+   */
+  listAudit: handleUnaryCall<ListAuditRequest, ListAuditResponse>;
+}
+
+export interface AuditServiceClient extends Client1 {
+  /**
+   * ListAudit lists what was called, newest first. Calls that only read are not
+   * kept; strangers who were denied are counted by minute and source.
+   */
+  listAudit(
+    request: ListAuditRequest,
+    callback: (error: ServiceError | null, response: ListAuditResponse) => void,
+  ): ClientUnaryCall;
+  listAudit(
+    request: ListAuditRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAuditResponse) => void,
+  ): ClientUnaryCall;
+  listAudit(
+    request: ListAuditRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAuditResponse) => void,
+  ): ClientUnaryCall;
+}
+
+export const AuditServiceClient = makeGenericClientConstructor(
+  AuditServiceService,
+  "aegir.v1.AuditService",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): AuditServiceClient;
+  service: typeof AuditServiceService;
   serviceName: string;
 };
 

@@ -396,6 +396,9 @@ export interface Action {
     | //
     /** Fetch an object from another agent. */
     { $case: "receiveObject"; value: ReceiveObjectRequest }
+    | //
+    /** Tell whether ports of other servers are reached from this one. */
+    { $case: "probePorts"; value: ProbePortsRequest }
     | undefined;
 }
 
@@ -555,6 +558,11 @@ export interface DiagnoseRequest {
    * agent detects are checked as they are.
    */
   services: ServiceRef[];
+  /**
+   * True looks at the host alone: services are checked one by one, by
+   * check_service.
+   */
+  hostOnly: boolean;
 }
 
 /**
@@ -563,7 +571,41 @@ export interface DiagnoseRequest {
  */
 export interface CheckServiceRequest {
   /** Which service. */
-  service?: ServiceRef | undefined;
+  service?:
+    | ServiceRef
+    | undefined;
+  /** For type dns: apexes of the zones that lie on it, A-labels, at most 1000. */
+  zones: string[];
+}
+
+/**
+ * ProbePortsRequest asks whether ports of services in the graph are reached
+ * from this server: a TCP connection that is closed at once, nothing is sent.
+ */
+export interface ProbePortsRequest {
+  /** At most 16. */
+  targets: PortTarget[];
+}
+
+/** PortTarget is one port of one service. */
+export interface PortTarget {
+  /** IP address. */
+  address: string;
+  /** TCP port, 1 to 65535. */
+  port: number;
+}
+
+/** PortAnswer says how one port was reached. */
+export interface PortAnswer {
+  /** IP address. */
+  address: string;
+  /** TCP port. */
+  port: number;
+  /**
+   * open (it took the connection), refused, silent (no answer within 3
+   * seconds), or unreachable (no way there).
+   */
+  answer: string;
 }
 
 /** ProbeShareRequest proves that several servers see one tree. */
@@ -765,7 +807,11 @@ export interface ActionOutput {
     | ClusterStatus
     | undefined;
   /** Answer to receive_object. */
-  transfer?: TransferFacts | undefined;
+  transfer?:
+    | TransferFacts
+    | undefined;
+  /** Answer to probe_ports, one for each target. */
+  ports: PortAnswer[];
 }
 
 /** ActionError is why an action failed. */
@@ -801,10 +847,17 @@ export interface PlatformFacts {
 export interface Finding {
   /** What was looked at, for example disk:/var, clock, service:nginx. */
   subject: string;
-  /** ok, warning or error. */
+  /** ok, info (worth knowing, nothing to do now), warning or error. */
   level: string;
-  /** What was seen and, unless ok, what to do. */
+  /** What was seen and, unless ok or said in advice, what to do. */
   text: string;
+  /**
+   * Names this kind of finding for programs, over all releases, for example
+   * disk.space; empty where the subject says enough.
+   */
+  code: string;
+  /** What to do about it; empty when text says it, or there is nothing to do. */
+  advice: string;
 }
 
 /** ResultAck says that a result is durable at the master. */
@@ -3426,6 +3479,9 @@ export const Action: MessageFns<Action> = {
       case "receiveObject":
         ReceiveObjectRequest.encode(message.request.value, writer.uint32(402).fork()).join();
         break;
+      case "probePorts":
+        ProbePortsRequest.encode(message.request.value, writer.uint32(258).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3651,6 +3707,14 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "receiveObject", value: ReceiveObjectRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.request = { $case: "probePorts", value: ProbePortsRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3750,6 +3814,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "receiveObject", value: ReceiveObjectRequest.fromJSON(object.receiveObject) }
         : isSet(object.receive_object)
         ? { $case: "receiveObject", value: ReceiveObjectRequest.fromJSON(object.receive_object) }
+        : isSet(object.probePorts)
+        ? { $case: "probePorts", value: ProbePortsRequest.fromJSON(object.probePorts) }
+        : isSet(object.probe_ports)
+        ? { $case: "probePorts", value: ProbePortsRequest.fromJSON(object.probe_ports) }
         : undefined,
     };
   },
@@ -3815,6 +3883,8 @@ export const Action: MessageFns<Action> = {
       obj.probeShare = ProbeShareRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "receiveObject") {
       obj.receiveObject = ReceiveObjectRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "probePorts") {
+      obj.probePorts = ProbePortsRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -3945,6 +4015,12 @@ export const Action: MessageFns<Action> = {
       case "receiveObject": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "receiveObject", value: ReceiveObjectRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "probePorts": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "probePorts", value: ProbePortsRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -5116,7 +5192,7 @@ export const PrepareServiceRequest: MessageFns<PrepareServiceRequest> = {
 };
 
 function createBaseDiagnoseRequest(): DiagnoseRequest {
-  return { masterTime: undefined, services: [] };
+  return { masterTime: undefined, services: [], hostOnly: false };
 }
 
 export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
@@ -5126,6 +5202,9 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     }
     for (const v of message.services) {
       ServiceRef.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.hostOnly !== false) {
+      writer.uint32(24).bool(message.hostOnly);
     }
     return writer;
   },
@@ -5159,6 +5238,14 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
             message.services.push(ServiceRef.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hostOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5181,6 +5268,11 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
       services: globalThis.Array.isArray(object?.services)
         ? object.services.map((e: any) => ServiceRef.fromJSON(e))
         : [],
+      hostOnly: isSet(object.hostOnly)
+        ? globalThis.Boolean(object.hostOnly)
+        : isSet(object.host_only)
+        ? globalThis.Boolean(object.host_only)
+        : false,
     };
   },
 
@@ -5192,6 +5284,9 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     if (message.services?.length) {
       obj.services = message.services.map((e) => ServiceRef.toJSON(e));
     }
+    if (message.hostOnly !== undefined) {
+      obj.hostOnly = message.hostOnly;
+    }
     return obj;
   },
 
@@ -5202,18 +5297,22 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     const message = createBaseDiagnoseRequest();
     message.masterTime = object.masterTime ?? undefined;
     message.services = object.services?.map((e) => ServiceRef.fromPartial(e)) || [];
+    message.hostOnly = object.hostOnly ?? false;
     return message;
   },
 };
 
 function createBaseCheckServiceRequest(): CheckServiceRequest {
-  return { service: undefined };
+  return { service: undefined, zones: [] };
 }
 
 export const CheckServiceRequest: MessageFns<CheckServiceRequest> = {
   encode(message: CheckServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.service !== undefined) {
       ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.zones) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -5239,6 +5338,14 @@ export const CheckServiceRequest: MessageFns<CheckServiceRequest> = {
             message.service = ServiceRef.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.zones.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5252,13 +5359,19 @@ export const CheckServiceRequest: MessageFns<CheckServiceRequest> = {
   },
 
   fromJSON(object: any): CheckServiceRequest {
-    return { service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined };
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      zones: globalThis.Array.isArray(object?.zones) ? object.zones.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
   toJSON(message: CheckServiceRequest): unknown {
     const obj: any = {};
     if (message.service !== undefined) {
       obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.zones?.length) {
+      obj.zones = message.zones;
     }
     return obj;
   },
@@ -5271,6 +5384,262 @@ export const CheckServiceRequest: MessageFns<CheckServiceRequest> = {
     message.service = (object.service !== undefined && object.service !== null)
       ? ServiceRef.fromPartial(object.service)
       : undefined;
+    message.zones = object.zones?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseProbePortsRequest(): ProbePortsRequest {
+  return { targets: [] };
+}
+
+export const ProbePortsRequest: MessageFns<ProbePortsRequest> = {
+  encode(message: ProbePortsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.targets) {
+      PortTarget.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbePortsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbePortsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.targets.push(PortTarget.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProbePortsRequest {
+    return {
+      targets: globalThis.Array.isArray(object?.targets) ? object.targets.map((e: any) => PortTarget.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ProbePortsRequest): unknown {
+    const obj: any = {};
+    if (message.targets?.length) {
+      obj.targets = message.targets.map((e) => PortTarget.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ProbePortsRequest>, I>>(base?: I): ProbePortsRequest {
+    return ProbePortsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProbePortsRequest>, I>>(object: I): ProbePortsRequest {
+    const message = createBaseProbePortsRequest();
+    message.targets = object.targets?.map((e) => PortTarget.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePortTarget(): PortTarget {
+  return { address: "", port: 0 };
+}
+
+export const PortTarget: MessageFns<PortTarget> = {
+  encode(message: PortTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortTarget {
+    return {
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+    };
+  },
+
+  toJSON(message: PortTarget): unknown {
+    const obj: any = {};
+    if (message.address !== undefined) {
+      obj.address = message.address;
+    }
+    if (message.port !== undefined) {
+      obj.port = Math.round(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortTarget>, I>>(base?: I): PortTarget {
+    return PortTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortTarget>, I>>(object: I): PortTarget {
+    const message = createBasePortTarget();
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    return message;
+  },
+};
+
+function createBasePortAnswer(): PortAnswer {
+  return { address: "", port: 0, answer: "" };
+}
+
+export const PortAnswer: MessageFns<PortAnswer> = {
+  encode(message: PortAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.answer !== "") {
+      writer.uint32(26).string(message.answer);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.answer = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortAnswer {
+    return {
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      answer: isSet(object.answer) ? globalThis.String(object.answer) : "",
+    };
+  },
+
+  toJSON(message: PortAnswer): unknown {
+    const obj: any = {};
+    if (message.address !== undefined) {
+      obj.address = message.address;
+    }
+    if (message.port !== undefined) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.answer !== undefined) {
+      obj.answer = message.answer;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortAnswer>, I>>(base?: I): PortAnswer {
+    return PortAnswer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortAnswer>, I>>(object: I): PortAnswer {
+    const message = createBasePortAnswer();
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.answer = object.answer ?? "";
     return message;
   },
 };
@@ -6715,7 +7084,7 @@ export const ActionResult: MessageFns<ActionResult> = {
 };
 
 function createBaseActionOutput(): ActionOutput {
-  return { messages: [], platform: undefined, findings: [], cluster: undefined, transfer: undefined };
+  return { messages: [], platform: undefined, findings: [], cluster: undefined, transfer: undefined, ports: [] };
 }
 
 export const ActionOutput: MessageFns<ActionOutput> = {
@@ -6734,6 +7103,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.transfer !== undefined) {
       TransferFacts.encode(message.transfer, writer.uint32(242).fork()).join();
+    }
+    for (const v of message.ports) {
+      PortAnswer.encode(v!, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -6791,6 +7163,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.transfer = TransferFacts.decode(reader, reader.uint32());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.ports.push(PortAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6810,6 +7190,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       findings: globalThis.Array.isArray(object?.findings) ? object.findings.map((e: any) => Finding.fromJSON(e)) : [],
       cluster: isSet(object.cluster) ? ClusterStatus.fromJSON(object.cluster) : undefined,
       transfer: isSet(object.transfer) ? TransferFacts.fromJSON(object.transfer) : undefined,
+      ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => PortAnswer.fromJSON(e)) : [],
     };
   },
 
@@ -6830,6 +7211,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     if (message.transfer !== undefined) {
       obj.transfer = TransferFacts.toJSON(message.transfer);
     }
+    if (message.ports?.length) {
+      obj.ports = message.ports.map((e) => PortAnswer.toJSON(e));
+    }
     return obj;
   },
 
@@ -6849,6 +7233,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     message.transfer = (object.transfer !== undefined && object.transfer !== null)
       ? TransferFacts.fromPartial(object.transfer)
       : undefined;
+    message.ports = object.ports?.map((e) => PortAnswer.fromPartial(e)) || [];
     return message;
   },
 };
@@ -7108,7 +7493,7 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
 };
 
 function createBaseFinding(): Finding {
-  return { subject: "", level: "", text: "" };
+  return { subject: "", level: "", text: "", code: "", advice: "" };
 }
 
 export const Finding: MessageFns<Finding> = {
@@ -7121,6 +7506,12 @@ export const Finding: MessageFns<Finding> = {
     }
     if (message.text !== "") {
       writer.uint32(26).string(message.text);
+    }
+    if (message.code !== "") {
+      writer.uint32(34).string(message.code);
+    }
+    if (message.advice !== "") {
+      writer.uint32(42).string(message.advice);
     }
     return writer;
   },
@@ -7162,6 +7553,22 @@ export const Finding: MessageFns<Finding> = {
             message.text = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.advice = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7179,6 +7586,8 @@ export const Finding: MessageFns<Finding> = {
       subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
       level: isSet(object.level) ? globalThis.String(object.level) : "",
       text: isSet(object.text) ? globalThis.String(object.text) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      advice: isSet(object.advice) ? globalThis.String(object.advice) : "",
     };
   },
 
@@ -7193,6 +7602,12 @@ export const Finding: MessageFns<Finding> = {
     if (message.text !== undefined) {
       obj.text = message.text;
     }
+    if (message.code !== undefined) {
+      obj.code = message.code;
+    }
+    if (message.advice !== undefined) {
+      obj.advice = message.advice;
+    }
     return obj;
   },
 
@@ -7204,6 +7619,8 @@ export const Finding: MessageFns<Finding> = {
     message.subject = object.subject ?? "";
     message.level = object.level ?? "";
     message.text = object.text ?? "";
+    message.code = object.code ?? "";
+    message.advice = object.advice ?? "";
     return message;
   },
 };
