@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { HttpSpec } from '../../shared/gen/aegir/v1/spec.ts';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { loadGraph } from '../admin/load.ts';
 import { createHandlers } from '../task/handlers/handlers.ts';
 import { LIMITS } from '../task/limits.ts';
 import { createRunner, type Runner } from '../task/runner.ts';
@@ -34,7 +35,7 @@ beforeAll(async () => {
   const { store, agents, events } = master;
   const handlers = createHandlers({
     ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
-    certificates: createScriptCertificates(),
+    ...{ certificates: createScriptCertificates(), graph: () => loadGraph(store), knock: async () => 'open' },
   });
   runner = createRunner({
     ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
