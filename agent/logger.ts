@@ -4,7 +4,7 @@ import { destination, type Level, type Logger, pino, stdSerializers } from 'pino
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly Level[];
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-const SECRET_KEYS = ['token', 'password', 'salt', 'keyPem', 'jwt', 'seed', 'value'];
+const SECRET_KEYS = ['token', 'password', 'passwordHash', 'salt', 'keyPem', 'jwt', 'seed', 'value'];
 
 export function createLogger(level: LogLevel): Logger {
   return pino(

@@ -1,7 +1,7 @@
 // Keeps secrets of one action out of everything that people or logs see: built from the secret fields of its specs.
 
 /** Names of fields that are secret wherever they stand in a request (spec.proto says "Secret"). */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'salt', 'keyPem']);
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'passwordHash', 'salt', 'keyPem']);
 /** Those whose every value is secret. */
 const SECRET_MAPS: ReadonlySet<string> = new Set(['secrets']);
 const MASK = '[secret]';

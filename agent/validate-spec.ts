@@ -9,17 +9,21 @@ import type {
   DnsRecord,
   DnsSpec,
   FileSpec,
+  HttpAuthSpec,
   HttpSpec,
   PhpSpec,
   PlatformSpec,
   ServiceRef,
   SiteSpec,
+  SnippetSpec,
   TlsSpec,
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
+import { isAuthUser, isPasswordHash, isRealm, MOST_AUTH_USERS } from '../shared/http-auth.ts';
 import { type IdPrefix, isId } from '../shared/id.ts';
 import { absolutePath, freeText, hostName, mailAddress } from '../shared/name.ts';
 import { isSiteUid } from '../shared/site-uid.ts';
+import { checkedSnippet } from '../shared/snippet/snippet.ts';
 import { isAppName, isServiceType, MAX_CRON_SECONDS, MIN_CRON_SECONDS } from '../shared/vocabulary.ts';
 
 /** What validation adds to the wire's types: what must be there is there. */
@@ -146,6 +150,8 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   if (platform.app !== spec.app) refuse('http.app', 'is not the app of its platform');
   if (spec.tls !== undefined) checkTls(spec.tls);
   checkChallenges(spec.challenges);
+  if (spec.auth !== undefined) checkAuth(spec.auth);
+  if (spec.snippet !== undefined) checkSnippet(spec.snippet);
   if (spec.fronts.length > MAX_FRONTS) refuse('http.fronts', `has more than ${MAX_FRONTS} addresses`);
   for (const front of spec.fronts) if (isIP(front) === 0) refuse('http.fronts', 'has something that is no IP address');
   checkSharedRoot(spec.sharedRoot, 'http.shared_root');
@@ -157,6 +163,26 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
     refuse('http.cron.interval_seconds', `is not between ${MIN_CRON_SECONDS} and ${MAX_CRON_SECONDS}`);
   }
   return { ...spec, platform };
+}
+
+function checkAuth(auth: HttpAuthSpec): void {
+  if (!isRealm(auth.realm)) refuse('http.auth.realm', 'is no realm of 1 to 100 plain characters');
+  if (auth.users.length === 0 || auth.users.length > MOST_AUTH_USERS) {
+    refuse('http.auth.users', `needs 1 to ${MOST_AUTH_USERS} users`);
+  }
+  for (const { name, passwordHash } of auth.users) {
+    if (!isAuthUser(name)) refuse('http.auth.users.name', 'needs 1 to 64 letters, digits and ._@+-');
+    if (!isPasswordHash(passwordHash)) refuse('http.auth.users.password_hash', 'is no hash of crypt(3) by SHA-512');
+  }
+  if (new Set(auth.users.map(({ name }) => name)).size !== auth.users.length) {
+    refuse('http.auth.users', 'has a name twice');
+  }
+}
+
+function checkSnippet(snippet: SnippetSpec): void {
+  if (checkedSnippet(snippet.engine, snippet.text) !== snippet.text) {
+    refuse('http.snippet.text', 'needs lines that end with a line feed, none empty at the end');
+  }
 }
 
 function checkSharedRoot(root: string, field: string): void {

@@ -42,7 +42,7 @@ const runCron = (php: Partial<PhpSpec>): Request => ({
 });
 const probe = (path: string): Request => ({
   $case: 'probeSite',
-  value: { site: siteSpec(), service: http, path, behindFront: false },
+  value: { site: siteSpec(), service: http, path, behindFront: false, asksPassword: false },
 });
 const verify = (part: object): Request => ({ $case: 'verifyPlatform', value: { platform: { ...platform, ...part } } });
 
@@ -193,7 +193,7 @@ const bad: Record<string, [Action, RegExp]> = {
   'probe of a database': [
     action('a', {
       $case: 'probeSite',
-      value: { site: siteSpec(), service: serviceRef(), path: '', behindFront: false },
+      value: { site: siteSpec(), service: serviceRef(), path: '', behindFront: false, asksPassword: false },
     }),
     /must be http/,
   ],

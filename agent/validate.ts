@@ -79,6 +79,7 @@ export interface RequestOf {
     readonly service: ServiceRef;
     readonly path: string;
     readonly behindFront: boolean;
+    readonly asksPassword: boolean;
   };
   runCron: { readonly site: ValidSite; readonly php: PhpSpec | undefined };
   applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
@@ -259,7 +260,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
         refuse('path', 'must begin with one slash and have up to 2000 printable ASCII characters');
       }
       const site = checkSite(present(request.value.site, 'site'));
-      return { kind: 'probeSite', value: { site, service, path, behindFront: request.value.behindFront } };
+      const { behindFront, asksPassword } = request.value;
+      return { kind: 'probeSite', value: { site, service, path, behindFront, asksPassword } };
     }
     case 'runCron': {
       const { php } = request.value;

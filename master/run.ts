@@ -23,6 +23,7 @@ import { makeFirstToken, writeWhole } from './bootstrap.ts';
 import { createAcme } from './ca/acme.ts';
 import { acmeAccount } from './ca/acme-account.ts';
 import { openAuthority } from './ca/authority.ts';
+import { hashPassword } from './ca/password-hash.ts';
 import { openSealer } from './ca/seal.ts';
 import { openServing } from './ca/serving.ts';
 import { judgeCertificate, makeSelfSigned } from './ca/site-certificate.ts';
@@ -208,6 +209,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       seal: sealer.seal,
       newToken,
       judgeCertificate,
+      hashPassword,
       joinCommand: (token) => joinCommand(joinFacts, token),
       revokeMesh: async (meshKey) => mesh?.revoke(meshKey),
       wakeRunner: () => runner.wake(),

@@ -86,6 +86,7 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
     newSecret: () => randomBytes(24).toString('base64url'),
     seal: sealer.seal,
     newToken,
+    hashPassword: async () => `$6$saltsalt$${'h'.repeat(86)}`,
     judgeCertificate: handlerDeps.certificates.judge,
     joinCommand: (value) => `join ${value}`,
     revokeMesh: async () => {},

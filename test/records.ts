@@ -119,6 +119,8 @@ export const site: SiteRecord = {
   createdAt: 3,
   web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
   certificate: null,
+  auth: null,
+  snippet: null,
   issuing: null,
   cronSeconds: null,
   uid: 0,

@@ -33,6 +33,7 @@ afterEach(() => {
 
 interface ProbeOptions {
   readonly behindFront?: boolean;
+  readonly asksPassword?: boolean;
   readonly url?: string;
   readonly port?: number;
   readonly signal?: AbortSignal;
@@ -63,6 +64,7 @@ function probe(path = '/', options: ProbeOptions = {}) {
     service: serviceRef({ type: 'http', engine }),
     path,
     behindFront: options.behindFront ?? false,
+    asksPassword: options.asksPassword ?? false,
   };
   return createProbeSite().run(request, ctx, { engines: createEngines() } as unknown as Tools, {
     resumed: false,
@@ -110,6 +112,14 @@ describe('probe-site', () => {
     answer(302, { location });
     await probe();
     expect(seen.length).toBe(1);
+  });
+
+  test('takes a question for the password of a protected site for an answer, and only then', async () => {
+    answer(401, { 'www-authenticate': 'Basic realm="Restricted"' });
+    await expect(probe('/', { asksPassword: true })).resolves.toEqual({ changes: [] });
+    await expect(probe()).rejects.toThrow(/it answered 401/);
+    answer(401);
+    await expect(probe('/', { asksPassword: true })).rejects.toThrow(/it answered 401/);
   });
 
   test('gives up on a redirect in circles', async () => {

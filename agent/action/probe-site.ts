@@ -22,13 +22,15 @@ interface Target {
 interface Answer {
   readonly status: number;
   readonly location: string | undefined;
+  /** By a password that browsers know to ask for. */
+  readonly asksPassword: boolean;
 }
 
 export function createProbeSite(): ActionHandler<'probeSite'> {
   return {
     kind: 'probeSite',
     label: () => 'probe-site',
-    async run({ site, service, path, behindFront }, ctx, tools) {
+    async run({ site, service, path, behindFront, asksPassword }, ctx, tools) {
       const target = await targetOf(service, ctx, tools);
       const names = [site.name, ...site.aliases];
       const errorLog = join(siteLayout(ctx.host.paths, site.id).logs, 'error.log');
@@ -37,6 +39,8 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
         const answer = await ask(target, url, behindFront ? 'http:' : schemeOf(url), ctx.signal);
         ctx.log('info', `${url.href} at ${target.address} answered ${answer.status}`);
+        // As far as one gets without a password.
+        if (asksPassword && answer.status === 401 && answer.asksPassword) return { changes: [] };
         if (answer.status < 200 || answer.status >= 400) {
           const lines = (await mark.since()) || (await logEnd(errorLog, 1));
           const why = oneLine(lines.trim().split('\n')[0] ?? '', 500);
@@ -107,7 +111,11 @@ function ask(target: Target, url: URL, scheme: keyof Target['ports'], signal: Ab
     reject(new AegirError('unavailable', `cannot open ${url.href}: ${why}`, { cause }));
   };
   const answered = (response: IncomingMessage) => {
-    const answer = { status: response.statusCode ?? 0, location: response.headers.location };
+    const answer = {
+      status: response.statusCode ?? 0,
+      location: response.headers.location,
+      asksPassword: /^basic /i.test(response.headers['www-authenticate'] ?? ''),
+    };
     let size = 0;
     response.on('error', fail);
     response.on('end', () => resolve(answer));

@@ -5,6 +5,7 @@
 //     config/                      0750 root:<site user>   settings, files in it 0440
 //     files/                       2750 <site user>:<web user>   public uploads; the web server reads through its group
 //     tls/                         0700 root   certificates and keys, named by their fingerprint
+//     auth/                        0750 root:<web user>   who may see the site, by name and hash, files in it 0640
 //     private/ tmp/ sessions/      0700 <site user>
 //   <shared>/<site-id>/            0711 root   instead of those above, where several web servers share them:
 //     files/ private/
@@ -21,6 +22,7 @@ export interface SiteLayout {
   readonly config: string;
   readonly files: string;
   readonly tls: string;
+  readonly auth: string;
   readonly private: string;
   readonly tmp: string;
   readonly sessions: string;
@@ -42,6 +44,7 @@ export function siteLayout(paths: HostPaths, siteId: string, sharedRoot = ''): S
     config: join(root, 'config'),
     files: join(kept, 'files'),
     tls: join(root, 'tls'),
+    auth: join(root, 'auth'),
     private: join(kept, 'private'),
     tmp: join(root, 'tmp'),
     sessions: join(root, 'sessions'),

@@ -74,7 +74,7 @@ describe.each([
   };
   beforeAll(async () => {
     stage = await openStage({
-      ...{ name, daemon, createEngine, foreignSite: () => '' },
+      ...{ name, daemon, createEngine },
       startHost: async (at) =>
         createEmbeddedHost({
           ...{ dir: at, hostname: 'web.test', address: ADDRESS },

@@ -62,6 +62,8 @@ export interface AdminDeps {
   /** URL-safe random text of 32 characters (192 bits). */
   newSecret(): string;
   seal(secretId: string, text: string): string;
+  /** As web servers read it. */
+  hashPassword(password: string): Promise<string>;
   /** What a certificate chain says. Throws Error with a reason when chain and key do not fit. */
   judgeCertificate(chainPem: string, keyPem: string): CertificateFacts;
   /** A token's value and its hash. */

@@ -90,6 +90,8 @@ export async function installSite(
       createdAt: deps.now(),
       web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
       certificate: null,
+      auth: null,
+      snippet: null,
       issuing: null,
       cronSeconds: null,
       uid: freeUid(graph, graph.service(platform.serviceId)),

@@ -1,4 +1,4 @@
-// How a site is served: names, HTTPS, redirects; and its certificate, by order of a person or when it is due.
+// How a site is served: names, HTTPS, redirects, who may see it; and its certificate, by order of a person or when it is due.
 import { AegirError } from '../../shared/error.ts';
 import {
   type ChangeResponse,
@@ -17,6 +17,7 @@ import type { JsonObject, SecretRecord, SiteCertificate, SitePhp, SiteRecord, Si
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { findSite, requireState } from './site.ts';
+import { accessOf, newUsers, requireSnippetRight, snippetOf } from './site-access.ts';
 
 const MAX_ALIASES = 100;
 const MAX_CERTIFICATE = 60_000;
@@ -33,13 +34,24 @@ interface Uploaded {
 export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteRequest): Promise<ChangeResponse> {
   const add = request.addAliases.map((name) => hostName(name, 'alias'));
   const remove = new Set(request.removeAliases.map((name) => hostName(name, 'alias')));
+  await requireSnippetRight(deps, caller, request);
   const uploaded = uploadedCertificate(deps, request);
+  const users = await newUsers(deps, request);
   // As the API has it: 64-bit numbers are none in JSON.
-  const { options, certificatePem: _, keyPem: __, ...asked } = request;
-  const secretKeys = uploaded === undefined ? [] : ['the key of the certificate'];
+  const { options, certificatePem: _, keyPem: __, authUsers: ___, ...asked } = request;
+  const secretKeys = [
+    ...(uploaded === undefined ? [] : ['the key of the certificate']),
+    ...users.users.map(({ name }) => `the password of ${name}`),
+  ];
   const kept = {
     method: 'site.set',
-    ...(SetSiteRequestMessage.toJSON({ ...asked, certificatePem: '', keyPem: '', options: undefined }) as JsonObject),
+    ...(SetSiteRequestMessage.toJSON({
+      ...asked,
+      certificatePem: '',
+      keyPem: '',
+      authUsers: [],
+      options: undefined,
+    }) as JsonObject),
     secretKeys,
   };
   return change(deps, caller, options, kept, (graph) => {
@@ -64,25 +76,32 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
       php: checkPhp(site.web.php, request),
     });
     requireOwn(changed, web, uploaded);
+    const auth = accessOf(site, request, users);
+    const snippet = snippetOf(graph, site, request);
     const cronSeconds = checkCron(graph, site, request.cronSeconds);
     const to: SiteValues = {
       ...valuesOfSite(site),
       aliases,
       web,
       cronSeconds,
+      auth,
+      snippet,
       ...(uploaded === undefined ? {} : { certificate: { ...uploaded.certificate } }),
     };
     const draft = {
       ...changed,
       web,
       cronSeconds,
+      auth,
+      snippet,
       ...(uploaded === undefined ? {} : { certificate: uploaded.certificate }),
     };
+    const secrets = [...(uploaded === undefined ? [] : [uploaded.secret]), ...users.secrets];
     return {
       plan: planSetSite(graph, site, to),
-      draft: { site: draft, ...(uploaded === undefined ? {} : { secrets: [uploaded.secret] }) },
+      draft: { site: draft, secrets },
       save: async (tx) => {
-        if (uploaded !== undefined) await tx.secrets.insert(uploaded.secret);
+        for (const secret of secrets) await tx.secrets.insert(secret);
       },
     };
   });

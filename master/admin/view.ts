@@ -112,6 +112,8 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
         bodyBytes: BigInt(site.web.php.bodyBytes),
       },
     },
+    auth: site.auth === null ? undefined : { realm: site.auth.realm, users: site.auth.users.map(({ name }) => name) },
+    snippet: site.snippet === null ? undefined : { ...site.snippet },
     certificate: site.certificate === null ? undefined : certificateView(site.certificate),
     cron: undefined,
     usage: undefined,

@@ -1,5 +1,6 @@
 // What a command works with: output, connection made when first needed, global options.
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { AegirError } from '../../shared/error.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { chooseContext } from './context.ts';
@@ -20,6 +21,8 @@ export interface Cli {
   connected<T>(options: GlobalOptions, work: (connection: Connection, out: Out) => Promise<T>): Promise<T>;
   /** Asks, unless yes; without a terminal to ask at it throws. */
   confirm(question: string, yes: boolean): Promise<void>;
+  /** Asks twice, without showing what is typed; without a terminal to ask at it throws. */
+  askNewPassword(question: string): Promise<string>;
 }
 
 export function createCli(
@@ -60,5 +63,43 @@ export function createCli(
         ask.close();
       }
     },
+    askNewPassword: async (question) => {
+      if (!stdin.isTTY) {
+        throw new AegirError(
+          'invalid_argument',
+          `cannot ask "${question}": there is no terminal; give it by --auth-password-file FILE (- for standard input)`,
+        );
+      }
+      const [first = '', second] = await askHidden(stdin, stderr, [`${question}: `, 'Again: ']);
+      if (first === second) return first;
+      throw new AegirError('invalid_argument', 'cannot use that password: the two are not the same');
+    },
   };
+}
+
+/** Answers to questions in turn. The terminal shows nothing of them from before the first one is asked. */
+async function askHidden(
+  stdin: NodeJS.ReadStream,
+  stderr: NodeJS.WriteStream,
+  questions: readonly string[],
+): Promise<readonly string[]> {
+  // What is typed is echoed to its output.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const ask = createInterface({ input: stdin, output: nowhere, terminal: true });
+  const stop = new AbortController();
+  for (const event of ['SIGINT', 'close'] as const) ask.once(event, () => stop.abort());
+  const answers: string[] = [];
+  try {
+    for (const question of questions) {
+      stderr.write(question);
+      answers.push(await ask.question('', { signal: stop.signal }));
+      stderr.write('\n');
+    }
+    return answers;
+  } catch (cause) {
+    stderr.write('\n');
+    throw new AegirError('cancelled', 'nothing was done', { cause });
+  } finally {
+    ask.close();
+  }
 }

@@ -89,7 +89,33 @@ function lostRecords(before: Graph, after: Graph, old: SiteRecord, site: SiteRec
 }
 
 export function valuesOfSite(site: SiteRecord): SiteValues {
-  return { aliases: site.aliases, web: site.web, cronSeconds: site.cronSeconds };
+  return {
+    aliases: site.aliases,
+    web: site.web,
+    cronSeconds: site.cronSeconds,
+    auth: site.auth,
+    snippet: site.snippet,
+  };
+}
+
+function secretsOf(auth: SiteRecord['auth']): readonly string[] {
+  return auth?.users.map(({ secret }) => secret) ?? [];
+}
+
+/** What changes of who may see it, and of its snippet; '' when nothing does. */
+function accessWords(site: SiteRecord, to: SiteValues): string {
+  const words: string[] = [];
+  if (to.auth !== undefined && JSON.stringify(to.auth) !== JSON.stringify(site.auth)) {
+    words.push(
+      to.auth === null ? 'to everybody' : `to ${to.auth.users.map(({ name }) => name).join(', ')} by password`,
+    );
+  }
+  if (to.snippet !== undefined && JSON.stringify(to.snippet) !== JSON.stringify(site.snippet)) {
+    const lines = (to.snippet?.text.split('\n').length ?? 1) - 1;
+    const size = lines === 1 ? '1 line' : `${lines} lines`;
+    words.push(to.snippet === null ? 'without its snippet' : `with a snippet of ${size} for ${to.snippet.engine}`);
+  }
+  return words.map((word) => `, ${word}`).join('');
 }
 
 export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Plan {
@@ -103,6 +129,10 @@ export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Pla
   const same = to.certificate === undefined && JSON.stringify(to) === JSON.stringify(before);
   const shown = displayName(site.name);
   const key = to.certificate?.keySecret;
+  const had = secretsOf(site.auth);
+  const has = to.auth === undefined ? had : secretsOf(to.auth);
+  const fresh = has.filter((id) => !had.includes(id));
+  const former = had.filter((id) => !has.includes(id));
   const keep: readonly PlanStep[] =
     key === undefined
       ? []
@@ -115,13 +145,26 @@ export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Pla
             undo: { summary: 'forget it' },
           },
         ];
+  const keepPasswords: readonly PlanStep[] =
+    fresh.length === 0
+      ? []
+      : [
+          {
+            kind: 'secrets.keep',
+            args: { secretIds: fresh },
+            summary: 'Keep the hashes of the passwords',
+            serverId: null,
+            undo: { summary: 'forget them' },
+          },
+        ];
   const steps: PlanStep[] = [
     ...keep,
+    ...keepPasswords,
     ...restoreSteps(graph, site, names),
     {
       kind: 'site.set',
       args: { siteId: site.id, to, before },
-      summary: `Record how ${shown} shall be served`,
+      summary: `Record how ${shown} shall be served${accessWords(site, to)}`,
       serverId: null,
       undo: { summary: 'record how it was' },
     },
@@ -133,16 +176,29 @@ export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Pla
   ];
   const last = steps.length;
   if (to.web.https !== 'off' || to.certificate !== undefined) steps.push(...tidySteps(site));
+  if (former.length > 0) {
+    steps.push({
+      kind: 'secrets.forget',
+      args: { secretIds: former },
+      summary: 'Forget the hashes of former passwords',
+      serverId: null,
+      undo: { none: 'nothing uses them' },
+    });
+  }
   return {
     verb: 'site.set',
     subjectId: site.id,
     subject: site.name,
     summary: same ? `${shown} is served that way already: nothing to do` : `Change how ${shown} is served`,
     steps: same ? [] : steps,
-    warnings:
-      to.web.hstsSeconds > 0 && site.web.hstsSeconds === 0
+    warnings: [
+      ...(to.web.hstsSeconds > 0 && site.web.hstsSeconds === 0
         ? [`Browsers remember HSTS for ${to.web.hstsSeconds} s: meanwhile the site cannot go back to plain HTTP.`]
-        : [],
+        : []),
+      ...(fresh.length > 0 && !to.web.redirect
+        ? ['Passwords can be read on the way over plain HTTP: --https acme --https-redirect keeps them from that.']
+        : []),
+    ],
     pointOfNoReturn: steps.length > last ? last : null,
     locks: [`site/${site.id}`],
   };

@@ -39,6 +39,12 @@ export type SiteValues = {
   /** Seconds between two runs of its cron; 0 for off, null for the app's default. */
   readonly cronSeconds: number | null;
   readonly certificate?: PlannedCertificate | null;
+  readonly auth?: {
+    readonly realm: string;
+    /** Hashes of passwords by id of their secret. */
+    readonly users: readonly { readonly name: string; readonly secret: string }[];
+  } | null;
+  readonly snippet?: { readonly engine: string; readonly text: string } | null;
 };
 
 /** SiteCertificate of the store as JSON. */

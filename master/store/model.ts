@@ -144,6 +144,22 @@ export interface SiteRecord {
   readonly cronSeconds: number | null;
   /** Number of its system user, the same on all servers; 0 where each host chooses. Unique but for 0. */
   readonly uid: number;
+  /** Who may see it; null: everybody. */
+  readonly auth: SiteAuth | null;
+  /** What an administrator adds to its virtual host. */
+  readonly snippet: SiteSnippet | null;
+}
+
+export interface SiteAuth {
+  readonly realm: string;
+  /** At least one. secret: id of the hash of the password. */
+  readonly users: readonly { readonly name: string; readonly secret: string }[];
+}
+
+/** In the words of that engine. */
+export interface SiteSnippet {
+  readonly engine: string;
+  readonly text: string;
 }
 
 /** How the cron of one site stands on one server, as its agent reported it. */

@@ -37,6 +37,8 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       issuing: nullable(json()),
       cronSeconds: nullable(integer()),
       uid: integer(),
+      auth: nullable(json()),
+      snippet: nullable(json()),
     },
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },

@@ -1,11 +1,11 @@
 // Reads the records around a site and opens its secrets, when a step runs or is previewed.
 import { AegirError } from '../../shared/error.ts';
-import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import type { HttpAuthSpec, ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { Knocked } from '../../shared/knock.ts';
 import { sharedRoot } from '../graph/cluster-rules.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
 import type { Agents } from '../session/agents.ts';
-import type { ServiceRecord, ZoneRecord } from '../store/model.ts';
+import type { ServiceRecord, SiteAuth, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { CertificateTools } from './certificates.ts';
 import { type SiteParts, serviceRef, type WebServer } from './spec.ts';
@@ -61,11 +61,17 @@ export async function readParts(deps: HandlerDeps, siteId: string): Promise<Site
   const open = (id: string) => openSecret(deps, id);
   const salt = await open(site.saltSecret);
   const tlsKey = site.certificate === null ? null : await open(site.certificate.keySecret);
-  const common = { site, platform, http, ...(await readWebServers(store, http)), salt, tlsKey };
+  const auth = site.auth === null ? null : await readAuth(open, site.auth);
+  const common = { site, platform, http, ...(await readWebServers(store, http)), salt, tlsKey, auth };
   if (site.bindings.db === undefined || site.dbPasswordSecret === null) return { ...common, db: null };
   const service = await readService(store, site.bindings.db);
   const server = await readServer(store, service.serverId);
   return { ...common, db: { service, server, password: await open(site.dbPasswordSecret) } };
+}
+
+async function readAuth(open: (id: string) => Promise<string>, { realm, users }: SiteAuth): Promise<HttpAuthSpec> {
+  const opened = users.map(async ({ name, secret }) => ({ name, passwordHash: await open(secret) }));
+  return { realm, users: await Promise.all(opened) };
 }
 
 async function readWebServers(store: Store, http: ServiceRecord): Promise<Pick<SiteParts, 'servers' | 'front'>> {

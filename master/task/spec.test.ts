@@ -19,6 +19,7 @@ function partsOn(engine: string, port: number, socket = '', serverId: string = i
     db: { service: { ...made, detected: { ...made.detected, socket } }, server: carrier, password: 'secret' },
     salt: '',
     tlsKey: null,
+    auth: null,
   };
 }
 

@@ -7,6 +7,7 @@ import type {
   DbConnection,
   DbSpec,
   DnsSpec,
+  HttpAuthSpec,
   HttpSpec,
   PhpSpec,
   PlatformSpec,
@@ -52,6 +53,8 @@ export interface SiteParts {
   readonly salt: string;
   /** Key of its certificate, PEM; null when it has none. */
   readonly tlsKey: string | null;
+  /** Who may see it, with the hashes of their passwords; null: everybody. */
+  readonly auth: HttpAuthSpec | null;
 }
 
 /** secrets: opened, by the engine's key. */
@@ -97,14 +100,24 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' |
     php: phpSpec(site),
     cron: runs ? { intervalSeconds: seconds } : undefined,
   };
+  // Where it is served from its files; a front passes all on.
+  const serving = front === null || head !== null;
+  const access = {
+    auth: serving && parts.auth !== null ? parts.auth : undefined,
+    snippet: serving && site.snippet !== null ? { ...site.snippet } : undefined,
+  };
   // What stands between visitors and heads does for all of them what concerns the way there.
   if (head !== null && front !== null) {
     const fronts = [...new Set(front.facts.sourceAddresses)];
     const sharedRoot = sharedRootOf(parts, head);
-    return { ...common, tls: undefined, challenges: {}, redirectTo: '', fronts, sticky: false, sharedRoot };
+    return {
+      ...{ ...common, ...access },
+      ...{ tls: undefined, challenges: {}, redirectTo: '', fronts, sticky: false, sharedRoot },
+    };
   }
   return {
     ...common,
+    ...access,
     tls:
       site.web.https === 'off' || site.certificate === null || parts.tlsKey === null
         ? undefined

@@ -55,7 +55,8 @@ const request = { site: NAME, confirm: false, options: undefined };
 const order = async (verb: 'cronSite' | 'disableSite' | 'enableSite' | 'verifySite'): Promise<Finished> =>
   finish(machine, (await machine.connection().call(SiteServiceService[verb], request)).taskId);
 const set = async (part: Partial<SetSiteRequest>) => {
-  const none = { site: NAME, addAliases: [], removeAliases: [], certificatePem: '', keyPem: '', options: undefined };
+  const open = { authUsers: [], removeAuthUsers: [], openToAll: false, options: undefined };
+  const none = { site: NAME, addAliases: [], removeAliases: [], certificatePem: '', keyPem: '', ...open };
   const { taskId } = await machine.connection().call(SiteServiceService.setSite, { ...none, ...part });
   const { task } = await finish(machine, taskId);
   expect(task.state, task.reason).toBe('succeeded');

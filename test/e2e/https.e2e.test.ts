@@ -1,7 +1,10 @@
 // A site over HTTPS, on real servers: self-signed at once, then by a real authority (Pebble), renewed, given other names,
 // refused; what a person sees stays up all the while.
+import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -42,7 +45,17 @@ afterAll(async () => {
 });
 
 async function set(part: Partial<SetSiteRequest>): Promise<Task> {
-  const request = { site: NAME, addAliases: [], removeAliases: [], certificatePem: '', keyPem: '', options: undefined };
+  const request = {
+    site: NAME,
+    addAliases: [],
+    removeAliases: [],
+    certificatePem: '',
+    keyPem: '',
+    authUsers: [],
+    removeAuthUsers: [],
+    openToAll: false,
+    options: undefined,
+  };
   const { taskId } = await machine.connection().call(SiteServiceService.setSite, { ...request, ...part });
   return (await finish(machine, taskId)).task;
 }
@@ -56,6 +69,27 @@ async function certify(): Promise<Task> {
 const browser = (trust?: string) =>
   createBrowser(LOOPBACK, { names: [NAME, ALIAS], ...(trust === undefined ? {} : { trust }) });
 const read = (): Promise<Site> => machine.connection().call(SiteServiceService.getSite, { site: NAME });
+
+/** One request to the site's own server, with headers. */
+function ask(url: string, headers: Record<string, string>): Promise<IncomingMessage> {
+  const { hostname, port, pathname } = new URL(url);
+  const options = {
+    host: LOOPBACK,
+    port,
+    path: pathname,
+    servername: hostname,
+    rejectUnauthorized: false,
+    agent: false,
+  };
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request({ ...options, headers: { ...headers, host: `${hostname}:${port}` } }, (response) => {
+    response.resume();
+    resolve(response);
+  })
+    .on('error', reject)
+    .end();
+  return promise;
+}
 
 /** What is shown to whoever asks for the name. */
 function shown(name = NAME): Promise<X509Certificate> {
@@ -127,6 +161,43 @@ test('all names lead to one', async () => {
   const home = await browser(await pebble.root()).get(plain);
   expect([home.status, new URL(home.url).hostname]).toEqual([200, ALIAS]);
   expect((await set({ redirectTo: '' })).state).toBe('succeeded');
+});
+
+test('is for those who have its password; the authority comes in all the same', async () => {
+  const password = 'a password that nobody guesses';
+  const task = await set({ authUsers: [{ name: 'alice', password }], authRealm: 'Staff' });
+  expect(task.state, task.reason).toBe('succeeded');
+  expect((await browser().get(secure)).status).toBe(401);
+  expect((await ask(secure, { authorization: `Basic ${btoa(`alice:${password}`)}` })).statusCode).toBe(200);
+  expect((await ask(secure, { authorization: `Basic ${btoa('alice:wrong')}` })).statusCode).toBe(401);
+  const before = (await shown()).serialNumber;
+  const certified = await certify();
+  expect(certified.state, certified.reason).toBe('succeeded');
+  expect((await shown()).serialNumber).not.toBe(before);
+  // Neither logs nor stores have it.
+  const found = spawnSync('grep', ['-rlF', '-f', '-', machine.layout.dir], { input: password });
+  expect([found.status, found.stdout.toString()]).toEqual([1, '']);
+  const verified = await machine
+    .connection()
+    .call(SiteServiceService.verifySite, { site: NAME, confirm: false, options: undefined });
+  expect((await finish(machine, verified.taskId)).task.state).toBe('succeeded');
+  expect((await set({ openToAll: true })).state).toBe('succeeded');
+  expect((await browser().get(secure)).status).toBe(200);
+});
+
+test("has an administrator's lines in its virtual host; a wrong one is named, and changes nothing", async () => {
+  expect((await set({ webSnippet: 'add_header X-Mine yes;\n' })).state).toBe('succeeded');
+  const mine = async () => (await ask(`${secure}/wp-login.php`, {})).headers['x-mine'];
+  expect(await mine()).toBe('yes');
+  const task = await set({ webSnippet: '# Ours.\nnonsense on;\n' });
+  expect([task.state, task.reason]).toEqual([
+    'failed',
+    expect.stringMatching(/line 2: nginx says: unknown directive "nonsense"; the old configuration stays in force/),
+  ]);
+  expect(await mine()).toBe('yes');
+  expect((await read()).snippet).toEqual({ engine: 'nginx', text: 'add_header X-Mine yes;\n' });
+  expect((await set({ webSnippet: '' })).state).toBe('succeeded');
+  expect(await mine()).toBeUndefined();
 });
 
 test('its PHP has the limits that were set, within bounds', async () => {

@@ -17,6 +17,7 @@ echo json_encode([
   'proxy' => getenv('HTTP_PROXY') ?: '', 'body' => strlen(file_get_contents('php://input')), 'ini' => $ini,
   'address' => $_SERVER['REMOTE_ADDR'], 'https' => $_SERVER['HTTPS'] ?? '',
   'auth' => $_SERVER['HTTP_AUTHORIZATION'] ?? null, 'server' => $_SERVER['SERVER_NAME'],
+  'user' => $_SERVER['REMOTE_USER'] ?? $_SERVER['PHP_AUTH_USER'] ?? $_SERVER['AUTH_TYPE'] ?? null,
   'reads' => isset($_GET['read']) ? @file_get_contents($_GET['read']) !== false : null,
 ]);
 `;
@@ -88,6 +89,8 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     challenges: {},
     redirectTo: '',
     fronts: [],
+    auth: undefined,
+    snippet: undefined,
     sticky: false,
     sharedRoot: '',
     php: {

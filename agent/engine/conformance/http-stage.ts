@@ -13,16 +13,29 @@ import { contextOf, summaries } from './interruption.ts';
 
 export type HttpEngine = Engine<'http'> & Preparing & Checking;
 
-/** What an engine brings to be tested. */
-export interface HttpSubject {
+/** What a stage needs of an engine. */
+export interface StageSubject {
   /** As in the service's engine. */
   readonly name: string;
   readonly daemon: DaemonName;
   createEngine(): HttpEngine;
   /** A host with that daemon and PHP-FPM, of its own below dir. */
   startHost(dir: string): Promise<Host>;
+}
+
+/** What an engine brings to be tested. */
+export interface HttpSubject extends StageSubject {
   /** A virtual host as an operator would write it; a file of the include directory. */
   foreignSite(daemon: Daemon, name: string): string;
+  /** In the daemon's words. */
+  readonly snippets: {
+    /** /from-the-snippet leads (302) to https://example.org/to. */
+    readonly works: string;
+    /** The daemon's own test refuses this line with these words (a pattern). */
+    readonly fails: { readonly text: string; readonly line: number; readonly says: string };
+    /** Balanced for whoever does not read as the daemon does. */
+    readonly breakingOut: readonly string[];
+  };
 }
 
 export interface Stage {
@@ -41,7 +54,7 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage(subject: HttpSubject): Promise<Stage> {
+export async function openStage(subject: StageSubject): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'aegir-http-'));
   const host = await subject.startHost(dir);
   const engine = subject.createEngine();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { siteLayout } from '../../host/site-layout.ts';
 import { runChanges } from '../engine.ts';
+import { describeAccess } from './http-access.ts';
 import { describeFailures } from './http-failures.ts';
 import { REQUESTS } from './http-requests.ts';
 import { createScene, NAME, OTHER, OTHER_NAME, SITE } from './http-scene.ts';
@@ -293,6 +294,7 @@ export function describeHttpEngine(subject: HttpSubject): void {
     });
 
     if (hasTls) describeTls(scene);
+    describeAccess(subject, scene);
     describeFailures(subject, scene);
 
     describe('removal', () => {

@@ -2,6 +2,7 @@
 // configuration never sees a certificate with another one's key, and the old pair goes when nothing names it any more.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { AegirError } from '../../../shared/error.ts';
 import type { TlsSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { FileOptions, Host } from '../../host/host.ts';
@@ -20,13 +21,21 @@ const DIRECTORY: FileOptions = { mode: 0o700, owner: 'root', group: 'root' };
 /** By the certificate's fingerprint. Throws invalid_argument unless certificate and key belong together. */
 export function pairName(tls: TlsSpec): string {
   try {
-    const certificate = new X509Certificate(tls.certificatePem);
-    if (!certificate.checkPrivateKey(createPrivateKey(tls.keyPem))) throw new Error('the key is that of another one');
+    const certificate = usablePair(tls.certificatePem, tls.keyPem);
     return certificate.fingerprint256.replaceAll(':', '').toLowerCase().slice(0, 32);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AegirError('invalid_argument', `cannot use that certificate: ${why}`, { cause });
   }
+}
+
+/** The first certificate, when web servers will take it: they refuse weak keys, and Apache ends over what it refuses. */
+export function usablePair(certificatePem: string, keyPem: string): X509Certificate {
+  const certificate = new X509Certificate(certificatePem);
+  if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) throw new Error('the key is that of another one');
+  // The level of Debian's OpenSSL, which need not be that of the one here.
+  createSecureContext({ cert: certificatePem, key: keyPem, ciphers: 'DEFAULT@SECLEVEL=2' });
+  return certificate;
 }
 
 export function tlsPaths(layout: SiteLayout, tls: TlsSpec): TlsPaths {

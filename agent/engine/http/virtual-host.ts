@@ -1,6 +1,7 @@
 // What an http engine renders of one site, for whichever web server; and what every web server keeps from the world.
 import { isIP } from 'node:net';
 import { AegirError } from '../../../shared/error.ts';
+import { isRealm } from '../../../shared/http-auth.ts';
 import type { WebRules } from '../../app/app.ts';
 import { configName } from './config/quote.ts';
 import type { PhpLimits } from './fpm/limits.ts';
@@ -30,6 +31,10 @@ export interface VirtualHost {
   readonly redirectTo: string;
   /** Addresses whose word on the visitor is believed; empty where visitors come straight. */
   readonly fronts: readonly string[];
+  /** Who may see it; undefined: everybody. */
+  readonly auth: { readonly realm: string; readonly file: string } | undefined;
+  /** Block of an administrator's own configuration (snippet.ts); '' for none. */
+  readonly snippet: string;
 }
 
 /** RFC 8555 section 8.1: base64url, and the token with a thumbprint. Throws invalid_argument for anything else. */
@@ -91,4 +96,10 @@ export const MAINTENANCE_PAGE =
 /** Text as a regular expression that matches it and nothing else. */
 export function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+/** It stands in quotes. Throws invalid_argument for one that would end them. */
+export function checkedRealm(realm: string): string {
+  if (isRealm(realm)) return realm;
+  throw new AegirError('invalid_argument', `cannot ask for passwords for ${JSON.stringify(realm)}: it is no realm`);
 }

@@ -7,6 +7,8 @@ export interface ApacheLayout {
   readonly includeDir: string;
   readonly addresses: readonly string[];
   readonly port: number;
+  /** For HTTPS; undefined: it serves none. */
+  readonly tlsPort: number | undefined;
 }
 
 const MODULES = '/usr/lib/apache2/modules';
@@ -15,8 +17,12 @@ const MODULES = '/usr/lib/apache2/modules';
 const LOADED = [
   'mpm_event',
   'alias',
+  'auth_basic',
+  'authn_core',
+  'authn_file',
   'authz_core',
   'authz_host',
+  'authz_user',
   'dir',
   'env',
   'headers',
@@ -29,8 +35,13 @@ const LOADED = [
   'setenvif',
 ];
 
+const FOR_TLS = ['socache_shmcb', 'ssl'];
+
 export function renderApacheConf(layout: ApacheLayout): string {
+  const { tlsPort } = layout;
   const addresses = layout.addresses.map((address) => listenAt(address, layout.port));
+  const secure = tlsPort === undefined ? [] : layout.addresses.map((address) => listenAt(address, tlsPort));
+  const loaded = tlsPort === undefined ? LOADED : [...LOADED, ...FOR_TLS];
   return `# Made by Aegir at every start; changes are lost. Sites are in ${layout.includeDir}.
 ServerRoot "${layout.root}"
 DefaultRuntimeDir "${layout.run}"
@@ -40,8 +51,8 @@ Mutex pthread
 ErrorLog "${layout.log}"
 LogLevel notice
 
-${LOADED.map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so\n`).join('')}
-${addresses.map((address) => `Listen ${address}\n`).join('')}
+${loaded.map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so\n`).join('')}
+${[...addresses, ...secure].map((address) => `Listen ${address}\n`).join('')}${tlsPort === undefined ? '' : `SSLSessionCache "shmcb:${layout.run}/ssl_scache(512000)"\n`}
 StartServers 2
 ServerLimit 16
 ThreadsPerChild 16

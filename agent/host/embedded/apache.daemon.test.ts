@@ -247,7 +247,7 @@ test('beside nginx, each on its own port; two on one port are refused', async ()
   expect((await get(nginx, 'a.test')).status).toBe(404);
   const ports = { nginx: 8080, apache2: 8080, mariadb: 0 };
   await expect(createEmbeddedHost({ ...options, dir: join(base, 'x'), ports })).rejects.toThrow(
-    /both listen on port 8080/,
+    /cannot listen on the same port 8080/,
   );
 });
 

@@ -31,7 +31,8 @@ export async function createApache(context: EmbeddedContext): Promise<Daemon> {
   const leftover = { name: 'apache2', program, marker: conf, record, stopMs: 5_000 };
 
   for (const directory of [etc, includeDir]) await files.directory(directory, { mode: 0o755 });
-  const text = renderApacheConf({ root: etc, run, log, includeDir, addresses: context.webAddresses, port });
+  const tlsPort = context.ports.apache2Tls;
+  const text = renderApacheConf({ root: etc, run, log, includeDir, addresses: context.webAddresses, port, tlsPort });
   await files.write(conf, text, { mode: 0o644 });
   await endLeftovers(leftover);
   // The number of one that was killed may be another program's by now, and Apache would refuse to start.
@@ -89,6 +90,7 @@ export async function createApache(context: EmbeddedContext): Promise<Daemon> {
     includeDir,
     addresses: context.webAddresses,
     port,
+    ...(tlsPort === undefined ? {} : { tlsPort }),
     socket: '',
     user: user.name,
     isRunning: async () => child.pid() !== undefined,

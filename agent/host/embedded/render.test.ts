@@ -25,6 +25,7 @@ test('apache2.conf', async () => {
     includeDir: '/srv/web1/etc/apache2/sites-enabled',
     addresses: ['127.0.1.1', '::1'],
     port: 8080,
+    tlsPort: 8443,
   });
   await expect(text).toMatchFileSnapshot(golden('apache2.conf'));
 });

@@ -35,7 +35,7 @@ export async function createApache(options: ApacheOptions): Promise<Daemon> {
   const { program, run, systemctl, files } = options;
   const children = options.children ?? acceptingChildren;
   const texts = await Promise.all(LISTEN_FILES.map((path) => files.read(path)));
-  const { addresses, port } = parseListen(texts.join('\n'));
+  const { addresses, port, tlsPort } = parseListen(texts.join('\n'));
 
   const test = async (): Promise<void> => {
     const { code, stderr } = await run({ argv: [program, '-t'] });
@@ -60,6 +60,7 @@ export async function createApache(options: ApacheOptions): Promise<Daemon> {
     includeDir: '/etc/apache2/sites-enabled',
     addresses: addresses.length === 0 ? options.wildcards : addresses,
     port,
+    ...(tlsPort === undefined ? {} : { tlsPort }),
     socket: '',
     user: 'www-data',
     mayRun: async () => true,
@@ -91,18 +92,25 @@ export interface ListenAt {
   /** Empty: all of them. */
   readonly addresses: readonly string[];
   readonly port: number;
+  /** Where it listens, or would with mod_ssl, for HTTPS; undefined: nowhere. */
+  readonly tlsPort: number | undefined;
 }
 
-/** Where sites are served over plain HTTP: port 80 when it listens there, else the first that is not for TLS. */
+/**
+ * Where sites are served: over plain HTTP on port 80 when it listens there, else on the first that is not for TLS; over
+ * HTTPS on 443, else on the first that is.
+ */
 export function parseListen(text: string): ListenAt {
   const lines = text.matchAll(/^[ \t]*Listen[ \t]+(?:(\S+):)?(\d{1,5})(?:[ \t]+(\S+))?[ \t]*$/gim);
-  const plain = [...lines].flatMap(([, address = '', port = '', protocol = 'http']) =>
-    port === '443' || protocol.toLowerCase() === 'https'
-      ? []
-      : [{ address: address.replace(/^\[|\]$/g, ''), port: Number(port) }],
-  );
+  const found = [...lines].map(([, address = '', port = '', protocol = 'http']) => ({
+    address: address.replace(/^\[|\]$/g, ''),
+    port: Number(port),
+    secure: port === '443' || protocol.toLowerCase() === 'https',
+  }));
+  const plain = found.filter(({ secure }) => !secure);
+  const forTls = found.flatMap(({ secure, port }) => (secure ? [port] : []));
   const port = plain.some((each) => each.port === 80) ? 80 : (plain[0]?.port ?? 80);
   const addresses = plain.filter((each) => each.port === port).map(({ address }) => address);
   const all = addresses.some((address) => ['', '*', '0.0.0.0', '::'].includes(address));
-  return { addresses: all ? [] : [...new Set(addresses)], port };
+  return { addresses: all ? [] : [...new Set(addresses)], port, tlsPort: forTls.includes(443) ? 443 : forTls[0] };
 }

@@ -149,15 +149,15 @@ test('apache: a wrong configuration is never reloaded', async () => {
 });
 
 test.each([
-  ['Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n', { addresses: [], port: 80 }],
-  ['Listen 8443 https\nListen 8081\n', { addresses: [], port: 8081 }],
+  ['Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n', { addresses: [], port: 80, tlsPort: 443 }],
+  ['Listen 8443 https\nListen 8081\n', { addresses: [], port: 8081, tlsPort: 8443 }],
   [
     'Listen 443\nListen 192.0.2.1:8080\nListen [2001:db8::1]:8080\n',
-    { addresses: ['192.0.2.1', '2001:db8::1'], port: 8080 },
+    { addresses: ['192.0.2.1', '2001:db8::1'], port: 8080, tlsPort: 443 },
   ],
-  ['listen 192.0.2.1:80 http\nListen 0.0.0.0:80\n', { addresses: [], port: 80 }],
-  ['Listen 8081\nListen 80\n', { addresses: [], port: 80 }],
-  ['# Listen 8081\n', { addresses: [], port: 80 }],
+  ['listen 192.0.2.1:80 http\nListen 0.0.0.0:80\n', { addresses: [], port: 80, tlsPort: undefined }],
+  ['Listen 8081\nListen 80\n', { addresses: [], port: 80, tlsPort: undefined }],
+  ['# Listen 8081\n', { addresses: [], port: 80, tlsPort: undefined }],
 ])('apache listens as %j says', (text, expected) => {
   expect(parseListen(text)).toEqual(expected);
 });

@@ -8,6 +8,7 @@ import { durationInSeconds, sizeInBytes, wholeNumber } from '../number.ts';
 import { bytes, type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf } from '../settings.ts';
+import { ACCESS_DETAILS, type AccessFlags, accessPart, withAccessFlags } from './site-access.ts';
 import { CRON_DETAILS, USAGE_DETAILS, usageCommand } from './site-usage.ts';
 
 const binding = (site: Site, type: string) => site.bindings.find((bound) => bound.type === type)?.service ?? '-';
@@ -69,6 +70,7 @@ const DETAILS: readonly Column<Site>[] = [
     },
   },
   { title: 'Redirects to', value: (site) => displayName(site.web?.redirectTo ?? '') },
+  ...ACCESS_DETAILS,
   ...CRON_DETAILS,
   ...USAGE_DETAILS,
   { title: 'Created', value: (site) => when(site.createdAt) },
@@ -87,7 +89,7 @@ interface InstallFlags extends ChangeFlags {
   readonly adminMail?: string;
 }
 
-interface SetFlags extends ChangeFlags {
+interface SetFlags extends ChangeFlags, AccessFlags {
   readonly addAlias?: readonly string[];
   readonly removeAlias?: readonly string[];
   readonly https?: string;
@@ -192,7 +194,8 @@ export function siteCommand(cli: Cli, program: Command): void {
       });
     });
 
-  withChangeFlags(noun.command('set <site>').description('change how it is served; what is not said stays'))
+  const set = noun.command('set <site>').description('change how it is served; what is not said stays');
+  withAccessFlags(withChangeFlags(set))
     .option('--add-alias <names...>', 'further host names')
     .option('--remove-alias <names...>', 'host names to take away')
     .option('--https <how>', 'off, self-signed, acme (a certificate authority), or own')
@@ -212,8 +215,10 @@ export function siteCommand(cli: Cli, program: Command): void {
       const flags = command.optsWithGlobals<SetFlags>();
       const read = (what: string, file: string | undefined) =>
         file === undefined ? '' : (secretsOf([`${what}=${file}`])[what] ?? '');
+      const access = await accessPart(cli, flags);
       await followChange(cli, flags, (link) =>
         link.call(api.setSite, {
+          ...access,
           site,
           addAliases: [...(flags.addAlias ?? [])],
           removeAliases: [...(flags.removeAlias ?? [])],

@@ -104,6 +104,8 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     issuing: null,
     cronSeconds: null,
     uid: 0,
+    auth: null,
+    snippet: null,
     ...changes,
   };
 }

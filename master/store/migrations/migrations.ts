@@ -6,6 +6,7 @@ import { zones } from './0003-zones.ts';
 import { siteWeb } from './0004-site-web.ts';
 import { clusters } from './0005-clusters.ts';
 import { siteReports } from './0006-site-reports.ts';
+import { siteAccess } from './0007-site-access.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -25,7 +26,7 @@ export interface Migration {
   up(types: ColumnTypes): readonly string[];
 }
 
-export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, clusters, siteReports];
+export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
   return kind === 'sqlite'

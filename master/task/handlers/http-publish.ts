@@ -34,6 +34,9 @@ export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
+      // It brought what is declared. What a change of that needs to come back, its restore step brings once the record is
+      // what it was; until then the record may be the very thing that the web server refused.
+      if (args.before === args.state) return { is: 'done' };
       const service = await readService(deps.store, args.serviceId);
       const back =
         args.before === 'absent'

@@ -84,7 +84,13 @@ export function createSiteProbe(deps: HandlerDeps): StepHandler<'site.probe'> {
       const behindFront = parts.front !== null && service.id !== parts.http.id;
       await perform(deps, ctx, 'do', service.serverId, `site/${args.siteId}`, {
         $case: 'probeSite',
-        value: { site: probedSite(parts), service: await refOf(deps, service), path: '/', behindFront },
+        value: {
+          site: probedSite(parts),
+          service: await refOf(deps, service),
+          path: '/',
+          behindFront,
+          asksPassword: parts.auth !== null,
+        },
       });
       return { is: 'done' };
     },

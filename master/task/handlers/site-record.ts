@@ -42,5 +42,6 @@ async function forget(tx: Tx, siteId: string): Promise<void> {
   if (site === undefined) return;
   await tx.sites.delete(siteId);
   const secrets = [site.saltSecret, site.dbPasswordSecret, site.certificate?.keySecret, site.issuing?.keySecret];
+  for (const { secret } of site.auth?.users ?? []) await tx.secrets.delete(secret);
   for (const secret of secrets) if (typeof secret === 'string') await tx.secrets.delete(secret);
 }

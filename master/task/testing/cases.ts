@@ -119,6 +119,17 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
   const newOwn = { ...own, issuer: 'another', keySecret: 'sec-0123456789abcdf8' };
   // The key of the new one is saved with the task.
   const uploaded = { ...withOwn, secrets: [newOwn.keySecret] };
+  const user = (name: string, secret: string) => ({ name, secret });
+  const [anne, bert, anneAgain] = ['a', 'b', 'c'].map((last) => `sec-0123456789abcde${last}`) as [
+    string,
+    string,
+    string,
+  ];
+  const snippet = { engine: 'nginx', text: 'add_header X-A b;\n' };
+  const closed = at({ auth: { realm: 'Staff', users: [user('anne', anne), user('bert', bert)] }, snippet });
+  const auth = { realm: 'Staff', users: [user('anne', anneAgain)] };
+  // So are the hashes of new passwords.
+  const given = { ...closed, secrets: [anneAgain] };
   const graphOf = (from: GraphSnapshot) => createGraph(from);
   const siteOf = (from: GraphSnapshot) => from.sites[0] as SiteRecord;
   const often = (line: string) => line.replace('cron 900', 'cron 60');
@@ -137,6 +148,18 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
       plan: planSetSite(graphOf(withOwn), siteOf(withOwn), { ...valuesOfSite(siteOf(withOwn)), certificate: newOwn }),
       done: linesOf(at({ web: { ...https, https: 'own' }, certificate: newOwn })),
       undone: linesOf(withOwn),
+    },
+    {
+      ...{ name: 'site set with another password, without a user and the snippet', ground: given, ...same },
+      plan: planSetSite(graphOf(closed), siteOf(closed), { ...valuesOfSite(siteOf(closed)), auth, snippet: null }),
+      done: linesOf(at({ auth, snippet: null })),
+      undone: linesOf(closed),
+    },
+    {
+      ...{ name: 'site set open to everybody', ground: closed, ...same },
+      plan: planSetSite(graphOf(closed), siteOf(closed), { ...valuesOfSite(siteOf(closed)), auth: null }),
+      done: linesOf(at({ snippet })),
+      undone: linesOf(closed),
     },
     {
       ...{ name: 'site certify', ground: acme, ...same },
@@ -166,6 +189,7 @@ function linesOf(snapshot: GraphSnapshot): string[] {
     ...snapshot.sites.flatMap((site) => [
       site.saltSecret,
       ...[site.dbPasswordSecret, site.certificate?.keySecret].filter((id) => typeof id === 'string'),
+      ...(site.auth?.users.map(({ secret }) => secret) ?? []),
     ]),
     ...snapshot.services.flatMap((service) => Object.values(service.secrets)),
   ];
@@ -181,8 +205,9 @@ function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
     ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map(
-      ({ id, state, aliases, web, cronSeconds, certificate, issuing }) =>
-        `site ${id} ${state} ${aliases.join()} ${web.https} ${cronSeconds} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'}`,
+      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet }) =>
+        `site ${id} ${state} ${aliases.join()} ${web.https} ${cronSeconds} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'} ` +
+        JSON.stringify([auth, snippet]),
     ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),

@@ -233,7 +233,8 @@ async function saveGround(store: Store, ground: Ground, seal: (id: string, text:
     for (const zone of ground.zones) await tx.zones.insert(zone);
     for (const record of ground.records) await tx.records.insert(record);
     for (const site of ground.sites) {
-      for (const id of [site.saltSecret, site.dbPasswordSecret, site.certificate?.keySecret]) {
+      const users = site.auth?.users.map(({ secret }) => secret) ?? [];
+      for (const id of [site.saltSecret, site.dbPasswordSecret, site.certificate?.keySecret, ...users]) {
         if (typeof id === 'string') await tx.secrets.insert({ id, sealed: seal(id, 'hidden') });
       }
       await tx.sites.insert(site);

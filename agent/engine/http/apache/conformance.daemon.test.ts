@@ -17,9 +17,31 @@ describeHttpEngine({
       dir,
       hostname: 'web.test',
       address: ADDRESS,
-      ports: { nginx: 0, apache2: await freePort(), mariadb: 0 },
+      ports: { nginx: 0, apache2: await freePort(), apache2Tls: await freePort(), mariadb: 0 },
       daemons: ['apache2', `php-fpm@${await installedPhp()}`],
     }),
+  snippets: {
+    works: `# Moved.
+<If "%{REQUEST_METHOD} == 'GET'">
+  Header set X-From-Snippet "</VirtualHost>"
+</If>
+RewriteRule "^/from-the-snippet$" "https://example.org/to" [R=302,L]
+`,
+    fails: { text: '# First.\n\nNonsense on\n', line: 3, says: "Invalid command 'Nonsense'" },
+    breakingOut: [
+      '</VirtualHost>\n<VirtualHost *:80>\nServerName two.example.org\n',
+      '  </virtualhost>\n',
+      '<Location "/">\n',
+      '<If "true">\n</Location>\n',
+      '"</VirtualHost>"\n',
+      '# a comment \\\n</VirtualHost>\n',
+      'Header set X y \\\n',
+      'CustomLog "|/bin/id" common\n',
+      'ErrorLog /etc/cron.d/x\n',
+      'Include /etc/passwd\n',
+      'RewriteMap x prg:/bin/id\n',
+    ],
+  },
   foreignSite: ({ addresses, port }, name) =>
     `<VirtualHost ${addresses[0]}:${port}>
   ServerName ${name}

@@ -1,21 +1,28 @@
 // The engine http/apache: a virtual host per site in Apache's include directory, PHP through the site's FPM pool.
+import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
+import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
 import { siteFile, siteOfFile } from '../config/complaint.ts';
 import type { Edit } from '../config/config-set.ts';
 import { createLocks } from '../config/lock.ts';
+import { parseManifest } from '../config/manifest.ts';
 import { planBase, planFile } from '../config/plan-file.ts';
 import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
+import { snippetBlock, snippetFault } from '../snippet.ts';
+import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
 import { checkWebServer } from '../web-server-check.ts';
-import { createApacheSet, listeningOf } from './apache-set.ts';
-import { planModules } from './modules.ts';
+import { BASE_FILE, createApacheSet, listeningOf } from './apache-set.ts';
+import { servesTls } from './base.ts';
+import { type Needs, planModules } from './modules.ts';
+import { planNobody } from './nobody.ts';
 import { renderVirtualHost } from './render.ts';
 import { conflictingNames } from './virtual-hosts.ts';
 
@@ -30,7 +37,7 @@ export function createApacheEngine(
     type: 'http',
     name: 'apache',
     daemon: 'apache2',
-    capabilities: new Set(['php', 'prepare', 'check']),
+    capabilities: new Set(['php', 'tls', 'prepare', 'check']),
 
     async detect(host) {
       const daemon = await host.daemon('apache2');
@@ -46,20 +53,18 @@ export function createApacheEngine(
 
     async plan(_service, spec, ctx) {
       const daemon = await apacheOf(ctx.host, `serve ${spec.name}`);
-      if (spec.tls !== undefined || Object.keys(spec.challenges).length > 0) {
-        throw new AegirError(
-          'failed_precondition',
-          `cannot serve ${spec.name} over HTTPS: Aegir does that by nginx only; put the site on a platform of nginx`,
-        );
-      }
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const edit = virtualHost(spec, ctx.host, daemon);
-      // In order: Apache must know the directives, find the logs, and the socket that it passes requests to.
+      // In order: Apache must know the directives, find the logs, the certificate, and the socket that it passes requests to.
       return [
-        ...(await planModules(ctx.host, daemon)),
+        ...(await planNeeds(ctx.host, daemon, { tls: spec.tls !== undefined, passwords: spec.auth !== undefined })),
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
+        ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
         ...(await pools.plan(spec, daemon.user, ctx)),
         ...(await planFile(createApacheSet(ctx.host, daemon), edit, locks, ctx)),
+        ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];
     },
 
@@ -71,9 +76,11 @@ export function createApacheEngine(
       if (daemon !== undefined) {
         const edit = { name: siteFile(siteId), content: undefined, subject: `virtual host of ${name}` };
         const set = createApacheSet(ctx.host, daemon);
-        changes.push(...(await planFile(set, { ...edit, makes: [layout.logs] }, locks, ctx)));
+        changes.push(...(await planFile(set, { ...edit, makes: [layout.logs, layout.tls] }, locks, ctx)));
       }
       changes.push(...(await pools.remove(siteId, name, ctx)));
+      changes.push(...(await planTlsTidying(ctx.host, layout, undefined, name)));
+      changes.push(...(await planAuthTidying(ctx.host, layout, undefined, name)));
       changes.push(...(await planSiteLogsRemoval(ctx.host, layout, name)));
       return changes;
     },
@@ -83,7 +90,7 @@ export function createApacheEngine(
       const set = createApacheSet(ctx.host, daemon);
       return [
         ...(await planHostFiles(ctx.host)),
-        ...(await planModules(ctx.host, daemon)),
+        ...(await planNeeds(ctx.host, daemon, { tls: false, passwords: false })),
         ...(await planBase(set, locks, ctx)),
         ...(await pools.prepare(ctx)),
       ];
@@ -106,8 +113,16 @@ async function apacheOf(host: Host, doing: string): Promise<Daemon> {
   );
 }
 
+/** What must be there before a site of these needs, or any that is there already, may be loaded. */
+async function planNeeds(host: Host, daemon: Daemon, needs: Needs): Promise<readonly Change[]> {
+  const base = await host.files.read(join(daemon.includeDir, BASE_FILE));
+  const tls = needs.tls || servesTls(parseManifest(base));
+  return [...(await planModules(host, daemon, { ...needs, tls })), ...(tls ? await planNobody(host, daemon) : [])];
+}
+
 function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
   const layout = siteLayout(host.paths, spec.siteId);
+  const snippet = snippetBlock(spec.snippet, 'apache', spec.name);
   const content = renderVirtualHost({
     siteId: spec.siteId,
     name: spec.name,
@@ -118,17 +133,25 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     logs: layout.logs,
     socket: layout.socket,
     listening: listeningOf(host, daemon),
-    tls: undefined,
-    challenges: {},
+    tls: spec.tls && {
+      ...tlsPaths(layout, spec.tls),
+      redirect: spec.tls.redirect, // Over plain HTTP it must not be sent (RFC 6797, 7.2), and there one site would do both.
+      hstsSeconds: spec.tls.redirect ? spec.tls.hstsSeconds : 0,
+    },
+    challenges: spec.challenges,
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
+    auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
+    snippet,
   });
   const names = new Set([spec.name, ...spec.aliases]);
   return {
     name: siteFile(spec.siteId),
     content,
     subject: `virtual host of ${spec.name}${spec.state === 'disabled' ? ' (disabled: it answers 503)' : ''}`,
-    makes: [layout.logs],
+    makes: [layout.logs, layout.tls],
+    mark: spec.tls === undefined ? '' : 'tls',
+    explains: (complaint) => snippetFault(content, snippet, complaint, { label: 'Apache', site: spec.name }),
     objects(warnings) {
       const taken = conflictingNames(warnings).filter((name) => names.has(name));
       if (taken.length === 0) return undefined;
@@ -148,11 +171,14 @@ async function detected(host: Host, daemon: Daemon): Promise<DetectedService> {
     engine: 'apache',
     instance: '',
     version: /Apache\/(\S+)/.exec(stdout)?.[1] ?? '',
-    ports: [daemon.port],
+    ports: [daemon.port, ...(daemon.tlsPort === undefined ? [] : [daemon.tlsPort])],
     configRoots: [daemon.includeDir],
     running: await daemon.isRunning(),
     manageable: true,
     socket: '',
-    capabilities: (await host.phpVersions()).length > 0 ? ['php'] : [],
+    capabilities: [
+      ...((await host.phpVersions()).length > 0 ? ['php'] : []),
+      ...(daemon.tlsPort === undefined ? [] : ['tls']),
+    ],
   };
 }

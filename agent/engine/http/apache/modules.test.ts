@@ -3,8 +3,9 @@ import { expect, it } from 'vitest';
 import { createFakeHost } from '../../../host/fake.ts';
 import { contextOf } from '../../conformance/interruption.ts';
 import { runChanges } from '../../engine.ts';
-import { MODULES, planModules } from './modules.ts';
+import { modulesFor, planModules } from './modules.ts';
 
+const MODULES = modulesFor({ tls: false, passwords: false });
 const ROOT = '/etc/apache2';
 
 async function debian(available: readonly string[]) {
@@ -12,7 +13,7 @@ async function debian(available: readonly string[]) {
   for (const name of available) await host.files.write(`${ROOT}/mods-available/${name}`, 'x', { mode: 0o644 });
   const daemon = await host.daemon('apache2');
   if (daemon === undefined) throw new Error('the fake has no Apache');
-  return { host, plan: () => planModules(host, daemon) };
+  return { host, plan: (tls = false) => planModules(host, daemon, { tls, passwords: false }) };
 }
 const loads = MODULES.map((name) => `${name}.load`);
 

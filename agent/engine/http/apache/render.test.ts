@@ -27,12 +27,22 @@ const host: VirtualHost = {
   limits: phpLimits(undefined),
   logs: '/var/log/aegir/site-0000000000000001',
   socket: '/run/aegir/0000000000000001.sock',
-  listening: { addresses: [], port: 80, ipv6: true },
+  listening: { addresses: [], port: 80, tlsPort: 443, ipv6: true },
   tls: undefined,
   challenges: {},
   redirectTo: '',
   fronts: [],
+  auth: undefined,
+  snippet: '',
 };
+
+const tls = {
+  certificate: '/var/aegir/sites/site-0000000000000001/tls/a.crt',
+  key: '/var/aegir/sites/site-0000000000000001/tls/a.key',
+  redirect: false,
+  hstsSeconds: 0,
+};
+const challenges = { ['t'.repeat(43)]: `${'t'.repeat(43)}.${'k'.repeat(43)}` };
 
 const withRules = (change: Partial<WebRules>): VirtualHost => ({ ...host, rules: { ...rules, ...change } });
 const withPhp = (change: Partial<NonNullable<WebRules['php']>>): VirtualHost => ({
@@ -45,6 +55,24 @@ describe('a virtual host', () => {
     ['php', host],
     ['disabled', { ...host, state: 'disabled' }],
     ['static', withRules({ php: undefined, deny: [], index: ['index.html'] })],
+    [
+      'tls',
+      {
+        ...withRules({ php: undefined, deny: [], aliases: [], index: ['index.html'] }),
+        tls: { ...tls, redirect: true, hstsSeconds: 31_536_000 },
+        challenges,
+      },
+    ],
+    ['tls-beside', { ...host, state: 'disabled', tls, redirectTo: 'example.org', challenges }],
+    ['redirect', { ...host, state: 'disabled', redirectTo: 'example.org' }],
+    [
+      'access',
+      {
+        ...host,
+        auth: { realm: 'Staff', file: '/var/aegir/sites/site-0000000000000001/auth/a.passwd' },
+        snippet: '  # Snippet of an administrator.\n  Header set X-From admin\n  # End of the snippet.\n',
+      },
+    ],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
   ];
 
@@ -215,7 +243,14 @@ describe('what is hostile', () => {
 });
 
 it('the base file is written as in testdata/base.conf', async () => {
-  const manifest = new Map([['aegir-site-0000000000000001.conf', { digest: 'a'.repeat(64), mark: '' as const }]]);
-  const text = renderApacheBase({ addresses: [], port: 80, ipv6: true }, manifest, 'b'.repeat(64));
+  const manifest = new Map([
+    ['aegir-site-0000000000000001.conf', { digest: 'a'.repeat(64), mark: '' as const }],
+    ['aegir-site-0000000000000002.conf', { digest: 'c'.repeat(64), mark: 'tls' as const }],
+  ]);
+  const text = renderApacheBase(
+    { listening: host.listening, nobody: '/etc/apache2/aegir-nobody.pem' },
+    manifest,
+    'b'.repeat(64),
+  );
   await expect(text).toMatchFileSnapshot('testdata/base.conf');
 });

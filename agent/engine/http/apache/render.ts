@@ -7,7 +7,9 @@ import type { PhpRules, WebRules } from '../../../app/app.ts';
 import { configPath, configPrefix, configScript, configSiteId, configSocket } from '../config/quote.ts';
 import type { PhpLimits } from '../fpm/limits.ts';
 import {
+  checkedChallenges,
   checkedFronts,
+  checkedRealm,
   DOTFILE,
   escaped,
   MAINTENANCE_PAGE,
@@ -15,7 +17,7 @@ import {
   servedNames,
   type VirtualHost,
 } from '../virtual-host.ts';
-import { comment, listenAddresses, quoted, rewritePattern } from './syntax.ts';
+import { comment, listenAddresses, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
 const PATH = '%{REQUEST_FILENAME}';
@@ -25,16 +27,20 @@ const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agen
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const logs = configPath(host.logs, 'log directory');
-  const content = host.state === 'disabled' ? maintenance() : serving(host);
+  const body = host.state === 'disabled' ? maintenance() : serving(host);
+  const { tls, listening } = host;
   const believed = believedLines(host);
   const [target] = served;
-  const port = host.listening.port === 80 ? '' : `:${host.listening.port}`;
-  const toTarget = `  RewriteRule "^" "http://${target}${port}%{REQUEST_URI}" [R=301,L]\n`;
-  const virtualHost = (names: readonly [string, ...string[]], content: string) => {
-    const [name, ...aliases] = names;
-    return `<VirtualHost ${listenAddresses(host.listening)}>
+  const challenges = challengeAnswers(host);
+  const certificate = tls === undefined ? '' : certificateLines(tls);
+  const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
+  const bounds = bodyBounds(host.limits);
+  const blocks: string[] = [];
+  const block = (names: readonly string[], at: string, content: string, canonical = true): void => {
+    const [name = '', ...aliases] = names;
+    blocks.push(`<VirtualHost ${at}>
   ServerName ${name}
-${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName On
+${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName ${canonical ? 'On' : 'Off'}
   UseCanonicalPhysicalPort On
   ErrorLog ${quoted(`${logs}/error.log`)}
   LogLevel error
@@ -46,12 +52,67 @@ ${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName
   RewriteOptions IgnoreInherit
   # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
   RewriteRule "^" "-" [E=no-proxy:1]
-${believed}${content}</VirtualHost>
-`;
+${believed}${bounds}${content}</VirtualHost>
+`);
   };
-  const [other, ...more] = others;
+  const plain = listenAddresses(listening);
+  if (tls?.redirect === true) {
+    // The name that was asked for is one of these: others do not get here.
+    const name = others.length === 0 ? '%{SERVER_NAME}' : target;
+    block([...served, ...others], plain, `${challenges}${toSecure(name)}`, false);
+  } else {
+    block(served, plain, `${challenges}${body}`);
+    if (others.length > 0) {
+      block(others, plain, `${challenges}${redirection('http', target, listening.port, 80)}`);
+    }
+  }
+  if (tls !== undefined) {
+    const secure = tlsListenAddresses(listening);
+    block(served, secure, `${certificate}${body}`);
+    if (others.length > 0) block(others, secure, `${certificate}${toSecure(target)}`);
+  }
   return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${virtualHost(served, content)}${other === undefined ? '' : virtualHost([other, ...more], toTarget)}`;
+${blocks.join('')}`;
+}
+
+/** Before everything else that a site may answer at those paths. */
+function challengeAnswers(host: VirtualHost): string {
+  return checkedChallenges(host)
+    .map(([token, answer]) => {
+      const path = `/.well-known/acme-challenge/${token}`;
+      return `  <Location "${path}">
+    ErrorDocument 200 "${answer}"
+  </Location>
+  RewriteRule ${rewritePattern(`^${escaped(path)}$`)} "-" [R=200,L]
+`;
+    })
+    .join('');
+}
+
+function certificateLines({ certificate, key, hstsSeconds }: NonNullable<VirtualHost['tls']>): string {
+  return `  SSLEngine on
+  SSLCertificateFile ${quoted(configPath(certificate, 'certificate'))}
+  SSLCertificateKeyFile ${quoted(configPath(key, 'key'))}
+  SSLProtocol -all +TLSv1.2 +TLSv1.3
+  SSLSessionTickets off
+${hstsSeconds === 0 ? '' : hsts(hstsSeconds)}`;
+}
+
+/** In place of one that PHP sends. */
+function hsts(seconds: number): string {
+  return `  Header onsuccess unset Strict-Transport-Security
+  Header always set Strict-Transport-Security "max-age=${seconds}"
+`;
+}
+
+/** To the same path, as it was written in the request; the query goes along by itself. */
+function redirection(scheme: 'http' | 'https', name: string, port: number | undefined, usual: number): string {
+  const at = port === undefined || port === usual ? '' : `:${port}`;
+  return `  AllowEncodedSlashes NoDecode
+  RewriteCond "%{THE_REQUEST}" "^\\S+ +(?:https?://[^/? ]+)?(/[^? ]*)"
+  RewriteRule "^" "${scheme}://${name}${at}%1" [NE,R=301,L]
+  RewriteRule "^" "-" [R=404,L]
+`;
 }
 
 /** Of visitors who come by a front: their address and scheme are what that says, and nobody else. */
@@ -65,8 +126,10 @@ ${fronts.map((front) => `  RemoteIPInternalProxy ${front}\n`).join('')}  Rewrite
 `;
 }
 
-function serving({ rules, limits, socket }: VirtualHost): string {
+function serving(host: VirtualHost): string {
+  const { rules, limits, socket, auth } = host;
   const { php } = rules;
+  const refusal = refusalOf(host);
   const root = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
   const aliases = rules.aliases.map(({ prefix, directory }) => ({
     prefix: configPrefix(prefix),
@@ -96,12 +159,12 @@ ${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's cod
     </IfVersion>
     Redirect 301 "%{REQUEST_URI}/"
   </If>
-${php === undefined ? '' : handler(socket, root, limits.serverSeconds)}
-${body(limits)}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root)).join('')}${index(rules, root)}${scripts(php, root)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
+${authLines(host)}${php === undefined ? '' : handler(socket, root, limits.serverSeconds, auth === undefined)}
+${host.snippet}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root, refusal)).join('')}${index(rules, root)}${scripts(php, root, refusal)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
   RewriteCond "${root}${PATH}" -d
   RewriteRule "^[^?]*[^/?]$" "-" [E=aegir_slash:1,L]
   # Files, under the name they were asked for or as index of a directory.
-${readOnly(`${root}${PATH}`, '^')}  RewriteCond "${root}${PATH}" -f
+${readOnly(`${root}${PATH}`, '^', refusal)}  RewriteCond "${root}${PATH}" -f
   RewriteCond expr "%{REQUEST_FILENAME} == %{REQUEST_URI}"
   RewriteRule "^" "-" [L]
   RewriteCond "${root}${PATH}" -f
@@ -118,13 +181,14 @@ function directory(path: string, links: string): string {
 `;
 }
 
-function handler(socket: string, root: string, seconds: number): string {
+/** forApp: whoever asks for passwords is the app. Otherwise they are none of its business, nor is who gave them. */
+function handler(socket: string, root: string, seconds: number, forApp: boolean): string {
   const path = configSocket(socket, 'socket of the pool');
   return `  ProxyTimeout ${seconds}
   <Location "/">
-    CGIPassAuth On
+    CGIPassAuth ${forApp ? 'On' : 'Off'}
   </Location>
-  <If "reqenv('aegir_php') == '1'">
+${forApp ? '' : ['REMOTE_USER', 'AUTH_TYPE', 'REMOTE_IDENT'].map((name) => `  ProxyFCGISetEnvIf "true" !${name}\n`).join('')}  <If "reqenv('aegir_php') == '1'">
     SetHandler ${quoted(`proxy:unix:${path}|fcgi://localhost`)}
   </If>
   ProxyFCGISetEnvIf "true" SCRIPT_FILENAME ${quoted(`${root}%{reqenv:SCRIPT_NAME}`)}
@@ -133,8 +197,32 @@ function handler(socket: string, root: string, seconds: number): string {
 `;
 }
 
+/** After all else that says who may see what. */
+function authLines({ auth }: VirtualHost): string {
+  if (auth === undefined) return '';
+  return `  <Location "/">
+    AuthType Basic
+    AuthName "${checkedRealm(auth.realm)}"
+    AuthBasicProvider file
+    AuthUserFile ${quoted(configPath(auth.file, 'file of passwords'))}
+    Require valid-user
+    # What the whole server lets in without a password it does not let in here.
+    <IfModule mod_access_compat.c>
+      Satisfy All
+    </IfModule>
+  </Location>
+${[404, 405].map((status) => `  <If "reqenv('aegir_status') == '${status}'">\n    Redirect ${status}\n  </If>\n`).join('')}`;
+}
+
+/** How a request is refused for what is there or is not: those who may not see the site shall not learn of that either. */
+type Refusal = (status: 404 | 405) => string;
+
+function refusalOf({ auth }: VirtualHost): Refusal {
+  return auth === undefined ? (status) => `R=${status}` : (status) => `E=aegir_status:${status}`;
+}
+
 /** LimitRequestBody does not hold for what goes to PHP, and one without a length could fill the disk before it gets there. */
-function body({ bodyBytes }: PhpLimits): string {
+function bodyBounds({ bodyBytes }: PhpLimits): string {
   return `  LimitRequestBody ${bodyBytes}
   # Bodies that are too large, or do not say how large they are.
   RewriteCond expr "req_novary('Content-Length') -gt ${bodyBytes}"
@@ -156,19 +244,19 @@ interface Alias {
 }
 
 /** -F asks Apache itself whether it would hand the file out: it says no to links that it does not follow. */
-function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string): string {
+function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string, refusal: Refusal): string {
   const pattern = `^${escaped(prefix)}`;
-  return `${readOnly(`${directory}/$1`, `${pattern}(.*)$`)}  RewriteCond "${directory}/$1" -f
+  return `${readOnly(`${directory}/$1`, `${pattern}(.*)$`, refusal)}  RewriteCond "${directory}/$1" -f
   RewriteCond "${directory}/$1" -F
   RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "-" [L]
 ${fallback(php, root, pattern, `Nothing else in ${prefix}`)}`;
 }
 
 /** A file is read; Apache would hand it out whatever the method. */
-function readOnly(file: string, pattern: string): string {
+function readOnly(file: string, pattern: string, refusal: Refusal): string {
   return `  RewriteCond "${file}" -f
   RewriteCond "%{REQUEST_METHOD}" "!^(?:GET|HEAD)$"
-  RewriteRule ${rewritePattern(pattern)} "-" [R=405,L]
+  RewriteRule ${rewritePattern(pattern)} "-" [${refusal(405)},L]
 `;
 }
 
@@ -185,7 +273,7 @@ function index({ index }: WebRules, root: string): string {
 }
 
 /** Only a file that is there reaches PHP (CVE-2019-11043 and its kind). */
-function scripts(php: PhpRules | undefined, root: string): string {
+function scripts(php: PhpRules | undefined, root: string, refusal: Refusal): string {
   if (php === undefined) return '';
   // The front controller runs by its own name even where scripts does not list it.
   const front = php.frontController === undefined ? [] : [`^${escaped(php.frontController)}$`];
@@ -193,7 +281,7 @@ function scripts(php: PhpRules | undefined, root: string): string {
     .map(
       (pattern) => `  RewriteCond "${root}${PATH}" -f
   RewriteRule ${rewritePattern(pattern)} "${PATH}" [E=aegir_php:1,PT]
-  RewriteRule ${rewritePattern(pattern)} "-" [R=404,L]
+  RewriteRule ${rewritePattern(pattern)} "-" [${refusal(404)},L]
 `,
     )
     .join('');
@@ -210,9 +298,10 @@ ${missing}`;
 }
 
 function maintenance(): string {
-  return `  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
-  Header always set Retry-After 600
-  Header always set Cache-Control no-store
+  return `  AllowEncodedSlashes NoDecode
+  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
+  Header always set Retry-After 600 "expr=%{REQUEST_STATUS} == 503"
+  Header always set Cache-Control no-store "expr=%{REQUEST_STATUS} == 503"
   RewriteRule "^" "-" [R=503,L]
 `;
 }

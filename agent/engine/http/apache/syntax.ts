@@ -26,6 +26,17 @@ export function rewritePattern(pattern: string): string {
   return `"${marks.replace(/^!/, '\\!')}"`;
 }
 
+/** Addresses as a virtual host for HTTPS names them. */
+export function tlsListenAddresses({ addresses, tlsPort, ipv6 }: Listening): string {
+  if (tlsPort === undefined) {
+    throw new AegirError(
+      'failed_precondition',
+      'cannot serve HTTPS: this Apache has no port for it; add "Listen 443" to its ports.conf',
+    );
+  }
+  return listenAddresses({ addresses, port: tlsPort, ipv6 });
+}
+
 /** Addresses as a virtual host names them. */
 export function listenAddresses({ addresses, port }: Listening): string {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {

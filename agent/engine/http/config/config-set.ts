@@ -33,6 +33,8 @@ export interface Edit {
   readonly mark?: Mark;
   /** Other paths that the content needs and this plan makes: a complaint about them does not stop the plan. */
   readonly makes?: readonly string[];
+  /** An error that tells more of the daemon's complaint about this file than we could; it undoes the edit. */
+  explains?(complaint: Complaint): Error | undefined;
   /** Looks through the daemon's warnings after the test; an error it answers undoes the edit. */
   objects?(warnings: readonly string[]): Error | undefined;
 }

@@ -42,7 +42,9 @@ export async function applyEdit(set: ConfigSet, edit: Edit | undefined, doing: s
       // A file that somebody broke by hand stays mended even when another broken one comes to light behind it: putting
       // the broken one back would have each of the two wait for the other.
       keep = before !== undefined && before.file !== complaint.file;
-      throw keep ? brokenBefore(doing, label, includeDir, complaint) : refused(doing, label, includeDir, complaint);
+      if (keep) throw brokenBefore(doing, label, includeDir, complaint);
+      const explained = complaint.file === editPath ? edit?.explains?.(complaint) : undefined;
+      throw explained ?? refused(doing, label, includeDir, complaint);
     }
     const objection = edit?.objects?.(warnings);
     if (objection !== undefined) throw objection;

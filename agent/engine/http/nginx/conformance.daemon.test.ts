@@ -20,6 +20,28 @@ describeHttpEngine({
       ports: { nginx: await freePort(), nginxTls: await freePort(), mariadb: 1 },
       daemons: ['nginx', `php-fpm@${await installedPhp()}`],
     }),
+  snippets: {
+    works: `# Moved; } is none here.
+location = /from-the-snippet {
+  add_header X-From-Snippet "} server {" always;
+  return 302 https://example.org/to;
+}
+`,
+    fails: { text: '# First.\n\nnonsense on;\n', line: 3, says: 'unknown directive "nonsense"' },
+    breakingOut: [
+      '} server { server_name two.example.org;\n',
+      '}\n',
+      'location / {\n',
+      'return 200 "unfinished\n',
+      "return 200 'unfinished\n",
+      'add_header X y\n',
+      'set $x "a" ; # }\n}\n',
+      'set $x \\"; }\n',
+      'error_log /etc/cron.d/x;\n',
+      '"include" /etc/passwd;\n',
+      'access_log /etc/cron.d/x;\n',
+    ],
+  },
   foreignSite: ({ addresses, port }, name) =>
     `server { listen ${addresses[0]}:${port}; server_name ${name}; return 200 "foreign"; }\n`,
 });

@@ -5,6 +5,7 @@ import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
+import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
 import { siteFile, siteOfFile } from '../config/complaint.ts';
 import type { Edit } from '../config/config-set.ts';
 import { createLocks } from '../config/lock.ts';
@@ -13,6 +14,7 @@ import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
+import { snippetBlock, snippetFault } from '../snippet.ts';
 import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
 import { checkWebServer } from '../web-server-check.ts';
 import { conflictingNames } from './complaint.ts';
@@ -53,9 +55,11 @@ export function createNginxEngine(
       return [
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
         ...(await pools.plan(spec, daemon.user, ctx)),
         ...(await planFile(set, edit, locks, ctx)),
         ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];
     },
 
@@ -71,6 +75,7 @@ export function createNginxEngine(
       }
       changes.push(...(await pools.remove(siteId, name, ctx)));
       changes.push(...(await planTlsTidying(ctx.host, layout, undefined, name)));
+      changes.push(...(await planAuthTidying(ctx.host, layout, undefined, name)));
       changes.push(...(await planSiteLogsRemoval(ctx.host, layout, name)));
       return changes;
     },
@@ -100,6 +105,7 @@ async function nginxOf(host: Host, doing: string): Promise<Daemon> {
 
 async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Promise<Edit> {
   const layout = siteLayout(host.paths, spec.siteId);
+  const snippet = snippetBlock(spec.snippet, 'nginx', spec.name);
   const content = renderVirtualHost({
     siteId: spec.siteId,
     name: spec.name,
@@ -118,6 +124,8 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     challenges: spec.challenges,
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
+    auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
+    snippet,
   });
   const names = new Set([spec.name, ...spec.aliases]);
   return {
@@ -126,6 +134,7 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     subject: `virtual host of ${spec.name}${spec.state === 'disabled' ? ' (disabled: it answers 503)' : ''}`,
     makes: [layout.logs, layout.tls],
     mark: spec.tls === undefined ? '' : 'tls',
+    explains: (complaint) => snippetFault(content, snippet, complaint, { label: 'nginx', site: spec.name }),
     objects(warnings) {
       const taken = conflictingNames(warnings).filter((name) => names.has(name));
       if (taken.length === 0) return undefined;

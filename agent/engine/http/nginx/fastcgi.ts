@@ -29,11 +29,17 @@ const PARAMS: readonly (readonly [name: string, value: string])[] = [
   ['HTTP_PROXY', '""'],
 ];
 
-/** https: the variable that says whether the visitor came over HTTPS; nginx's own where it is not given. */
-export function fastcgiLines(limits: PhpLimits, https = '$https'): string {
+/**
+ * https: the variable that says whether the visitor came over HTTPS; nginx's own where it is not given. forApp: whoever
+ * asks for passwords is the app; otherwise they are none of its business.
+ */
+export function fastcgiLines(
+  limits: PhpLimits,
+  { https = '$https', forApp }: { readonly https?: string | undefined; readonly forApp: boolean },
+): string {
   const params = PARAMS.map(([name, value]) => [name, name === 'HTTPS' ? `${https} if_not_empty` : value] as const);
   return `
-${params.map(([name, value]) => `  fastcgi_param ${name} ${value};\n`).join('')}  fastcgi_buffer_size 32k;
+${params.map(([name, value]) => `  fastcgi_param ${name} ${value};\n`).join('')}${forApp ? '' : '  fastcgi_param HTTP_AUTHORIZATION "" if_not_empty;\n'}  fastcgi_buffer_size 32k;
   fastcgi_buffers 16 16k;
   fastcgi_read_timeout ${limits.serverSeconds}s;
 `;

@@ -32,6 +32,8 @@ const host: VirtualHost = {
   challenges: {},
   redirectTo: '',
   fronts: [],
+  auth: undefined,
+  snippet: '',
 };
 
 const tls = {
@@ -55,6 +57,14 @@ describe('a virtual host', () => {
     ['tls-beside', { ...host, tls: { ...tls, redirect: false, hstsSeconds: 0 }, redirectTo: 'www.example.org' }],
     ['redirect', { ...host, redirectTo: 'example.org' }],
     ['static', withRules({ php: undefined, deny: [], index: ['index.html'] })],
+    [
+      'access',
+      {
+        ...host,
+        auth: { realm: 'Staff', file: '/var/aegir/sites/site-0000000000000001/auth/a.passwd' },
+        snippet: '  # Snippet of an administrator.\n  add_header X-From admin;\n  # End of the snippet.\n',
+      },
+    ],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
     ['ipv4-only', { ...host, listening: { addresses: [], port: 80, ipv6: false } }],
   ];

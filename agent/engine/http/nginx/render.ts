@@ -16,6 +16,7 @@ import {
 import {
   checkedChallenges,
   checkedFronts,
+  checkedRealm,
   DOTFILE,
   escaped,
   MAINTENANCE_PAGE,
@@ -132,12 +133,19 @@ function serving(host: VirtualHost): string {
   return `  root ${quoted(configPath(rules.docroot, 'document root'))};
   # The last one stands for a directory that has none of the others.
   index ${index(rules)};
-${php === undefined ? '' : fastcgiLines(limits, scheme)}
+${authLines(host)}${php === undefined ? '' : fastcgiLines(limits, { https: scheme, forApp: host.auth === undefined })}
 ${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${rules.aliases.map(({ prefix }) => denied(`^${escaped(configPrefix(prefix))}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${scripts(rules, socket)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}
 ${rules.aliases.map((alias) => files(alias, fallback, headers)).join('')}  location / {
 ${headers}    add_header X-Content-Type-Options nosniff;
     try_files $uri $uri/ ${fallback};
   }
+${host.snippet}`;
+}
+
+function authLines({ auth }: VirtualHost): string {
+  if (auth === undefined) return '';
+  return `  auth_basic ${quoted(checkedRealm(auth.realm))};
+  auth_basic_user_file ${quoted(configPath(auth.file, 'file of passwords'))};
 `;
 }
 

@@ -647,7 +647,39 @@ export interface Site {
     | SiteCron
     | undefined;
   /** What it used; absent in lists, and before anything was measured. */
-  usage?: SiteUsage | undefined;
+  usage?:
+    | SiteUsage
+    | undefined;
+  /** Who may see it; absent: everybody. */
+  auth?:
+    | SiteAuth
+    | undefined;
+  /** What an administrator added to its virtual host; absent: nothing. */
+  snippet?: SiteSnippet | undefined;
+}
+
+/** SiteAuth tells whom the web server lets see a site, without passwords. */
+export interface SiteAuth {
+  /** What browsers show. */
+  realm: string;
+  /** Names of users. */
+  users: string[];
+}
+
+/** SiteSnippet is configuration in a web server's own words. */
+export interface SiteSnippet {
+  /** Engine that it is for: nginx or apache. */
+  engine: string;
+  /** The words. */
+  text: string;
+}
+
+/** AuthUser is a user who may see a site. */
+export interface AuthUser {
+  /** Name: 1 to 64 letters, digits and ._@+- */
+  name: string;
+  /** Password: 8 to 128 characters. Secret: kept as its hash alone, sealed. */
+  password: string;
 }
 
 /** SiteCron is how a site's cron is set, and what became of it. */
@@ -850,7 +882,27 @@ export interface SetSiteRequest {
     | number
     | undefined;
   /** Seconds between two runs of its cron: 60 to 604800; 0 for off. */
-  cronSeconds?: number | undefined;
+  cronSeconds?:
+    | number
+    | undefined;
+  /**
+   * Users who may see it, beside those there are; one that is there gets the
+   * new password. With the first one, others may see it no longer.
+   */
+  authUsers: AuthUser[];
+  /** Users to take away; the last one goes by open_to_all only. */
+  removeAuthUsers: string[];
+  /** What browsers show when they ask for the password; empty for the default. */
+  authRealm?:
+    | string
+    | undefined;
+  /** Ask nobody for a password any more, and forget the users. */
+  openToAll: boolean;
+  /**
+   * Administrators only: lines for the site's virtual host, in the words of the
+   * web server that it is on, at most 16 KiB; empty for none.
+   */
+  webSnippet?: string | undefined;
 }
 
 /** Binding relates a site to one service. */
@@ -7012,6 +7064,8 @@ function createBaseSite(): Site {
     certificate: undefined,
     cron: undefined,
     usage: undefined,
+    auth: undefined,
+    snippet: undefined,
   };
 }
 
@@ -7067,6 +7121,12 @@ export const Site: MessageFns<Site> = {
     }
     if (message.usage !== undefined) {
       SiteUsage.encode(message.usage, writer.uint32(250).fork()).join();
+    }
+    if (message.auth !== undefined) {
+      SiteAuth.encode(message.auth, writer.uint32(402).fork()).join();
+    }
+    if (message.snippet !== undefined) {
+      SiteSnippet.encode(message.snippet, writer.uint32(410).fork()).join();
     }
     return writer;
   },
@@ -7220,6 +7280,22 @@ export const Site: MessageFns<Site> = {
             message.usage = SiteUsage.decode(reader, reader.uint32());
             continue;
           }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.auth = SiteAuth.decode(reader, reader.uint32());
+            continue;
+          }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.snippet = SiteSnippet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7263,6 +7339,8 @@ export const Site: MessageFns<Site> = {
       certificate: isSet(object.certificate) ? SiteCertificate.fromJSON(object.certificate) : undefined,
       cron: isSet(object.cron) ? SiteCron.fromJSON(object.cron) : undefined,
       usage: isSet(object.usage) ? SiteUsage.fromJSON(object.usage) : undefined,
+      auth: isSet(object.auth) ? SiteAuth.fromJSON(object.auth) : undefined,
+      snippet: isSet(object.snippet) ? SiteSnippet.fromJSON(object.snippet) : undefined,
     };
   },
 
@@ -7319,6 +7397,12 @@ export const Site: MessageFns<Site> = {
     if (message.usage !== undefined) {
       obj.usage = SiteUsage.toJSON(message.usage);
     }
+    if (message.auth !== undefined) {
+      obj.auth = SiteAuth.toJSON(message.auth);
+    }
+    if (message.snippet !== undefined) {
+      obj.snippet = SiteSnippet.toJSON(message.snippet);
+    }
     return obj;
   },
 
@@ -7348,6 +7432,265 @@ export const Site: MessageFns<Site> = {
     message.usage = (object.usage !== undefined && object.usage !== null)
       ? SiteUsage.fromPartial(object.usage)
       : undefined;
+    message.auth = (object.auth !== undefined && object.auth !== null) ? SiteAuth.fromPartial(object.auth) : undefined;
+    message.snippet = (object.snippet !== undefined && object.snippet !== null)
+      ? SiteSnippet.fromPartial(object.snippet)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSiteAuth(): SiteAuth {
+  return { realm: "", users: [] };
+}
+
+export const SiteAuth: MessageFns<SiteAuth> = {
+  encode(message: SiteAuth, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.realm !== "") {
+      writer.uint32(10).string(message.realm);
+    }
+    for (const v of message.users) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteAuth {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteAuth();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.realm = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.users.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteAuth {
+    return {
+      realm: isSet(object.realm) ? globalThis.String(object.realm) : "",
+      users: globalThis.Array.isArray(object?.users) ? object.users.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: SiteAuth): unknown {
+    const obj: any = {};
+    if (message.realm !== undefined) {
+      obj.realm = message.realm;
+    }
+    if (message.users?.length) {
+      obj.users = message.users;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteAuth>, I>>(base?: I): SiteAuth {
+    return SiteAuth.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteAuth>, I>>(object: I): SiteAuth {
+    const message = createBaseSiteAuth();
+    message.realm = object.realm ?? "";
+    message.users = object.users?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSiteSnippet(): SiteSnippet {
+  return { engine: "", text: "" };
+}
+
+export const SiteSnippet: MessageFns<SiteSnippet> = {
+  encode(message: SiteSnippet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.engine !== "") {
+      writer.uint32(10).string(message.engine);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteSnippet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteSnippet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.engine = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteSnippet {
+    return {
+      engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+    };
+  },
+
+  toJSON(message: SiteSnippet): unknown {
+    const obj: any = {};
+    if (message.engine !== undefined) {
+      obj.engine = message.engine;
+    }
+    if (message.text !== undefined) {
+      obj.text = message.text;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteSnippet>, I>>(base?: I): SiteSnippet {
+    return SiteSnippet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteSnippet>, I>>(object: I): SiteSnippet {
+    const message = createBaseSiteSnippet();
+    message.engine = object.engine ?? "";
+    message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseAuthUser(): AuthUser {
+  return { name: "", password: "" };
+}
+
+export const AuthUser: MessageFns<AuthUser> = {
+  encode(message: AuthUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuthUser {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+    };
+  },
+
+  toJSON(message: AuthUser): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.password !== undefined) {
+      obj.password = message.password;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AuthUser>, I>>(base?: I): AuthUser {
+    return AuthUser.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AuthUser>, I>>(object: I): AuthUser {
+    const message = createBaseAuthUser();
+    message.name = object.name ?? "";
+    message.password = object.password ?? "";
     return message;
   },
 };
@@ -8743,6 +9086,11 @@ function createBaseSetSiteRequest(): SetSiteRequest {
     phpBodyBytes: undefined,
     phpSeconds: undefined,
     cronSeconds: undefined,
+    authUsers: [],
+    removeAuthUsers: [],
+    authRealm: undefined,
+    openToAll: false,
+    webSnippet: undefined,
   };
 }
 
@@ -8801,6 +9149,21 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     }
     if (message.cronSeconds !== undefined) {
       writer.uint32(240).uint32(message.cronSeconds);
+    }
+    for (const v of message.authUsers) {
+      AuthUser.encode(v!, writer.uint32(402).fork()).join();
+    }
+    for (const v of message.removeAuthUsers) {
+      writer.uint32(410).string(v!);
+    }
+    if (message.authRealm !== undefined) {
+      writer.uint32(418).string(message.authRealm);
+    }
+    if (message.openToAll !== false) {
+      writer.uint32(424).bool(message.openToAll);
+    }
+    if (message.webSnippet !== undefined) {
+      writer.uint32(434).string(message.webSnippet);
     }
     return writer;
   },
@@ -8946,6 +9309,46 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
             message.cronSeconds = reader.uint32();
             continue;
           }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.authUsers.push(AuthUser.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.removeAuthUsers.push(reader.string());
+            continue;
+          }
+          case 52: {
+            if (tag !== 418) {
+              break;
+            }
+
+            message.authRealm = reader.string();
+            continue;
+          }
+          case 53: {
+            if (tag !== 424) {
+              break;
+            }
+
+            message.openToAll = reader.bool();
+            continue;
+          }
+          case 54: {
+            if (tag !== 434) {
+              break;
+            }
+
+            message.webSnippet = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -9028,6 +9431,31 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
         : isSet(object.cron_seconds)
         ? globalThis.Number(object.cron_seconds)
         : undefined,
+      authUsers: globalThis.Array.isArray(object?.authUsers)
+        ? object.authUsers.map((e: any) => AuthUser.fromJSON(e))
+        : globalThis.Array.isArray(object?.auth_users)
+        ? object.auth_users.map((e: any) => AuthUser.fromJSON(e))
+        : [],
+      removeAuthUsers: globalThis.Array.isArray(object?.removeAuthUsers)
+        ? object.removeAuthUsers.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.remove_auth_users)
+        ? object.remove_auth_users.map((e: any) => globalThis.String(e))
+        : [],
+      authRealm: isSet(object.authRealm)
+        ? globalThis.String(object.authRealm)
+        : isSet(object.auth_realm)
+        ? globalThis.String(object.auth_realm)
+        : undefined,
+      openToAll: isSet(object.openToAll)
+        ? globalThis.Boolean(object.openToAll)
+        : isSet(object.open_to_all)
+        ? globalThis.Boolean(object.open_to_all)
+        : false,
+      webSnippet: isSet(object.webSnippet)
+        ? globalThis.String(object.webSnippet)
+        : isSet(object.web_snippet)
+        ? globalThis.String(object.web_snippet)
+        : undefined,
     };
   },
 
@@ -9081,6 +9509,21 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
     if (message.cronSeconds !== undefined) {
       obj.cronSeconds = Math.round(message.cronSeconds);
     }
+    if (message.authUsers?.length) {
+      obj.authUsers = message.authUsers.map((e) => AuthUser.toJSON(e));
+    }
+    if (message.removeAuthUsers?.length) {
+      obj.removeAuthUsers = message.removeAuthUsers;
+    }
+    if (message.authRealm !== undefined) {
+      obj.authRealm = message.authRealm;
+    }
+    if (message.openToAll !== undefined) {
+      obj.openToAll = message.openToAll;
+    }
+    if (message.webSnippet !== undefined) {
+      obj.webSnippet = message.webSnippet;
+    }
     return obj;
   },
 
@@ -9111,6 +9554,11 @@ export const SetSiteRequest: MessageFns<SetSiteRequest> = {
       : undefined;
     message.phpSeconds = object.phpSeconds ?? undefined;
     message.cronSeconds = object.cronSeconds ?? undefined;
+    message.authUsers = object.authUsers?.map((e) => AuthUser.fromPartial(e)) || [];
+    message.removeAuthUsers = object.removeAuthUsers?.map((e) => e) || [];
+    message.authRealm = object.authRealm ?? undefined;
+    message.openToAll = object.openToAll ?? false;
+    message.webSnippet = object.webSnippet ?? undefined;
     return message;
   },
 };

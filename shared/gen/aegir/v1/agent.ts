@@ -690,6 +690,11 @@ export interface ProbeSiteRequest {
    * would, and to send visitors on to the site's address is a good answer.
    */
   behindFront: boolean;
+  /**
+   * The site is for those who have its password: to be asked for it (401) is a
+   * good answer.
+   */
+  asksPassword: boolean;
 }
 
 /** RunCronRequest runs the app's cron once, now, whether or not it is on. */
@@ -6154,7 +6159,7 @@ export const LoginLinkRequest: MessageFns<LoginLinkRequest> = {
 };
 
 function createBaseProbeSiteRequest(): ProbeSiteRequest {
-  return { site: undefined, service: undefined, path: "", behindFront: false };
+  return { site: undefined, service: undefined, path: "", behindFront: false, asksPassword: false };
 }
 
 export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
@@ -6170,6 +6175,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     }
     if (message.behindFront !== false) {
       writer.uint32(32).bool(message.behindFront);
+    }
+    if (message.asksPassword !== false) {
+      writer.uint32(400).bool(message.asksPassword);
     }
     return writer;
   },
@@ -6219,6 +6227,14 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
             message.behindFront = reader.bool();
             continue;
           }
+          case 50: {
+            if (tag !== 400) {
+              break;
+            }
+
+            message.asksPassword = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6241,6 +6257,11 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
         : isSet(object.behind_front)
         ? globalThis.Boolean(object.behind_front)
         : false,
+      asksPassword: isSet(object.asksPassword)
+        ? globalThis.Boolean(object.asksPassword)
+        : isSet(object.asks_password)
+        ? globalThis.Boolean(object.asks_password)
+        : false,
     };
   },
 
@@ -6258,6 +6279,9 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     if (message.behindFront !== undefined) {
       obj.behindFront = message.behindFront;
     }
+    if (message.asksPassword !== undefined) {
+      obj.asksPassword = message.asksPassword;
+    }
     return obj;
   },
 
@@ -6272,6 +6296,7 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
       : undefined;
     message.path = object.path ?? "";
     message.behindFront = object.behindFront ?? false;
+    message.asksPassword = object.asksPassword ?? false;
     return message;
   },
 };

@@ -113,12 +113,53 @@ export interface HttpSpec {
    * The app's own cron, run on this server; absent where it is not. Of the
    * servers that publish a site one at most has it.
    */
-  cron?: CronSpec | undefined;
+  cron?:
+    | CronSpec
+    | undefined;
+  /** Who may see it; absent: everybody. Challenges are answered all the same. */
+  auth?:
+    | HttpAuthSpec
+    | undefined;
+  /** What an administrator adds to its virtual host; absent: nothing. */
+  snippet?: SnippetSpec | undefined;
 }
 
 export interface HttpSpec_ChallengesEntry {
   key: string;
   value: string;
+}
+
+/** HttpAuthSpec has the web server ask for a name and a password (RFC 7617). */
+export interface HttpAuthSpec {
+  /** What browsers show: 1 to 100 letters, digits, spaces and .,:()_'!@+- */
+  realm: string;
+  /** 1 to 50 users, each name once. */
+  users: HttpAuthUser[];
+}
+
+/** HttpAuthUser is one who may see a site. */
+export interface HttpAuthUser {
+  /** Name: 1 to 64 letters, digits and ._@+- */
+  name: string;
+  /**
+   * crypt(3) of the password by SHA-512, "$6$…". Secret: never logged, never
+   * in plans or events.
+   */
+  passwordHash: string;
+}
+
+/**
+ * SnippetSpec is configuration in a web server's own words, for the block that
+ * serves the site.
+ */
+export interface SnippetSpec {
+  /** Engine whose words they are: nginx or apache. Others refuse it. */
+  engine: string;
+  /**
+   * Whole lines that end with a line feed, at most 16 KiB; blocks and quotes
+   * that begin in it end in it.
+   */
+  text: string;
 }
 
 /** CronSpec is how often a site's app does what it has to do now and then. */
@@ -775,6 +816,8 @@ function createBaseHttpSpec(): HttpSpec {
     sticky: false,
     sharedRoot: "",
     cron: undefined,
+    auth: undefined,
+    snippet: undefined,
   };
 }
 
@@ -824,6 +867,12 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.cron !== undefined) {
       CronSpec.encode(message.cron, writer.uint32(242).fork()).join();
+    }
+    if (message.auth !== undefined) {
+      HttpAuthSpec.encode(message.auth, writer.uint32(402).fork()).join();
+    }
+    if (message.snippet !== undefined) {
+      SnippetSpec.encode(message.snippet, writer.uint32(410).fork()).join();
     }
     return writer;
   },
@@ -964,6 +1013,22 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.cron = CronSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.auth = HttpAuthSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.snippet = SnippetSpec.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1020,6 +1085,8 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         ? globalThis.String(object.shared_root)
         : "",
       cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
+      auth: isSet(object.auth) ? HttpAuthSpec.fromJSON(object.auth) : undefined,
+      snippet: isSet(object.snippet) ? SnippetSpec.fromJSON(object.snippet) : undefined,
     };
   },
 
@@ -1076,6 +1143,12 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.cron !== undefined) {
       obj.cron = CronSpec.toJSON(message.cron);
     }
+    if (message.auth !== undefined) {
+      obj.auth = HttpAuthSpec.toJSON(message.auth);
+    }
+    if (message.snippet !== undefined) {
+      obj.snippet = SnippetSpec.toJSON(message.snippet);
+    }
     return obj;
   },
 
@@ -1109,6 +1182,12 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.sticky = object.sticky ?? false;
     message.sharedRoot = object.sharedRoot ?? "";
     message.cron = (object.cron !== undefined && object.cron !== null) ? CronSpec.fromPartial(object.cron) : undefined;
+    message.auth = (object.auth !== undefined && object.auth !== null)
+      ? HttpAuthSpec.fromPartial(object.auth)
+      : undefined;
+    message.snippet = (object.snippet !== undefined && object.snippet !== null)
+      ? SnippetSpec.fromPartial(object.snippet)
+      : undefined;
     return message;
   },
 };
@@ -1194,6 +1273,265 @@ export const HttpSpec_ChallengesEntry: MessageFns<HttpSpec_ChallengesEntry> = {
     const message = createBaseHttpSpec_ChallengesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseHttpAuthSpec(): HttpAuthSpec {
+  return { realm: "", users: [] };
+}
+
+export const HttpAuthSpec: MessageFns<HttpAuthSpec> = {
+  encode(message: HttpAuthSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.realm !== "") {
+      writer.uint32(10).string(message.realm);
+    }
+    for (const v of message.users) {
+      HttpAuthUser.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HttpAuthSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHttpAuthSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.realm = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.users.push(HttpAuthUser.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HttpAuthSpec {
+    return {
+      realm: isSet(object.realm) ? globalThis.String(object.realm) : "",
+      users: globalThis.Array.isArray(object?.users) ? object.users.map((e: any) => HttpAuthUser.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: HttpAuthSpec): unknown {
+    const obj: any = {};
+    if (message.realm !== undefined) {
+      obj.realm = message.realm;
+    }
+    if (message.users?.length) {
+      obj.users = message.users.map((e) => HttpAuthUser.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HttpAuthSpec>, I>>(base?: I): HttpAuthSpec {
+    return HttpAuthSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HttpAuthSpec>, I>>(object: I): HttpAuthSpec {
+    const message = createBaseHttpAuthSpec();
+    message.realm = object.realm ?? "";
+    message.users = object.users?.map((e) => HttpAuthUser.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHttpAuthUser(): HttpAuthUser {
+  return { name: "", passwordHash: "" };
+}
+
+export const HttpAuthUser: MessageFns<HttpAuthUser> = {
+  encode(message: HttpAuthUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.passwordHash !== "") {
+      writer.uint32(18).string(message.passwordHash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HttpAuthUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHttpAuthUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.passwordHash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HttpAuthUser {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      passwordHash: isSet(object.passwordHash)
+        ? globalThis.String(object.passwordHash)
+        : isSet(object.password_hash)
+        ? globalThis.String(object.password_hash)
+        : "",
+    };
+  },
+
+  toJSON(message: HttpAuthUser): unknown {
+    const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.passwordHash !== undefined) {
+      obj.passwordHash = message.passwordHash;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HttpAuthUser>, I>>(base?: I): HttpAuthUser {
+    return HttpAuthUser.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HttpAuthUser>, I>>(object: I): HttpAuthUser {
+    const message = createBaseHttpAuthUser();
+    message.name = object.name ?? "";
+    message.passwordHash = object.passwordHash ?? "";
+    return message;
+  },
+};
+
+function createBaseSnippetSpec(): SnippetSpec {
+  return { engine: "", text: "" };
+}
+
+export const SnippetSpec: MessageFns<SnippetSpec> = {
+  encode(message: SnippetSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.engine !== "") {
+      writer.uint32(10).string(message.engine);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnippetSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnippetSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.engine = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SnippetSpec {
+    return {
+      engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+    };
+  },
+
+  toJSON(message: SnippetSpec): unknown {
+    const obj: any = {};
+    if (message.engine !== undefined) {
+      obj.engine = message.engine;
+    }
+    if (message.text !== undefined) {
+      obj.text = message.text;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SnippetSpec>, I>>(base?: I): SnippetSpec {
+    return SnippetSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SnippetSpec>, I>>(object: I): SnippetSpec {
+    const message = createBaseSnippetSpec();
+    message.engine = object.engine ?? "";
+    message.text = object.text ?? "";
     return message;
   },
 };
