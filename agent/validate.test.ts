@@ -43,7 +43,7 @@ const runCron = (php: Partial<PhpSpec>): Request => ({
 const probe = (path: string): Request => ({
   $case: 'probeSite',
   value: { site: siteSpec(), service: http, path, behindFront: false },
-const probe = (path: string): Request => ({ $case: 'probeSite', value: { site: siteSpec(), service: http, path } });
+});
 const receive = (part: object): Request => ({
   $case: 'receiveObject',
   value: { grant: { body: Buffer.alloc(100), signature: Buffer.alloc(64) }, senderName: 'web1', ...part },
