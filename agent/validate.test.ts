@@ -44,6 +44,10 @@ const probe = (path: string): Request => ({
   $case: 'probeSite',
   value: { site: siteSpec(), service: http, path, behindFront: false, asksPassword: false },
 });
+const receive = (part: object): Request => ({
+  $case: 'receiveObject',
+  value: { grant: { body: Buffer.alloc(100), signature: Buffer.alloc(64) }, senderName: 'web1', ...part },
+});
 const verify = (part: object): Request => ({ $case: 'verifyPlatform', value: { platform: { ...platform, ...part } } });
 
 const good: Record<string, Action> = {
@@ -78,10 +82,26 @@ const good: Record<string, Action> = {
     },
   ),
   'preview, asked': action('a', { $case: 'prepareSite', value: { site: siteSpec(), preview: true } }, { taskId: '' }),
+  'receive an object': action('a', receive({})),
   'find out the app': action('a', verify({ app: '' })),
 };
 
 const bad: Record<string, [Action, RegExp]> = {
+  'no grant': [action('a', receive({ grant: undefined })), /grant is missing/],
+  'an empty grant': [
+    action('a', receive({ grant: { body: Buffer.alloc(0), signature: Buffer.alloc(64) } })),
+    /grant.body/,
+  ],
+  'a long grant': [
+    action('a', receive({ grant: { body: Buffer.alloc(5000), signature: Buffer.alloc(64) } })),
+    /grant.body/,
+  ],
+  'a grant without a signature': [
+    action('a', receive({ grant: { body: Buffer.alloc(9), signature: Buffer.alloc(0) } })),
+    /grant.signature/,
+  ],
+  'a sender with a line end': [action('a', receive({ senderName: 'a\nb' })), /cannot use/],
+  'receive without a task': [action('a', receive({}), { taskId: '' }), /task/],
   'no request': [action('a', undefined), /request is missing/],
   'a request of the future': [action('a', { $case: 'format', value: {} } as never), /does not know/],
   'no task': [applyDb('a', 1n, { taskId: '' }), /without a task/],

@@ -153,10 +153,13 @@ function linkOf(links: Links, ms: number, signal: AbortSignal): Promise<Link> {
       end();
       reject(signal.reason as Error);
     };
-    const late = setTimeout(() => {
-      end();
-      reject(new AegirError('unavailable', 'this agent is not connected to the mesh; see: aegir server show'));
-    }, ms);
+    const late = setTimeout(
+      () => {
+        end();
+        reject(new AegirError('unavailable', 'this agent is not connected to the mesh; see: aegir server show'));
+      },
+      Math.max(0, ms),
+    );
     signal.addEventListener('abort', aborted, { once: true });
     const stop = links.onLink((link) => {
       end();

@@ -4,7 +4,7 @@ import type { AskBytes, AskChunks } from '../../shared/gen/aegir/v1/mesh.ts';
 import type { CheckedGrant } from './grant.ts';
 import type { Limiter } from './limiter.ts';
 import { type Bytes, type Given, MAX_CHUNK_BYTES, type StoredChunk } from './objects.ts';
-import { chunksAsked, type GiveBody, MAX_ASKS, MESSAGE_BYTES } from './wire.ts';
+import { chunksAsked, type DataMessage, type GiveBody, MAX_ASKS, MESSAGE_BYTES } from './wire.ts';
 
 export interface SendSession {
   ask(ask: Question): void;
@@ -22,8 +22,9 @@ export interface SendSessionDeps {
   readonly grant: CheckedGrant;
   readonly given: Given;
   readonly limiter: Limiter;
-  /** Sends one message, when there is room; bytes is its size. */
-  give(body: GiveBody, bytes: number): Promise<void>;
+  /** Sends one message, when there is room. */
+  give(body: GiveBody): Promise<void>;
+  data(message: DataMessage): Promise<void>;
   /** Notes bytes under the grant; throws when they are too many. */
   spend(bytes: number): void;
   /** Told why it ended, before the receiver is. */
@@ -41,6 +42,7 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
   const done = Promise.withResolvers<void>();
   const bytes: Bytes = given.form === 'blob' ? given : given.bytes;
   let working = false;
+  let closed = false;
   let last = 0;
 
   const end = (error: AegirError, told: boolean) => {
@@ -51,10 +53,14 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     queue.length = 0;
     deps.onEnd(error);
     const failed = { code: error.code, message: error.message, retryable: error.retryable };
-    const farewell = told ? deps.give({ $case: 'failed', value: failed }, 0) : Promise.resolve();
+    const farewell = told ? deps.give({ $case: 'failed', value: failed }) : Promise.resolve();
     void farewell.catch(() => {}).then(() => (working ? undefined : close()));
   };
-  const close = () => void given.close().then(done.resolve, done.resolve);
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    given.close().then(done.resolve, done.resolve);
+  };
   const gone = () => {
     // It waits for us, as long as there is something to answer.
     if (working) idle = setTimeout(gone, deps.idleMs);
@@ -62,22 +68,21 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
   };
   let idle = setTimeout(gone, deps.idleMs);
   const still = setInterval(() => {
-    if (working) deps.give({ $case: 'still', value: {} }, 0).catch(() => {});
+    if (working) deps.give({ $case: 'still', value: {} }).catch(() => {});
   }, deps.stillMs);
 
-  const give = async (ask: number, part: Uint8Array, last: boolean, chunks: readonly StoredChunk[]) => {
-    await deps.limiter.take(part.length, stop.signal);
-    deps.spend(part.length);
-    const described = last ? chunks.map(({ compression, bytes }) => ({ compression, size: bytes.length })) : [];
-    const value = { ask, last, chunks: described, bytes: part };
+  const give = async (data: DataMessage) => {
+    const size = data.parts.reduce((sum, part) => sum + part.length, 0);
+    await deps.limiter.take(size, stop.signal);
+    deps.spend(size);
     stop.signal.throwIfAborted();
-    await deps.give({ $case: 'data', value }, part.length);
+    await deps.data(data);
   };
 
   const answer = async (question: Question): Promise<void> => {
     if (question.of === 'bytes') {
       const { ask, offset, length } = question.value;
-      return give(ask, await bytes.read(Number(offset), length), true, []);
+      return give({ ask, last: true, chunks: [], parts: [await bytes.read(Number(offset), length)] });
     }
     if (given.form !== 'chunks') return;
     const { ask, spans } = question.value;
@@ -86,13 +91,15 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     const size = refs.reduce((sum, ref) => sum + ref.size, 0);
     if (size > (refs.length === 1 ? MAX_CHUNK_BYTES : MESSAGE_BYTES)) throw refused('more chunks than go at once');
     const chunks = await Promise.all(refs.map(async ({ id, size }) => fitting(id, size, await given.store.get(id))));
-    const whole =
-      chunks.length === 1 && chunks[0] !== undefined
-        ? chunks[0].bytes
-        : Buffer.concat(chunks.map((chunk) => chunk.bytes));
-    for (let at = 0; at < whole.length; at += MESSAGE_BYTES) {
-      const part = whole.subarray(at, at + MESSAGE_BYTES);
-      await give(ask, part, at + part.length === whole.length, chunks);
+    const described = chunks.map(({ compression, bytes }) => ({ compression, size: bytes.length }));
+    const [only] = chunks;
+    if (chunks.length > 1 || only === undefined) {
+      return give({ ask, last: true, chunks: described, parts: chunks.map((chunk) => chunk.bytes) });
+    }
+    for (let at = 0; at < only.bytes.length; at += MESSAGE_BYTES) {
+      const part = only.bytes.subarray(at, at + MESSAGE_BYTES);
+      const last = at + part.length === only.bytes.length;
+      await give({ ask, last, chunks: last ? described : [], parts: [part] });
     }
   };
 

@@ -10,7 +10,7 @@ import { createOutbox } from './outbox.ts';
 import { createSendSession, type SendSession } from './send-session.ts';
 import { createSpent } from './spent.ts';
 import { verifiedIndex } from './verified-index.ts';
-import { type AskBody, decodeAsk, encodeGive, failureOf, type GiveBody } from './wire.ts';
+import { type AskBody, decodeAsk, encodeData, encodeGive, failureOf, type GiveBody } from './wire.ts';
 
 export interface SenderOptions {
   readonly me: string;
@@ -53,12 +53,11 @@ export function createSender(options: SenderOptions): Sender {
   const serve = (link: Link) => {
     const outbox = createOutbox(link);
     const here = new Map<string, Entry>();
-    const tell = (peer: string, transfer: string, body: GiveBody, bytes: number) => {
-      const data = encodeGive(body);
-      return outbox.send(bytes === 0 ? data.length : bytes, () => link.send(peer, 'give', transfer, data));
-    };
+    const send = (peer: string, transfer: string, data: Uint8Array) =>
+      outbox.send(data.length, () => link.send(peer, 'give', transfer, data));
+    const tell = (peer: string, transfer: string, body: GiveBody) => send(peer, transfer, encodeGive(body));
     const fail = (peer: string, transfer: string, error: AegirError) =>
-      void tell(peer, transfer, { $case: 'failed', value: failureOf(error) }, 0).catch(() => {});
+      void tell(peer, transfer, { $case: 'failed', value: failureOf(error) }).catch(() => {});
 
     const unheard = link.hear('*', 'ask', '*', (peer, transfer, data) => {
       const body = decodeAsk(data);
@@ -115,7 +114,7 @@ export function createSender(options: SenderOptions): Sender {
       here.set(key, entry);
       entries.set(key, entry);
       // Opening may take a while (a large index); the receiver need not ask again.
-      tell(peer, transfer, { $case: 'still', value: {} }, 0).catch(() => {});
+      tell(peer, transfer, { $case: 'still', value: {} }).catch(() => {});
       void begin(entry, checked).catch((thrown: unknown) => {
         drop(entry);
         const error = toAegirError(thrown, `send ${checked.kind} ${checked.name}`);
@@ -138,7 +137,8 @@ export function createSender(options: SenderOptions): Sender {
       entry.session = createSendSession({
         ...{ grant, given, idleMs: options.idleMs ?? 120_000, stillMs: options.stillMs ?? 2_000 },
         limiter: own === undefined ? options.limiter : bothLimits(options.limiter, own),
-        give: (body, size) => tell(peer, transfer, body, size),
+        give: (body) => tell(peer, transfer, body),
+        data: (message) => send(peer, transfer, encodeData(message)),
         spend: (size) => spent.send(grant, size),
         onEnd: (error) => {
           clearTimeout(expiry);
@@ -147,7 +147,7 @@ export function createSender(options: SenderOptions): Sender {
           options.log('debug', `mesh: transfer of ${grant.kind} ${grant.name} to ${peer} ended: ${error.message}`);
         },
       });
-      await tell(peer, transfer, { $case: 'opened', value: { form: given.form, size: BigInt(bytes.size) } }, 0);
+      await tell(peer, transfer, { $case: 'opened', value: { form: given.form, size: BigInt(bytes.size) } });
     };
 
     const drop = (entry: Entry) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
 import { LOOPBACK } from '../../deploy/up/processes.ts';
-import { PlatformServiceService, SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import { PlatformServiceService, ServerServiceService, SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { stateOf } from './host-state.ts';
 import { addWordpress, type Finished, finish, type Machine, startMachine } from './machine.ts';
 import { installSite, SITE } from './site-tasks.ts';
@@ -176,5 +176,26 @@ describe('a path that is no platform', () => {
       .connection()
       .call(PlatformServiceService.listPlatforms, { pageSize: 0, pageToken: '' });
     expect(platforms.map((platform) => platform.name)).toEqual(['wordpress']);
+  });
+});
+
+describe('the way between two servers', () => {
+  const test1 = (sender: string, receiver: string, bytes: bigint) =>
+    machine.connection().call(ServerServiceService.testMesh, { sender, receiver, bytes, options: undefined });
+
+  test('is timed in both directions, and the first of the errors is a sentence', async () => {
+    for (const [sender, receiver] of [
+      ['web1', 'db1'],
+      ['db1', 'web1'],
+    ] as const) {
+      const done = await finish(machine, (await test1(sender, receiver, 5_000_000n)).taskId);
+      expect(done.task.state, done.task.reason).toBe('succeeded');
+      const said = done.events.flatMap(({ body }) => (body?.$case === 'log' ? [body.value.text] : []));
+      expect(said.join('\n')).toMatch(
+        new RegExp(`4.8 MiB from ${sender} to ${receiver} in [0-9]+ ms: .*/s, round trip [0-9.]+ ms`),
+      );
+    }
+    await expect(test1('web1', 'web1', 0n)).rejects.toThrow(/from a server to itself: name two servers/);
+    await expect(test1('web1', 'db1', 2n ** 40n)).rejects.toThrow(/so many bytes/);
   });
 });
