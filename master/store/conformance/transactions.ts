@@ -139,7 +139,7 @@ export function transactionCases(subject: () => Subject): void {
   it('ends one that takes too long, so that others go on', async () => {
     const { store, place, reopen } = subject();
     await store.close();
-    const hasty = await place.open({ transactionMs: 50 });
+    const hasty = await place.open({ transactionMs: 1_000 }); // and time enough for what comes after it
     const never = hasty.transaction(async (tx) => {
       await tx.settings.insert({ id: 'a', value: '' });
       await new Promise(() => {});
