@@ -10,8 +10,11 @@ import { claimTasks } from './task-claim.ts';
 import { fence, hasEnded, pageSize, stepCodecs, taskCodecs } from './task-row.ts';
 
 const MOST_LISTED = 1000;
-const MOST_STEPS = 1000;
-const MOST_LOCKS = 1000;
+/** A cluster of some two thousand sites gets another head in one task; its plan still fits into a message of the API. */
+const MOST_STEPS = 8000;
+const MOST_LOCKS = 8000;
+/** Rows of one statement: databases bound its parameters. */
+const AT_ONCE = 1000;
 const FREE = { leaseOwner: null, leaseExpiresAt: null } as const;
 
 export function createTaskTable(access: Access): TaskTable {
@@ -162,34 +165,38 @@ async function insertTask(db: Db, task: NewTask): Promise<void> {
     }
     throw thrown;
   }
-  if (keys.length > 0) {
+  for (const some of inPieces(keys)) {
     await db
       .insertInto('taskLocks')
-      .values(keys.map((key) => ({ taskId: task.id, key, seq })))
+      .values(some.map((key) => ({ taskId: task.id, key, seq })))
       .execute();
   }
-  if (steps.length > 0) {
-    const rows = steps.map(({ kind }, index) =>
-      encodeRow(stepCodecs, {
-        taskId: task.id,
-        index,
-        kind,
-        state: 'pending',
-        attempts: 0,
-        undoAttempts: 0,
-        result: null,
-        error: '',
-        progress: 0,
-        label: '',
-        notBefore: null,
-        startedAt: null,
-      }),
-    );
+  const rows = steps.map(({ kind }, index) =>
+    encodeRow(stepCodecs, {
+      taskId: task.id,
+      index,
+      kind,
+      state: 'pending',
+      attempts: 0,
+      undoAttempts: 0,
+      result: null,
+      error: '',
+      progress: 0,
+      label: '',
+      notBefore: null,
+      startedAt: null,
+    }),
+  );
+  for (const some of inPieces(rows)) {
     await db
       .insertInto('steps')
-      .values(rows as never)
+      .values(some as never)
       .execute();
   }
+}
+
+function inPieces<T>(all: readonly T[]): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, n) => all.slice(n * AT_ONCE, (n + 1) * AT_ONCE));
 }
 
 type TaskPatch = Parameters<TaskTable['update']>[2];

@@ -289,6 +289,19 @@ export function taskCases(subject: () => Subject): void {
     expect(await store.tasks.renew('m9', NOW, LEASE)).toEqual([]);
   });
 
+  it('keeps a task of thousands of steps and locks', async () => {
+    const { store } = subject();
+    const steps = Array.from({ length: 2_500 }, (_, n) => ({ kind: `kind.${n}` }));
+    const locks = steps.map(({ kind }) => `site/${kind}`);
+    await store.tasks.insert({ ...task('task-1'), steps, locks });
+    const kept = await store.steps.ofTask('task-1');
+    expect(kept.map(({ index, kind }) => [index, kind])).toEqual(steps.map(({ kind }, index) => [index, kind]));
+    const more = Array.from({ length: 8_001 }, () => ({ kind: 'x' }));
+    await expect(store.tasks.insert({ ...task('task-2'), steps: more })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+  });
+
   it('counts on from a larger epoch, and has tasks under smaller ones claimed anew', async () => {
     const { store } = subject();
     await store.tasks.insert(task('task-1'));
