@@ -69,7 +69,7 @@ test('every server can carry a mesh store, which is proven when it is enabled an
     link().call(ServerServiceService.verifyServer, { server: 'web1', options: undefined, checkOnly: false }),
   );
   expect(verified.outcome).toBe('succeeded ');
-  expect(verified.log).toMatch(/service:mesh: opened in .* removed them in \d+ ms/);
+  expect(verified.log).toMatch(/web1\/mesh: opened in .* removed them in \d+ ms/);
 });
 
 test('services of other types are verified by the same command', async () => {
