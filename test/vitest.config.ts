@@ -22,6 +22,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{shared,master,agent,deploy,test}/**/*.test.ts'],
           exclude: slow,
+          // Modules keep no state of their own (style.md: no singletons), so files share them: half the time.
+          isolate: false,
           // A bound for what hangs, with room for a machine that is busy.
           testTimeout: 20_000,
           hookTimeout: 20_000,
