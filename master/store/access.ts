@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { AegirError, toAegirError } from '../../shared/error.ts';
 import type { DatabaseKind, Db } from './database.ts';
-import { databaseError, isConflict } from './database-error.ts';
+import { databaseError, isBrokenConnection, isConflict } from './database-error.ts';
 
 /** Namespaces of our advisory locks in PostgreSQL. */
 export const LOCK_GRAPH = 0x61_65_67_01;
@@ -49,8 +49,9 @@ export function createAccess(db: Db, kind: DatabaseKind, timeoutMs: number): Out
   }
 
   function begin<T>(graph: boolean, work: (db: Db) => Promise<T>): Promise<T> {
-    return again(() =>
+    return again((begun) =>
       db.transaction().execute(async (trx) => {
+        begun();
         if (graph) await lockGraph(trx, kind);
         return work(trx);
       }),
@@ -68,7 +69,7 @@ export function createAccess(db: Db, kind: DatabaseKind, timeoutMs: number): Out
 
   return {
     kind,
-    read: (doing, work) => named(doing, () => work(db)),
+    read: (doing, work) => named(doing, () => again(() => work(db))),
     write: (doing, work) => named(doing, () => begin(false, work)),
     writeGraph: (doing, work) => named(doing, () => begin(true, work)),
     transaction: async (work) => {
@@ -165,12 +166,19 @@ async function lockGraph(db: Db, kind: DatabaseKind): Promise<void> {
   if (kind === 'postgresql') await sql`select pg_advisory_xact_lock(${sql.lit(LOCK_GRAPH)}, 0)`.execute(db);
 }
 
-async function again<T>(run: () => Promise<T>): Promise<T> {
+/**
+ * After a conflict; and when a connection that lay in the pool had broken before the transaction began on it, as all
+ * have after a restart of PostgreSQL.
+ */
+async function again<T>(run: (begun: () => void) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
+    let began = false;
     try {
-      return await run();
+      return await run(() => {
+        began = true;
+      });
     } catch (thrown) {
-      if (attempt >= ATTEMPTS || !isConflict(thrown)) throw thrown;
+      if (attempt >= ATTEMPTS || !(isConflict(thrown) || (!began && isBrokenConnection(thrown)))) throw thrown;
       await sleep(Math.random() * 10 * 2 ** attempt);
     }
   }

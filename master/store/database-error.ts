@@ -74,6 +74,16 @@ export function isConflict(thrown: unknown): boolean {
   return false;
 }
 
+/** True of a connection that was there and is no more; not of a server that cannot be reached. */
+export function isBrokenConnection(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const state = postgresState(thrown);
+  // 25P03 and 57P01: the server ended the session, and says so to whoever speaks next.
+  if (state !== undefined) return state === '25P03' || state === '57P01' || state.startsWith('08');
+  if (/^(Connection terminated|Client has encountered|Client was closed)/.test(thrown.message)) return true;
+  return 'syscall' in thrown && /^(read|write)$/.test(`${thrown.syscall}`);
+}
+
 /** Undefined for what no database threw. */
 export function databaseError(thrown: unknown, doing: string): AegirError | undefined {
   const known = knownError(thrown);

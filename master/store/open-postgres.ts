@@ -61,7 +61,8 @@ function createPool(options: PostgresOptions, transactionMs: number): pg.Pool {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     statement_timeout: STATEMENT_MS,
-    idle_in_transaction_session_timeout: transactionMs,
+    // Only for a master that is gone: transaction() ends its own, and a session that both end at once breaks.
+    idle_in_transaction_session_timeout: transactionMs + 5_000,
     // For networks that swallow packets: the server's own limits come first.
     query_timeout: STATEMENT_MS + 15_000,
     fallback_application_name: 'aegir-master',

@@ -30,12 +30,14 @@ export async function stateOf(machine: Machine): Promise<string[]> {
 
 /** Logs of daemons, what they keep for themselves, and MariaDB's own files are no site's. */
 const NOT_OURS = /^(daemon-logs|daemons|run\/.*\.pid|run\/mariadb|tmp\/(nginx|mariadb)|data\/mariadb\/)/;
+/** A site's own program writes there whenever it likes, WordPress's cron for one; the directories themselves are ours. */
+const OF_THE_PROGRAM = /^sites\/[^/]+\/(files|tmp|sessions|logs)\//;
 
 /** Links are not followed. */
 function filesUnder(host: string, below = ''): string[] {
   return readdirSync(join(host, below), { withFileTypes: true }).flatMap((entry) => {
     const path = join(below, entry.name);
-    if (NOT_OURS.test(path)) return [];
+    if (NOT_OURS.test(path) || OF_THE_PROGRAM.test(path)) return [];
     return [`file ${path}`, ...(entry.isDirectory() ? filesUnder(host, path) : [])];
   });
 }

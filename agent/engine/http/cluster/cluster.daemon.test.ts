@@ -190,6 +190,7 @@ describe('visitors lose nothing', () => {
     await heads[1].kill();
     expect(await healthy(heads[1], false)).toBe(true);
     // What it had taken and not answered may be lost, at most one of each visitor.
+    await load.settled();
     expect(load.failures.length).toBeLessThanOrEqual(8);
     const found = load.failures.length;
     const done = load.done;

@@ -185,7 +185,9 @@ function backends({ clusterId, heads, checkMillis, fall, rise }: FrontCluster): 
 `;
   return `
 backend ${backendOf(clusterId, false)} from aegir
-${common}  option httpchk
+${common}  # Whom a head does not take asks the next one at once: who waits to try it again is cut when it is found down.
+  option redispatch 1
+  option httpchk
   http-check send meth GET uri ${STATUS_PATH} ver HTTP/1.1 hdr Host ${STATUS_NAME}
   http-check expect status 200
 ${heads.map((head) => `  server ${head.serviceId} ${placeOf(head)} check inter ${checkMillis}ms fall ${fall} rise ${rise}\n`).join('')}

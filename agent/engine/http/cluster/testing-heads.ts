@@ -83,6 +83,8 @@ export async function createHead(
 export interface Load {
   readonly done: number;
   readonly failures: readonly string[];
+  /** Resolves when all that is asked by now is answered. */
+  settled(): Promise<void>;
   /** Resolves when all that was asked is answered. */
   stop(): Promise<void>;
 }
@@ -97,11 +99,12 @@ export function startLoad(
 ): Load {
   let stopping = false;
   const load = { done: 0, failures: [] as string[] };
+  const asked = new Set<Promise<void>>();
   const visit = async (): Promise<void> => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     while (!stopping) {
       const method = Math.random() < posts ? 'POST' : 'GET';
-      await new Promise<void>((resolve) => {
+      const answered = new Promise<void>((resolve) => {
         const sent = request(
           { host: address, port, path, method, agent, headers: { host }, timeout: 20_000 },
           (response) => {
@@ -124,12 +127,18 @@ export function startLoad(
         });
         sent.end(method === 'POST' ? 'a=b' : undefined);
       });
+      asked.add(answered);
+      await answered;
+      asked.delete(answered);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     agent.destroy();
   };
   const all = Promise.all(Array.from({ length: visitors }, visit));
   return Object.assign(load, {
+    async settled() {
+      await Promise.all(asked);
+    },
     async stop() {
       stopping = true;
       await all;
