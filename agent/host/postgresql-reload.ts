@@ -34,7 +34,8 @@ export function psql(place: Omit<PostgresqlPlace, 'name'>, database: string): [s
     `--host=${dirname(place.socket)}`,
     `--port=${portOfSocket(place.socket)}`,
     `--username=${place.user}`,
-    `--dbname=${database}`,
+    // From the connection's first statement on: a time that the role or the server sets holds for a SET as well.
+    `--dbname=dbname='${database.replace(/['\\]/g, '\\$&')}' options='-c statement_timeout=0'`,
   ];
 }
 

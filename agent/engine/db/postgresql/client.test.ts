@@ -31,7 +31,12 @@ describe('the client', () => {
     expect(command?.input).toMatch(/^SET search_path = pg_catalog, pg_temp;\n[\s\S]*\nSELECT 'secret';\n$/);
     expect(command?.argv[0]).toBe('/usr/lib/postgresql/15/bin/psql');
     expect(command?.argv).toEqual(
-      expect.arrayContaining(['--no-psqlrc', '--host=/var/run/postgresql', '--port=5433', '--dbname=site_1']),
+      expect.arrayContaining([
+        '--no-psqlrc',
+        '--host=/var/run/postgresql',
+        '--port=5433',
+        "--dbname=dbname='site_1' options='-c statement_timeout=0'",
+      ]),
     );
     expect(JSON.stringify([command?.argv, command?.env])).not.toContain('secret');
   });

@@ -21,7 +21,6 @@ const SESSION = `SET search_path = pg_catalog, pg_temp;
 SET standard_conforming_strings = on;
 SET client_encoding = 'UTF8';
 SET client_min_messages = error;
-SET statement_timeout = 0;
 SET lock_timeout = '30s';
 SET quote_all_identifiers = off;
 SET default_transaction_isolation = 'read committed';
@@ -79,6 +78,7 @@ const STATES: Readonly<Record<string, Known>> = {
     code: 'failed_precondition',
     text: 'something of PostgreSQL holds it: a prepared transaction, a replication slot or a subscription; end that',
   },
+  '57014': { code: 'deadline_exceeded', text: 'somebody cancelled it, or it took too long; try again' },
   '55P03': { code: 'unavailable', text: 'somebody holds a lock on it; see pg_stat_activity' },
 };
 
