@@ -22,6 +22,18 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
   done(begin);
 }
 
+/** One after the other, whatever fails of them; ends the process with status 1 when any did. */
+export async function runAll(steps: readonly Step[]): Promise<void> {
+  const begin = performance.now();
+  const failed: string[] = [];
+  for (const step of steps) if (!tell(step, await run(step, 'inherit'), false)) failed.push(step.name);
+  if (failed.length > 0) {
+    console.error(`failed: ${failed.join(', ')}`);
+    process.exit(1);
+  }
+  done(begin);
+}
+
 /** For steps that do not touch what the others read. Each says what it has to say when it has ended; all are run. */
 export async function runTogether(steps: readonly Step[]): Promise<void> {
   const begin = performance.now();

@@ -13,6 +13,7 @@ import { waitUntil } from '../wait.ts';
 import type { EmbeddedOptions } from './host.ts';
 import { createEmbeddedHost } from './host.ts';
 import { recordGroup } from './leftovers.ts';
+import { haveEnded } from './testing-ended.ts';
 
 const ALL: readonly DaemonName[] = ['nginx', 'mariadb', 'php-fpm@8.2'];
 const ADDRESS = '127.0.41.1';
@@ -207,7 +208,7 @@ test('what dies is started again, its workers with it; what is stopped stays dow
     return answer?.body === 'alive' && leader !== master && (await nginx.isRunning());
   };
   expect(await waitUntil(back, 10_000)).toBe(true);
-  for (const pid of workers) expect([undefined, 'Z']).toContain((await processFacts(pid))?.state);
+  expect(await haveEnded(workers)).toBe(true);
 
   process.kill(await leaderOf(options.dir, /mariadbd$/), 'SIGKILL');
   const answers = async (): Promise<boolean> => (await sql(host, 'SELECT 1').catch(() => '')) === '1';
@@ -269,7 +270,7 @@ test('leftovers that nothing told to end are found and ended: a master, and work
   await headless.gone;
   expect((await get(nginx, 'x.test')).status).toBe(404); // they serve without it, and hold the port
   const third = await up(options);
-  for (const pid of workers) expect([undefined, 'Z']).toContain((await processFacts(pid))?.state);
+  expect(await haveEnded(workers)).toBe(true);
   expect(notes).toEqual([]);
   expect(await (await daemonOf(third, 'nginx')).isRunning()).toBe(true);
 });
