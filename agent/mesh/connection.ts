@@ -1,8 +1,8 @@
 // The agent's connection to the mesh: mutual TLS with the agent's certificate, JWT from the master, own key's signature.
 import { connect, type NatsConnection } from 'nats';
-import type { KeyPair } from 'nkeys.js';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import { meshLogin } from '../../shared/mesh-login.ts';
+import type { KeyPair } from '../../shared/nkeys.ts';
 import { createLink } from './link.ts';
 import type { Link, Links, Mesh } from './mesh.ts';
 

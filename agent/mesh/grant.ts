@@ -1,9 +1,10 @@
 // The agent's check of a grant: signature, peers, end, and that every field is formed. Both ends call it.
-import { fromPublic } from 'nkeys.js';
+
 import { AegirError } from '../../shared/error.ts';
 import { type Grant, GrantBody } from '../../shared/gen/aegir/v1/mesh.ts';
 import { grantText } from '../../shared/grant.ts';
 import { isId } from '../../shared/id.ts';
+import { fromPublic } from '../../shared/nkeys.ts';
 
 export interface CheckedGrant {
   /** As it was signed, to show it to the peer. */

@@ -1,7 +1,7 @@
 // The agent's own key on the mesh (user nkey). Its seed stays in the agent's state directory, 0600.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createUser, fromSeed, type KeyPair } from 'nkeys.js';
 import { AegirError } from '../../shared/error.ts';
+import { createUser, fromSeed, type KeyPair } from '../../shared/nkeys.ts';
 
 export function openMeshKey(path: string): KeyPair {
   let text: string;

@@ -2,8 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAccount, createOperator, createUser, decode } from 'nats-jwt';
+import { decode } from 'nats-jwt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createAccount, createOperator, createUser } from '../../shared/nkeys.ts';
 import { accountClaims, agentClaims, agentSubjects, operatorClaims, systemClaims, systemUserClaims } from './claims.ts';
 import { openMeshKeys } from './keys.ts';
 import { renderNodeConf } from './node-conf.ts';

@@ -1,10 +1,10 @@
 // Grants: leave for two servers to transfer one object, signed by the mesh account's key, which agents learn over their
 // sessions. Not stored: what a task may still need, it makes anew.
 import { randomBytes } from 'node:crypto';
-import type { KeyPair } from 'nats-jwt';
 import { AegirError } from '../../shared/error.ts';
 import { type Grant, GrantBody } from '../../shared/gen/aegir/v1/mesh.ts';
 import { grantText } from '../../shared/grant.ts';
+import type { KeyPair } from '../../shared/nkeys.ts';
 import type { Store } from '../store/store.ts';
 
 export interface GrantOrder {

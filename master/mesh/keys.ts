@@ -1,8 +1,8 @@
 // The mesh's own keys: operator, system account, Aegir's account (nkeys, NATS decentralised JWT). Seeds stay in one 0600 file.
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { createAccount, createOperator, fromSeed, type KeyPair } from 'nats-jwt';
 import { AegirError } from '../../shared/error.ts';
+import { createAccount, createOperator, fromSeed, type KeyPair } from '../../shared/nkeys.ts';
 
 export interface MeshKeys {
   readonly operator: KeyPair;

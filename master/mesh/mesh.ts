@@ -1,10 +1,10 @@
 // The mesh as the master sees it: one node of its own, credentials for agents, revocations pushed to live nodes.
 import { connect, Events, type NatsConnection } from 'nats';
-import { createUser } from 'nats-jwt';
 import { AegirError } from '../../shared/error.ts';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Grant } from '../../shared/gen/aegir/v1/mesh.ts';
 import { meshLogin } from '../../shared/mesh-login.ts';
+import { createUser } from '../../shared/nkeys.ts';
 import type { Store } from '../store/store.ts';
 import { accountClaims, agentClaims, operatorClaims, systemClaims, systemUserClaims } from './claims.ts';
 import { createGrants, type GrantOrder } from './grants.ts';

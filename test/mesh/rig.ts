@@ -4,7 +4,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createUser } from 'nats-jwt';
-import { fromSeed } from 'nkeys.js';
 import { pino } from 'pino';
 import { createMeshConnection } from '../../agent/mesh/connection.ts';
 import { checkGrant } from '../../agent/mesh/grant.ts';
@@ -22,6 +21,7 @@ import { type Mesh, openMesh } from '../../master/mesh/mesh.ts';
 import { openSqliteStore } from '../../master/store/open-sqlite.ts';
 import { MeshCredentials, type TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Grant } from '../../shared/gen/aegir/v1/mesh.ts';
+import { fromSeed } from '../../shared/nkeys.ts';
 
 /** What an agent needs to be on the mesh: plain values, so that it can be handed to another process. */
 export interface Passport {
