@@ -10,7 +10,7 @@ import { pairName } from '../tls-files.ts';
 import { clusterText, frontCluster } from './front-cluster.ts';
 import { createFrontSet, type FrontEdit, type FrontSet } from './front-set.ts';
 import { frontSite, siteText } from './front-site.ts';
-import { clusterStatusOf } from './status.ts';
+import { clusterStatusOf, loadedGeneration } from './status.ts';
 
 const LOCK = 'haproxy';
 const UNIT_FILE = { mode: 0o644, owner: 'root', group: 'root' } as const;
@@ -154,7 +154,8 @@ async function planDropIn(host: Host, daemon: Daemon, set: FrontSet): Promise<re
   const { dropIn, includeDir } = daemon;
   if (dropIn === undefined) return [];
   const { path, content } = dropIn;
-  if (await host.files.matches(path, content, UNIT_FILE)) return [];
+  // A death between writing it and starting HAProxy anew left one that reads nothing of ours.
+  if ((await host.files.matches(path, content, UNIT_FILE)) && (await loadedGeneration(daemon)) !== undefined) return [];
   return [
     {
       summary: `have HAProxy read ${includeDir} besides its own configuration (${path}), and start it anew`,
