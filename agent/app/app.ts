@@ -94,6 +94,34 @@ export interface Periodic {
   secretFiles(layout: SiteLayout): readonly string[];
 }
 
+/** Apps that keep a site's own names among its content (wordpress, and drupal in its settings and caches). */
+export interface Rewriting {
+  /**
+   * The content was copied from a site at another URL: says the site's own URL and names instead, serialised values
+   * too, and throws away what was computed from the old ones. May be repeated; touches nothing when there is nothing.
+   */
+  rewrite(
+    site: SiteSpec,
+    from: { readonly url: string; readonly names: readonly string[] },
+    layout: SiteLayout,
+    ctx: ActionContext,
+  ): Promise<void>;
+}
+
+/** Apps whose database is brought to the code of a newer platform (drupal, wordpress). */
+export interface Upgrading {
+  /** May be repeated; touches nothing when there is nothing to do. Throws with the end of what the code said. */
+  upgrade(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void>;
+}
+
+export function canRewrite(app: App): app is App & Rewriting {
+  return 'rewrite' in app;
+}
+
+export function canUpgrade(app: App): app is App & Upgrading {
+  return 'upgrade' in app;
+}
+
 export function hasCron(app: App): app is App & Periodic {
   return 'cron' in app;
 }

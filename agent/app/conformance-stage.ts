@@ -152,7 +152,11 @@ export async function openStage(app: App, world: World, password: string): Promi
         const { database, user, password } = site.db;
         const from = ['127.0.0.1', ADDRESS];
         await runChanges(
-          await world.db.plan(db, { siteId: site.id, database, user, password, from, holdsContent: false }, ctx),
+          await world.db.plan(
+            db,
+            { siteId: site.id, database, user, password, from, holdsContent: false, frozen: false },
+            ctx,
+          ),
           ctx,
         );
       }

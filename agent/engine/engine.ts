@@ -10,6 +10,7 @@ import type { Failpoint } from '../../shared/failpoint.ts';
 import type { Finding } from '../../shared/finding.ts';
 import type { ClusterStatus, DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message, TransferProgress } from '../../shared/gen/aegir/v1/event.ts';
+import type { ReplicaFacts } from '../../shared/gen/aegir/v1/move.ts';
 import type {
   ClusterSpec,
   DbSpec,
@@ -69,7 +70,9 @@ export type Capability =
   | 'zones'
   | 'dnssec'
   | 'front'
-  | 'store';
+  | 'store'
+  | 'dump'
+  | 'replicate';
 
 export interface Engine<T extends ServiceType = ServiceType> {
   readonly type: T;
@@ -112,6 +115,59 @@ export interface Measured {
   readonly siteId: string;
   /** What it takes on the disk, indexes included, as the daemon knows it. */
   readonly bytes: number;
+}
+
+/** Capability "dump": a site's database as a stream, in words that any server of the engine reads. */
+export interface Dumping {
+  /**
+   * One consistent state of the whole database while it goes on serving; the same content gives the same bytes. Names
+   * neither the database nor its user, so that it fits into another one. Throws at any point; who leaves it ends it.
+   */
+  dump(service: ServiceRef, spec: DbSpec, ctx: ActionContext): AsyncIterable<Uint8Array>;
+  /**
+   * The database is what the dump says and nothing else; account and rights stay. What is in it runs with the rights of
+   * the site's own user at most. When it throws the content is neither; restore it again.
+   */
+  restore(service: ServiceRef, spec: DbSpec, dump: AsyncIterable<Uint8Array>, ctx: ActionContext): Promise<void>;
+  /** Tables and views, and bytes that they take. Reads only. */
+  content(
+    service: ServiceRef,
+    spec: DbSpec,
+    ctx: ActionContext,
+  ): Promise<{ readonly tables: number; readonly bytes: number }>;
+}
+
+/** Capability "replicate": a database on another server of the engine follows this one, from a dump of it on. */
+export interface Replicating {
+  /**
+   * On the side that leads. Throws failed_precondition, with why, when it cannot be followed. position: where its changes
+   * end now. The dump that the follower restored must have been taken after the first call.
+   */
+  openReplica(
+    service: ServiceRef,
+    spec: DbSpec,
+    follower: { readonly addresses: readonly string[]; readonly password: string },
+    preview: boolean,
+    ctx: ActionContext,
+  ): Promise<ReplicaFacts>;
+  closeReplica(service: ServiceRef, spec: DbSpec, ctx: ActionContext): Promise<void>;
+  /** On the side that follows; see FollowRequest in move.proto. */
+  follow(
+    service: ServiceRef,
+    spec: DbSpec,
+    leader: { readonly address: string; readonly port: number; readonly password: string },
+    verb: 'start' | 'status' | 'stop',
+    position: string,
+    ctx: ActionContext,
+  ): Promise<ReplicaFacts>;
+}
+
+export function canDump(engine: Engine): engine is Engine<'db'> & Dumping {
+  return engine.capabilities.has('dump');
+}
+
+export function canReplicate(engine: Engine): engine is Engine<'db'> & Replicating {
+  return engine.capabilities.has('replicate');
 }
 
 /** Capability "zones": the engine's daemon carries zones, and the engine makes and removes them. */

@@ -175,6 +175,7 @@ export function dbSpec(parts: SiteParts, holdsContent: boolean): DbSpec {
       ? ['localhost']
       : [...new Set(servers.filter(({ leaving }) => !leaving).flatMap(({ server }) => server.facts.sourceAddresses))],
     holdsContent,
+    frozen: false,
   };
 }
 

@@ -148,7 +148,15 @@ export async function openDbStage(subject: DbSubject): Promise<DbStage> {
     spec(body, part) {
       const siteId = `site-${body}`;
       const names = { database: databaseName(siteId), user: databaseUser(siteId) };
-      return { siteId, ...names, password: `secret-of-${body}`, from: [WEB1, WEB2], holdsContent: false, ...part };
+      return {
+        siteId,
+        ...names,
+        password: `secret-of-${body}`,
+        from: [WEB1, WEB2],
+        holdsContent: false,
+        frozen: false,
+        ...part,
+      };
     },
     plan: async (spec) => summaries(await engine.plan(service, spec, ctx)),
     apply: async (spec) => runChanges(await engine.plan(service, spec, ctx), ctx),

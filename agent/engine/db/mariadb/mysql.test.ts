@@ -93,6 +93,7 @@ describe('the engine', () => {
     password: PASSWORD,
     from: ['192.0.2.1'],
     holdsContent: false,
+    frozen: false,
   };
   const engine = createMysqlEngine();
   const hostWith = (answer: (sql: string, command: Command) => Partial<CommandResult> | undefined) =>

@@ -21,8 +21,36 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import {
+  BackupFacts,
+  CheckBackupRequest,
+  CheckFacts,
+  DropSnapshotRequest,
+  ExportBackupRequest,
+  OfferPartRequest,
+  PruneFacts,
+  PruneStoreRequest,
+  RestoreDatabaseRequest,
+  RestoreFacts,
+  RestoreFilesRequest,
+  RewriteSiteRequest,
+  SnapshotFacts,
+  StoreBackupRequest,
+  TakeSnapshotRequest,
+  UpgradeSiteRequest,
+} from "./backup.ts";
 import { LogLine, Message, Progress } from "./event.ts";
 import { Grant } from "./mesh.ts";
+import {
+  CloseReplicaRequest,
+  FollowRequest,
+  GateFacts,
+  OpenReplicaRequest,
+  ReplicaFacts,
+  SetGateRequest,
+  SiteTraffic,
+  SiteTrafficRequest,
+} from "./move.ts";
 import {
   ClusterSpec,
   DbSpec,
@@ -399,6 +427,54 @@ export interface Action {
     | //
     /** Tell whether ports of other servers are reached from this one. */
     { $case: "probePorts"; value: ProbePortsRequest }
+    | //
+    /** Keep a part of a site as it is now, for others to fetch. */
+    { $case: "takeSnapshot"; value: TakeSnapshotRequest }
+    | //
+    /** Forget a snapshot. */
+    { $case: "dropSnapshot"; value: DropSnapshotRequest }
+    | //
+    /** Fetch the parts of a backup and keep it on a file service. */
+    { $case: "storeBackup"; value: StoreBackupRequest }
+    | //
+    /** Open a part of a backup that is kept here, for others to fetch. */
+    { $case: "offerPart"; value: OfferPartRequest }
+    | //
+    /** Make a site's files what a part holds. */
+    { $case: "restoreFiles"; value: RestoreFilesRequest }
+    | //
+    /** Make a site's database what a part holds. */
+    { $case: "restoreDatabase"; value: RestoreDatabaseRequest }
+    | //
+    /** Have the app of a copied site say its new names. */
+    { $case: "rewriteSite"; value: RewriteSiteRequest }
+    | //
+    /** Have the app bring the database to its code. */
+    { $case: "upgradeSite"; value: UpgradeSiteRequest }
+    | //
+    /** Remove backups from a store, and chunks that nothing names. */
+    { $case: "pruneStore"; value: PruneStoreRequest }
+    | //
+    /** Look whether a backup is whole. */
+    { $case: "checkBackup"; value: CheckBackupRequest }
+    | //
+    /** Send a backup to the master as a tar. */
+    { $case: "exportBackup"; value: ExportBackupRequest }
+    | //
+    /** Hold, hand over or refuse the requests for a site. */
+    { $case: "setGate"; value: SetGateRequest }
+    | //
+    /** Tell when a site was last asked for. */
+    { $case: "siteTraffic"; value: SiteTrafficRequest }
+    | //
+    /** Make ready that another server follows a database. */
+    { $case: "openReplica"; value: OpenReplicaRequest }
+    | //
+    /** Follow a database on another server. */
+    { $case: "follow"; value: FollowRequest }
+    | //
+    /** Take back what open_replica made. */
+    { $case: "closeReplica"; value: CloseReplicaRequest }
     | undefined;
 }
 
@@ -812,6 +888,36 @@ export interface ActionOutput {
     | undefined;
   /** Answer to probe_ports, one for each target. */
   ports: PortAnswer[];
+  /** Answer to take_snapshot. */
+  snapshot?:
+    | SnapshotFacts
+    | undefined;
+  /** Answer to store_backup. */
+  backup?:
+    | BackupFacts
+    | undefined;
+  /** Answer to restore_files and restore_database. */
+  restore?:
+    | RestoreFacts
+    | undefined;
+  /** Answer to prune_store. */
+  prune?:
+    | PruneFacts
+    | undefined;
+  /** Answer to check_backup. */
+  check?:
+    | CheckFacts
+    | undefined;
+  /** Answer to set_gate. */
+  gate?:
+    | GateFacts
+    | undefined;
+  /** Answer to site_traffic. */
+  traffic?:
+    | SiteTraffic
+    | undefined;
+  /** Answer to open_replica and follow. */
+  replica?: ReplicaFacts | undefined;
 }
 
 /** ActionError is why an action failed. */
@@ -3482,6 +3588,54 @@ export const Action: MessageFns<Action> = {
       case "probePorts":
         ProbePortsRequest.encode(message.request.value, writer.uint32(258).fork()).join();
         break;
+      case "takeSnapshot":
+        TakeSnapshotRequest.encode(message.request.value, writer.uint32(482).fork()).join();
+        break;
+      case "dropSnapshot":
+        DropSnapshotRequest.encode(message.request.value, writer.uint32(490).fork()).join();
+        break;
+      case "storeBackup":
+        StoreBackupRequest.encode(message.request.value, writer.uint32(498).fork()).join();
+        break;
+      case "offerPart":
+        OfferPartRequest.encode(message.request.value, writer.uint32(506).fork()).join();
+        break;
+      case "restoreFiles":
+        RestoreFilesRequest.encode(message.request.value, writer.uint32(514).fork()).join();
+        break;
+      case "restoreDatabase":
+        RestoreDatabaseRequest.encode(message.request.value, writer.uint32(522).fork()).join();
+        break;
+      case "rewriteSite":
+        RewriteSiteRequest.encode(message.request.value, writer.uint32(530).fork()).join();
+        break;
+      case "upgradeSite":
+        UpgradeSiteRequest.encode(message.request.value, writer.uint32(538).fork()).join();
+        break;
+      case "pruneStore":
+        PruneStoreRequest.encode(message.request.value, writer.uint32(546).fork()).join();
+        break;
+      case "checkBackup":
+        CheckBackupRequest.encode(message.request.value, writer.uint32(554).fork()).join();
+        break;
+      case "exportBackup":
+        ExportBackupRequest.encode(message.request.value, writer.uint32(562).fork()).join();
+        break;
+      case "setGate":
+        SetGateRequest.encode(message.request.value, writer.uint32(602).fork()).join();
+        break;
+      case "siteTraffic":
+        SiteTrafficRequest.encode(message.request.value, writer.uint32(610).fork()).join();
+        break;
+      case "openReplica":
+        OpenReplicaRequest.encode(message.request.value, writer.uint32(618).fork()).join();
+        break;
+      case "follow":
+        FollowRequest.encode(message.request.value, writer.uint32(626).fork()).join();
+        break;
+      case "closeReplica":
+        CloseReplicaRequest.encode(message.request.value, writer.uint32(634).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3715,6 +3869,137 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "probePorts", value: ProbePortsRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.request = { $case: "takeSnapshot", value: TakeSnapshotRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.request = { $case: "dropSnapshot", value: DropSnapshotRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 62: {
+            if (tag !== 498) {
+              break;
+            }
+
+            message.request = { $case: "storeBackup", value: StoreBackupRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 63: {
+            if (tag !== 506) {
+              break;
+            }
+
+            message.request = { $case: "offerPart", value: OfferPartRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 64: {
+            if (tag !== 514) {
+              break;
+            }
+
+            message.request = { $case: "restoreFiles", value: RestoreFilesRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 65: {
+            if (tag !== 522) {
+              break;
+            }
+
+            message.request = {
+              $case: "restoreDatabase",
+              value: RestoreDatabaseRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 66: {
+            if (tag !== 530) {
+              break;
+            }
+
+            message.request = { $case: "rewriteSite", value: RewriteSiteRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 67: {
+            if (tag !== 538) {
+              break;
+            }
+
+            message.request = { $case: "upgradeSite", value: UpgradeSiteRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 68: {
+            if (tag !== 546) {
+              break;
+            }
+
+            message.request = { $case: "pruneStore", value: PruneStoreRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 69: {
+            if (tag !== 554) {
+              break;
+            }
+
+            message.request = { $case: "checkBackup", value: CheckBackupRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 70: {
+            if (tag !== 562) {
+              break;
+            }
+
+            message.request = { $case: "exportBackup", value: ExportBackupRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 75: {
+            if (tag !== 602) {
+              break;
+            }
+
+            message.request = { $case: "setGate", value: SetGateRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 76: {
+            if (tag !== 610) {
+              break;
+            }
+
+            message.request = { $case: "siteTraffic", value: SiteTrafficRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 77: {
+            if (tag !== 618) {
+              break;
+            }
+
+            message.request = { $case: "openReplica", value: OpenReplicaRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 78: {
+            if (tag !== 626) {
+              break;
+            }
+
+            message.request = { $case: "follow", value: FollowRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 79: {
+            if (tag !== 634) {
+              break;
+            }
+
+            message.request = { $case: "closeReplica", value: CloseReplicaRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3818,6 +4103,68 @@ export const Action: MessageFns<Action> = {
         ? { $case: "probePorts", value: ProbePortsRequest.fromJSON(object.probePorts) }
         : isSet(object.probe_ports)
         ? { $case: "probePorts", value: ProbePortsRequest.fromJSON(object.probe_ports) }
+        : isSet(object.takeSnapshot)
+        ? { $case: "takeSnapshot", value: TakeSnapshotRequest.fromJSON(object.takeSnapshot) }
+        : isSet(object.take_snapshot)
+        ? { $case: "takeSnapshot", value: TakeSnapshotRequest.fromJSON(object.take_snapshot) }
+        : isSet(object.dropSnapshot)
+        ? { $case: "dropSnapshot", value: DropSnapshotRequest.fromJSON(object.dropSnapshot) }
+        : isSet(object.drop_snapshot)
+        ? { $case: "dropSnapshot", value: DropSnapshotRequest.fromJSON(object.drop_snapshot) }
+        : isSet(object.storeBackup)
+        ? { $case: "storeBackup", value: StoreBackupRequest.fromJSON(object.storeBackup) }
+        : isSet(object.store_backup)
+        ? { $case: "storeBackup", value: StoreBackupRequest.fromJSON(object.store_backup) }
+        : isSet(object.offerPart)
+        ? { $case: "offerPart", value: OfferPartRequest.fromJSON(object.offerPart) }
+        : isSet(object.offer_part)
+        ? { $case: "offerPart", value: OfferPartRequest.fromJSON(object.offer_part) }
+        : isSet(object.restoreFiles)
+        ? { $case: "restoreFiles", value: RestoreFilesRequest.fromJSON(object.restoreFiles) }
+        : isSet(object.restore_files)
+        ? { $case: "restoreFiles", value: RestoreFilesRequest.fromJSON(object.restore_files) }
+        : isSet(object.restoreDatabase)
+        ? { $case: "restoreDatabase", value: RestoreDatabaseRequest.fromJSON(object.restoreDatabase) }
+        : isSet(object.restore_database)
+        ? { $case: "restoreDatabase", value: RestoreDatabaseRequest.fromJSON(object.restore_database) }
+        : isSet(object.rewriteSite)
+        ? { $case: "rewriteSite", value: RewriteSiteRequest.fromJSON(object.rewriteSite) }
+        : isSet(object.rewrite_site)
+        ? { $case: "rewriteSite", value: RewriteSiteRequest.fromJSON(object.rewrite_site) }
+        : isSet(object.upgradeSite)
+        ? { $case: "upgradeSite", value: UpgradeSiteRequest.fromJSON(object.upgradeSite) }
+        : isSet(object.upgrade_site)
+        ? { $case: "upgradeSite", value: UpgradeSiteRequest.fromJSON(object.upgrade_site) }
+        : isSet(object.pruneStore)
+        ? { $case: "pruneStore", value: PruneStoreRequest.fromJSON(object.pruneStore) }
+        : isSet(object.prune_store)
+        ? { $case: "pruneStore", value: PruneStoreRequest.fromJSON(object.prune_store) }
+        : isSet(object.checkBackup)
+        ? { $case: "checkBackup", value: CheckBackupRequest.fromJSON(object.checkBackup) }
+        : isSet(object.check_backup)
+        ? { $case: "checkBackup", value: CheckBackupRequest.fromJSON(object.check_backup) }
+        : isSet(object.exportBackup)
+        ? { $case: "exportBackup", value: ExportBackupRequest.fromJSON(object.exportBackup) }
+        : isSet(object.export_backup)
+        ? { $case: "exportBackup", value: ExportBackupRequest.fromJSON(object.export_backup) }
+        : isSet(object.setGate)
+        ? { $case: "setGate", value: SetGateRequest.fromJSON(object.setGate) }
+        : isSet(object.set_gate)
+        ? { $case: "setGate", value: SetGateRequest.fromJSON(object.set_gate) }
+        : isSet(object.siteTraffic)
+        ? { $case: "siteTraffic", value: SiteTrafficRequest.fromJSON(object.siteTraffic) }
+        : isSet(object.site_traffic)
+        ? { $case: "siteTraffic", value: SiteTrafficRequest.fromJSON(object.site_traffic) }
+        : isSet(object.openReplica)
+        ? { $case: "openReplica", value: OpenReplicaRequest.fromJSON(object.openReplica) }
+        : isSet(object.open_replica)
+        ? { $case: "openReplica", value: OpenReplicaRequest.fromJSON(object.open_replica) }
+        : isSet(object.follow)
+        ? { $case: "follow", value: FollowRequest.fromJSON(object.follow) }
+        : isSet(object.closeReplica)
+        ? { $case: "closeReplica", value: CloseReplicaRequest.fromJSON(object.closeReplica) }
+        : isSet(object.close_replica)
+        ? { $case: "closeReplica", value: CloseReplicaRequest.fromJSON(object.close_replica) }
         : undefined,
     };
   },
@@ -3885,6 +4232,38 @@ export const Action: MessageFns<Action> = {
       obj.receiveObject = ReceiveObjectRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "probePorts") {
       obj.probePorts = ProbePortsRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "takeSnapshot") {
+      obj.takeSnapshot = TakeSnapshotRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "dropSnapshot") {
+      obj.dropSnapshot = DropSnapshotRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "storeBackup") {
+      obj.storeBackup = StoreBackupRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "offerPart") {
+      obj.offerPart = OfferPartRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "restoreFiles") {
+      obj.restoreFiles = RestoreFilesRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "restoreDatabase") {
+      obj.restoreDatabase = RestoreDatabaseRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "rewriteSite") {
+      obj.rewriteSite = RewriteSiteRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "upgradeSite") {
+      obj.upgradeSite = UpgradeSiteRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "pruneStore") {
+      obj.pruneStore = PruneStoreRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "checkBackup") {
+      obj.checkBackup = CheckBackupRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "exportBackup") {
+      obj.exportBackup = ExportBackupRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "setGate") {
+      obj.setGate = SetGateRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "siteTraffic") {
+      obj.siteTraffic = SiteTrafficRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "openReplica") {
+      obj.openReplica = OpenReplicaRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "follow") {
+      obj.follow = FollowRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "closeReplica") {
+      obj.closeReplica = CloseReplicaRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -4021,6 +4400,105 @@ export const Action: MessageFns<Action> = {
       case "probePorts": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "probePorts", value: ProbePortsRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "takeSnapshot": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "takeSnapshot", value: TakeSnapshotRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "dropSnapshot": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "dropSnapshot", value: DropSnapshotRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "storeBackup": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "storeBackup", value: StoreBackupRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "offerPart": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "offerPart", value: OfferPartRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "restoreFiles": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "restoreFiles", value: RestoreFilesRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "restoreDatabase": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = {
+            $case: "restoreDatabase",
+            value: RestoreDatabaseRequest.fromPartial(object.request.value),
+          };
+        }
+        break;
+      }
+      case "rewriteSite": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "rewriteSite", value: RewriteSiteRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "upgradeSite": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "upgradeSite", value: UpgradeSiteRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "pruneStore": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "pruneStore", value: PruneStoreRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "checkBackup": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "checkBackup", value: CheckBackupRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "exportBackup": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "exportBackup", value: ExportBackupRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "setGate": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "setGate", value: SetGateRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "siteTraffic": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "siteTraffic", value: SiteTrafficRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "openReplica": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "openReplica", value: OpenReplicaRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "follow": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "follow", value: FollowRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "closeReplica": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "closeReplica", value: CloseReplicaRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -7084,7 +7562,22 @@ export const ActionResult: MessageFns<ActionResult> = {
 };
 
 function createBaseActionOutput(): ActionOutput {
-  return { messages: [], platform: undefined, findings: [], cluster: undefined, transfer: undefined, ports: [] };
+  return {
+    messages: [],
+    platform: undefined,
+    findings: [],
+    cluster: undefined,
+    transfer: undefined,
+    ports: [],
+    snapshot: undefined,
+    backup: undefined,
+    restore: undefined,
+    prune: undefined,
+    check: undefined,
+    gate: undefined,
+    traffic: undefined,
+    replica: undefined,
+  };
 }
 
 export const ActionOutput: MessageFns<ActionOutput> = {
@@ -7106,6 +7599,30 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     for (const v of message.ports) {
       PortAnswer.encode(v!, writer.uint32(170).fork()).join();
+    }
+    if (message.snapshot !== undefined) {
+      SnapshotFacts.encode(message.snapshot, writer.uint32(482).fork()).join();
+    }
+    if (message.backup !== undefined) {
+      BackupFacts.encode(message.backup, writer.uint32(490).fork()).join();
+    }
+    if (message.restore !== undefined) {
+      RestoreFacts.encode(message.restore, writer.uint32(498).fork()).join();
+    }
+    if (message.prune !== undefined) {
+      PruneFacts.encode(message.prune, writer.uint32(506).fork()).join();
+    }
+    if (message.check !== undefined) {
+      CheckFacts.encode(message.check, writer.uint32(514).fork()).join();
+    }
+    if (message.gate !== undefined) {
+      GateFacts.encode(message.gate, writer.uint32(602).fork()).join();
+    }
+    if (message.traffic !== undefined) {
+      SiteTraffic.encode(message.traffic, writer.uint32(610).fork()).join();
+    }
+    if (message.replica !== undefined) {
+      ReplicaFacts.encode(message.replica, writer.uint32(618).fork()).join();
     }
     return writer;
   },
@@ -7171,6 +7688,70 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.ports.push(PortAnswer.decode(reader, reader.uint32()));
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.snapshot = SnapshotFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.backup = BackupFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 62: {
+            if (tag !== 498) {
+              break;
+            }
+
+            message.restore = RestoreFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 63: {
+            if (tag !== 506) {
+              break;
+            }
+
+            message.prune = PruneFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 64: {
+            if (tag !== 514) {
+              break;
+            }
+
+            message.check = CheckFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 75: {
+            if (tag !== 602) {
+              break;
+            }
+
+            message.gate = GateFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 76: {
+            if (tag !== 610) {
+              break;
+            }
+
+            message.traffic = SiteTraffic.decode(reader, reader.uint32());
+            continue;
+          }
+          case 77: {
+            if (tag !== 618) {
+              break;
+            }
+
+            message.replica = ReplicaFacts.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7191,6 +7772,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       cluster: isSet(object.cluster) ? ClusterStatus.fromJSON(object.cluster) : undefined,
       transfer: isSet(object.transfer) ? TransferFacts.fromJSON(object.transfer) : undefined,
       ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => PortAnswer.fromJSON(e)) : [],
+      snapshot: isSet(object.snapshot) ? SnapshotFacts.fromJSON(object.snapshot) : undefined,
+      backup: isSet(object.backup) ? BackupFacts.fromJSON(object.backup) : undefined,
+      restore: isSet(object.restore) ? RestoreFacts.fromJSON(object.restore) : undefined,
+      prune: isSet(object.prune) ? PruneFacts.fromJSON(object.prune) : undefined,
+      check: isSet(object.check) ? CheckFacts.fromJSON(object.check) : undefined,
+      gate: isSet(object.gate) ? GateFacts.fromJSON(object.gate) : undefined,
+      traffic: isSet(object.traffic) ? SiteTraffic.fromJSON(object.traffic) : undefined,
+      replica: isSet(object.replica) ? ReplicaFacts.fromJSON(object.replica) : undefined,
     };
   },
 
@@ -7214,6 +7803,30 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     if (message.ports?.length) {
       obj.ports = message.ports.map((e) => PortAnswer.toJSON(e));
     }
+    if (message.snapshot !== undefined) {
+      obj.snapshot = SnapshotFacts.toJSON(message.snapshot);
+    }
+    if (message.backup !== undefined) {
+      obj.backup = BackupFacts.toJSON(message.backup);
+    }
+    if (message.restore !== undefined) {
+      obj.restore = RestoreFacts.toJSON(message.restore);
+    }
+    if (message.prune !== undefined) {
+      obj.prune = PruneFacts.toJSON(message.prune);
+    }
+    if (message.check !== undefined) {
+      obj.check = CheckFacts.toJSON(message.check);
+    }
+    if (message.gate !== undefined) {
+      obj.gate = GateFacts.toJSON(message.gate);
+    }
+    if (message.traffic !== undefined) {
+      obj.traffic = SiteTraffic.toJSON(message.traffic);
+    }
+    if (message.replica !== undefined) {
+      obj.replica = ReplicaFacts.toJSON(message.replica);
+    }
     return obj;
   },
 
@@ -7234,6 +7847,28 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       ? TransferFacts.fromPartial(object.transfer)
       : undefined;
     message.ports = object.ports?.map((e) => PortAnswer.fromPartial(e)) || [];
+    message.snapshot = (object.snapshot !== undefined && object.snapshot !== null)
+      ? SnapshotFacts.fromPartial(object.snapshot)
+      : undefined;
+    message.backup = (object.backup !== undefined && object.backup !== null)
+      ? BackupFacts.fromPartial(object.backup)
+      : undefined;
+    message.restore = (object.restore !== undefined && object.restore !== null)
+      ? RestoreFacts.fromPartial(object.restore)
+      : undefined;
+    message.prune = (object.prune !== undefined && object.prune !== null)
+      ? PruneFacts.fromPartial(object.prune)
+      : undefined;
+    message.check = (object.check !== undefined && object.check !== null)
+      ? CheckFacts.fromPartial(object.check)
+      : undefined;
+    message.gate = (object.gate !== undefined && object.gate !== null) ? GateFacts.fromPartial(object.gate) : undefined;
+    message.traffic = (object.traffic !== undefined && object.traffic !== null)
+      ? SiteTraffic.fromPartial(object.traffic)
+      : undefined;
+    message.replica = (object.replica !== undefined && object.replica !== null)
+      ? ReplicaFacts.fromPartial(object.replica)
+      : undefined;
     return message;
   },
 };

@@ -75,7 +75,11 @@ export interface HttpSpec {
    * http://example.org or http://demo.localhost:8081.
    */
   url: string;
-  /** enabled serves the site; disabled answers 503 with a maintenance page. */
+  /**
+   * enabled serves the site; disabled answers 503 with a maintenance page; held
+   * passes every request on to the gate in the agent (see SetGateRequest), and
+   * nothing of the site runs here; moved passes every request on to upstream.
+   */
   state: string;
   /** Limits of the site's PHP pool; absent for engine defaults. */
   php?:
@@ -97,9 +101,10 @@ export interface HttpSpec {
    */
   redirectTo: string;
   /**
-   * On a head of a cluster: IP addresses that its front connects from. Their
-   * word on the visitor is believed (X-Forwarded-For, X-Forwarded-Proto), and
-   * nobody else's. Empty where visitors come straight.
+   * On a head of a cluster, or where a site moved to: IP addresses that its
+   * front, or the server that it left, connects from. Their word on the visitor
+   * is believed (X-Forwarded-For, X-Forwarded-Proto), and nobody else's. Empty
+   * where visitors come straight.
    */
   fronts: string[];
   /**
@@ -121,12 +126,31 @@ export interface HttpSpec {
     | HttpAuthSpec
     | undefined;
   /** What an administrator adds to its virtual host; absent: nothing. */
-  snippet?: SnippetSpec | undefined;
+  snippet?:
+    | SnippetSpec
+    | undefined;
+  /** Where requests go in state moved. */
+  upstream?: UpstreamSpec | undefined;
 }
 
 export interface HttpSpec_ChallengesEntry {
   key: string;
   value: string;
+}
+
+/**
+ * UpstreamSpec is another web server that has the site. What came over HTTP goes
+ * to its port for HTTP, what came over HTTPS to that for HTTPS, where it has
+ * one; the certificate there must be that of the site. The visitor's address
+ * goes along in X-Forwarded-For, how he came in X-Forwarded-Proto; see fronts.
+ */
+export interface UpstreamSpec {
+  /** IP address. */
+  address: string;
+  /** TCP port for HTTP. */
+  port: number;
+  /** TCP port for HTTPS; 0 for none. */
+  tlsPort: number;
 }
 
 /** HttpAuthSpec has the web server ask for a name and a password (RFC 7617). */
@@ -249,6 +273,11 @@ export interface DbSpec {
    * not made anew, for an empty one in its place would only hide that.
    */
   holdsContent: boolean;
+  /**
+   * Nobody but the agent may be connected: its user cannot log in, and who was
+   * in is out. Content and rights stay.
+   */
+  frozen: boolean;
 }
 
 /** ZoneSpec is one zone of a dns service whose engine has the capability zones. */
@@ -818,6 +847,7 @@ function createBaseHttpSpec(): HttpSpec {
     cron: undefined,
     auth: undefined,
     snippet: undefined,
+    upstream: undefined,
   };
 }
 
@@ -873,6 +903,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.snippet !== undefined) {
       SnippetSpec.encode(message.snippet, writer.uint32(410).fork()).join();
+    }
+    if (message.upstream !== undefined) {
+      UpstreamSpec.encode(message.upstream, writer.uint32(482).fork()).join();
     }
     return writer;
   },
@@ -1029,6 +1062,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.snippet = SnippetSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.upstream = UpstreamSpec.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1087,6 +1128,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
       cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
       auth: isSet(object.auth) ? HttpAuthSpec.fromJSON(object.auth) : undefined,
       snippet: isSet(object.snippet) ? SnippetSpec.fromJSON(object.snippet) : undefined,
+      upstream: isSet(object.upstream) ? UpstreamSpec.fromJSON(object.upstream) : undefined,
     };
   },
 
@@ -1149,6 +1191,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.snippet !== undefined) {
       obj.snippet = SnippetSpec.toJSON(message.snippet);
     }
+    if (message.upstream !== undefined) {
+      obj.upstream = UpstreamSpec.toJSON(message.upstream);
+    }
     return obj;
   },
 
@@ -1187,6 +1232,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
       : undefined;
     message.snippet = (object.snippet !== undefined && object.snippet !== null)
       ? SnippetSpec.fromPartial(object.snippet)
+      : undefined;
+    message.upstream = (object.upstream !== undefined && object.upstream !== null)
+      ? UpstreamSpec.fromPartial(object.upstream)
       : undefined;
     return message;
   },
@@ -1273,6 +1321,111 @@ export const HttpSpec_ChallengesEntry: MessageFns<HttpSpec_ChallengesEntry> = {
     const message = createBaseHttpSpec_ChallengesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseUpstreamSpec(): UpstreamSpec {
+  return { address: "", port: 0, tlsPort: 0 };
+}
+
+export const UpstreamSpec: MessageFns<UpstreamSpec> = {
+  encode(message: UpstreamSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.tlsPort !== 0) {
+      writer.uint32(24).uint32(message.tlsPort);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpstreamSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpstreamSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.tlsPort = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpstreamSpec {
+    return {
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      tlsPort: isSet(object.tlsPort)
+        ? globalThis.Number(object.tlsPort)
+        : isSet(object.tls_port)
+        ? globalThis.Number(object.tls_port)
+        : 0,
+    };
+  },
+
+  toJSON(message: UpstreamSpec): unknown {
+    const obj: any = {};
+    if (message.address !== undefined) {
+      obj.address = message.address;
+    }
+    if (message.port !== undefined) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.tlsPort !== undefined) {
+      obj.tlsPort = Math.round(message.tlsPort);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UpstreamSpec>, I>>(base?: I): UpstreamSpec {
+    return UpstreamSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpstreamSpec>, I>>(object: I): UpstreamSpec {
+    const message = createBaseUpstreamSpec();
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.tlsPort = object.tlsPort ?? 0;
     return message;
   },
 };
@@ -2156,7 +2309,7 @@ export const PhpSpec: MessageFns<PhpSpec> = {
 };
 
 function createBaseDbSpec(): DbSpec {
-  return { siteId: "", database: "", user: "", password: "", from: [], holdsContent: false };
+  return { siteId: "", database: "", user: "", password: "", from: [], holdsContent: false, frozen: false };
 }
 
 export const DbSpec: MessageFns<DbSpec> = {
@@ -2178,6 +2331,9 @@ export const DbSpec: MessageFns<DbSpec> = {
     }
     if (message.holdsContent !== false) {
       writer.uint32(48).bool(message.holdsContent);
+    }
+    if (message.frozen !== false) {
+      writer.uint32(56).bool(message.frozen);
     }
     return writer;
   },
@@ -2243,6 +2399,14 @@ export const DbSpec: MessageFns<DbSpec> = {
             message.holdsContent = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.frozen = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2271,6 +2435,7 @@ export const DbSpec: MessageFns<DbSpec> = {
         : isSet(object.holds_content)
         ? globalThis.Boolean(object.holds_content)
         : false,
+      frozen: isSet(object.frozen) ? globalThis.Boolean(object.frozen) : false,
     };
   },
 
@@ -2294,6 +2459,9 @@ export const DbSpec: MessageFns<DbSpec> = {
     if (message.holdsContent !== undefined) {
       obj.holdsContent = message.holdsContent;
     }
+    if (message.frozen !== undefined) {
+      obj.frozen = message.frozen;
+    }
     return obj;
   },
 
@@ -2308,6 +2476,7 @@ export const DbSpec: MessageFns<DbSpec> = {
     message.password = object.password ?? "";
     message.from = object.from?.map((e) => e) || [];
     message.holdsContent = object.holdsContent ?? false;
+    message.frozen = object.frozen ?? false;
     return message;
   },
 };
