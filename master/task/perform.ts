@@ -27,7 +27,10 @@ const CHANGING: ReadonlySet<ActionRequest['$case']> = new Set([
 const EXPIRES_MS = 10 * 60_000;
 const PREVIEW_TIMEOUT_MS = 10_000;
 
-/** Throws what the agent answered as an error; unavailable when no session came in ten minutes. */
+/**
+ * Throws what the agent answered as an error; unavailable when no session came in ten minutes. part: a step that asks for
+ * several actions names each of them, in one attempt always in the same way, so that a repeat finds their results.
+ */
 export async function perform(
   deps: HandlerDeps,
   ctx: StepContext,
@@ -35,13 +38,14 @@ export async function perform(
   serverId: string,
   resource: string,
   request: ActionRequest,
+  part = '',
 ): Promise<Performed> {
   const server = await readServer(deps.store, serverId);
   if (server.state === 'revoked') {
     throw new AegirError('failed_precondition', `cannot act on ${server.name}: it was revoked`);
   }
   const order = {
-    id: `${ctx.taskId}.${ctx.step}.${direction}.${ctx.attempt}`,
+    id: `${ctx.taskId}.${ctx.step}.${direction}.${ctx.attempt}${part === '' ? '' : `.${part}`}`,
     attempt: ctx.attempt,
     generation: ctx.generation,
     resource,
