@@ -45,7 +45,7 @@ export function checkGrant(grant: Grant, view: GrantView): CheckedGrant {
   if (!isSigned(grant, view.key)) refuse('it is not signed by this master, or was altered');
   const body = decode(grant.body);
   const { senderId, receiverId, kind, name } = body;
-  if (!isId('srv', senderId) || !isId('srv', receiverId) || senderId === receiverId) refuse('it names no two servers');
+  if (!isId('srv', senderId) || !isId('srv', receiverId)) refuse('it names no servers');
   if ((view.as === 'sender' ? senderId : receiverId) !== view.me) refuse(`it names another ${view.as}`);
   const other = view.as === 'sender' ? receiverId : senderId;
   if (view.peer !== undefined && view.peer !== other) refuse('it is for another server than the one that shows it');

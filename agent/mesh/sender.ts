@@ -48,8 +48,6 @@ export function createSender(options: SenderOptions): Sender {
   const entries = new Map<string, Entry>();
   const spent = createSpent();
   const unhear = new Set<() => void>();
-  const stop = options.links.onLink((link) => serve(link));
-
   const serve = (link: Link) => {
     const outbox = createOutbox(link);
     const here = new Map<string, Entry>();
@@ -166,6 +164,8 @@ export function createSender(options: SenderOptions): Sender {
       entry.session.ask({ of: body.$case, value: body.value } as Parameters<SendSession['ask']>[0]);
     };
   };
+
+  const stop = options.links.onLink((link) => serve(link));
 
   return {
     open: () => entries.size,
