@@ -1,7 +1,20 @@
 // Identifiers: PREFIX-TTTTTTTTTRRRRRRR, sortable by time, safe as file, user and DNS label names.
 import { AegirError } from './error.ts';
 
-export const ID_PREFIXES = ['srv', 'svc', 'plat', 'site', 'cli', 'task', 'tok', 'sec', 'zone', 'rec', 'head'] as const;
+export const ID_PREFIXES = [
+  'srv',
+  'svc',
+  'plat',
+  'site',
+  'cli',
+  'task',
+  'tok',
+  'sec',
+  'zone',
+  'rec',
+  'head',
+  'bak',
+] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'; // Crockford base 32, lower case

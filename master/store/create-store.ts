@@ -1,6 +1,7 @@
 // All tables over one way to the database: the store itself, and what a transaction sees of it.
 import type { Access, OuterAccess } from './access.ts';
 import { createAuditTable } from './audit-table.ts';
+import { createBackupPolicyTable, createBackupTable, createStoreHoldTable } from './backup-table.ts';
 import { createClientTable, createTokenTable } from './client-table.ts';
 import { createCronTable } from './cron-table.ts';
 import { createEventTable } from './event-table.ts';
@@ -32,6 +33,9 @@ function createTables(access: Access): Tx {
     crons: createCronTable(access),
     usage: createUsageTable(access),
     heads: createHeadTable(access),
+    backups: createBackupTable(access),
+    backupPolicies: createBackupPolicyTable(access),
+    storeHolds: createStoreHoldTable(access),
     tasks: createTaskTable(access),
     steps: createStepTable(access),
     events: createEventTable(access),

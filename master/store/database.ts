@@ -18,6 +18,9 @@ export const RECORD_TABLES = [
   'records',
   'crons',
   'heads',
+  'backups',
+  'backupPolicies',
+  'storeHolds',
 ] as const;
 export type RecordTableName = (typeof RECORD_TABLES)[number];
 

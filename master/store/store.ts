@@ -20,6 +20,7 @@ import type {
   UsageRecord,
   ZoneRecord,
 } from './model.ts';
+import type { BackupPolicyRecord, BackupRecord, StoreHoldRecord } from './model-backup.ts';
 
 export interface Table<R extends { readonly id: string }> {
   get(id: string): Promise<R | undefined>;
@@ -142,6 +143,9 @@ export interface Tx {
   readonly crons: Table<CronRecord>;
   readonly usage: UsageTable;
   readonly heads: Table<HeadRecord>;
+  readonly backups: Table<BackupRecord>;
+  readonly backupPolicies: Table<BackupPolicyRecord>;
+  readonly storeHolds: Table<StoreHoldRecord>;
   readonly tasks: TaskTable;
   readonly steps: StepTable;
   readonly events: EventTable;

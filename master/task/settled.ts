@@ -3,7 +3,7 @@ import { ENDED_TASK_STATES } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 
 export async function isSettled(store: Store, actionId: string): Promise<boolean> {
-  const match = /^(task-[0-9a-z]{16})\.([0-9]{1,6})\.(do|undo)\.([0-9]{1,9})$/.exec(actionId);
+  const match = /^(task-[0-9a-z]{16})\.([0-9]{1,6})\.(do|undo)\.([0-9]{1,9})(?:\.[a-z0-9.-]{1,60})?$/.exec(actionId);
   if (match === null) return true; // not ours, and nobody will ask for it
   const [, taskId = '', index, direction, attempt] = match;
   const task = await store.tasks.get(taskId);

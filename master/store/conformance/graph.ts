@@ -57,6 +57,19 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
   }),
   records: round((store) => store.records, sample.dnsRecord('rec-9', 'zone-1'), { ttl: 0, data: '' }),
   heads: round((store) => store.heads, sample.head('head-9', 'svc-1'), { state: 'out', weight: 100 }),
+  backups: round((store) => store.backups, sample.backup('bak-9'), {
+    ...{
+      state: 'ready',
+      parts: [{ part: 'files', digest: 'ab', firstChunk: 0, chunks: 1, bytes: sample.BIG, entries: 0 }],
+    },
+    ...{ keep: false, problem: 'half a \ufffd', verifiedAt: 0, triedAt: null, provenAt: sample.BIG },
+  }),
+  policies: round((store) => store.backupPolicies, sample.policy, {
+    serviceId: 'svc-1',
+    keepLast: 0,
+    drillServerId: 'srv-1',
+  }),
+  holds: round((store) => store.storeHolds, sample.hold, { mode: 'exclusive' }),
   secrets: round((store) => store.secrets, sample.secret, { sealed: '' }),
   settings: round((store) => store.settings, sample.setting, { value: sample.ODD }),
 };

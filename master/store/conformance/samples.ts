@@ -16,6 +16,7 @@ import {
   type UsageRecord,
   type ZoneRecord,
 } from '../model.ts';
+import type { BackupPolicyRecord, BackupRecord, StoreHoldRecord } from '../model-backup.ts';
 import type { NewTask, Store, Tx } from '../store.ts';
 
 export const ODD = 'Žluťoučký kůň 🐎 \u202e"\'`;--\n\t\\ ﷽ \u{10ffff}';
@@ -161,6 +162,27 @@ export function usage(siteId: string, day: string, changes: Partial<UsageRecord>
     ...changes,
   };
 }
+
+export function backup(id: string, changes: Partial<BackupRecord> = {}): BackupRecord {
+  return {
+    ...{ id, siteId: 'site-gone', siteName: ODD, serviceId: 'svc-1', state: 'making', reason: 'person', note: ODD },
+    ...{ taskId: 'task-1', takenAt: BIG, bytes: BIG, newBytes: 0, storedBytes: 1, chunks: 2, digest: '', parts: [] },
+    site: {
+      ...{ aliases: [ODD], url: '', app: 'drupal', appVersion: '', platformId: 'plat-1', platform: ODD },
+      ...{ dbServiceId: '', dbEngine: '', dnsServiceId: '', clientId: null, title: ODD, locale: '', profile: '' },
+      ...{ adminName: '', adminMail: '', cronSeconds: null, closed: true },
+      web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
+    },
+    ...{ verifiedAt: null, triedAt: 0, provenAt: null, provenMillis: 0, problem: ODD, keep: true },
+    ...changes,
+  };
+}
+
+export const policy: BackupPolicyRecord = {
+  ...{ id: 'default', everySeconds: 2_678_400, serviceId: null, keepLast: BIG, keepDaily: 0, keepWeekly: 1 },
+  ...{ keepMonthly: 2, keepYearly: 3, drillEverySeconds: 0, drillServerId: null },
+};
+export const hold: StoreHoldRecord = { id: 'share/nas task-1', store: 'share/nas', taskId: 'task-1', mode: 'wanted' };
 
 export const secret: SecretRecord = { id: 'sec-1', sealed: `${'A'.repeat(100_000)}==` };
 export const setting: SettingRecord = { id: 'ca.certificate', value: '' };

@@ -7,6 +7,7 @@ import { siteWeb } from './0004-site-web.ts';
 import { clusters } from './0005-clusters.ts';
 import { siteReports } from './0006-site-reports.ts';
 import { siteAccess } from './0007-site-access.ts';
+import { backups } from './0008-backups.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -26,7 +27,10 @@ export interface Migration {
   up(types: ColumnTypes): readonly string[];
 }
 
-export const migrations: readonly Migration[] = [graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess];
+export const migrations: readonly Migration[] = [
+  ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
+  ...[backups],
+];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
   return kind === 'sqlite'
