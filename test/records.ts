@@ -121,6 +121,7 @@ export const site: SiteRecord = {
   certificate: null,
   auth: null,
   snippet: null,
+  moving: null,
   issuing: null,
   cronSeconds: null,
   uid: 0,

@@ -92,6 +92,7 @@ export async function installSite(
       certificate: null,
       auth: null,
       snippet: null,
+      moving: null,
       issuing: null,
       cronSeconds: null,
       uid: freeUid(graph, graph.service(platform.serviceId)),

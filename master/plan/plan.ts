@@ -76,6 +76,19 @@ export type ZoneValues = {
   readonly dnssec: boolean;
 };
 
+/** SitePlace of the store as JSON: where a site is taken to be, when that is not what its record says. */
+export type Place = { readonly platformId: string; readonly http: string; readonly db: string };
+
+/** SiteMove of the store as JSON. */
+export type PlannedMove = {
+  readonly from: Place;
+  readonly to: Place;
+  readonly phase: 'copying' | 'held' | 'moved';
+};
+
+/** held: visitors wait in the agent's gate; moved: they are handed on to where the site is now. */
+export type Served = 'enabled' | 'disabled' | 'held' | 'moved';
+
 /** HeadRecord of the store. */
 export type HeadState = 'joining' | 'active' | 'draining' | 'out' | 'leaving';
 
@@ -85,10 +98,16 @@ export interface StepArgs {
   'http.publish': {
     serviceId: string;
     siteId: string;
-    state: 'enabled' | 'disabled';
-    before: 'absent' | 'enabled' | 'disabled';
+    state: Served;
+    before: 'absent' | Served;
     /** Whether the site's cron runs there, while it is enabled; of all that publish it, on one. */
     cron?: boolean;
+    /** Like the service; see Place. */
+    place?: Place;
+    /** In state moved: where the site is now. */
+    upstream?: Place;
+    /** A server that hands visitors on: its word on them is believed. */
+    believes?: string;
   };
   /** Take the site off the http service. */
   'http.unpublish': { serviceId: string; siteId: string };
@@ -97,7 +116,12 @@ export interface StepArgs {
     serviceId: string;
     siteId: string;
     before: 'absent' | 'present';
+    place?: Place;
+    /** Http services besides those of the place whose servers may use it, too. */
+    also?: readonly string[];
   };
+  /** The site's user is locked out of its database; undo lets it in again. */
+  'db.freeze': { serviceId: string; siteId: string; place: Place };
   'db.drop': { serviceId: string; siteId: string };
   'dns.publish': {
     serviceId: string;
@@ -122,13 +146,14 @@ export interface StepArgs {
     siteId: string;
     before: 'absent' | 'present';
     keepShared: boolean;
+    place?: Place;
   };
   /** keepShared: other web servers still serve it, with the files that they share. */
-  'site.remove': { serverId: string; siteId: string; keepShared: boolean };
+  'site.remove': { serverId: string; siteId: string; keepShared: boolean; place?: Place };
   /** The app's installer. */
   'site.install': { serverId: string; siteId: string };
   /** Ask for the home page on the web server. */
-  'site.probe': { serviceId: string; siteId: string };
+  'site.probe': { serviceId: string; siteId: string; place?: Place };
   /** Run the app's cron now. */
   'site.cron': { serverId: string; siteId: string };
   'site.login': { serverId: string; siteId: string; account: string };
@@ -150,6 +175,56 @@ export interface StepArgs {
       | { of: 'db'; serviceId: string; without: string }
       | { of: 'dns'; serviceId: string; zone: string; records: readonly PlannedRecord[] };
   };
+  /** That the site is on its way; undo says what was before. */
+  'site.move': { siteId: string; to: PlannedMove | null; before: PlannedMove | null };
+  /** Where the site is. */
+  'site.place': { siteId: string; to: Place; before: Place };
+  /** Whether the site can be where it shall: platform, room, ports, mesh. Its result says what it found. */
+  'move.check': { siteId: string; from: Place; to: Place; replicate: boolean };
+  /**
+   * A part as it is now, brought to where the site shall be. round counts from 1; more: it is left out when the round before
+   * had little to bring. deadline: no later than so long after the step that began to hold.
+   */
+  'copy.files': { siteId: string; from: Place; to: Place; round: number; deadline: Deadline | null };
+  'copy.database': {
+    siteId: string;
+    from: Place;
+    to: Place;
+    round: number;
+    deadline: Deadline | null;
+    /** Index of replica.open: left out when the database follows. */
+    unless: number | null;
+  };
+  /** Opens the gate at the old place, which holds; undo has it hand on what it holds to the old place, and closes it. */
+  'gate.hold': { siteId: string; serviceId: string; from: Place; maxHoldMillis: number; bound: 'undo' | 'maintenance' };
+  /** What was held, and what still comes to the gate, goes to the new place. */
+  'gate.forward': { siteId: string; serviceId: string; to: Place };
+  /** Waits until the gate has nothing left, and closes it. */
+  'gate.close': { siteId: string; serviceId: string; to: Place };
+  /** Sleeps, durably, until so long after the step first began. */
+  'move.wait': { seconds: number; why: string };
+  /** Sleeps until the old place was not asked for so long, at most `most` seconds. */
+  'move.quiet': { siteId: string; serverId: string; seconds: number; most: number };
+  /** Waits until the records are what every name server of theirs answers. */
+  'dns.await': { serviceId: string; siteId: string; zone: string; records: readonly PlannedRecord[] };
+  /** The database as it is now, kept on its server; undo brings it back. */
+  'db.guard': { serviceId: string; siteId: string; place: Place };
+  /** Lets go of what db.guard, the step of that index, kept. */
+  'db.unguard': { serviceId: string; siteId: string; guard: number };
+  /** Makes ready that the database at the new place follows the old one; its result says when it cannot. */
+  'replica.open': { siteId: string; from: Place; to: Place; passwordSecret: string };
+  'replica.follow': { siteId: string; from: Place; to: Place; passwordSecret: string; open: number };
+  /** The follower has everything, and follows no more. */
+  'replica.finish': {
+    siteId: string;
+    from: Place;
+    to: Place;
+    passwordSecret: string;
+    open: number;
+    deadline: Deadline;
+  };
+  'replica.close': { siteId: string; from: Place };
+  'site.upgrade': { serverId: string; siteId: string; place?: Place };
   'site.set': { siteId: string; to: SiteValues; before: SiteValues };
   /** A self-signed certificate where there is none that is good for all names. */
   'certificate.ensure': { siteId: string; before: PlannedCertificate | null };
@@ -227,6 +302,9 @@ export interface StepArgs {
   /** Fails when errors remain. */
   'server.judge': { serverId: string };
 }
+
+/** step: index of the step that began to hold. */
+export type Deadline = { readonly step: number; readonly millis: number };
 
 export type StepKind = keyof StepArgs;
 

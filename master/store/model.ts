@@ -148,6 +148,23 @@ export interface SiteRecord {
   readonly auth: SiteAuth | null;
   /** What an administrator adds to its virtual host. */
   readonly snippet: SiteSnippet | null;
+  /** On its way to other services; null while it stays where its bindings say. */
+  readonly moving: SiteMove | null;
+}
+
+/** Where a site is: platform, and services by id. */
+export interface SitePlace {
+  readonly platformId: string;
+  readonly http: string;
+  /** '' for none. */
+  readonly db: string;
+}
+
+export interface SiteMove {
+  readonly from: SitePlace;
+  readonly to: SitePlace;
+  /** copying: it serves where it was; held: its visitors wait; moved: it serves where it shall be, and what is left at the old place hands on. */
+  readonly phase: 'copying' | 'held' | 'moved';
 }
 
 export interface SiteAuth {

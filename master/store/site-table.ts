@@ -39,6 +39,7 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       uid: integer(),
       auth: nullable(json()),
       snippet: nullable(json()),
+      moving: nullable(json()),
     },
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },

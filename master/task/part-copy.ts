@@ -13,6 +13,8 @@ import { perform } from './perform.ts';
 export const PART_KIND = 'part';
 /** A grant lasts an hour: so many of them are days. */
 const MOST_GRANTS = 200;
+/** Snapshots that a step can have left: one for each attempt; see LIMITS. */
+export const MOST_ATTEMPTS = 6;
 
 /** The same for each repeat of an attempt: "snap-" and 16 letters and digits. label tells those of one step apart. */
 export function snapshotId(ctx: Pick<StepContext, 'taskId' | 'step'>, attempt: number, label: string): string {
@@ -23,7 +25,7 @@ export function snapshotId(ctx: Pick<StepContext, 'taskId' | 'step'>, attempt: n
 export interface Snapshot {
   readonly id: string;
   readonly serverId: string;
-  readonly facts: SnapshotFacts;
+  readonly facts: Pick<SnapshotFacts, 'digest' | 'bytes'>;
 }
 
 /** A snapshot of this attempt; those of former ones, whose restores failed, are dropped. May be repeated. */
@@ -33,7 +35,7 @@ export async function takeSnapshot(
   serverId: string,
   label: 'files' | 'database',
   request: Pick<TakeSnapshotRequest, 'site' | 'part'>,
-): Promise<Snapshot> {
+): Promise<Snapshot & { readonly facts: SnapshotFacts }> {
   await dropSnapshots(deps, ctx, 'do', serverId, request.site?.id ?? '', label, ctx.attempt - 1);
   const id = snapshotId(ctx, ctx.attempt, label);
   const { output } = await perform(
@@ -58,7 +60,7 @@ export async function dropSnapshots(
   label: 'files' | 'database',
   upTo: number,
 ): Promise<void> {
-  for (let attempt = Math.max(1, upTo - 5); attempt <= upTo; attempt++) {
+  for (let attempt = Math.max(1, upTo - MOST_ATTEMPTS + 1); attempt <= upTo; attempt++) {
     const value = { snapshotId: snapshotId(ctx, attempt, label) };
     await perform(
       deps,
@@ -139,7 +141,7 @@ export async function restoreSnapshot(
   return told(output.restore, 'a restore');
 }
 
-function told<T>(facts: T | undefined, what: string): T {
+export function told<T>(facts: T | undefined, what: string): T {
   if (facts !== undefined) return facts;
   throw new AegirError(
     'internal',

@@ -4,11 +4,12 @@ import type { HttpAuthSpec, ServiceRef } from '../../shared/gen/aegir/v1/spec.ts
 import type { Knocked } from '../../shared/knock.ts';
 import { sharedRoot } from '../graph/cluster-rules.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
+import type { Place } from '../plan/plan.ts';
 import type { Agents } from '../session/agents.ts';
 import type { ServiceRecord, SiteAuth, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { CertificateTools } from './certificates.ts';
-import { type SiteParts, serviceRef, type WebServer } from './spec.ts';
+import { placed, type SiteParts, serviceRef, type WebServer } from './spec.ts';
 import type { GrantMaker } from './transfer.ts';
 
 export interface HandlerDeps {
@@ -42,7 +43,7 @@ export async function readZone(store: Store, id: string): Promise<ZoneRecord> {
   return found(await store.zones.get(id), 'zone', id);
 }
 
-async function openSecret(deps: Pick<HandlerDeps, 'store' | 'unseal'>, id: string): Promise<string> {
+export async function openSecret(deps: Pick<HandlerDeps, 'store' | 'unseal'>, id: string): Promise<string> {
   return deps.unseal(id, found(await deps.store.secrets.get(id), 'secret', id).sealed);
 }
 
@@ -53,9 +54,10 @@ export async function refOf(deps: Pick<HandlerDeps, 'store' | 'unseal'>, service
   return serviceRef(service, secrets);
 }
 
-export async function readParts(deps: HandlerDeps, siteId: string): Promise<SiteParts> {
+/** place: as if it were there. */
+export async function readParts(deps: HandlerDeps, siteId: string, place?: Place): Promise<SiteParts> {
   const { store } = deps;
-  const site = found(await store.sites.get(siteId), 'site', siteId);
+  const site = placed(found(await store.sites.get(siteId), 'site', siteId), place);
   const platform = found(await store.platforms.get(site.platformId), 'platform', site.platformId);
   const http = await readService(store, site.bindings.http);
   const open = (id: string) => openSecret(deps, id);

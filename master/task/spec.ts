@@ -13,12 +13,13 @@ import type {
   PlatformSpec,
   ServiceRef,
   SiteSpec,
+  UpstreamSpec,
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
 import { APPS, DB_ENGINES } from '../../shared/vocabulary.ts';
 import { cronSeconds } from '../graph/cron.ts';
 import { siteUrl } from '../graph/site-url.ts';
-import type { PlannedRecord } from '../plan/plan.ts';
+import type { Place, PlannedRecord, Served } from '../plan/plan.ts';
 import type {
   HeadRecord,
   PlatformRecord,
@@ -82,7 +83,7 @@ export function webServerOn(parts: SiteParts, is: (each: WebServer) => boolean):
 }
 
 /** What its web server gets, or the front of its cluster, or one of the heads behind that. cron: whether it runs there. */
-export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' | 'disabled', cron: boolean): HttpSpec {
+export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cron: boolean): HttpSpec {
   const { site, platform, http, front } = parts;
   const head =
     front !== null && serviceId !== http.id ? webServerOn(parts, ({ service }) => service.id === serviceId) : null;
@@ -135,6 +136,23 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: 'enabled' |
   };
 }
 
+/** Where visitors are handed on to. */
+export function upstreamSpec({ detected }: ServiceRecord, server: ServerRecord): UpstreamSpec {
+  const [address] = server.facts.addresses;
+  if (address === undefined) {
+    throw new AegirError('failed_precondition', `cannot hand visitors on to ${server.name}: it has no address`);
+  }
+  return { address, port: detected.ports[0] ?? 80, tlsPort: detected.ports[1] ?? 0 };
+}
+
+/** As if the site were there. */
+export function placed(site: SiteRecord, place: Place | undefined): SiteRecord {
+  if (place === undefined) return site;
+  const { db: _, ...others } = site.bindings;
+  const bindings = { ...others, http: place.http, ...(place.db === '' ? {} : { db: place.db }) };
+  return { ...site, platformId: place.platformId, bindings };
+}
+
 export function phpSpec({ web }: SiteRecord): PhpSpec {
   const { version, children, memoryBytes, bodyBytes, seconds } = web.php;
   return {
@@ -163,7 +181,7 @@ function bySocket({ db, servers, front }: SiteParts): boolean {
 }
 
 /** holdsContent: the site was there before. */
-export function dbSpec(parts: SiteParts, holdsContent: boolean): DbSpec {
+export function dbSpec(parts: SiteParts, holdsContent: boolean, frozen = false): DbSpec {
   const { site, db, servers } = parts;
   if (db === null) throw new AegirError('internal', `cannot make a database for ${site.name}: it binds to none`);
   return {
@@ -175,7 +193,7 @@ export function dbSpec(parts: SiteParts, holdsContent: boolean): DbSpec {
       ? ['localhost']
       : [...new Set(servers.filter(({ leaving }) => !leaving).flatMap(({ server }) => server.facts.sourceAddresses))],
     holdsContent,
-    frozen: false,
+    frozen,
   };
 }
 

@@ -107,6 +107,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     uid: 0,
     auth: null,
     snippet: null,
+    moving: null,
     ...changes,
   };
 }

@@ -8,6 +8,7 @@ import { clusters } from './0005-clusters.ts';
 import { siteReports } from './0006-site-reports.ts';
 import { siteAccess } from './0007-site-access.ts';
 import { backups } from './0008-backups.ts';
+import { siteMove } from './0009-site-move.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -29,7 +30,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
-  ...[backups],
+  ...[backups, siteMove],
 ];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {

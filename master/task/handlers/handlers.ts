@@ -16,8 +16,10 @@ import {
   createHeadForget,
   createHeadRecord,
 } from './cluster.ts';
+import { createCopyDatabase, createCopyFiles } from './copy.ts';
 import { createDbCreate } from './db-create.ts';
 import { createDbDrop } from './db-drop.ts';
+import { createDbFreeze, createDbGuard, createDbUnguard } from './db-freeze.ts';
 import {
   createSecretsForget,
   createServiceDeclare,
@@ -25,10 +27,14 @@ import {
   createServiceSet,
 } from './declared-service.ts';
 import { createDnsPublish, createDnsUnpublish } from './dns.ts';
+import { createDnsAwait } from './dns-await.ts';
+import { createGateClose, createGateForward, createGateHold } from './gate.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
 import { createMeshProbe } from './mesh-probe.ts';
+import { createMoveCheck, createMoveQuiet, createMoveWait, createSiteMove, createSitePlace } from './move.ts';
 import { createPlatformVerify } from './platform-verify.ts';
+import { createReplicaClose, createReplicaFinish, createReplicaFollow, createReplicaOpen } from './replica.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
 import { createServerJudge, createServerPorts, createServerReport } from './server-report.ts';
 import { createServiceCheck, createShareJudge, createShareLeave, createShareLook } from './service-check.ts';
@@ -39,6 +45,7 @@ import {
   createSitePrepare,
   createSiteProbe,
   createSiteRemove,
+  createSiteUpgrade,
 } from './site-host.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
 import { createSecretsKeep, createSiteRestore, createSiteSet } from './site-set.ts';
@@ -110,6 +117,25 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'server.ports': createServerPorts(deps),
     'server.report': createServerReport(deps),
     'server.judge': createServerJudge(deps),
+    'site.move': createSiteMove(deps),
+    'site.place': createSitePlace(deps),
+    'site.upgrade': createSiteUpgrade(deps),
+    'move.check': createMoveCheck(deps),
+    'move.wait': createMoveWait(),
+    'move.quiet': createMoveQuiet(deps),
+    'copy.files': createCopyFiles(deps),
+    'copy.database': createCopyDatabase(deps),
+    'db.freeze': createDbFreeze(deps),
+    'db.guard': createDbGuard(deps),
+    'db.unguard': createDbUnguard(deps),
+    'dns.await': createDnsAwait(deps),
+    'gate.hold': createGateHold(deps),
+    'gate.forward': createGateForward(deps),
+    'gate.close': createGateClose(deps),
+    'replica.open': createReplicaOpen(deps),
+    'replica.follow': createReplicaFollow(deps),
+    'replica.finish': createReplicaFinish(deps),
+    'replica.close': createReplicaClose(deps),
     'verify.part': createVerifyPart(deps, parts),
   };
 }

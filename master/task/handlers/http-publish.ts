@@ -1,31 +1,40 @@
 // http.publish: the site on its http service, served or with a maintenance page.
-import type { StepArgs } from '../../plan/plan.ts';
+import type { Served, StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
-import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
+import { type HandlerDeps, readParts, readServer, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { httpSpec } from '../spec.ts';
+import { httpSpec, upstreamSpec } from '../spec.ts';
+
+type Args = StepArgs['http.publish'];
+type Wanted = Pick<Args, 'siteId' | 'serviceId' | 'cron' | 'place' | 'upstream' | 'believes'>;
 
 /** The site as its record is now. cron: undefined in plans of before there was any, when a site had one server. */
 export async function httpRequest(
   deps: HandlerDeps,
-  siteId: string,
-  serviceId: string,
-  state: 'enabled' | 'disabled',
+  { siteId, serviceId, cron, place, upstream, believes }: Wanted,
+  state: Served,
   preview: boolean,
-  cron: boolean | undefined,
 ): Promise<ActionRequest> {
-  const parts = await readParts(deps, siteId);
-  const spec = { $case: 'http' as const, value: httpSpec(parts, serviceId, state, cron ?? parts.front === null) };
+  const parts = await readParts(deps, siteId, place);
+  const value = httpSpec(parts, serviceId, state, cron ?? parts.front === null);
+  if (state === 'moved' && upstream !== undefined) {
+    const there = await readService(deps.store, upstream.http);
+    value.upstream = upstreamSpec(there, await readServer(deps.store, there.serverId));
+  }
+  if (believes !== undefined) {
+    const { facts } = await readServer(deps.store, believes);
+    value.fronts = [...new Set([...value.fronts, ...facts.sourceAddresses])];
+  }
   const service = await readService(deps.store, serviceId);
-  return { $case: 'apply', value: { service: await refOf(deps, service), preview, spec } };
+  return {
+    $case: 'apply',
+    value: { service: await refOf(deps, service), preview, spec: { $case: 'http', value } },
+  };
 }
 
-type Args = StepArgs['http.publish'];
-
 export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'> {
-  const request = ({ siteId, serviceId, cron }: Args, state: 'enabled' | 'disabled', preview: boolean) =>
-    httpRequest(deps, siteId, serviceId, state, preview, cron);
+  const request = (args: Args, state: Served, preview: boolean) => httpRequest(deps, args, state, preview);
   return {
     kind: 'http.publish',
     do: async (args, ctx) => {

@@ -1,7 +1,7 @@
 // The steps that act on a site on its web server: prepare, remove, install, probe, login.
 import { AegirError } from '../../../shared/error.ts';
 import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
-import type { StepArgs } from '../../plan/plan.ts';
+import type { Place, StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
@@ -14,13 +14,14 @@ export async function prepareRequest(
   siteId: string,
   serverId: string,
   preview: boolean,
+  place?: Place,
 ): Promise<ActionRequest> {
-  return { $case: 'prepareSite', value: { site: siteSpec(await readParts(deps, siteId), serverId), preview } };
+  return { $case: 'prepareSite', value: { site: siteSpec(await readParts(deps, siteId, place), serverId), preview } };
 }
 
 export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'> {
-  const request = ({ siteId, serverId }: StepArgs['site.prepare'], preview: boolean) =>
-    prepareRequest(deps, siteId, serverId, preview);
+  const request = ({ siteId, serverId, place }: StepArgs['site.prepare'], preview: boolean) =>
+    prepareRequest(deps, siteId, serverId, preview, place);
   return {
     kind: 'site.prepare',
     do: async (args, ctx) => {
@@ -29,7 +30,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
     },
     undo: async (args, ctx) => {
       if (args.before === 'present') return { is: 'done' };
-      const site = siteSpec(await readParts(deps, args.siteId), args.serverId);
+      const site = siteSpec(await readParts(deps, args.siteId, args.place), args.serverId);
       await perform(deps, ctx, 'undo', args.serverId, `site/${args.siteId}`, {
         $case: 'removeSite',
         value: { site, preview: false, keepShared: args.keepShared },
@@ -41,9 +42,9 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
 }
 
 export function createSiteRemove(deps: HandlerDeps): StepHandler<'site.remove'> {
-  const request = async ({ siteId, serverId, keepShared }: StepArgs['site.remove'], preview: boolean) => ({
+  const request = async ({ siteId, serverId, keepShared, place }: StepArgs['site.remove'], preview: boolean) => ({
     $case: 'removeSite' as const,
-    value: { site: siteSpec(await readParts(deps, siteId), serverId), preview, keepShared },
+    value: { site: siteSpec(await readParts(deps, siteId, place), serverId), preview, keepShared },
   });
   return {
     kind: 'site.remove',
@@ -79,7 +80,7 @@ export function createSiteProbe(deps: HandlerDeps): StepHandler<'site.probe'> {
   return {
     kind: 'site.probe',
     do: async (args, ctx) => {
-      const parts = await readParts(deps, args.siteId);
+      const parts = await readParts(deps, args.siteId, args.place);
       const service = await readService(deps.store, args.serviceId);
       const behindFront = parts.front !== null && service.id !== parts.http.id;
       await perform(deps, ctx, 'do', service.serverId, `site/${args.siteId}`, {
@@ -110,6 +111,18 @@ export function createSiteLogin(deps: HandlerDeps): StepHandler<'site.login'> {
       return { is: 'done' };
     },
     undo: { none: 'the link ends by itself' },
+  };
+}
+
+export function createSiteUpgrade(deps: HandlerDeps): StepHandler<'site.upgrade'> {
+  return {
+    kind: 'site.upgrade',
+    do: async ({ siteId, serverId, place }, ctx) => {
+      const site = siteSpec(await readParts(deps, siteId, place), serverId);
+      await perform(deps, ctx, 'do', serverId, `site/${siteId}`, { $case: 'upgradeSite', value: { site } });
+      return { is: 'done' };
+    },
+    undo: { none: 'the database comes back as it was kept, or goes' },
   };
 }
 

@@ -52,7 +52,10 @@ export function createSiteRestore(deps: HandlerDeps): StepHandler<'site.restore'
         perform(deps, ctx, 'undo', serverId, `site/${siteId}`, request);
       if (part.of === 'http') {
         const { serverId } = await readService(deps.store, part.serviceId);
-        await restore(serverId, await httpRequest(deps, siteId, part.serviceId, part.state, false, part.cron));
+        await restore(
+          serverId,
+          await httpRequest(deps, { siteId, serviceId: part.serviceId, cron: part.cron }, part.state, false),
+        );
       } else if (part.of === 'files') {
         await restore(part.serverId, await prepareRequest(deps, siteId, part.serverId, false));
       } else if (part.of === 'db') {

@@ -1,0 +1,140 @@
+// The steps that bring a site's files and database to where it shall be, as they are now.
+import { byteSize } from '../../../shared/byte-size.ts';
+import { AegirError } from '../../../shared/error.ts';
+import type { DatabasePart, RestoreFacts, SnapshotFacts } from '../../../shared/gen/aegir/v1/backup.ts';
+import { APPS } from '../../../shared/vocabulary.ts';
+import type { Deadline, Place } from '../../plan/plan.ts';
+import type { StepContext, StepHandler } from '../handler.ts';
+import { dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot } from '../part-copy.ts';
+import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
+import { dbSpec, type SiteParts, siteSpec } from '../spec.ts';
+
+/** Another round before visitors are held is not worth it when the last one had to bring no more. */
+const LITTLE_BYTES = 4 * 1024 * 1024;
+
+/** The trees that are a site's own; none for those whose visitors leave nothing. */
+export function treesOf({ platform }: Pick<SiteParts, 'platform'>): readonly string[] {
+  if (platform.app === '' || !APPS[platform.app].writes) return [];
+  return ['files', 'private', ...(APPS[platform.app].sessions === 'files' ? ['sessions'] : [])];
+}
+
+export async function databasePart(deps: HandlerDeps, siteId: string, place: Place | undefined): Promise<DatabasePart> {
+  const parts = await readParts(deps, siteId, place);
+  const service = parts.db?.service;
+  if (service === undefined) throw new AegirError('internal', 'cannot copy a database: the site has none');
+  return { service: await refOf(deps, service), db: dbSpec(parts, true) };
+}
+
+/** True when the round before this one had little to bring: this one is left out. */
+function isEnough(ctx: StepContext, kind: 'files' | 'database', round: number): boolean {
+  const last = [...ctx.results.values()].findLast(
+    (result) => result['copied'] === kind && result['round'] === round - 1,
+  );
+  return last !== undefined && Number(last['received']) <= LITTLE_BYTES;
+}
+
+/** Runs within what is left of the time that visitors may be held. */
+export async function inTime<T>(
+  ctx: StepContext,
+  deadline: Deadline | null,
+  work: (ctx: StepContext) => Promise<T>,
+): Promise<T> {
+  if (deadline === null) return work(ctx);
+  const since = Number(ctx.results.get(deadline.step)?.['at'] ?? ctx.startedAt);
+  const left = since + deadline.millis - ctx.now();
+  const late = new AegirError(
+    'deadline_exceeded',
+    `cannot go on: visitors have been held for ${deadline.millis} ms, which is the most; the site stays where it was; ` +
+      'try again with more rounds or --max-hold, or at a quieter time',
+    { retryable: false },
+  );
+  if (left <= 0) throw late;
+  const timer = new AbortController();
+  const timeout = setTimeout(() => timer.abort(late), left);
+  try {
+    return await work({ ...ctx, signal: AbortSignal.any([ctx.signal, timer.signal]) });
+  } catch (thrown) {
+    throw timer.signal.aborted && !ctx.signal.aborted ? late : thrown;
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+function tell(ctx: StepContext, what: string, { bytes, readBytes }: SnapshotFacts, restore: RestoreFacts): void {
+  const text = `${what}: ${byteSize(Number(bytes))}, read ${byteSize(Number(readBytes))}, sent ${byteSize(Number(restore.receivedBytes))}, wrote ${byteSize(Number(restore.writtenBytes))}`;
+  ctx.emit({ $case: 'log', value: { level: 'info', text } });
+}
+
+export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
+  return {
+    kind: 'copy.files',
+    do: async ({ siteId, from, to, round, deadline }, ctx) => {
+      if (deadline === null && isEnough(ctx, 'files', round)) {
+        return { is: 'done', result: { copied: 'files', round, received: 0, left: true } };
+      }
+      return inTime(ctx, deadline, async (within) => {
+        const [here, there] = [await readParts(deps, siteId, from), await readParts(deps, siteId, to)];
+        const trees = treesOf(here);
+        const [source, target] = [here.http.serverId, there.http.serverId];
+        const snapshot = await takeSnapshot(deps, within, source, 'files', {
+          site: siteSpec(here, source),
+          part: { $case: 'files', value: { trees: [...trees], last: true } },
+        });
+        const restore = await restoreSnapshot(deps, within, snapshot, target, siteId, 'files', async (part) => ({
+          $case: 'restoreFiles',
+          value: { site: siteSpec(there, target), source: part, trees: [...trees], fetchOnly: false },
+        }));
+        await dropSnapshots(deps, within, 'do', source, siteId, 'files', ctx.attempt);
+        tell(ctx, 'files', snapshot.facts, restore);
+        const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
+        return { is: 'done', result: { copied: 'files', round, bytes, received } };
+      });
+    },
+    undo: async ({ siteId, from }, ctx) => {
+      const { http } = await readParts(deps, siteId, from);
+      await dropSnapshots(deps, ctx, 'undo', http.serverId, siteId, 'files', MOST_ATTEMPTS);
+      return { is: 'done' };
+    },
+  };
+}
+
+export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.database'> {
+  return {
+    kind: 'copy.database',
+    do: async ({ siteId, from, to, round, deadline, unless }, ctx) => {
+      const follows = unless !== null && ctx.results.get(unless)?.['follows'] === true;
+      if (follows || (deadline === null && isEnough(ctx, 'database', round))) {
+        return { is: 'done', result: { copied: 'database', round, received: 0, left: true } };
+      }
+      return inTime(ctx, deadline, async (within) => {
+        const here = await readParts(deps, siteId, from);
+        const [source, target] = [await readService(deps.store, from.db), await readService(deps.store, to.db)];
+        const snapshot = await takeSnapshot(deps, within, source.serverId, 'database', {
+          site: siteSpec(here, here.http.serverId),
+          part: { $case: 'database', value: await databasePart(deps, siteId, from) },
+        });
+        const restore = await restoreSnapshot(
+          deps,
+          within,
+          snapshot,
+          target.serverId,
+          siteId,
+          'database',
+          async (part) => ({
+            $case: 'restoreDatabase',
+            value: { ...(await databasePart(deps, siteId, to)), source: part },
+          }),
+        );
+        await dropSnapshots(deps, within, 'do', source.serverId, siteId, 'database', ctx.attempt);
+        tell(ctx, 'database', snapshot.facts, restore);
+        const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
+        return { is: 'done', result: { copied: 'database', round, bytes, received } };
+      });
+    },
+    undo: async ({ siteId, from }, ctx) => {
+      const { serverId } = await readService(deps.store, from.db);
+      await dropSnapshots(deps, ctx, 'undo', serverId, siteId, 'database', MOST_ATTEMPTS);
+      return { is: 'done' };
+    },
+  };
+}

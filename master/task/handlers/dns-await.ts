@@ -1,0 +1,57 @@
+// dns.await: until the site's records are what every name server of their zone answers.
+import { makesZones } from '../../plan/change-zone.ts';
+import type { StepHandler } from '../handler.ts';
+import { addressesOf, askNameServer, atPort, type NameServer } from '../name-servers.ts';
+import { type HandlerDeps, readServer, readService } from '../parts.ts';
+import { previewOn } from '../perform.ts';
+import { dnsRequest } from './dns.ts';
+
+const LEAST_MS = 1_000;
+const MOST_MS = 60_000;
+const DNS_PORT = 53;
+
+export function createDnsAwait(deps: HandlerDeps): StepHandler<'dns.await'> {
+  return {
+    kind: 'dns.await',
+    do: async (args, ctx) => {
+      const wait = (why: string) => {
+        const pause = Math.min(MOST_MS, Math.max(LEAST_MS, (ctx.now() - ctx.startedAt) / 10));
+        return { is: 'wait' as const, at: ctx.now() + pause, why };
+      };
+      const { serverId, request } = await dnsRequest(deps, 'apply', args, true);
+      const [missing] = await previewOn(deps, serverId, request);
+      if (missing !== undefined) return wait(`the records are not set yet: ${missing}`);
+      for (const server of await nameServers(deps, args.zone, args.serviceId)) {
+        const why = await askNameServer(server, args.records);
+        if (why !== undefined) return wait(why);
+      }
+      return { is: 'done' };
+    },
+    undo: { none: 'it only looks' },
+  };
+}
+
+/** Those that the zone names and whose addresses are known, and the server that carries the zone. */
+async function nameServers(deps: HandlerDeps, apex: string, serviceId: string): Promise<readonly NameServer[]> {
+  if (apex === '') return [];
+  const graph = await deps.graph();
+  const zone = graph.zones.find(({ name }) => name === apex);
+  if (zone === undefined) return [];
+  const service = await readService(deps.store, serviceId);
+  const found = new Map<string, NameServer>();
+  if (makesZones(graph, zone)) {
+    const { name, facts } = await readServer(deps.store, service.serverId);
+    const [address] = facts.addresses;
+    const at = address === undefined ? '' : atPort(address, service.detected.ports[0] ?? DNS_PORT);
+    if (at !== '') found.set(at, { name, at });
+  }
+  for (const host of zone.nameservers) {
+    const declared = graph.recordsOf(zone.id).filter(({ name, type }) => name === host && /^A(AAA)?$/.test(type));
+    const addresses = declared.length > 0 ? declared.map(({ data }) => data) : await addressesOf(host);
+    for (const address of addresses) {
+      const at = atPort(address, DNS_PORT);
+      if (!found.has(at)) found.set(at, { name: host, at });
+    }
+  }
+  return [...found.values()];
+}

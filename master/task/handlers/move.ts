@@ -1,0 +1,177 @@
+// The steps around a move of a site: what the graph says of it, whether it can, and the waits.
+import { byteSize } from '../../../shared/byte-size.ts';
+import { AegirError } from '../../../shared/error.ts';
+import type { PortTarget } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { Place, PlannedMove } from '../../plan/plan.ts';
+import type { ServerRecord } from '../../store/model.ts';
+import type { StepContext, StepHandler } from '../handler.ts';
+import { type HandlerDeps, readParts, readServer } from '../parts.ts';
+import { perform } from '../perform.ts';
+import { platformSpec } from '../spec.ts';
+
+export function createSiteMove({ store }: HandlerDeps): StepHandler<'site.move'> {
+  const say = (siteId: string, moving: PlannedMove | null) =>
+    store.transaction(async (tx) => {
+      if ((await tx.sites.get(siteId)) !== undefined) await tx.sites.update(siteId, { moving });
+    });
+  return {
+    kind: 'site.move',
+    do: async ({ siteId, to }) => {
+      await say(siteId, to);
+      return { is: 'done' };
+    },
+    undo: async ({ siteId, before }) => {
+      await say(siteId, before);
+      return { is: 'done' };
+    },
+  };
+}
+
+export function createSitePlace({ store }: HandlerDeps): StepHandler<'site.place'> {
+  const put = (siteId: string, { platformId, http, db }: Place) =>
+    store.transaction(async (tx) => {
+      const site = await tx.sites.get(siteId);
+      if (site === undefined) return;
+      const { db: _, ...others } = site.bindings;
+      await tx.sites.update(siteId, {
+        platformId,
+        bindings: { ...others, http, ...(db === '' ? {} : { db }) },
+      });
+    });
+  return {
+    kind: 'site.place',
+    do: async ({ siteId, to }) => {
+      await put(siteId, to);
+      return { is: 'done' };
+    },
+    undo: async ({ siteId, before }) => {
+      await put(siteId, before);
+      return { is: 'done' };
+    },
+  };
+}
+
+/** Room that must be left on a disk beyond what the site has. */
+const SPARE_BYTES = 256 * 1024 * 1024;
+
+export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
+  return {
+    kind: 'move.check',
+    do: async ({ siteId, from, to }, ctx) => {
+      const [there, here] = [await readParts(deps, siteId, to), await readParts(deps, siteId, from)];
+      const oldServer = await readServer(deps.store, here.http.serverId);
+      const newServer = await readServer(deps.store, there.http.serverId);
+      const site = `site/${siteId}`;
+      const { output } = await perform(
+        deps,
+        ctx,
+        'do',
+        newServer.id,
+        site,
+        { $case: 'verifyPlatform', value: { platform: platformSpec(there.platform) } },
+        'platform',
+      );
+      const found = output.platform;
+      if (found?.app !== here.platform.app) {
+        throw new AegirError(
+          'failed_precondition',
+          `cannot move ${here.site.name} to ${there.platform.name}: that is ${found?.app ?? 'no platform'}, and the site runs on ${here.platform.app}`,
+        );
+      }
+      await requireRoom(deps, siteId, newServer);
+      // What hands visitors on must reach the new server, and the new server its database.
+      if (oldServer.id !== newServer.id) {
+        await requirePorts(deps, ctx, oldServer, newServer, there.http.detected.ports.slice(0, 2), 'http');
+      }
+      const db = there.db;
+      if (db !== null && db.server.id !== newServer.id) {
+        await requirePorts(deps, ctx, newServer, db.server, db.service.detected.ports.slice(0, 1), 'db');
+      }
+      return { is: 'done', result: { version: found.version } };
+    },
+    undo: { none: 'it only looks' },
+  };
+}
+
+async function requireRoom(deps: HandlerDeps, siteId: string, server: ServerRecord): Promise<void> {
+  const days = await deps.store.usage.byDay(siteId, '');
+  const files = Math.max(0, ...days.map(({ fileBytes }) => fileBytes ?? 0));
+  const disk = server.facts.disks
+    .filter(({ mount }) => mount === '/' || '/var/lib/aegir'.startsWith(mount))
+    .sort((one, other) => other.mount.length - one.mount.length)[0];
+  if (disk === undefined || Number(disk.freeBytes) >= files + SPARE_BYTES) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot move the site to ${server.name}: it has ${byteSize(files)} of files and ${disk.mount} has room for ` +
+      `${byteSize(Number(disk.freeBytes))}; make room there`,
+  );
+}
+
+async function requirePorts(
+  deps: HandlerDeps,
+  ctx: StepContext,
+  from: ServerRecord,
+  to: ServerRecord,
+  ports: readonly number[],
+  part: string,
+): Promise<void> {
+  const [address] = to.facts.addresses;
+  if (address === undefined || ports.length === 0) return;
+  const targets: PortTarget[] = ports.map((port) => ({ address, port }));
+  const { output } = await perform(
+    deps,
+    ctx,
+    'do',
+    from.id,
+    `server/${from.id}`,
+    { $case: 'probePorts', value: { targets } },
+    `ports.${part}`,
+  );
+  const shut = output.ports.find(({ answer }) => answer !== 'open');
+  if (shut === undefined) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot move the site: ${from.name} does not reach port ${shut.port} of ${to.name} at ${address} (${shut.answer}); ` +
+      'let it through, and see that the daemon runs',
+  );
+}
+
+export function createMoveWait(): StepHandler<'move.wait'> {
+  return {
+    kind: 'move.wait',
+    do: async ({ seconds, why }, ctx) => {
+      const end = ctx.startedAt + seconds * 1000;
+      if (ctx.now() >= end) return { is: 'done' };
+      return { is: 'wait', at: end, why };
+    },
+    undo: { none: 'time passed' },
+  };
+}
+
+export function createMoveQuiet(deps: HandlerDeps): StepHandler<'move.quiet'> {
+  return {
+    kind: 'move.quiet',
+    do: async ({ siteId, serverId, seconds, most }, ctx) => {
+      const { output } = await perform(deps, ctx, 'do', serverId, `site/${siteId}`, {
+        $case: 'siteTraffic',
+        value: { siteId },
+      });
+      const last = output.traffic?.lastAt?.getTime() ?? 0;
+      const quietAt = Math.max(last, ctx.startedAt) + seconds * 1000;
+      const end = ctx.startedAt + most * 1000;
+      if (ctx.now() >= quietAt) return { is: 'done' };
+      if (ctx.now() < end) {
+        const why = `visitors still come to ${(await readServer(deps.store, serverId)).name}, the last one at ${new Date(last).toISOString()}`;
+        return {
+          is: 'wait',
+          at: Math.min(quietAt, end),
+          why: last <= ctx.startedAt ? 'the old server stays a while, for late visitors' : why,
+        };
+      }
+      const text = `requests still came to the old server ${most} s after the last old DNS answer had ended, from clients that keep addresses for ever; they find nothing there now`;
+      ctx.emit({ $case: 'message', value: { kind: 'warning', text, value: '', expiresAt: undefined } });
+      return { is: 'done' };
+    },
+    undo: { none: 'time passed' },
+  };
+}

@@ -1,0 +1,165 @@
+// The steps by which a database at the new place follows the old one, so that the last copy is as short as its lag. Where
+// it cannot be followed, the steps say so and are left out: a last copy is made instead.
+import { AegirError } from '../../../shared/error.ts';
+import type { ReplicaFacts } from '../../../shared/gen/aegir/v1/move.ts';
+import type { Place } from '../../plan/plan.ts';
+import type { StepContext, StepHandler } from '../handler.ts';
+import { told } from '../part-copy.ts';
+import { type HandlerDeps, openSecret, readServer, readService } from '../parts.ts';
+import { perform, previewOn } from '../perform.ts';
+import { databasePart, inTime } from './copy.ts';
+
+const LOOK_AGAIN_MS = 200;
+const DB_PORT: Readonly<Record<string, number>> = { postgresql: 5432 };
+
+type Args = { readonly siteId: string; readonly from: Place; readonly to: Place; readonly passwordSecret: string };
+
+async function openRequest(deps: HandlerDeps, { siteId, from, to, passwordSecret }: Args, preview: boolean) {
+  const target = await readServer(deps.store, (await readService(deps.store, to.db)).serverId);
+  return {
+    $case: 'openReplica' as const,
+    value: {
+      ...(await databasePart(deps, siteId, from)),
+      followerAddresses: [...new Set(target.facts.sourceAddresses)],
+      password: await openSecret(deps, passwordSecret),
+      preview,
+    },
+  };
+}
+
+async function follow(
+  deps: HandlerDeps,
+  ctx: StepContext,
+  direction: 'do' | 'undo',
+  { siteId, from, to, passwordSecret }: Args,
+  verb: 'start' | 'status' | 'stop',
+  position: string,
+  part: string,
+): Promise<ReplicaFacts> {
+  const leader = await readService(deps.store, from.db);
+  const [address = ''] = (await readServer(deps.store, leader.serverId)).facts.addresses;
+  const port = leader.detected.ports[0] ?? DB_PORT[leader.engine] ?? 3306;
+  const password = await openSecret(deps, passwordSecret);
+  const { serverId } = await readService(deps.store, to.db);
+  const { output } = await perform(
+    deps,
+    ctx,
+    direction,
+    serverId,
+    `site/${siteId}`,
+    {
+      $case: 'follow',
+      value: { ...(await databasePart(deps, siteId, to)), address, port, password, verb, position },
+    },
+    part,
+  );
+  return told(output.replica, 'a replication');
+}
+
+export function createReplicaOpen(deps: HandlerDeps): StepHandler<'replica.open'> {
+  return {
+    kind: 'replica.open',
+    do: async (args, ctx) => {
+      const { serverId } = await readService(deps.store, args.from.db);
+      try {
+        const site = `site/${args.siteId}`;
+        await perform(deps, ctx, 'do', serverId, site, await openRequest(deps, args, false));
+      } catch (thrown) {
+        const error = thrown instanceof AegirError ? thrown : undefined;
+        if (error?.code !== 'failed_precondition' && error?.code !== 'unimplemented') throw thrown;
+        const text = `the database cannot be followed, so visitors wait for a last copy of it: ${error.message}`;
+        ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+        return { is: 'done', result: { follows: false, why: error.message } };
+      }
+      return { is: 'done', result: { follows: true, why: '' } };
+    },
+    undo: async ({ siteId, from }, ctx) => {
+      await close(deps, ctx, 'undo', siteId, from);
+      return { is: 'done' };
+    },
+    preview: async (args) => {
+      const { serverId } = await readService(deps.store, args.from.db);
+      return previewOn(deps, serverId, await openRequest(deps, args, true));
+    },
+  };
+}
+
+function isOff(ctx: StepContext, open: number): boolean {
+  return ctx.results.get(open)?.['follows'] !== true;
+}
+
+export function createReplicaFollow(deps: HandlerDeps): StepHandler<'replica.follow'> {
+  return {
+    kind: 'replica.follow',
+    do: async (args, ctx) => {
+      if (isOff(ctx, args.open)) return { is: 'done' };
+      await follow(deps, ctx, 'do', args, 'start', '', 'start');
+      return { is: 'done' };
+    },
+    undo: async (args, ctx) => {
+      if (!isOff(ctx, args.open)) await follow(deps, ctx, 'undo', args, 'stop', '', 'stop');
+      return { is: 'done' };
+    },
+  };
+}
+
+/** Nobody writes at the old place any more: its end stands still. */
+export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.finish'> {
+  return {
+    kind: 'replica.finish',
+    do: async (args, ctx) => {
+      if (isOff(ctx, args.open)) return { is: 'done' };
+      return inTime(ctx, args.deadline, async (within) => {
+        const { serverId } = await readService(deps.store, args.from.db);
+        const site = `site/${args.siteId}`;
+        const opened = await perform(deps, within, 'do', serverId, site, await openRequest(deps, args, false), 'end');
+        const { position } = told(opened.output.replica, 'a replication');
+        for (let look = 1; ; look++) {
+          const { running, caughtUp, error } = await follow(
+            deps,
+            within,
+            'do',
+            args,
+            'status',
+            position,
+            `look${look}`,
+          );
+          if (caughtUp) break;
+          if (!running) {
+            throw new AegirError('aborted', `cannot follow the database: ${error}; the site stays where it was`);
+          }
+          within.signal.throwIfAborted();
+          await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+        }
+        await follow(deps, within, 'do', args, 'stop', '', 'stop');
+        return { is: 'done' };
+      });
+    },
+    undo: { none: 'the step that began to follow ends it' },
+  };
+}
+
+async function close(
+  deps: HandlerDeps,
+  ctx: StepContext,
+  direction: 'do' | 'undo',
+  siteId: string,
+  from: Place,
+): Promise<void> {
+  const { serverId } = await readService(deps.store, from.db);
+  await perform(deps, ctx, direction, serverId, `site/${siteId}`, {
+    $case: 'closeReplica',
+    value: await databasePart(deps, siteId, from),
+  });
+}
+
+export function createReplicaClose(deps: HandlerDeps): StepHandler<'replica.close'> {
+  return {
+    kind: 'replica.close',
+    do: async ({ siteId, from }, ctx) => {
+      await close(deps, ctx, 'do', siteId, from);
+      return { is: 'done' };
+    },
+    undo: { none: 'nobody follows it any more' },
+  };
+}
