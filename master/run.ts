@@ -207,6 +207,8 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       newId,
       newSecret: () => randomBytes(24).toString('base64url'),
       seal: sealer.seal,
+      unseal: sealer.unseal,
+      newKey: () => randomBytes(32).toString('hex'),
       newToken,
       judgeCertificate,
       hashPassword,

@@ -85,6 +85,8 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
     newId: (prefix) => makeId(prefix, now(), randomBytes(7)),
     newSecret: () => randomBytes(24).toString('base64url'),
     seal: sealer.seal,
+    unseal: sealer.unseal,
+    newKey: () => randomBytes(32).toString('hex'),
     newToken,
     hashPassword: async () => `$6$saltsalt$${'h'.repeat(86)}`,
     judgeCertificate: handlerDeps.certificates.judge,

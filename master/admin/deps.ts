@@ -62,6 +62,9 @@ export interface AdminDeps {
   /** URL-safe random text of 32 characters (192 bits). */
   newSecret(): string;
   seal(secretId: string, text: string): string;
+  unseal(secretId: string, sealed: string): string;
+  /** 32 random bytes in hexadecimal. */
+  newKey(): string;
   /** As web servers read it. */
   hashPassword(password: string): Promise<string>;
   /** What a certificate chain says. Throws Error with a reason when chain and key do not fit. */

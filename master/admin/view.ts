@@ -117,6 +117,7 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
     certificate: site.certificate === null ? undefined : certificateView(site.certificate),
     cron: undefined,
     usage: undefined,
+    backups: undefined,
   };
 }
 

@@ -119,6 +119,7 @@ function subjectOf(request: Record<string, unknown>): string {
     'server',
     'platform',
     'client',
+    'backup',
     'taskId',
     'tokenId',
     'name',

@@ -30,6 +30,7 @@ import {
   ZoneRequest,
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import { BackupServiceService } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 import { listAudit } from '../admin/audit-log.ts';
 import { addClient, listClients, removeClient } from '../admin/client.ts';
@@ -78,6 +79,7 @@ import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
 import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
 import type { JsonObject } from '../store/model.ts';
+import { backupMethods } from './backup-methods.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
 type AnyMessage = any;
@@ -100,6 +102,7 @@ export const ADMIN_SERVICES = [
   ZoneServiceService,
   ClusterServiceService,
   AuditServiceService,
+  BackupServiceService,
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
@@ -170,9 +173,16 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [TokenServiceService.revokeToken.path]: (_, request) => revokeToken(deps, request),
     [GraphServiceService.getGraph.path]: () => getGraph(deps),
     [GraphServiceService.getStatus.path]: () => getStatus(deps),
+    ...backupMethods(deps),
   };
   const methods = new Map<string, Method>();
   for (const [path, call] of Object.entries(unary)) methods.set(path, { path, unary: call });
+  methods.set(BackupServiceService.exportBackup.path, {
+    path: BackupServiceService.exportBackup.path,
+    stream: () => {
+      throw new AegirError('unimplemented', 'cannot export backups yet');
+    },
+  });
   const { path } = TaskServiceService.watchTask;
   methods.set(path, { path, stream: (caller, request, signal) => watchFor(deps, caller, request, signal) });
   return methods;

@@ -655,7 +655,39 @@ export interface Site {
     | SiteAuth
     | undefined;
   /** What an administrator added to its virtual host; absent: nothing. */
-  snippet?: SiteSnippet | undefined;
+  snippet?:
+    | SiteSnippet
+    | undefined;
+  /** How its backups stand; absent while it has none. */
+  backups?: SiteBackups | undefined;
+}
+
+/** SiteBackups tells of the backups of one site. */
+export interface SiteBackups {
+  /** How many there are that are whole, as far as is known. */
+  count: number;
+  /** The newest of these. */
+  lastId: string;
+  /** When that was taken. */
+  lastAt?:
+    | Date
+    | undefined;
+  /**
+   * The newest backup that was restored into a scratch site and found good;
+   * empty for none.
+   */
+  provenId: string;
+  /** When that was last found. */
+  provenAt?:
+    | Date
+    | undefined;
+  /** How long that took, in milliseconds. */
+  provenMillis: bigint;
+  /**
+   * What the newest drill or look found wrong, or why the newest backup could
+   * not be made; empty for nothing.
+   */
+  problem: string;
 }
 
 /** SiteAuth tells whom the web server lets see a site, without passwords. */
@@ -1328,7 +1360,11 @@ export interface SiteRequest {
   /** Must be true to delete. */
   confirm: boolean;
   /** How. */
-  options?: ChangeOptions | undefined;
+  options?:
+    | ChangeOptions
+    | undefined;
+  /** Deletes without a last backup. */
+  noBackup?: boolean | undefined;
 }
 
 /** LoginSiteRequest names a site to log in to. */
@@ -7066,6 +7102,7 @@ function createBaseSite(): Site {
     usage: undefined,
     auth: undefined,
     snippet: undefined,
+    backups: undefined,
   };
 }
 
@@ -7127,6 +7164,9 @@ export const Site: MessageFns<Site> = {
     }
     if (message.snippet !== undefined) {
       SiteSnippet.encode(message.snippet, writer.uint32(410).fork()).join();
+    }
+    if (message.backups !== undefined) {
+      SiteBackups.encode(message.backups, writer.uint32(562).fork()).join();
     }
     return writer;
   },
@@ -7296,6 +7336,14 @@ export const Site: MessageFns<Site> = {
             message.snippet = SiteSnippet.decode(reader, reader.uint32());
             continue;
           }
+          case 70: {
+            if (tag !== 562) {
+              break;
+            }
+
+            message.backups = SiteBackups.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7341,6 +7389,7 @@ export const Site: MessageFns<Site> = {
       usage: isSet(object.usage) ? SiteUsage.fromJSON(object.usage) : undefined,
       auth: isSet(object.auth) ? SiteAuth.fromJSON(object.auth) : undefined,
       snippet: isSet(object.snippet) ? SiteSnippet.fromJSON(object.snippet) : undefined,
+      backups: isSet(object.backups) ? SiteBackups.fromJSON(object.backups) : undefined,
     };
   },
 
@@ -7403,6 +7452,9 @@ export const Site: MessageFns<Site> = {
     if (message.snippet !== undefined) {
       obj.snippet = SiteSnippet.toJSON(message.snippet);
     }
+    if (message.backups !== undefined) {
+      obj.backups = SiteBackups.toJSON(message.backups);
+    }
     return obj;
   },
 
@@ -7436,6 +7488,199 @@ export const Site: MessageFns<Site> = {
     message.snippet = (object.snippet !== undefined && object.snippet !== null)
       ? SiteSnippet.fromPartial(object.snippet)
       : undefined;
+    message.backups = (object.backups !== undefined && object.backups !== null)
+      ? SiteBackups.fromPartial(object.backups)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSiteBackups(): SiteBackups {
+  return { count: 0, lastId: "", lastAt: undefined, provenId: "", provenAt: undefined, provenMillis: 0n, problem: "" };
+}
+
+export const SiteBackups: MessageFns<SiteBackups> = {
+  encode(message: SiteBackups, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    if (message.lastId !== "") {
+      writer.uint32(18).string(message.lastId);
+    }
+    if (message.lastAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastAt), writer.uint32(26).fork()).join();
+    }
+    if (message.provenId !== "") {
+      writer.uint32(34).string(message.provenId);
+    }
+    if (message.provenAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.provenAt), writer.uint32(42).fork()).join();
+    }
+    if (message.provenMillis !== 0n) {
+      if (BigInt.asUintN(64, message.provenMillis) !== message.provenMillis) {
+        throw new globalThis.Error("value provided for field message.provenMillis of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.provenMillis);
+    }
+    if (message.problem !== "") {
+      writer.uint32(58).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteBackups {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteBackups();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lastId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.lastAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.provenId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.provenAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.provenMillis = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteBackups {
+    return {
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      lastId: isSet(object.lastId)
+        ? globalThis.String(object.lastId)
+        : isSet(object.last_id)
+        ? globalThis.String(object.last_id)
+        : "",
+      lastAt: isSet(object.lastAt)
+        ? fromJsonTimestamp(object.lastAt)
+        : isSet(object.last_at)
+        ? fromJsonTimestamp(object.last_at)
+        : undefined,
+      provenId: isSet(object.provenId)
+        ? globalThis.String(object.provenId)
+        : isSet(object.proven_id)
+        ? globalThis.String(object.proven_id)
+        : "",
+      provenAt: isSet(object.provenAt)
+        ? fromJsonTimestamp(object.provenAt)
+        : isSet(object.proven_at)
+        ? fromJsonTimestamp(object.proven_at)
+        : undefined,
+      provenMillis: isSet(object.provenMillis)
+        ? BigInt(object.provenMillis)
+        : isSet(object.proven_millis)
+        ? BigInt(object.proven_millis)
+        : 0n,
+      problem: isSet(object.problem) ? globalThis.String(object.problem) : "",
+    };
+  },
+
+  toJSON(message: SiteBackups): unknown {
+    const obj: any = {};
+    if (message.count !== undefined) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.lastId !== undefined) {
+      obj.lastId = message.lastId;
+    }
+    if (message.lastAt !== undefined) {
+      obj.lastAt = message.lastAt.toISOString();
+    }
+    if (message.provenId !== undefined) {
+      obj.provenId = message.provenId;
+    }
+    if (message.provenAt !== undefined) {
+      obj.provenAt = message.provenAt.toISOString();
+    }
+    if (message.provenMillis !== undefined) {
+      obj.provenMillis = message.provenMillis.toString();
+    }
+    if (message.problem !== undefined) {
+      obj.problem = message.problem;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteBackups>, I>>(base?: I): SiteBackups {
+    return SiteBackups.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteBackups>, I>>(object: I): SiteBackups {
+    const message = createBaseSiteBackups();
+    message.count = object.count ?? 0;
+    message.lastId = object.lastId ?? "";
+    message.lastAt = object.lastAt ?? undefined;
+    message.provenId = object.provenId ?? "";
+    message.provenAt = object.provenAt ?? undefined;
+    message.provenMillis = (object.provenMillis !== undefined && object.provenMillis !== null)
+      ? BigInt(object.provenMillis)
+      : 0n;
+    message.problem = object.problem ?? "";
     return message;
   },
 };
@@ -13578,7 +13823,7 @@ export const InstallSiteAdminRequest: MessageFns<InstallSiteAdminRequest> = {
 };
 
 function createBaseSiteRequest(): SiteRequest {
-  return { site: "", confirm: false, options: undefined };
+  return { site: "", confirm: false, options: undefined, noBackup: undefined };
 }
 
 export const SiteRequest: MessageFns<SiteRequest> = {
@@ -13591,6 +13836,9 @@ export const SiteRequest: MessageFns<SiteRequest> = {
     }
     if (message.options !== undefined) {
       ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    if (message.noBackup !== undefined) {
+      writer.uint32(80).bool(message.noBackup);
     }
     return writer;
   },
@@ -13632,6 +13880,14 @@ export const SiteRequest: MessageFns<SiteRequest> = {
             message.options = ChangeOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.noBackup = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -13649,6 +13905,11 @@ export const SiteRequest: MessageFns<SiteRequest> = {
       site: isSet(object.site) ? globalThis.String(object.site) : "",
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
       options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+      noBackup: isSet(object.noBackup)
+        ? globalThis.Boolean(object.noBackup)
+        : isSet(object.no_backup)
+        ? globalThis.Boolean(object.no_backup)
+        : undefined,
     };
   },
 
@@ -13663,6 +13924,9 @@ export const SiteRequest: MessageFns<SiteRequest> = {
     if (message.options !== undefined) {
       obj.options = ChangeOptions.toJSON(message.options);
     }
+    if (message.noBackup !== undefined) {
+      obj.noBackup = message.noBackup;
+    }
     return obj;
   },
 
@@ -13676,6 +13940,7 @@ export const SiteRequest: MessageFns<SiteRequest> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
+    message.noBackup = object.noBackup ?? undefined;
     return message;
   },
 };

@@ -1,0 +1,54 @@
+// Backups: list and read them.
+import { AegirError } from '../../shared/error.ts';
+import type {
+  Backup,
+  GetBackupRequest,
+  ListBackupsRequest,
+  ListBackupsResponse,
+} from '../../shared/gen/aegir/v1/backup_admin.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { BackupRecord } from '../store/model-backup.ts';
+import type { Tx } from '../store/store.ts';
+import type { AdminDeps } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { pageOf } from './page.ts';
+import { backupView } from './view-backup.ts';
+
+/** So that the newest comes first in the order of texts. */
+const LATEST = 9_999_999_999_999;
+
+export async function listBackups(deps: AdminDeps, request: ListBackupsRequest): Promise<ListBackupsResponse> {
+  const graph = await loadGraph(deps.store);
+  const service = request.service === '' ? undefined : graph.service(request.service).id;
+  const all = await deps.store.backups.find(service === undefined ? {} : { serviceId: service });
+  const wanted = request.site === '' ? all : ofSite(graph, all, request.site);
+  const page = pageOf(wanted, ({ id, takenAt }) => `${String(LATEST - takenAt).padStart(13, '0')} ${id}`, request);
+  return { backups: page.items.map((backup) => backupView(graph, backup)), nextPageToken: page.nextPageToken };
+}
+
+/** Of a site that is there, by any of its names; of one that is gone by its id, or the name that it had. */
+function ofSite(graph: Graph, all: readonly BackupRecord[], ref: string): readonly BackupRecord[] {
+  const there = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
+  if (there !== undefined) return all.filter(({ siteId }) => siteId === there.id);
+  const gone = all.filter(({ siteId, siteName }) => siteId === ref || siteName === ref);
+  if (gone.length === 0) graph.site(ref);
+  return gone;
+}
+
+export async function getBackup(deps: AdminDeps, request: GetBackupRequest): Promise<Backup> {
+  const backup = await findBackup(deps.store, request.backup);
+  return backupView(await loadGraph(deps.store), backup);
+}
+
+export async function findBackup(store: Tx, id: string): Promise<BackupRecord> {
+  const backup = await store.backups.get(id);
+  if (backup !== undefined) return backup;
+  throw new AegirError('not_found', `cannot find backup ${JSON.stringify(id.slice(0, 60))}; see: aegir backup list`);
+}
+
+/** Only one that is whole, as far as is known, can be read. */
+export function requireReady(backup: BackupRecord, verb: string): void {
+  if (backup.state === 'ready') return;
+  const why = backup.state === 'damaged' ? `it is damaged (${backup.problem})` : `it is ${backup.state}`;
+  throw new AegirError('failed_precondition', `cannot ${verb} backup ${backup.id}: ${why}`);
+}

@@ -1,0 +1,65 @@
+// Backups and their policies as the API's messages.
+import type { SiteBackups } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Backup, BackupPolicy } from '../../shared/gen/aegir/v1/backup_admin.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
+import { date } from './view.ts';
+
+export function backupView(graph: Graph, backup: BackupRecord): Backup {
+  const { id, siteId, siteName, state, reason, note, digest, site, problem, keep } = backup;
+  return {
+    ...{ id, siteId, siteName, state, reason, note, digest, problem, keep },
+    service: serviceNameOf(graph, backup.serviceId),
+    takenAt: date(backup.takenAt),
+    bytes: BigInt(backup.bytes),
+    newBytes: BigInt(backup.newBytes),
+    storedBytes: BigInt(backup.storedBytes),
+    chunks: BigInt(backup.chunks),
+    parts: backup.parts.map(({ part }) => part),
+    app: site.appVersion === '' ? site.app : `${site.app} ${site.appVersion}`,
+    verifiedAt: date(backup.verifiedAt),
+    provenAt: date(backup.provenAt),
+    provenMillis: BigInt(backup.provenMillis),
+    index: backup.digest === '' ? '' : `backups/${backup.id}.caibx`,
+  };
+}
+
+function serviceNameOf(graph: Graph, id: string): string {
+  const service = graph.services.find((each) => each.id === id);
+  return service === undefined ? id : graph.serviceName(service);
+}
+
+/** siteId: whose policy was asked for; '' for the default. */
+export function policyView(graph: Graph, policy: BackupPolicyRecord, siteId: string): BackupPolicy {
+  const { everySeconds, keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly, drillEverySeconds } = policy;
+  return {
+    ...{ siteId, everySeconds, keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly, drillEverySeconds },
+    service: policy.serviceId === null ? '' : serviceNameOf(graph, policy.serviceId),
+    drillServer: policy.drillServerId === null ? '' : graph.server(policy.drillServerId).name,
+    inherited: siteId !== '' && policy.id !== siteId,
+  };
+}
+
+/** problem: why the newest could not be made; '' for nothing. undefined when there is nothing to tell. */
+export function siteBackupsView(backups: readonly BackupRecord[], problem: string): SiteBackups | undefined {
+  const whole = backups.filter(({ state }) => state === 'ready').sort((a, b) => b.takenAt - a.takenAt);
+  const proven = [...backups]
+    .filter(({ provenAt }) => provenAt !== null)
+    .sort((a, b) => (b.provenAt ?? 0) - (a.provenAt ?? 0))[0];
+  const looked = [...backups].sort((a, b) => lookedAt(b) - lookedAt(a))[0];
+  const wrong = problem || looked?.problem || '';
+  if (whole.length === 0 && proven === undefined && wrong === '') return undefined;
+  return {
+    count: whole.length,
+    lastId: whole[0]?.id ?? '',
+    lastAt: date(whole[0]?.takenAt),
+    provenId: proven?.id ?? '',
+    provenAt: date(proven?.provenAt),
+    provenMillis: BigInt(proven?.provenMillis ?? 0),
+    problem: wrong,
+  };
+}
+
+function lookedAt({ triedAt, verifiedAt }: BackupRecord): number {
+  return Math.max(triedAt ?? 0, verifiedAt ?? 0);
+}
