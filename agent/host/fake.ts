@@ -67,6 +67,16 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
       }
       return result;
     },
+    async *stream({ input, failed, idleMs: _idleMs, ...command }) {
+      if (command.signal?.aborted) throw new AegirError('cancelled', `cannot run ${command.argv[0]}: it was cancelled`);
+      const taken: Uint8Array[] = [];
+      for await (const chunk of input ?? []) taken.push(chunk);
+      const whole: Command = input === undefined ? command : { ...command, input: Buffer.concat(taken) };
+      commands.push(whole);
+      const { code, stdout, stderr } = { code: 0, stdout: '', stderr: '', ...options.answer?.(whole) };
+      yield Buffer.from(stdout);
+      if (code !== 0) throw failed({ code, stderr });
+    },
     daemon: async (name) => daemons.get(name),
     phpVersions: async () =>
       described.flatMap(({ name }) => (name.startsWith('php-fpm@') ? [name.slice('php-fpm@'.length)] : [])),

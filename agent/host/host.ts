@@ -27,6 +27,16 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** A program whose input or output is too large to hold. */
+export interface StreamCommand extends Pick<Command, 'argv' | 'cwd' | 'env' | 'user' | 'signal'> {
+  /** Given on standard input as the program takes it; what it throws ends the program. Left when the program ends. */
+  readonly input?: AsyncIterable<Uint8Array>;
+  /** Milliseconds in which the program neither writes nor takes anything, while it could; default 600 000. */
+  readonly idleMs?: number;
+  /** What to throw when it ends with another code than 0; stderr: at most its last 64 KiB. */
+  failed(end: { readonly code: number; readonly stderr: string }): Error;
+}
+
 export interface FileOptions {
   /** Permission bits, for example 0o644. */
   readonly mode: number;
@@ -155,6 +165,12 @@ export interface Host {
   readonly users: Users;
   /** Runs a program to its end. Throws only when it cannot be started, times out or is aborted; a non-zero code is a result. */
   run(command: Command): Promise<CommandResult>;
+  /**
+   * Runs a program and yields its standard output as it comes: who reads slowly holds it up, who leaves ends it. It is
+   * started by the first read and is gone, with all it started, when the iteration is over. Throws as run does, and what
+   * failed makes of another code than 0.
+   */
+  stream(command: StreamCommand): AsyncIterable<Uint8Array>;
   /** undefined when the host has no such daemon. php-fpm@ takes a version (php-fpm@8.2), postgresql@ a cluster (postgresql@15-main). */
   daemon(name: DaemonName): Promise<Daemon | undefined>;
   /** Versions of PHP-FPM on the host, newest first, for example ["8.2"]. */

@@ -10,6 +10,7 @@ import { readIdentity } from '../identity.ts';
 import { clustersOf, parseCluster } from '../postgresql-name.ts';
 import type { RunAs } from '../process.ts';
 import { createRun } from '../process.ts';
+import { createStream } from '../stream.ts';
 import { which } from '../which.ts';
 import { createApache } from './apache.ts';
 import { createCommands } from './commands.ts';
@@ -64,6 +65,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
     const closing = new AbortController();
     const commands = createCommands(
       createRun(async () => as),
+      createStream(async () => as),
       closing.signal,
     );
     await mkdir(placed.paths.state, { recursive: true, mode: 0o700 });
@@ -102,6 +104,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
       files,
       users: createEmbeddedUsers(placed.users, files, user),
       run: commands.run,
+      stream: commands.stream,
       daemon: async (name) => daemons.get(name),
       phpVersions: async () => phpVersionsOf(options.daemons),
       postgresqlClusters: async () => clustersOf(options.daemons),

@@ -11,6 +11,7 @@ import type { Run, RunAs } from '../process.ts';
 import { createRun, ourselves } from '../process.ts';
 import type { Serial } from '../serial.ts';
 import { createSerial } from '../serial.ts';
+import { createStream } from '../stream.ts';
 import { which } from '../which.ts';
 import { createApache } from './apache.ts';
 import { eachOnce } from './disks.ts';
@@ -76,6 +77,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     files,
     users: createSystemUsers({ run }),
     run,
+    stream: createStream(runAs),
     daemon,
     phpVersions: async () => phpVersionsIn(await readdir('/usr/sbin')),
     postgresqlClusters: () => clustersIn(files),
