@@ -117,13 +117,25 @@ export interface Measured {
   readonly bytes: number;
 }
 
+/** What is known of a dump besides its bytes. */
+export interface DumpFacts {
+  /** Where changes go on after it, for follow; empty when the server keeps no such log. */
+  readonly position: string;
+}
+
 /** Capability "dump": a site's database as a stream, in words that any server of the engine reads. */
 export interface Dumping {
   /**
    * One consistent state of the whole database while it goes on serving; the same content gives the same bytes. Names
-   * neither the database nor its user, so that it fits into another one. Throws at any point; who leaves it ends it.
+   * neither the database nor its user, so that it fits into another one. Throws at any point; who leaves it ends it. A
+   * reader that rests for a minute may lose the server. tell is called once, before the last byte.
    */
-  dump(service: ServiceRef, spec: DbSpec, ctx: ActionContext): AsyncIterable<Uint8Array>;
+  dump(
+    service: ServiceRef,
+    spec: DbSpec,
+    ctx: ActionContext,
+    tell?: (facts: DumpFacts) => void,
+  ): AsyncIterable<Uint8Array>;
   /**
    * The database is what the dump says and nothing else; account and rights stay. What is in it runs with the rights of
    * the site's own user at most. When it throws the content is neither; restore it again.
@@ -141,7 +153,7 @@ export interface Dumping {
 export interface Replicating {
   /**
    * On the side that leads. Throws failed_precondition, with why, when it cannot be followed. position: where its changes
-   * end now. The dump that the follower restored must have been taken after the first call.
+   * end now. The dump that the follower restores must be taken after the first call.
    */
   openReplica(
     service: ServiceRef,
@@ -151,7 +163,10 @@ export interface Replicating {
     ctx: ActionContext,
   ): Promise<ReplicaFacts>;
   closeReplica(service: ServiceRef, spec: DbSpec, ctx: ActionContext): Promise<void>;
-  /** On the side that follows; see FollowRequest in move.proto. */
+  /**
+   * On the side that follows; see FollowRequest in move.proto. start: position is that of the dump. Throws
+   * failed_precondition, with why, when it cannot follow; what stops it later is error of the status.
+   */
   follow(
     service: ServiceRef,
     spec: DbSpec,

@@ -82,7 +82,15 @@ export interface SnapshotFacts {
   /** Entries of the archive; of a database its tables. */
   entries: bigint;
   /** When it began. */
-  takenAt?: Date | undefined;
+  takenAt?:
+    | Date
+    | undefined;
+  /**
+   * Of a database: where its changes go on after the dump, in its engine's own
+   * words, for FollowRequest.position; empty where the engine does not know. It
+   * is not in the bytes, which are the same for the same content.
+   */
+  position: string;
 }
 
 /** DropSnapshotRequest forgets a snapshot. No error when there is none. */
@@ -664,7 +672,15 @@ export const DatabasePart: MessageFns<DatabasePart> = {
 };
 
 function createBaseSnapshotFacts(): SnapshotFacts {
-  return { digest: new Uint8Array(0), bytes: 0n, chunks: 0n, readBytes: 0n, entries: 0n, takenAt: undefined };
+  return {
+    digest: new Uint8Array(0),
+    bytes: 0n,
+    chunks: 0n,
+    readBytes: 0n,
+    entries: 0n,
+    takenAt: undefined,
+    position: "",
+  };
 }
 
 export const SnapshotFacts: MessageFns<SnapshotFacts> = {
@@ -698,6 +714,9 @@ export const SnapshotFacts: MessageFns<SnapshotFacts> = {
     }
     if (message.takenAt !== undefined) {
       Timestamp.encode(toTimestamp(message.takenAt), writer.uint32(50).fork()).join();
+    }
+    if (message.position !== "") {
+      writer.uint32(58).string(message.position);
     }
     return writer;
   },
@@ -763,6 +782,14 @@ export const SnapshotFacts: MessageFns<SnapshotFacts> = {
             message.takenAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.position = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -791,6 +818,7 @@ export const SnapshotFacts: MessageFns<SnapshotFacts> = {
         : isSet(object.taken_at)
         ? fromJsonTimestamp(object.taken_at)
         : undefined,
+      position: isSet(object.position) ? globalThis.String(object.position) : "",
     };
   },
 
@@ -814,6 +842,9 @@ export const SnapshotFacts: MessageFns<SnapshotFacts> = {
     if (message.takenAt !== undefined) {
       obj.takenAt = message.takenAt.toISOString();
     }
+    if (message.position !== undefined) {
+      obj.position = message.position;
+    }
     return obj;
   },
 
@@ -828,6 +859,7 @@ export const SnapshotFacts: MessageFns<SnapshotFacts> = {
     message.readBytes = (object.readBytes !== undefined && object.readBytes !== null) ? BigInt(object.readBytes) : 0n;
     message.entries = (object.entries !== undefined && object.entries !== null) ? BigInt(object.entries) : 0n;
     message.takenAt = object.takenAt ?? undefined;
+    message.position = object.position ?? "";
     return message;
   },
 };

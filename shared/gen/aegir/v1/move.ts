@@ -135,6 +135,7 @@ export interface FollowRequest {
    */
   verb: string;
   /**
+   * With start: position of the dump that was restored (SnapshotFacts.position).
    * With status: position on the other side up to which it must have come to be
    * caught_up, as ReplicaFacts.position said there; empty for none.
    */
