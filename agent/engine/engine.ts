@@ -230,6 +230,8 @@ export interface ObjectStore {
   get(name: string): AsyncIterable<Uint8Array>;
   /** undefined when there is none. */
   stat(name: string): Promise<StoredObject | undefined>;
+  /** For each name whether there is such an object: of at most 4096 in as few round trips as the service takes. */
+  present(names: readonly string[]): Promise<readonly boolean[]>;
   /** Those whose names begin with prefix (any text, empty for all), in no order. */
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Others see that it is gone once flush resolved. No error when there is none. */

@@ -112,6 +112,32 @@ export function describeFileEngine(subject: FileSubject): void {
       expect((await stage.world.everything()).filter((path) => path.includes('abab'))).toEqual([]);
     });
 
+    it('keeps hundreds of objects at once, and tells which of them are there', async () => {
+      const names = Array.from({ length: 300 }, (_, at) => `chunks/${at.toString(16).padStart(4, '0')}/chunk`);
+      const asked = [...names, 'chunks/0000/other', 'nothing', 'chunks'];
+      const known = asked.map((_, at) => at < names.length);
+      await stage.session(async (store) => {
+        for (const name of names) await store.put(name, [Buffer.from(name)]);
+        expect(await store.present(asked)).toEqual(known);
+      });
+      await stage.session(async (store) => {
+        expect(await store.present(asked)).toEqual(known);
+        expect((await contentOf(store, names[7] ?? '')).toString()).toBe(names[7]);
+        for (const name of names.slice(10)) await store.remove(name);
+        expect(await store.present(asked)).toEqual(asked.map((_, at) => at < 10));
+      });
+      await stage.session(async (store) => expect(await namesIn(store)).toEqual(names.slice(0, 10)));
+    });
+
+    it('gives up what was not flushed', async () => {
+      const before = await stage.world.everything();
+      const store = await stage.open();
+      await store.put(CHUNK, [Buffer.from('x')]);
+      await store.close();
+      await stage.session(async (other) => expect(await other.stat(CHUNK)).toBeUndefined());
+      expect(await stage.world.everything()).toEqual(before);
+    });
+
     it('tells that an object is not there', async () => {
       await stage.session(async (store) => {
         await expect(contentOf(store, CHUNK)).rejects.toMatchObject({ code: 'not_found' });

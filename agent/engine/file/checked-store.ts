@@ -27,6 +27,11 @@ export function createCheckedStore(inner: ObjectStore, signal: AbortSignal): Obj
       enter(`look for object ${checkObjectName(name)}`);
       return inner.stat(name);
     },
+    async present(names) {
+      for (const name of names) checkObjectName(name);
+      enter('look for objects');
+      return names.length === 0 ? [] : inner.present(names);
+    },
     async *list(prefix) {
       enter('list objects');
       if (prefix.length > 500 || !/^[A-Za-z0-9._/-]*$/.test(prefix)) return;

@@ -14,6 +14,7 @@ export interface Carrier {
   /** Into a file that is not there yet; false when there is no such object. */
   get(name: string, path: string): Promise<boolean>;
   stat(name: string): Promise<StoredObject | undefined>;
+  present(names: readonly string[]): Promise<readonly boolean[]>;
   list(prefix: string): Promise<readonly StoredObject[]>;
   remove(name: string): Promise<void>;
   flush(): Promise<void>;
@@ -34,6 +35,7 @@ export function createSpooledStore(carrier: Carrier, scratch: Scratch): ObjectSt
       }
     },
     stat: (name) => carrier.stat(name),
+    present: (names) => carrier.present(names),
     async *list(prefix) {
       yield* await carrier.list(prefix);
     },

@@ -1,10 +1,14 @@
 // What holds of every store without a place: bounds, and what runs as whom.
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createFakeHost } from '../../host/fake.ts';
 import type { ObjectStore } from '../engine.ts';
 import { createCalls } from './calls.ts';
 import { createCheckedStore } from './checked-store.ts';
 import { createScratches } from './scratch.ts';
+import { createTreeStore, openDirectory } from './tree-store.ts';
 
 function memoryStore(): ObjectStore & { readonly objects: Map<string, number> } {
   const objects = new Map<string, number>();
@@ -18,6 +22,7 @@ function memoryStore(): ObjectStore & { readonly objects: Map<string, number> } 
     },
     get: () => (async function* () {})(),
     stat: async () => undefined,
+    present: async (names) => names.map(() => false),
     list: () => (async function* () {})(),
     remove: async () => {},
     flush: async () => {},
@@ -40,6 +45,31 @@ test('an object that is too long is refused while it comes, and nothing of it st
   expect(inner.objects.size).toBe(0);
   await store.put('object', [Buffer.alloc(1000)]);
   expect(inner.objects.get('object')).toBe(1000);
+});
+
+test('where no file system can be synced as a whole, files and directories are, each by itself', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'aegir-tree-'));
+  try {
+    const open = async () => createTreeStore({ root: await openDirectory(dir), where: dir, syncAll: undefined });
+    const writer = await open();
+    await writer.put('chunks/0000/one', [Buffer.from('one')]);
+    await writer.put('chunks/0001/two', [Buffer.from('two')]);
+    expect(await readdir(dir)).not.toContain('chunks');
+    await writer.flush();
+    expect(await readdir(join(dir, 'chunks'))).toEqual(['0000', '0001']);
+    await writer.remove('chunks/0000/one');
+    expect(await readdir(join(dir, 'chunks'))).toEqual(['0000', '0001']);
+    await writer.flush();
+    await writer.put('chunks/0002/three', [Buffer.from('three')]);
+    await writer.close();
+    expect(await readdir(dir)).toEqual(['chunks']);
+    expect(await readdir(join(dir, 'chunks'))).toEqual(['0001']);
+    const reader = await open();
+    expect(await reader.present(['chunks/0000/one', 'chunks/0001/two'])).toEqual([false, true]);
+    await reader.close();
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 test('a file system that hangs is waited for once, then asked no more', async () => {

@@ -1,10 +1,13 @@
 // Objects as files below one directory of this server. The directory is held open and everything is reached through the
 // descriptors of directories, no link followed: what is unmounted, or replaced by a link, is never written past.
+// What is put waits under a temporary name; flush makes all of it durable at once, then moves it to its names.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { AegirError } from '../../../shared/error.ts';
+import { type SyncAll, syncAllOf } from '../../host/sync-file-system.ts';
 import type { ObjectStore, StoredObject } from '../engine.ts';
+import { atOnce } from './at-once.ts';
 import { createCalls } from './calls.ts';
 import { errnoOf, placeFailure, unlessMissing } from './errno.ts';
 import { isObjectName, isStale, mayHold, partsOf, temporaryName } from './object-name.ts';
@@ -13,6 +16,8 @@ const MAX_OBJECT = 64 * 1024 ** 3;
 const PIECE = 256 * 1024;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Calls of the file system on their way at once, of those that need not be in order. */
+const MOST_CALLS = 32;
 
 export interface TreeOptions {
   /** Open directory that holds the objects; closed with the store. */
@@ -23,6 +28,13 @@ export interface TreeOptions {
   readonly quotaBytes?: number;
   /** Longest time of one call of the file system. */
   readonly withinMs?: number;
+  /** Of its file system; undefined: each file and directory by itself. */
+  readonly syncAll: SyncAll | undefined;
+}
+
+interface Waiting {
+  readonly temporary: string;
+  readonly size: number;
 }
 
 export function openDirectory(path: string): Promise<FileHandle> {
@@ -34,10 +46,22 @@ export function inside(directory: FileHandle, name: string): string {
   return `/proc/self/fd/${directory.fd}/${name}`;
 }
 
+/** Takes the directory over: closes it also when it throws. */
+export async function openTreeStore(options: Omit<TreeOptions, 'syncAll'>): Promise<ObjectStore> {
+  try {
+    return createTreeStore({ ...options, syncAll: await syncAllOf(options.root) });
+  } catch (thrown) {
+    await options.root.close();
+    throw placeFailure(thrown, 'open the store', options.where);
+  }
+}
+
 export function createTreeStore(options: TreeOptions): ObjectStore {
-  const { root, where, quotaBytes = 0 } = options;
+  const { root, where, quotaBytes = 0, syncAll } = options;
   const call = createCalls(where, options.withinMs);
   let used: Promise<number> | undefined;
+  /** Put and not flushed, by name; undefined for what is to go. */
+  const waiting = new Map<string, Waiting | undefined>();
 
   /** Runs act with the directory open; undefined when it is not there. */
   const within = async <T>(
@@ -56,7 +80,7 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
           await call(() => mkdir(path, { mode: 0o700 })).catch((thrown) => {
             if (errnoOf(thrown) !== 'EEXIST') throw thrown;
           });
-          await call(() => at.sync());
+          if (syncAll === undefined) await call(() => at.sync());
           next = await call(() => open(path, DIRECTORY));
         }
         opened.push(next);
@@ -69,34 +93,30 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
   };
 
   async function* walk(directory: FileHandle, above: string, prefix: string): AsyncIterable<StoredObject> {
-    for (const entry of await call(() => readdir(inside(directory, '.'), { withFileTypes: true }))) {
-      const name = above === '' ? entry.name : `${above}/${entry.name}`;
-      if (!isObjectName(name)) continue;
-      if (entry.isDirectory() && mayHold(name, prefix)) {
-        const below = await unlessMissing(call(() => open(inside(directory, entry.name), DIRECTORY)));
-        if (below === undefined) continue;
-        try {
-          yield* walk(below, name, prefix);
-        } finally {
-          await below.close();
-        }
-      } else if (entry.isFile() && name.startsWith(prefix)) {
-        const size = await sizeIn(directory, entry.name);
-        if (size !== undefined) yield { name, size };
+    const entries = await call(() => readdir(inside(directory, '.'), { withFileTypes: true }));
+    const named = entries.map((entry) => ({ entry, name: above === '' ? entry.name : `${above}/${entry.name}` }));
+    const files = named.filter(({ entry, name }) => entry.isFile() && isObjectName(name) && name.startsWith(prefix));
+    const sized = await atOnce(files, MOST_CALLS, async ({ entry, name }) => ({
+      name,
+      size: await sizeIn(directory, entry.name),
+    }));
+    for (const { name, size } of sized) if (size !== undefined) yield { name, size };
+    for (const { entry, name } of named) {
+      if (!entry.isDirectory() || !isObjectName(name) || !mayHold(name, prefix)) continue;
+      const below = await unlessMissing(call(() => open(inside(directory, entry.name), DIRECTORY)));
+      if (below === undefined) continue;
+      try {
+        yield* walk(below, name, prefix);
+      } finally {
+        await below.close();
       }
     }
   }
 
   /** undefined when there is no such file. */
   const sizeIn = async (directory: FileHandle, leaf: string): Promise<number | undefined> => {
-    const handle = await unlessMissing(call(() => open(inside(directory, leaf), FILE)));
-    if (handle === undefined) return undefined;
-    try {
-      const facts = await call(() => handle.stat());
-      return facts.isFile() ? facts.size : undefined;
-    } finally {
-      await handle.close();
-    }
+    const facts = await unlessMissing(call(() => lstat(inside(directory, leaf))));
+    return facts?.isFile() === true ? facts.size : undefined;
   };
 
   const room = async (more: number, name: string): Promise<void> => {
@@ -111,12 +131,12 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
   const count = (more: number): void => {
     used = used?.then((bytes) => bytes + more);
   };
+  const drop = (temporary: string) => unlessMissing(call(() => unlink(inside(root, temporary))));
 
   const put: ObjectStore['put'] = async (name, content) => {
-    const { dirs, leaf } = partsOf(name);
     const before = quotaBytes === 0 ? 0 : ((await stat(name))?.size ?? 0);
-    const temporary = inside(root, temporaryName(Date.now(), randomBytes(8).toString('hex')));
-    const handle = await call(() => open(temporary, 'wx', 0o600));
+    const temporary = temporaryName(Date.now(), randomBytes(8).toString('hex'));
+    const handle = await call(() => open(inside(root, temporary), 'wx', 0o600));
     let size = 0;
     try {
       try {
@@ -125,40 +145,64 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
           await room(size - before, name);
           await call(() => handle.writeFile(piece));
         }
-        await call(() => handle.sync());
+        if (syncAll === undefined) await call(() => handle.sync());
       } finally {
         await handle.close();
       }
-      const place = () =>
-        within(dirs, true, async (directory) => {
-          await call(() => rename(temporary, inside(directory, leaf)));
-          await call(() => directory.sync());
-        });
-      // Somebody who removed the last object of a directory may take the directory away in between: once more.
-      await place().catch((thrown) =>
-        errnoOf(thrown) === 'ENOENT' && dirs.length > 0 ? place() : Promise.reject(thrown),
-      );
     } catch (thrown) {
-      await unlessMissing(call(() => unlink(temporary))).catch(() => {});
+      await drop(temporary).catch(() => {});
       throw thrown;
     }
+    const former = waiting.get(name);
+    waiting.set(name, { temporary, size });
     count(size - before);
+    if (former !== undefined) await drop(former.temporary);
   };
 
   const stat: ObjectStore['stat'] = async (name) => {
+    if (waiting.has(name)) {
+      const size = waiting.get(name)?.size;
+      return size === undefined ? undefined : { name, size };
+    }
     const { dirs, leaf } = partsOf(name);
     const size = await within(dirs, false, (directory) => sizeIn(directory, leaf));
     return size === undefined ? undefined : { name, size };
   };
 
+  const opened = async (name: string): Promise<FileHandle | undefined> => {
+    const own = waiting.get(name);
+    if (own === undefined && waiting.has(name)) return undefined;
+    const { dirs, leaf } = own === undefined ? partsOf(name) : { dirs: [], leaf: own.temporary };
+    return within(dirs, false, (directory) => unlessMissing(call(() => open(inside(directory, leaf), FILE))));
+  };
+
   const remove: ObjectStore['remove'] = async (name) => {
-    const { dirs, leaf } = partsOf(name);
     const size = quotaBytes === 0 ? undefined : (await stat(name))?.size;
+    const former = waiting.get(name);
+    waiting.set(name, undefined);
+    count(-(size ?? 0));
+    if (former !== undefined) await drop(former.temporary);
+  };
+
+  const move = async (name: string, { temporary }: Waiting): Promise<void> => {
+    const { dirs, leaf } = partsOf(name);
+    const place = () =>
+      within(dirs, true, async (directory) => {
+        await call(() => rename(inside(root, temporary), inside(directory, leaf)));
+        if (syncAll === undefined) await call(() => directory.sync());
+      });
+    // Somebody who removed the last object of a directory may take the directory away in between: once more.
+    await place().catch((thrown) =>
+      errnoOf(thrown) === 'ENOENT' && dirs.length > 0 ? place() : Promise.reject(thrown),
+    );
+  };
+
+  const take = async (name: string): Promise<void> => {
+    const { dirs, leaf } = partsOf(name);
     await within(dirs, false, async (directory) => {
       await unlessMissing(call(() => unlink(inside(directory, leaf))));
-      await call(() => directory.sync());
+      if (syncAll === undefined) await call(() => directory.sync());
     });
-    count(-(size ?? 0));
     for (let depth = dirs.length; depth > 0; depth -= 1) {
       const dir = dirs[depth - 1] ?? '';
       const gone = await within(dirs.slice(0, depth - 1), false, (directory) =>
@@ -169,6 +213,18 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
       );
       if (gone !== true) break;
     }
+  };
+
+  const flush = async (): Promise<void> => {
+    const due = [...waiting];
+    if (due.some(([, put]) => put !== undefined)) await syncAll?.();
+    await atOnce(due, MOST_CALLS, async ([name, put]) => {
+      await (put === undefined ? take(name) : move(name, put));
+      if (waiting.get(name) === put) waiting.delete(name);
+    });
+    if (due.length > 0) await syncAll?.();
+    // Here goes what crashes left behind.
+    for (const name of await call(() => readdir(inside(root, '.')))) if (isStale(name, Date.now())) await drop(name);
   };
 
   const told = async <T>(doing: string, act: () => Promise<T>): Promise<T> => {
@@ -183,10 +239,7 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
     maxObjectBytes: MAX_OBJECT,
     put: (name, content) => told(`put object ${name}`, () => put(name, content)),
     async *get(name) {
-      const { dirs, leaf } = partsOf(name);
-      const handle = await told(`get object ${name}`, () =>
-        within(dirs, false, (directory) => unlessMissing(call(() => open(inside(directory, leaf), FILE)))),
-      );
+      const handle = await told(`get object ${name}`, () => opened(name));
       if (handle === undefined) throw missing(name, where);
       try {
         if (!(await handle.stat()).isFile()) throw missing(name, where);
@@ -201,23 +254,25 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
       }
     },
     stat: (name) => told(`look for object ${name}`, () => stat(name)),
+    present: (names) =>
+      told('look for objects', () => atOnce(names, MOST_CALLS, async (name) => (await stat(name)) !== undefined)),
     async *list(prefix) {
       try {
-        yield* walk(root, '', prefix);
+        for await (const object of walk(root, '', prefix)) if (!waiting.has(object.name)) yield object;
       } catch (thrown) {
         throw placeFailure(thrown, 'list objects', where);
       }
+      for (const [name, put] of waiting) {
+        if (put !== undefined && name.startsWith(prefix)) yield { name, size: put.size };
+      }
     },
     remove: (name) => told(`remove object ${name}`, () => remove(name)),
-    // Each call is durable when it resolves; here goes what crashes left behind.
-    flush: () =>
-      told('flush the store', async () => {
-        const names = await call(() => readdir(inside(root, '.')));
-        for (const name of names) {
-          if (isStale(name, Date.now())) await unlessMissing(call(() => unlink(inside(root, name))));
-        }
-      }),
-    close: () => root.close(),
+    flush: () => told('flush the store', flush),
+    async close() {
+      for (const put of waiting.values()) if (put !== undefined) await drop(put.temporary).catch(() => {});
+      waiting.clear();
+      await root.close();
+    },
   };
 }
 

@@ -107,6 +107,7 @@ export async function openBranch(repository: Repository, branch: string, scratch
     },
     // A size that is not known without fetching the blob is not told.
     stat: async (name) => (blobOf(name) === undefined ? undefined : { name, size: undefined }),
+    present: async (names) => names.map((name) => blobOf(name) !== undefined),
     list: async (prefix) =>
       [...new Set([...there.keys(), ...staged.keys()])]
         .filter((name) => name.startsWith(prefix) && blobOf(name) !== undefined)

@@ -8,7 +8,7 @@ import type { Host } from '../../../host/host.ts';
 import { placeFailure } from '../errno.ts';
 import { createFileEngine, type FileEngine } from '../file-engine.ts';
 import { checkKeys, directoryOf, sizeOf } from '../settings.ts';
-import { createTreeStore, openDirectory } from '../tree-store.ts';
+import { openDirectory, openTreeStore } from '../tree-store.ts';
 
 const OPTIONS = { mode: 0o700 };
 
@@ -36,7 +36,8 @@ export function createMeshEngine(): FileEngine {
     async open(service, { host }) {
       const where = placeOf(service, host);
       try {
-        return createTreeStore({ root: await openDirectory(where), where, quotaBytes: sizeOf(service, 'quota') });
+        const root = await openDirectory(where);
+        return await openTreeStore({ root, where, quotaBytes: sizeOf(service, 'quota') });
       } catch (thrown) {
         throw placeFailure(thrown, 'open the store', where);
       }

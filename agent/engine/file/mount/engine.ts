@@ -3,7 +3,7 @@
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { createFileEngine, type FileEngine } from '../file-engine.ts';
 import { checkKeys, directoryOf, optional, sizeOf, wrong, yesOrNo } from '../settings.ts';
-import { createTreeStore } from '../tree-store.ts';
+import { openTreeStore } from '../tree-store.ts';
 import { adopt, lookAt, openPrepared, type Place } from './place.ts';
 
 const MAX_NAME = 300; // longer ones name no service
@@ -50,7 +50,7 @@ export function createMountEngine(): FileEngine {
     async open(service, { host }) {
       const place = placeOf(service);
       const root = await openPrepared(service, place, host);
-      return createTreeStore({ root, where: place.path, quotaBytes: sizeOf(service, 'quota') });
+      return openTreeStore({ root, where: place.path, quotaBytes: sizeOf(service, 'quota') });
     },
   });
 }

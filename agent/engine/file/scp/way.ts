@@ -1,5 +1,6 @@
 // Carries objects by OpenSSH's scp (over the SFTP protocol, as it does since version 9), and changes names by a few plain
 // commands of the account's shell.
+import { rename } from 'node:fs/promises';
 import { AegirError } from '../../../../shared/error.ts';
 import type { CommandResult } from '../../../host/host.ts';
 import type { StoredObject } from '../../engine.ts';
@@ -11,9 +12,11 @@ import { ALIAS, remoteFailure, type Ssh } from '../ssh.ts';
 
 /** What the shell answers for a file that is not there. */
 const NONE = 44;
+/** Time for each object besides its bytes is that for so many more. */
+const PER_OBJECT = 65_536;
 
 export function createScpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWay {
-  const shell = (doing: string, command: string, timeoutMs?: number): Promise<CommandResult> =>
+  const shell = (doing: string, command: string, timeoutMs?: number, input?: string): Promise<CommandResult> =>
     inTime(
       doing,
       ssh.where,
@@ -21,19 +24,20 @@ export function createScpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWa
         argv: ['ssh', ...ssh.options, ALIAS, '--', `LC_ALL=C; cd -- ${quote(root)} && { ${command}; }`],
         env: ssh.env,
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...(input === undefined ? {} : { input }),
       }),
     );
-  const must = async (doing: string, command: string, timeoutMs?: number): Promise<string> => {
-    const result = await shell(doing, command, timeoutMs);
+  const must = async (doing: string, command: string, timeoutMs?: number, input?: string): Promise<string> => {
+    const result = await shell(doing, command, timeoutMs, input);
     if (result.code === 0) return result.stdout;
     throw remoteFailure(result, doing, ssh.where, root);
   };
-  const copy = async (doing: string, from: string, to: string, size: number): Promise<void> => {
+  const copy = async (doing: string, from: readonly string[], to: string, size: number): Promise<void> => {
     const result = await inTime(
       doing,
       ssh.where,
       scratch.run({
-        argv: ['scp', ...ssh.options, '-s', '--', from, to],
+        argv: ['scp', ...ssh.options, '-s', '-q', '--', ...from, to],
         env: ssh.env,
         timeoutMs: carryMs(size),
       }),
@@ -55,23 +59,44 @@ export function createScpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWa
     async check() {
       await must('open the store', ':');
     },
-    async put(file, size, temporary, dirs, name) {
-      const doing = `put object ${name}`;
-      await copy(doing, file, remote(temporary), size);
-      // Not into a directory of that name; where sync takes no file, the disk is left to itself.
-      const make = dirs.length === 0 ? '' : `mkdir -p -- ${quote(dirs.at(-1) ?? '')} && `;
-      await must(
-        doing,
-        `{ sync ${quote(temporary)} 2>/dev/null || :; } && ${make}` +
-          `if [ -d ${quote(name)} ]; then echo "a directory has that name" >&2; exit 1; fi && ` +
-          `mv -f -- ${quote(temporary)} ${quote(name)}`,
-      );
+    async put(parcels, dirs) {
+      const doing = parcels.length === 1 ? `put object ${parcels[0]?.name}` : `put ${parcels.length} objects`;
+      const files: string[] = [];
+      try {
+        // All by one program: each gets the temporary name that it has here.
+        for (const { file, temporary } of parcels) {
+          await rename(file, scratch.path(temporary));
+          files.push(scratch.path(temporary));
+        }
+        const bytes = parcels.reduce((sum, { size }) => sum + size + PER_OBJECT, 0);
+        await copy(doing, files, remote(''), bytes);
+        const lines = [
+          ...dirs.map((dir) => `d ${dir}\n`),
+          ...parcels.map(({ temporary, name }) => `f ${temporary} ${name}\n`),
+        ];
+        // Not into a directory of that name; where sync takes no file system, the disk is left to itself.
+        const move =
+          '{ sync -f . 2>/dev/null || :; } && while read -r what from to; do ' +
+          'if [ "$what" = d ]; then mkdir -p -- "$from" || exit 1; continue; fi; ' +
+          'if [ -d "$to" ]; then echo "a directory has that name" >&2; exit 1; fi; ' +
+          'mv -f -- "$from" "$to" || exit 1; done';
+        await must(doing, move, carryMs(bytes), lines.join(''));
+      } finally {
+        for (const [at, path] of files.entries()) await rename(path, parcels[at]?.file ?? path).catch(() => {});
+      }
     },
     async get(name, file) {
       const size = (await stat(name))?.size;
       if (size === undefined) return false;
-      await copy(`get object ${name}`, remote(name), file, size);
+      await copy(`get object ${name}`, [remote(name)], file, size);
       return true;
+    },
+    async present(names) {
+      const look = 'while read -r name; do if [ -f "$name" ]; then echo yes; else echo no; fi; done';
+      const input = names.map((name) => `${name}\n`).join('');
+      const said = await must('look for objects', look, carryMs(names.length * PER_OBJECT), input);
+      const answers = said.trimEnd().split('\n');
+      return names.map((_, at) => answers[at] === 'yes');
     },
     stat,
     async list(prefix) {
@@ -82,9 +107,13 @@ export function createScpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWa
         return entry?.kind === '-' && isObjectName(name) && name.startsWith(prefix) ? [{ name, size: entry.size }] : [];
       });
     },
-    async remove(name, dirs) {
-      const empty = dirs.length === 0 ? '' : `; rmdir -- ${dirs.map(quote).join(' ')} 2>/dev/null || :`;
-      await must(`remove object ${name}`, `rm -f -- ${quote(name)}${empty === '' ? '' : ` && { :${empty}; }`}`);
+    async remove(names, dirs) {
+      const doing = names.length === 1 ? `remove object ${names[0]}` : `remove ${names.length} objects`;
+      const lines = [...names.map((name) => `f ${name}\n`), ...dirs.map((dir) => `d ${dir}\n`)];
+      const remove =
+        'while read -r what name; do if [ "$what" = d ]; then rmdir -- "$name" 2>/dev/null; ' +
+        'else rm -f -- "$name" || exit 1; fi; done; :';
+      await must(doing, remove, carryMs(lines.length * PER_OBJECT), lines.join(''));
     },
     names: async () => (await must('list objects', 'ls -A')).split('\n').filter((name) => name !== ''),
   };

@@ -9,6 +9,10 @@ import { carryMs } from '../spooled-store.ts';
 import { ALIAS, remoteFailure, type Ssh } from '../ssh.ts';
 
 const MAX_DEPTH = 4;
+/** Time for a command is that for so many bytes. */
+const PER_COMMAND = 65_536;
+/** ssh itself ends what does not answer. */
+const GET_MS = 3600_000;
 const NONE = /(?:no such file|not found)/i;
 
 export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWay {
@@ -41,7 +45,7 @@ export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteW
   /** What is in directories, by directory; those that are gone meanwhile are empty. */
   const look = async (dirs: readonly string[]): Promise<readonly StoredEntry[]> => {
     const lines = dirs.map((dir) => `-ls -1lna ${at(dir)}`);
-    const { stdout } = await must('list objects', lines, carryMs(dirs.length * 65_536));
+    const { stdout } = await must('list objects', lines, carryMs(dirs.length * PER_COMMAND));
     const entries: StoredEntry[] = [];
     let dir = -1;
     for (const line of stdout.split('\n')) {
@@ -60,22 +64,34 @@ export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteW
     async check() {
       await must('open the store', [`cd ${at('')}`]);
     },
-    async put(file, size, temporary, dirs, name) {
+    async put(parcels, dirs) {
       await must(
-        `put object ${name}`,
+        parcels.length === 1 ? `put object ${parcels[0]?.name}` : `put ${parcels.length} objects`,
         [
           ...dirs.map((dir) => `-mkdir ${at(dir)}`),
-          `put -f ${quote(file)} ${at(temporary)}`,
-          `rename ${at(temporary)} ${at(name)}`,
+          ...parcels.map(({ file, temporary }) => `put -f ${quote(file)} ${at(temporary)}`),
+          ...parcels.map(({ temporary, name }) => `rename ${at(temporary)} ${at(name)}`),
         ],
-        carryMs(size),
+        carryMs(parcels.reduce((sum, { size }) => sum + size + PER_COMMAND, 0)),
       );
     },
     async get(name, file) {
-      const size = (await stat(name))?.size;
-      if (size === undefined) return false;
-      await must(`get object ${name}`, [`get ${at(name)} ${quote(file)}`], carryMs(size));
-      return true;
+      const doing = `get object ${name}`;
+      const result = await batch(doing, [`get ${at(name)} ${quote(file)}`], GET_MS);
+      if (result.code === 0) return true;
+      if (NONE.test(result.stderr) || /not a regular file|is a directory/i.test(result.stderr)) return false;
+      throw remoteFailure(result, doing, ssh.where, root);
+    },
+    async present(names) {
+      const lines = names.map((name) => `-ls -1ln ${at(name)}`);
+      const { stdout } = await must('look for objects', lines, carryMs(names.length * PER_COMMAND));
+      const there = names.map(() => false);
+      let asked = -1;
+      for (const line of stdout.split('\n')) {
+        if (line.startsWith('sftp> ')) asked += 1;
+        else if (listed(line)?.kind === '-') there[asked] = true;
+      }
+      return there;
     },
     stat: (name) => stat(name),
     async list(prefix) {
@@ -88,10 +104,13 @@ export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteW
       }
       return found.map(({ name, size }) => ({ name, size }));
     },
-    async remove(name, dirs) {
-      const doing = `remove object ${name}`;
-      const result = await batch(doing, [`rm ${at(name)}`, ...dirs.map((dir) => `-rmdir ${at(dir)}`)]);
-      if (result.code !== 0 && !NONE.test(result.stderr)) throw remoteFailure(result, doing, ssh.where, root);
+    async remove(names, dirs) {
+      const doing = names.length === 1 ? `remove object ${names[0]}` : `remove ${names.length} objects`;
+      const lines = [...names.map((name) => `-rm ${at(name)}`), ...dirs.map((dir) => `-rmdir ${at(dir)}`)];
+      const result = await batch(doing, lines, carryMs(lines.length * PER_COMMAND));
+      const wrong = result.stderr.split('\n').filter((line) => /delet/i.test(line) && !NONE.test(line));
+      if (result.code === 0 && wrong.length === 0) return;
+      throw remoteFailure({ ...result, stderr: wrong.join('\n') || result.stderr }, doing, ssh.where, root);
     },
     names: async () => (await look([''])).map(({ name }) => name),
   };

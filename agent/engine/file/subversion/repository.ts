@@ -36,14 +36,20 @@ export async function openSvnRepository(svn: Svn, url: string, scratch: Scratch)
   };
 
   /** Of these names, those that are there. */
-  const present = async (doing: string, names: readonly string[]): Promise<ReadonlySet<string>> => {
+  const present = async (
+    doing: string,
+    names: readonly string[],
+    kind: 'any' | 'file' = 'any',
+  ): Promise<ReadonlySet<string>> => {
     if (names.length === 0) return new Set();
     const targets = await scratch.write('targets', names.map((name) => `${at(name)}\n`).join(''));
     const result = await svn.ask('svn', doing, ['info', '--xml', '--targets', targets]);
     if (result.code !== 0 && !NONE.test(result.stderr)) throw svn.failure(result, doing);
-    const urls = [...result.stdout.matchAll(/<url>([^<]*)<\/url>/g)].map(([, each = '']) => each);
-    // Servers may write the address in another way; what is below it they do not.
-    return new Set(names.filter((name) => urls.some((each) => each.endsWith(`/${name}`))));
+    const found = [...result.stdout.matchAll(/<entry\b[^>]*\bkind="(\w+)"[^>]*>[\s\S]*?<url>([^<]*)<\/url>/g)];
+    const urls = found.flatMap(([, is, each = '']) => (kind === 'any' || is === kind ? [each] : []));
+    // Servers may write the address in another way; what is below it they do not: names have as many parts as it ends with.
+    const ends = new Set(urls.flatMap((each) => endsOf(each)));
+    return new Set(names.filter((name) => ends.has(name)));
   };
 
   /** False when somebody else was quicker. */
@@ -127,6 +133,11 @@ export async function openSvnRepository(svn: Svn, url: string, scratch: Scratch)
       return true;
     },
     stat,
+    async present(names) {
+      const unknown = names.filter((name) => !staged.has(name));
+      const there = await present('look for objects', unknown, 'file');
+      return names.map((name) => there.has(name) || staged.get(name) !== undefined);
+    },
     async list(prefix) {
       const entries = await look('list objects', ['--recursive', url]);
       const names = new Map(entries.filter(({ kind }) => kind === 'file').map(({ name, size }) => [name, size]));
@@ -155,6 +166,12 @@ export async function openSvnRepository(svn: Svn, url: string, scratch: Scratch)
     },
     close: async () => {},
   };
+}
+
+/** The last one to four parts of an address. */
+function endsOf(url: string): readonly string[] {
+  const parts = url.split('/').slice(-4);
+  return parts.map((_, at) => parts.slice(at).join('/'));
 }
 
 interface Entry {
