@@ -11,6 +11,7 @@ import { createDispatch, type DispatchOptions } from './dispatch.ts';
 import { createFakeHost } from './host/fake.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createFakeEngine } from './testing/fake-engine.ts';
+import { noBackups } from './testing/no-backups.ts';
 import { noCron } from './testing/no-cron.ts';
 import { noTransfers } from './testing/no-transfers.ts';
 import { action, applyDb, dbSpec, PASSWORD, SERVER_ID, SITE_ID, serviceRef, siteSpec } from './testing/requests.ts';
@@ -45,6 +46,7 @@ function boot(name: string, part: Partial<DispatchOptions> & { apps?: readonly A
       apps: part.apps ?? [],
       cron: noCron,
       transfers: noTransfers,
+      backups: noBackups,
       now,
     },
     actions: createActions(),

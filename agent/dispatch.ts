@@ -243,8 +243,11 @@ const AFTER_ABORT_MS = 10_000; // a program that was asked to end has 5 s, then 
 /** Each has places of its own: a transfer of hours keeps nothing else waiting. */
 function laneOf({ inTask, request }: ValidAction): 'question' | 'transfer' | 'task' {
   if (!inTask) return 'question';
-  return request.kind === 'receiveObject' ? 'transfer' : 'task';
+  return LONG.has(request.kind) ? 'transfer' : 'task';
 }
+
+/** What moves the bytes of a site. */
+const LONG: ReadonlySet<string> = new Set(['receiveObject', 'takeSnapshot', 'restoreFiles', 'restoreDatabase']);
 
 function expired(action: ValidAction, now: number): AegirError | undefined {
   if (action.expiresAt === undefined || now <= action.expiresAt) return undefined;

@@ -7,6 +7,8 @@ import { AegirError, toAegirError } from '../shared/error.ts';
 import { createFailpoint } from '../shared/failpoint.ts';
 import { createActions } from './action/actions.ts';
 import { createApps } from './app/apps.ts';
+import { createBackups } from './backup/backups.ts';
+import { createPartKind } from './backup/parts.ts';
 import { type AgentConfig, DEFAULT_STATE, loadConfig } from './config.ts';
 import { createCron } from './cron/cron.ts';
 import { createDispatch } from './dispatch.ts';
@@ -67,10 +69,11 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     },
     log: (level, text) => log[level](text),
   });
+  const backups = createBackups({ host, now, log: (level, text) => log[level](text) });
   const transfers = createTransfers({
     me: identity.serverId,
     links: mesh,
-    kinds: [createProbeKind()],
+    kinds: [createProbeKind(), createPartKind([backups.snapshots.source])],
     bytesPerSecond: config.transfer.bytesPerSecond,
     log: (level, text) => log[level](text),
     now,
@@ -97,7 +100,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, transfers, now },
+    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, transfers, backups, now },
     actions: createActions(),
     journal,
     upstream,
@@ -135,6 +138,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     // Before any action can come: what runs of a former agent has ended then.
     await cron.start((siteId) => dispatch.isBusy(`site/${siteId}`));
     usage.start();
+    backups.start();
     const end = await session.run();
     if (end === 'revoked') {
       log.error('this server was revoked by its master: the agent stops; to come back, join again with --again');
@@ -147,6 +151,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     await cron.stop();
     await usage.stop();
     await transfers.close();
+    await backups.close();
     await mesh.close();
     await host.close();
     book.close();

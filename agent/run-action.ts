@@ -133,6 +133,8 @@ function okResult(
         cluster: outcome.cluster,
         transfer: outcome.transfer,
         ports: [...(outcome.ports ?? [])],
+        snapshot: outcome.snapshot,
+        restore: outcome.restore,
       },
     },
   };

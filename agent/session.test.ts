@@ -19,6 +19,7 @@ import { createSession, type Session, type SessionOptions } from './session.ts';
 import { createAuthority, type TestAuthority } from './testing/authority.ts';
 import { createFakeEngine, type FakeEngine } from './testing/fake-engine.ts';
 import { startMaster, type TestMaster, type TestMasterOptions } from './testing/master.ts';
+import { noBackups } from './testing/no-backups.ts';
 import { noCron, noReports } from './testing/no-cron.ts';
 import { noTransfers } from './testing/no-transfers.ts';
 import { applyDb, SERVER_ID } from './testing/requests.ts';
@@ -96,6 +97,7 @@ function agent(
       apps: [],
       cron: noCron,
       transfers: noTransfers,
+      backups: noBackups,
       now: Date.now,
     },
     actions: createActions(),

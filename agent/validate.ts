@@ -15,6 +15,13 @@ import type {
 } from '../shared/gen/aegir/v1/spec.ts';
 import { hostName } from '../shared/name.ts';
 import {
+  type BackupRequests,
+  checkRestoreDatabase,
+  checkRestoreFiles,
+  checkSnapshotId,
+  checkTakeSnapshot,
+} from './validate-backup.ts';
+import {
   checkAccount,
   checkClusterSpec,
   checkDbSpec,
@@ -49,7 +56,7 @@ const MAX_ZONES = 1000;
 const MAX_TARGETS = 16;
 
 /** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
-export interface RequestOf {
+export interface RequestOf extends BackupRequests {
   apply: { readonly service: ServiceRef; readonly preview: boolean; readonly spec: ValidSpec };
   remove: {
     readonly service: ServiceRef;
@@ -154,6 +161,10 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'loginLink':
     case 'runCron':
     case 'receiveObject':
+    case 'takeSnapshot':
+    case 'dropSnapshot':
+    case 'restoreFiles':
+    case 'restoreDatabase':
       return false;
   }
 }
@@ -278,6 +289,14 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       hostName(senderName, 'sender_name');
       return { kind: 'receiveObject', value: { grant, senderName } };
     }
+    case 'takeSnapshot':
+      return { kind: 'takeSnapshot', value: checkTakeSnapshot(request.value, serverId) };
+    case 'dropSnapshot':
+      return { kind: 'dropSnapshot', value: checkSnapshotId(request.value) };
+    case 'restoreFiles':
+      return { kind: 'restoreFiles', value: checkRestoreFiles(request.value) };
+    case 'restoreDatabase':
+      return { kind: 'restoreDatabase', value: checkRestoreDatabase(request.value, serverId) };
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');
   }

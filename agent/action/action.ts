@@ -2,9 +2,11 @@
 import { AegirError } from '../../shared/error.ts';
 import type { Finding } from '../../shared/finding.ts';
 import type { ClusterStatus, PlatformFacts, PortAnswer, TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type { RestoreFacts, SnapshotFacts } from '../../shared/gen/aegir/v1/backup.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
+import type { Backups } from '../backup/backups.ts';
 import type { CronDesk } from '../cron/cron.ts';
 import type { ActionContext, Change, Engine } from '../engine/engine.ts';
 import { runChanges } from '../engine/engine.ts';
@@ -19,6 +21,7 @@ export interface Tools {
   readonly apps: readonly App[];
   readonly cron: CronDesk;
   readonly transfers: Transfers;
+  readonly backups: Backups;
   readonly now: () => number;
 }
 
@@ -30,6 +33,8 @@ export interface Outcome {
   readonly cluster?: ClusterStatus;
   readonly transfer?: TransferFacts;
   readonly ports?: readonly PortAnswer[];
+  readonly snapshot?: SnapshotFacts;
+  readonly restore?: RestoreFacts;
 }
 
 /** How an action comes to run. */

@@ -15,7 +15,9 @@ import { createProbeSite } from './probe-site.ts';
 import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
+import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
 import { createRunCron } from './run-cron.ts';
+import { createDropSnapshot, createTakeSnapshot } from './snapshot.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
@@ -43,5 +45,9 @@ export function createActions(): ActionHandlers {
     probeSite: createProbeSite(),
     runCron: createRunCron(),
     receiveObject: createReceiveObject(),
+    takeSnapshot: createTakeSnapshot(),
+    dropSnapshot: createDropSnapshot(),
+    restoreFiles: createRestoreFiles(),
+    restoreDatabase: createRestoreDatabase(),
   };
 }

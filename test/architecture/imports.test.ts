@@ -37,9 +37,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'agent/engine/db': ['agent/engine/engine.ts', 'agent/host'],
   'agent/engine/dns': ['agent/engine/engine.ts', 'agent/host'],
   'agent/engine/file': ['agent/engine/engine.ts', 'agent/host'],
+  'agent/backup': ['agent/mesh', 'agent/host'],
   'agent/mesh': [],
   'agent/main.ts': ['*'],
-  agent: ['agent/engine', 'agent/app', 'agent/host', 'agent/mesh'],
+  agent: ['agent/backup', 'agent/engine', 'agent/app', 'agent/host', 'agent/mesh'],
   deploy: ['master', 'agent'],
   test: ['master', 'agent', 'deploy'],
 };

@@ -1,0 +1,57 @@
+// take_snapshot: keeps a part of a site as it is now, for others to fetch. drop_snapshot: forgets it.
+import { byteSize } from '../../shared/byte-size.ts';
+import { AegirError } from '../../shared/error.ts';
+import { sitePlace } from '../backup/site-owners.ts';
+import type { CallOptions } from '../backup/workers.ts';
+import { type ActionContext, canDump } from '../engine/engine.ts';
+import type { RequestOf } from '../validate.ts';
+import { type ActionHandler, typedEngineFor } from './action.ts';
+
+export function createTakeSnapshot(): ActionHandler<'takeSnapshot'> {
+  return {
+    kind: 'takeSnapshot',
+    label: ({ part }) => `take-snapshot-${part.of}`,
+    async run({ snapshotId, site, part }, ctx, tools) {
+      const { snapshots } = tools.backups;
+      const options = optionsOf(ctx);
+      if (part.of === 'files') {
+        const place = await sitePlace(site, part.trees, ctx.host);
+        const snapshot = await snapshots.takeFiles(snapshotId, place, part.last, options);
+        return { changes: [], snapshot };
+      }
+      const { service, db } = part;
+      const engine = typedEngineFor(tools, service, 'db');
+      if (!canDump(engine)) throw noDumps(service.id, engine.name);
+      const tables = async () => (await engine.content(service, db, ctx)).tables;
+      const snapshot = await snapshots.takeDump(snapshotId, engine.dump(service, db, ctx), tables, options);
+      return { changes: [], snapshot };
+    },
+  };
+}
+
+export function createDropSnapshot(): ActionHandler<'dropSnapshot'> {
+  return {
+    kind: 'dropSnapshot',
+    label: () => 'drop-snapshot',
+    async run({ snapshotId }: RequestOf['dropSnapshot'], _ctx, tools) {
+      await tools.backups.snapshots.drop(snapshotId);
+      return { changes: [] };
+    },
+  };
+}
+
+export function noDumps(serviceId: string, engine: string): AegirError {
+  return new AegirError(
+    'failed_precondition',
+    `cannot dump a database of service ${serviceId}: ${engine} cannot; update the agent`,
+  );
+}
+
+function optionsOf(ctx: ActionContext): CallOptions {
+  return {
+    signal: ctx.signal,
+    // How many there are shows at the end.
+    onProgress: (bytes) => ctx.progress(0, `${byteSize(bytes)} kept`),
+    onWarning: (text) => ctx.log('warn', text),
+  };
+}

@@ -1,0 +1,114 @@
+// What a worker does for the agent, by name: it waits for disks and computes, so that the agent itself never does. One
+// piece of work has a worker for itself; what it opened goes with reset.
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { AegirError } from '../../shared/error.ts';
+import type { StoredChunk } from '../mesh/objects.ts';
+import { openLibc } from './libc.ts';
+import { openPack, type Pack, packedChunk } from './pack.ts';
+import { openPartBytes, type PartBytes } from './part-bytes.ts';
+import { checkPart, type PartContent } from './part-entries.ts';
+import { type PutBack, type PutBackOrder, putBack } from './put-back.ts';
+import { checkDump, readDump } from './read-dump.ts';
+import { openSnapshotBytes, type SnapshotBytes } from './snapshot-bytes.ts';
+import { type TakingDump, takeDump } from './take-dump.ts';
+import { type Saying, type TakeFilesOrder, type TakenFiles, takeFiles } from './take-files.ts';
+
+export interface StageOrder {
+  /** Keeps what came: pack, and live for what the site has now. */
+  readonly dir: string;
+  /** The site's trees as they are; undefined when they are of no use. */
+  readonly live: Omit<TakeFilesOrder, 'dir' | 'last' | 'copyBytes'> | undefined;
+}
+
+/** Each takes one order, which is cloned on its way, and so is its answer. */
+export interface Duties {
+  takeFiles(order: TakeFilesOrder, saying: Saying): TakenFiles;
+  /** roots undefined: of a dump. */
+  openSnapshot(order: { readonly dir: string; readonly roots: readonly string[] | undefined }): void;
+  /** 64 hexadecimal digits. */
+  chunk(id: string): StoredChunk;
+  beginDump(order: { readonly dir: string; readonly mtimeNs: bigint }): void;
+  dumpPiece(bytes: Uint8Array): void;
+  endDump(order: undefined): TakenFiles;
+  openStage(order: StageOrder, saying: Saying): void;
+  useIndex(path: string): void;
+  has(ids: readonly string[]): boolean[];
+  put(chunk: { readonly id: string; readonly raw: Uint8Array }): void;
+  checkFiles(trees: readonly string[], saying: Saying): PartContent;
+  putBack(order: PutBackOrder, saying: Saying): PutBack;
+  /** Answers the size of the dump. */
+  checkDump(order: undefined): number;
+  /** At most 1 MiB of it from an offset on. */
+  readDump(offset: number): Uint8Array;
+  reset(order: undefined): void;
+}
+
+export function createDuties(now: () => number): Duties {
+  let snapshot: SnapshotBytes | undefined;
+  let pack: Pack | undefined;
+  let dump: TakingDump | undefined;
+  let part: PartBytes | undefined;
+  let dumpSize = 0;
+  let contentAt = 0;
+
+  const opened = <T>(it: T | undefined): T => {
+    if (it === undefined) throw new AegirError('internal', 'cannot go on with a part: it is not open');
+    return it;
+  };
+  return {
+    takeFiles: (order, saying) => takeFiles(order, saying, now),
+    openSnapshot({ dir, roots }) {
+      if (roots === undefined) pack = openPack(join(dir, 'pack'), { compress: true, verify: false });
+      else snapshot = openSnapshotBytes(dir, roots);
+    },
+    chunk(id) {
+      const bytes = Buffer.from(id, 'hex');
+      if (snapshot === undefined) return opened(pack).get(bytes);
+      const place = snapshot.placeOf(bytes);
+      if (place === undefined) throw new AegirError('data_loss', `cannot read chunk ${id}: the snapshot has none`);
+      return packedChunk(snapshot.chunkAt(place));
+    },
+    beginDump({ dir, mtimeNs }) {
+      dump = takeDump(dir, mtimeNs);
+    },
+    dumpPiece: (bytes) => opened(dump).piece(bytes),
+    endDump: () => opened(dump).finish(),
+    openStage({ dir, live }, saying) {
+      if (live !== undefined) {
+        const at = join(dir, 'live');
+        rmSync(at, { recursive: true, force: true });
+        mkdirSync(at, { recursive: true, mode: 0o700 });
+        takeFiles({ ...live, dir: at, last: false, copyBytes: 0 }, { ...saying, warn: () => {} }, now);
+        snapshot = openSnapshotBytes(
+          at,
+          live.trees.map(({ path }) => path),
+        );
+      }
+      pack = openPack(join(dir, 'pack'), { compress: false, verify: true });
+    },
+    useIndex(path) {
+      part = openPartBytes(path, opened(pack), snapshot);
+    },
+    has: (ids) => opened(part).has(ids),
+    put: ({ id, raw }) => opened(pack).put(Buffer.from(id, 'hex'), raw),
+    checkFiles: (trees, saying) => checkPart(opened(part), trees, saying.check),
+    putBack: (order, saying) => putBack(opened(part), order, openLibc(), saying),
+    checkDump() {
+      const checked = checkDump(opened(part));
+      dumpSize = checked.size;
+      contentAt = checked.contentAt;
+      return dumpSize;
+    },
+    readDump: (offset) => readDump(opened(part), contentAt, dumpSize, offset),
+    reset() {
+      snapshot?.close();
+      pack?.close();
+      dump?.close();
+      snapshot = undefined;
+      pack = undefined;
+      dump = undefined;
+      part = undefined;
+    },
+  };
+}

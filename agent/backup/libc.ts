@@ -1,0 +1,39 @@
+// The two calls of the system that Node has not: times to the nanosecond, and all of a file system made durable at once.
+import { dlopen } from 'node:ffi';
+import { AegirError } from '../../shared/error.ts';
+import type { ByteName } from './entry.ts';
+
+export interface Libc {
+  /** Time of the last change of what lies in an open directory; "." is the directory. Links are not followed. */
+  setTime(directory: number, name: ByteName, mtimeNs: bigint): void;
+  /** What was written to the file system of an open file is durable when it returns. */
+  syncFileSystem(file: number): void;
+}
+
+const NS = 1_000_000_000n;
+const NOFOLLOW = 0x100; // AT_SYMLINK_NOFOLLOW
+
+export function openLibc(): Libc {
+  const { functions } = dlopen('libc.so.6', {
+    utimensat: { return: 'i32', arguments: ['i32', 'pointer', 'pointer', 'i32'] },
+    syncfs: { return: 'i32', arguments: ['i32'] },
+  });
+  return {
+    setTime(directory, name, mtimeNs) {
+      const below = mtimeNs % NS;
+      const ns = below < 0n ? below + NS : below;
+      const seconds = (mtimeNs - ns) / NS;
+      const times = Buffer.from(new BigInt64Array([seconds, ns, seconds, ns]).buffer);
+      const path = Buffer.from(`${name}\0`, 'latin1');
+      if (functions.utimensat(directory, path, times, NOFOLLOW) === 0) return;
+      throw new AegirError('internal', 'cannot set the time of a file: the system refused it', { retryable: true });
+    },
+    syncFileSystem(file) {
+      if (functions.syncfs(file) === 0) return;
+      throw new AegirError(
+        'internal',
+        'cannot make the files durable: the disk failed, or is full; see the kernel log',
+      );
+    },
+  };
+}

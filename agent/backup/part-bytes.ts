@@ -1,0 +1,136 @@
+// A part that is being restored, as bytes: chunks that came lie in a pack, others are still what the site's own files are.
+// For workers alone.
+import { hash } from 'node:crypto';
+import { zstdDecompressSync } from 'node:zlib';
+import { createPlaces, ID_BYTES, type IndexFile, readIndex } from './caibx-file.ts';
+import type { FoundEntry } from './found-entry.ts';
+import type { Pack } from './pack.ts';
+import type { SnapshotBytes } from './snapshot-bytes.ts';
+
+export interface PartBytes {
+  readonly index: IndexFile;
+  /** For each, 64 hexadecimal digits, whether it need not come. What the site's files have of it is copied, before they change. */
+  has(ids: readonly string[]): boolean[];
+  read(offset: number, length: number): Buffer;
+  /** What begins at the offset is, entry by entry, what the site has: its entries and how many bytes they are. */
+  sameAt(offset: number): { readonly entries: readonly FoundEntry[]; readonly length: number } | undefined;
+  /** Forgets all sameness but that which sameAt was asked for, and copies what it takes. */
+  settle(): void;
+}
+
+const FREE = -1;
+const WITHIN = -2;
+
+/** live: what the site has now; undefined when that is of no use. */
+export function openPartBytes(indexPath: string, pack: Pack, live: SnapshotBytes | undefined): PartBytes {
+  const index = readIndex(indexPath);
+  const places = createPlaces(index);
+  /** For each place: the segment of the site that begins with it, WITHIN one, or FREE. */
+  const same = new Int32Array(index.count).fill(FREE);
+  const asked = new Uint8Array(index.count);
+  /** By the first place of a chunk: it stands at a place that is FREE. */
+  const needed = new Uint8Array(index.count);
+  let last: { readonly place: number; readonly bytes: Buffer } | undefined;
+
+  if (live !== undefined) markSame(index, live, same);
+  for (let place = 0; place < index.count; place++) {
+    if (same[place] === FREE) needed[places(index.idAt(place)) ?? place] = 1;
+  }
+
+  const copied = (id: Buffer): boolean => {
+    if (pack.has(id)) return true;
+    const place = live?.placeOf(id);
+    if (live === undefined || place === undefined) return false;
+    let bytes: Buffer;
+    try {
+      bytes = live.chunkAt(place);
+    } catch {
+      return false; // changed meanwhile: it comes from the sender then
+    }
+    if (!hash('sha256', bytes, 'buffer').equals(id)) return false;
+    pack.put(id, bytes);
+    return true;
+  };
+  const chunkAt = (place: number): Buffer => {
+    if (last?.place === place) return last.bytes;
+    const id = index.idAt(place);
+    const inLive = same[place] !== FREE && !pack.has(id) ? live?.placeOf(id) : undefined;
+    const bytes =
+      inLive !== undefined && live !== undefined ? live.chunkAt(inLive) : unpack(pack, id, index.sizeAt(place));
+    last = { place, bytes };
+    return bytes;
+  };
+
+  return {
+    index,
+    has: (ids) =>
+      ids.map((text) => {
+        const id = Buffer.from(text, 'hex');
+        const place = id.length === ID_BYTES ? places(id) : undefined;
+        return place !== undefined && (needed[place] === 0 || copied(id));
+      }),
+    read(offset, length) {
+      const first = index.placeOf(offset);
+      const begin = offset - index.offsetAt(first);
+      if (begin + length <= index.sizeAt(first)) return chunkAt(first).subarray(begin, begin + length);
+      const bytes = Buffer.allocUnsafe(length);
+      for (let done = 0, place = first; done < length; place++) {
+        const from = offset + done - index.offsetAt(place);
+        done += chunkAt(place).copy(bytes, done, from, from + length - done);
+      }
+      return bytes;
+    },
+    sameAt(offset) {
+      const place = index.placeOf(offset);
+      const segment = same[place] as number;
+      if (live === undefined || segment < 0 || index.offsetAt(place) !== offset) return undefined;
+      asked[place] = 1;
+      return { entries: live.segments.entriesOf(segment), length: live.segments.at(segment).length };
+    },
+    settle() {
+      for (let place = 0; place < index.count; ) {
+        const from = place;
+        place += 1;
+        if ((same[from] as number) < 0) continue;
+        while (place < index.count && same[place] === WITHIN) place += 1;
+        if (asked[from] === 1) continue;
+        for (let each = from; each < place; each++) {
+          pack.put(index.idAt(each), chunkAt(each));
+          same[each] = FREE;
+        }
+      }
+    },
+  };
+}
+
+function markSame(index: IndexFile, live: SnapshotBytes, same: Int32Array): void {
+  const { segments } = live;
+  const byFirst = new Map<string, number>();
+  for (let place = 0; place < segments.count; place++) {
+    const { firstPlace, tree } = segments.at(place);
+    if (tree >= 0) byFirst.set(live.index.idAt(firstPlace).toString('latin1'), place);
+  }
+  for (let place = 0; place < index.count; ) {
+    const segment = byFirst.get(index.idAt(place).toString('latin1'));
+    const count = segment === undefined ? 0 : alike(index, place, live, segment);
+    for (let i = 0; i < count; i++) same[place + i] = i === 0 ? (segment as number) : WITHIN;
+    place += Math.max(1, count);
+  }
+}
+
+/** How many chunks the segment has, all of which stand at the place; 0 when they do not. */
+function alike(index: IndexFile, place: number, live: SnapshotBytes, segment: number): number {
+  const { firstPlace, count } = live.segments.at(segment);
+  if (place + count > index.count) return 0;
+  for (let i = 0; i < count; i++) {
+    if (!index.idAt(place + i).equals(live.index.idAt(firstPlace + i))) return 0;
+  }
+  return count;
+}
+
+function unpack(pack: Pack, id: Buffer, size: number): Buffer {
+  const { compression, bytes } = pack.get(id);
+  return compression === 'zstd'
+    ? zstdDecompressSync(bytes, { maxOutputLength: size })
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}

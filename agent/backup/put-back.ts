@@ -1,0 +1,329 @@
+// Makes a site's trees what a part holds: what is as it shall be stays untouched, other files are written beside and
+// renamed into their place, what is not in the part goes. Everything is reached through descriptors of directories and no
+// link is followed, whatever the site does meanwhile. May be repeated after a crash anywhere. For workers alone.
+import type { BigIntStats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { AegirError } from '../../shared/error.ts';
+import { type ByteName, type Entry, type Owner, parentOf, readable, TEMPORARY } from './entry.ts';
+import { encodeFound, type FoundEntry } from './found-entry.ts';
+import { fullDisk } from './full-disk.ts';
+import { createGrouping } from './grouping.ts';
+import type { Libc } from './libc.ts';
+import { writeAll } from './pack.ts';
+import type { PartBytes } from './part-bytes.ts';
+import { type PartEntry, partEntries } from './part-entries.ts';
+import { openSegmentCache, type Ref, type SegmentCache, segmentKey } from './segment-cache.ts';
+import type { Saying, TreeRoot } from './take-files.ts';
+import { inside, isSame, linkIn, type Owners, openDirectoryIn, openTree, statIn } from './tree.ts';
+
+export interface PutBackOrder {
+  readonly trees: readonly TreeRoot[];
+  readonly owners: Owners;
+  readonly cacheDir: string;
+}
+
+export interface PutBack {
+  readonly written: number;
+  readonly writtenBytes: number;
+}
+
+interface Level {
+  readonly path: ByteName;
+  readonly fd: number;
+  readonly entry: Entry;
+  /** Names that are there, sorted, and how many of them were looked at. */
+  readonly names: readonly ByteName[];
+  next: number;
+}
+
+const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const PIECE_BYTES = 1024 * 1024;
+const HOLE_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(HOLE_BYTES);
+const MAX_REMOVE_DEPTH = 2000;
+
+export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying: Saying): PutBack {
+  /** Only root may give files away; elsewhere all are the run user's anyway. */
+  const mayGive = process.geteuid?.() === 0;
+  let [written, writtenBytes, strangers, passed] = [0, 0, 0, 0];
+  const levels: Level[] = [];
+  const memory = createMemory(part, order);
+
+  const numbersOf = ({ user, group }: Owner): { readonly uid: number; readonly gid: number } => {
+    const { siteUid, siteGid, webGid } = order.owners;
+    if (typeof user === 'number' || typeof group === 'number') strangers += 1;
+    return {
+      uid: user === 'root' ? 0 : siteUid,
+      gid: group === 'root' ? 0 : group === 'web' ? webGid : siteGid,
+    };
+  };
+  /** A program of somebody else's that runs as its owner is nothing that a site may bring along. */
+  const modeOf = ({ kind, mode, owner }: Entry) => (kind === 'file' && owner.user !== 'site' ? mode & ~0o6000 : mode);
+  const dress = (fd: number, entry: Entry, facts: BigIntStats) => {
+    const { uid, gid } = numbersOf(entry.owner);
+    const mode = modeOf(entry);
+    const given = mayGive && (Number(facts.uid) !== uid || Number(facts.gid) !== gid);
+    if (given) fchownSync(fd, uid, gid);
+    // Giving a file away takes its set-id bits.
+    if (given || (Number(facts.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
+  };
+
+  const enter = (path: ByteName, fd: number, entry: Entry) => {
+    const names: ByteName[] = [];
+    for (const name of readdirSync(`/proc/self/fd/${fd}`, { encoding: 'latin1' as BufferEncoding })) {
+      if (name.startsWith(TEMPORARY)) remove(fd, name, 0);
+      else names.push(name);
+    }
+    levels.push({ path, fd, entry, names: names.sort((a, b) => (a < b ? -1 : 1)), next: 0 });
+  };
+  const leave = () => {
+    const level = levels.pop();
+    if (level === undefined) return;
+    const { fd, entry, names } = level;
+    try {
+      for (; level.next < names.length; level.next++) remove(fd, names[level.next] as ByteName, 0);
+      dress(fd, entry, fstatSync(fd, { bigint: true }));
+      if (fstatSync(fd, { bigint: true }).mtimeNs !== entry.mtimeNs) libc.setTime(fd, '.', entry.mtimeNs);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  /** What lies before the name in its directory and is not in the part goes; the name itself is passed. */
+  const passTo = (level: Level, name: ByteName) => {
+    const { names, fd } = level;
+    for (; level.next < names.length && (names[level.next] as ByteName) < name; level.next++) {
+      remove(fd, names[level.next] as ByteName, 0);
+    }
+    if (names[level.next] === name) level.next += 1;
+  };
+
+  const putDirectory = ({ fd }: Level, name: ByteName, entry: Entry) => {
+    const facts = statIn(fd, name);
+    if (facts !== undefined && !facts.isDirectory()) unlinkSync(inside(fd, name));
+    if (facts === undefined || !facts.isDirectory())
+      fullDisk(readable(entry.path), () => mkdirSync(inside(fd, name), 0o700));
+    enter(entry.path, openDirectoryIn(fd, name), entry);
+  };
+
+  const putLink = ({ fd }: Level, name: ByteName, entry: Entry) => {
+    const facts = statIn(fd, name);
+    const { uid, gid } = numbersOf(entry.owner);
+    const owned = facts !== undefined && (!mayGive || (Number(facts.uid) === uid && Number(facts.gid) === gid));
+    if (facts?.isSymbolicLink() && owned && facts.mtimeNs === entry.mtimeNs && linkIn(fd, name) === entry.target)
+      return;
+    const temporary = `${TEMPORARY}${levels.length}`;
+    fullDisk(readable(entry.path), () => symlinkSync(Buffer.from(entry.target, 'latin1'), inside(fd, temporary)));
+    if (mayGive) lchownSync(inside(fd, temporary), uid, gid);
+    libc.setTime(fd, temporary, entry.mtimeNs);
+    if (facts?.isDirectory()) remove(fd, name, 0);
+    renameSync(inside(fd, temporary), inside(fd, name));
+    written += 1;
+  };
+
+  /** Answers the file as it is now. */
+  const putFile = ({ fd }: Level, name: ByteName, { entry, contentAt, same }: PartEntry): BigIntStats => {
+    const facts = statIn(fd, name);
+    if (same !== undefined) {
+      if (facts !== undefined && isSame(same, facts)) return facts;
+      throw new AegirError(
+        'aborted',
+        `cannot restore ${readable(entry.path)}: somebody changed it meanwhile; do it again`,
+      );
+    }
+    // Of a file with other names, those are not ours to change.
+    const alike =
+      facts?.isFile() && facts.nlink === 1n && Number(facts.size) === entry.size && facts.mtimeNs === entry.mtimeNs;
+    if (alike) {
+      const file = openSync(inside(fd, name), READ);
+      try {
+        if (hasContent(file, part, contentAt, entry.size, saying)) {
+          dress(file, entry, fstatSync(file, { bigint: true }));
+          return fstatSync(file, { bigint: true });
+        }
+      } finally {
+        closeSync(file);
+      }
+    }
+    const temporary = `${TEMPORARY}${levels.length}`;
+    const file = fullDisk(readable(entry.path), () => openSync(inside(fd, temporary), NEW, 0o600));
+    try {
+      fullDisk(readable(entry.path), () => writeContent(file, part, contentAt, entry.size, saying));
+      dress(file, entry, fstatSync(file, { bigint: true }));
+      libc.setTime(fd, temporary, entry.mtimeNs);
+      if (facts?.isDirectory()) remove(fd, name, 0);
+      renameSync(inside(fd, temporary), inside(fd, name));
+      written += 1;
+      writtenBytes += entry.size;
+      return fstatSync(file, { bigint: true });
+    } catch (thrown) {
+      remove(fd, temporary, 0);
+      throw thrown;
+    } finally {
+      closeSync(file);
+    }
+  };
+
+  const put = (each: PartEntry): void => {
+    const { entry } = each;
+    const root = order.trees.find(({ tree }) => tree === entry.path);
+    if (root !== undefined) {
+      while (levels.length > 0) leave();
+      enter(entry.path, openTree(root.path), entry);
+      memory.add(each, undefined);
+      return;
+    }
+    const parent = parentOf(entry.path);
+    while (levels.length > 0 && levels.at(-1)?.path !== parent) leave();
+    const level = levels.at(-1);
+    if (level === undefined) return; // of a tree that was not asked for
+    const name = entry.path.slice(parent.length + 1);
+    passTo(level, name);
+    if (entry.kind === 'directory') putDirectory(level, name, entry);
+    else if (entry.kind === 'link') putLink(level, name, entry);
+    memory.add(each, entry.kind === 'file' ? putFile(level, name, each) : undefined);
+    passed += entry.size;
+    saying.progress(passed);
+  };
+
+  try {
+    for (const each of partEntries(part)) {
+      saying.check();
+      put(each);
+    }
+    while (levels.length > 0) leave();
+    const synced = new Set<bigint>();
+    for (const { path } of order.trees) {
+      const root = openTree(path);
+      const { dev } = fstatSync(root, { bigint: true });
+      if (!synced.has(dev)) libc.syncFileSystem(root);
+      synced.add(dev);
+      closeSync(root);
+    }
+    memory.save();
+  } finally {
+    for (const { fd } of levels) closeSync(fd);
+  }
+  if (strangers > 0) {
+    saying.warn(`${strangers} files were of users or groups that mean nothing on this server: the site has them now`);
+  }
+  return { written, writtenBytes };
+}
+
+/** With everything in it. Whoever removes a link removes the link. */
+function remove(directory: number, name: ByteName, depth: number): void {
+  const facts = statIn(directory, name);
+  if (facts === undefined) return;
+  if (!facts.isDirectory()) {
+    unlinkSync(inside(directory, name));
+    return;
+  }
+  if (depth > MAX_REMOVE_DEPTH) {
+    throw new AegirError('failed_precondition', `cannot remove ${readable(name)}: its directories lie too deep`);
+  }
+  const fd = openDirectoryIn(directory, name);
+  try {
+    for (const each of readdirSync(`/proc/self/fd/${fd}`, { encoding: 'latin1' as BufferEncoding }))
+      remove(fd, each, depth + 1);
+  } finally {
+    closeSync(fd);
+  }
+  rmdirSync(inside(directory, name));
+}
+
+function hasContent(file: number, part: PartBytes, contentAt: number, size: number, saying: Saying): boolean {
+  const there = Buffer.allocUnsafe(Math.min(PIECE_BYTES, Math.max(1, size)));
+  for (let at = 0; at < size; ) {
+    saying.check();
+    const count = readSync(file, there, 0, Math.min(there.length, size - at), at);
+    if (count === 0 || !part.read(contentAt + at, count).equals(there.subarray(0, count))) return false;
+    at += count;
+  }
+  return true;
+}
+
+/** What is zeros stays a hole, where it is large enough to matter. */
+function writeContent(file: number, part: PartBytes, contentAt: number, size: number, saying: Saying): void {
+  let hole = false;
+  for (let at = 0; at < size; ) {
+    saying.check();
+    const piece = part.read(contentAt + at, Math.min(PIECE_BYTES, size - at));
+    let from = 0;
+    for (let block = 0; block < piece.length; block += HOLE_BYTES) {
+      const end = Math.min(piece.length, block + HOLE_BYTES);
+      const empty = end - block === HOLE_BYTES && piece[block] === 0 && piece.subarray(block, end).equals(ZEROS);
+      if (!empty) continue;
+      if (from < block) writeAll(file, piece.subarray(from, block), at + from);
+      from = end;
+      hole = true;
+    }
+    if (from < piece.length) writeAll(file, piece.subarray(from), at + from);
+    at += piece.length;
+  }
+  if (hole) ftruncateSync(file, size);
+}
+
+/** Remembers the segments of the trees as they are now, so that the next look at them reads nothing. */
+function createMemory(part: PartBytes, { trees, cacheDir }: PutBackOrder) {
+  const caches: SegmentCache[] = [];
+  let begins = createGrouping();
+  let found: FoundEntry[] = [];
+  let [from, to] = [0, 0];
+  let exact = true;
+  const close = () => {
+    const refs = exact && found.length > 0 ? refsOf(part, from, to) : undefined;
+    if (refs !== undefined) caches.at(-1)?.keep(segmentKey(encodeFound(found)), refs);
+    found = [];
+    exact = true;
+    from = to;
+  };
+  return {
+    add({ entry, offset, end }: PartEntry, facts: BigIntStats | undefined): void {
+      const isRoot = trees.some(({ tree }) => tree === entry.path);
+      if (isRoot) {
+        close();
+        caches.push(openSegmentCache(join(cacheDir, entry.path)));
+        begins = createGrouping();
+      }
+      if (begins(entry.path, entry.size)) close();
+      if (found.length === 0) from = offset;
+      found.push({ entry, ino: facts?.ino ?? 0n, ctimeNs: facts?.ctimeNs ?? 0n });
+      to = end;
+      if (typeof entry.owner.user === 'number' || typeof entry.owner.group === 'number') exact = false;
+      if (entry.kind === 'file' && entry.owner.user !== 'site' && (entry.mode & 0o6000) !== 0) exact = false;
+    },
+    save(): void {
+      close();
+      for (const cache of caches) cache.save();
+    },
+  };
+}
+
+/** The chunks of the bytes, when they begin and end with them. */
+function refsOf(part: PartBytes, from: number, to: number): readonly Ref[] | undefined {
+  const { index } = part;
+  const first = index.placeOf(from);
+  const last = index.placeOf(to - 1);
+  if (index.offsetAt(first) !== from || index.offsetAt(last + 1) !== to) return undefined;
+  return Array.from({ length: last - first + 1 }, (_, i) => ({
+    id: Buffer.from(index.idAt(first + i)),
+    size: index.sizeAt(first + i),
+  }));
+}

@@ -1,0 +1,170 @@
+// Reads a site's tree without ever following a link: everything is reached through descriptors of directories, which what
+// the site does meanwhile cannot lead elsewhere. Calls wait for the disk: for workers alone.
+import type { BigIntStats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { AegirError } from '../../shared/error.ts';
+import { type ByteName, MAX_DEPTH, type Owner, readable, TEMPORARY } from './entry.ts';
+import type { FoundEntry } from './found-entry.ts';
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Numbers on this host of those whom an archive calls by name. */
+export interface Owners {
+  readonly siteUid: number;
+  readonly siteGid: number;
+  readonly webGid: number;
+}
+
+/** The tree's own directory; links on the way to it are the host's own business. */
+export function openTree(path: string): number {
+  return openSync(path, DIRECTORY);
+}
+
+/** Path of what lies in an open directory, for calls of this process. */
+export function inside(directory: number, name: ByteName): string | Buffer {
+  const path = `/proc/self/fd/${directory}/${name}`;
+  return isAscii(name) ? path : Buffer.from(path, 'latin1');
+}
+
+export function openDirectoryIn(directory: number, name: ByteName): number {
+  return openSync(inside(directory, name), DIRECTORY);
+}
+
+/** In the order of an archive, without what a restore has in the making. */
+export function namesIn(directory: number): ByteName[] {
+  const names = readdirSync(`/proc/self/fd/${directory}`, { encoding: 'latin1' as BufferEncoding });
+  return names.filter((name) => !name.startsWith(TEMPORARY)).sort((a, b) => (a < b ? -1 : 1));
+}
+
+export function statIn(directory: number, name: ByteName): BigIntStats | undefined {
+  return lstatSync(inside(directory, name), { bigint: true, throwIfNoEntry: false });
+}
+
+export function linkIn(directory: number, name: ByteName): ByteName {
+  return readlinkSync(inside(directory, name), { encoding: 'latin1' });
+}
+
+/**
+ * The tree's directory, then what is in it, in the order of an archive. What vanishes meanwhile is passed over, and so is,
+ * with a word, what is neither file, directory nor link.
+ */
+export function* walk(
+  root: number,
+  name: ByteName,
+  owners: Owners,
+  warn: (text: string) => void,
+): Generator<FoundEntry> {
+  yield foundEntry(name, fstatSync(root, { bigint: true }), owners, '');
+  yield* below(root, name, 1);
+
+  function* below(directory: number, path: ByteName, depth: number): Generator<FoundEntry> {
+    if (depth > MAX_DEPTH) {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot keep ${readable(path)}: its directories lie more than ${MAX_DEPTH} deep; remove it`,
+      );
+    }
+    for (const leaf of namesIn(directory)) {
+      const facts = statIn(directory, leaf);
+      if (facts === undefined) continue;
+      const there = `${path}/${leaf}`;
+      if (facts.isFile()) yield foundEntry(there, facts, owners, '');
+      else if (facts.isSymbolicLink()) {
+        const target = unlessGone(() => linkIn(directory, leaf));
+        if (target !== undefined) yield foundEntry(there, facts, owners, target);
+      } else if (facts.isDirectory()) {
+        const next = unlessGone(() => openDirectoryIn(directory, leaf));
+        if (next === undefined) continue;
+        try {
+          yield foundEntry(there, fstatSync(next, { bigint: true }), owners, '');
+          yield* below(next, there, depth + 1);
+        } finally {
+          closeSync(next);
+        }
+      } else warn(`${readable(there)} is a socket, a pipe or a device: it is not kept`);
+    }
+  }
+}
+
+export function foundEntry(path: ByteName, facts: BigIntStats, owners: Owners, target: ByteName): FoundEntry {
+  const kind = facts.isFile() ? 'file' : facts.isDirectory() ? 'directory' : 'link';
+  return {
+    entry: {
+      path,
+      kind,
+      // Of a link it says nothing.
+      mode: kind === 'link' ? 0o777 : Number(facts.mode) & 0o7777,
+      size: kind === 'file' ? Number(facts.size) : 0,
+      mtimeNs: facts.mtimeNs,
+      owner: ownerOf(Number(facts.uid), Number(facts.gid), owners),
+      target,
+    },
+    ino: facts.ino,
+    ctimeNs: facts.ctimeNs,
+  };
+}
+
+function ownerOf(uid: number, gid: number, { siteUid, siteGid, webGid }: Owners): Owner {
+  return {
+    user: uid === siteUid ? 'site' : uid === 0 ? 'root' : uid,
+    group: gid === siteGid ? 'site' : gid === webGid ? 'web' : gid === 0 ? 'root' : gid,
+  };
+}
+
+/** Nothing was done to the file since it was found. */
+export function isSame({ entry, ino, ctimeNs }: FoundEntry, facts: BigIntStats): boolean {
+  return (
+    facts.ino === ino &&
+    facts.ctimeNs === ctimeNs &&
+    facts.mtimeNs === entry.mtimeNs &&
+    Number(facts.size) === entry.size &&
+    facts.isFile()
+  );
+}
+
+export interface Opener {
+  /** The file at a path below the root; undefined when there is none (any more). The caller closes it. */
+  file(path: ByteName): number | undefined;
+  close(): void;
+}
+
+/** Opens files by their paths, which begin with the name of the tree. Neighbours find their directories open. */
+export function createOpener(root: number): Opener {
+  const held: { readonly name: ByteName; readonly fd: number }[] = [];
+  const letGo = (depth: number) => {
+    for (const { fd } of held.splice(depth)) closeSync(fd);
+  };
+  return {
+    file(path) {
+      const [, ...parts] = path.split('/');
+      const leaf = parts.pop() ?? '';
+      let same = 0;
+      while (same < parts.length && held[same]?.name === parts[same]) same += 1;
+      letGo(same);
+      for (const part of parts.slice(same)) {
+        const fd = unlessGone(() => openDirectoryIn(held.at(-1)?.fd ?? root, part));
+        if (fd === undefined) return undefined;
+        held.push({ name: part, fd });
+      }
+      return unlessGone(() => openSync(inside(held.at(-1)?.fd ?? root, leaf), FILE));
+    },
+    close: () => letGo(0),
+  };
+}
+
+/** undefined when it is not there, or something else is: a link, or no directory. */
+export function unlessGone<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO') return undefined;
+    throw thrown;
+  }
+}
+
+function isAscii(name: string): boolean {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0x7f) return false;
+  return true;
+}

@@ -1,0 +1,56 @@
+// The program of a worker thread: does what it is told, one thing after the other, and says how it went.
+import { parentPort } from 'node:worker_threads';
+import { AegirError, toAegirError } from '../../shared/error.ts';
+import { createDuties, type Duties } from './duties.ts';
+import type { Saying } from './take-files.ts';
+import type { Told, WorkerOrder } from './worker-words.ts';
+
+const TELL_MS = 200;
+/** Smaller ones are copied: giving them away costs more. */
+const GIVE_BYTES = 32 * 1024;
+
+const say = (told: Told, give: ArrayBuffer[] = []) => parentPort?.postMessage(told, give);
+
+function serve(): void {
+  const duties = createDuties(Date.now);
+  parentPort?.on('message', ({ id, duty, order, stop }: WorkerOrder) => {
+    const flag = new Int32Array(stop);
+    let toldAt = 0;
+    const saying: Saying = {
+      check() {
+        if (Atomics.load(flag, 0) !== 0) throw new AegirError('cancelled', 'cannot go on: it was cancelled');
+      },
+      progress(bytes) {
+        const now = performance.now();
+        if (now - toldAt < TELL_MS) return;
+        toldAt = now;
+        say({ id, is: 'progress', bytes });
+      },
+      warn: (text) => say({ id, is: 'warning', text }),
+    };
+    try {
+      const answer = (duties[duty] as (order: unknown, saying: Saying) => unknown)(order, saying);
+      say({ id, is: 'done', answer }, givenAway(answer));
+    } catch (thrown) {
+      const { code, message, retryable, untouched } = toAegirError(thrown, wordsOf(duty));
+      say({ id, is: 'failed', code, message, retryable, untouched });
+    }
+  });
+}
+
+/** Bytes that are nobody else's go without a copy. */
+function givenAway(answer: unknown): ArrayBuffer[] {
+  const bytes = answer instanceof Uint8Array ? answer : (answer as { bytes?: unknown } | undefined)?.bytes;
+  if (!(bytes instanceof Uint8Array) || bytes.length < GIVE_BYTES) return [];
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length ? [buffer] : [];
+}
+
+function wordsOf(duty: keyof Duties): string {
+  const words: Partial<Record<keyof Duties, string>> = {
+    ...{ takeFiles: 'keep the files', chunk: 'read a chunk', put: 'keep a chunk', putBack: 'restore the files' },
+  };
+  return words[duty] ?? 'handle a part';
+}
+
+serve();
