@@ -22,8 +22,12 @@ export function createTakeSnapshot(): ActionHandler<'takeSnapshot'> {
       const { service, db } = part;
       const engine = typedEngineFor(tools, service, 'db');
       if (!canDump(engine)) throw noDumps(service.id, engine.name);
-      const tables = async () => (await engine.content(service, db, ctx)).tables;
-      const snapshot = await snapshots.takeDump(snapshotId, engine.dump(service, db, ctx), tables, options);
+      let position = '';
+      const dump = engine.dump(service, db, ctx, (told) => {
+        position = told.position;
+      });
+      const facts = async () => ({ tables: (await engine.content(service, db, ctx)).tables, position });
+      const snapshot = await snapshots.takeDump(snapshotId, dump, facts, options);
       return { changes: [], snapshot };
     },
   };

@@ -15,11 +15,11 @@ import type { CallOptions, Hand, Workers } from './workers.ts';
 export interface Snapshots {
   /** A snapshot that is there already is answered as it is. last: the end of the archive follows. */
   takeFiles(id: string, place: SitePlace, last: boolean, options: CallOptions): Promise<SnapshotFacts>;
-  /** tables is asked when the dump has ended. */
+  /** facts is asked when the dump has ended. */
   takeDump(
     id: string,
     dump: AsyncIterable<Uint8Array>,
-    tables: () => Promise<number>,
+    facts: () => Promise<DumpedFacts>,
     options: CallOptions,
   ): Promise<SnapshotFacts>;
   /** No error when there is none. */
@@ -27,6 +27,12 @@ export interface Snapshots {
   readonly source: PartSources;
   /** Removes what was of no use for a week, and what was never finished. */
   sweep(): Promise<void>;
+}
+
+export interface DumpedFacts {
+  readonly tables: number;
+  /** See SnapshotFacts. */
+  readonly position: string;
 }
 
 export interface SnapshotsOptions {
@@ -46,6 +52,7 @@ interface Kept {
   readonly takenAt: number;
   /** Directories of its trees; none of a dump. */
   readonly roots?: readonly string[];
+  readonly position?: string;
 }
 
 const FACTS = 'facts.json';
@@ -74,7 +81,7 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
   };
   const make = async (
     id: string,
-    work: (hand: Hand, at: string) => Promise<Pick<Kept, 'roots' | 'entries'> & TakenFiles>,
+    work: (hand: Hand, at: string) => Promise<Pick<Kept, 'roots' | 'entries' | 'position'> & TakenFiles>,
   ): Promise<SnapshotFacts> => {
     const there = await lookUp(id);
     if (there !== undefined) return factsOf(there);
@@ -109,7 +116,7 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
         return { ...taken, roots: trees.map(({ path }) => path) };
       }),
 
-    takeDump: (id, dump, tables, options) =>
+    takeDump: (id, dump, facts, options) =>
       make(id, async (hand, at) => {
         // Whole seconds: it is the header's time.
         const mtimeNs = BigInt(Math.floor(now() / 1000)) * 1_000_000_000n;
@@ -129,7 +136,9 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
           options.onProgress?.(bytes);
         }
         await Promise.all(underWay);
-        return { ...(await hand.call('endDump', undefined, options)), entries: await tables() };
+        const taken = await hand.call('endDump', undefined, options);
+        const { tables: entries, position } = await facts();
+        return { ...taken, entries, position };
       }),
 
     drop: async (id) => {
@@ -175,7 +184,7 @@ async function openGiven(at: string, kept: Kept, workers: Workers): Promise<Give
   return { form: 'chunks', bytes, index, store: { get: (id) => hand.call('chunk', id) }, close };
 }
 
-function factsOf({ digest, bytes, chunks, readBytes, entries, takenAt }: Kept): SnapshotFacts {
+function factsOf({ digest, bytes, chunks, readBytes, entries, takenAt, position = '' }: Kept): SnapshotFacts {
   return {
     digest: Buffer.from(digest, 'hex'),
     bytes: BigInt(bytes),
@@ -183,6 +192,7 @@ function factsOf({ digest, bytes, chunks, readBytes, entries, takenAt }: Kept): 
     readBytes: BigInt(readBytes),
     entries: BigInt(entries),
     takenAt: new Date(takenAt),
+    position,
   };
 }
 
