@@ -4,6 +4,7 @@ import { AegirError } from '../../shared/error.ts';
 import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Verb } from '../plan/verbs.ts';
 import type { JsonObject, TaskRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import type { AdminDeps, Caller, Draft, Options } from './deps.ts';
@@ -25,7 +26,7 @@ export async function change(
   deps: AdminDeps,
   caller: Caller,
   options: Options,
-  request: JsonObject,
+  request: JsonObject & { readonly method: Verb },
   decide: (graph: Graph) => Decision,
 ): Promise<ChangeResponse> {
   const key = options?.idempotencyKey ?? '';

@@ -25,6 +25,7 @@ import {
   planVerifyCluster,
 } from '../plan/change-cluster.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Verb } from '../plan/verbs.ts';
 import type { HeadRecord, ServiceRecord } from '../store/model.ts';
 import { CHECKS, serviceRef } from '../task/spec.ts';
 import { change, type Decision } from './change.ts';
@@ -200,7 +201,7 @@ export async function deleteCluster(deps: AdminDeps, caller: Caller, request: Cl
 function onCluster<R extends ClusterRequest | HeadRequest>(
   deps: AdminDeps,
   caller: Caller,
-  method: string,
+  method: Verb,
   request: R,
   decide: (graph: Graph, cluster: ServiceRecord) => Decision,
 ): Promise<ChangeResponse> {
@@ -213,7 +214,7 @@ function onCluster<R extends ClusterRequest | HeadRequest>(
 function onHead(
   deps: AdminDeps,
   caller: Caller,
-  method: string,
+  method: Verb,
   request: HeadRequest,
   plan: (graph: Graph, cluster: ServiceRecord, head: HeadRecord) => Plan,
 ): Promise<ChangeResponse> {

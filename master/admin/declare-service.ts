@@ -42,7 +42,7 @@ export async function declareService(
   const { options, secrets: _, ...asked } = request;
   const id = deps.newId('svc');
   // A retry has no secrets: it says so, and a repeat by key compares their names.
-  const kept = { method: 'service.declare', ...asked, secretKeys: Object.keys(sealed.ids) };
+  const kept = { method: 'service.declare' as const, ...asked, secretKeys: Object.keys(sealed.ids) };
   return change(deps, caller, options, kept, (graph) => {
     const server = graph.server(request.server);
     if (server.state !== 'accepted') {
@@ -87,7 +87,7 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
   const sealed = seal(deps, checkMap(request.secrets, 'secret', MAX_SECRET));
   const unset = new Set(request.unset);
   const { options, secrets: _, ...asked } = request;
-  const kept = { method: 'service.set', ...asked, secretKeys: Object.keys(sealed.ids) };
+  const kept = { method: 'service.set' as const, ...asked, secretKeys: Object.keys(sealed.ids) };
   return change(deps, caller, options, kept, (graph) => {
     const service = graph.service(request.service);
     for (const key of unset) {

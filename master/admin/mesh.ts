@@ -13,7 +13,12 @@ export async function testMesh(deps: AdminDeps, caller: Caller, request: TestMes
   if (bytes > MAX_PROBE_BYTES) {
     throw new AegirError('invalid_argument', `cannot test the mesh with so many bytes: at most ${MAX_PROBE_BYTES} go`);
   }
-  const asked = { method: 'mesh.test', sender: request.sender, receiver: request.receiver, bytes: String(bytes) };
+  const asked = {
+    method: 'mesh.test' as const,
+    sender: request.sender,
+    receiver: request.receiver,
+    bytes: String(bytes),
+  };
   return change(deps, caller, request.options, asked, (graph) => {
     const [sender, receiver] = [graph.server(request.sender), graph.server(request.receiver)];
     if (sender.id === receiver.id) {

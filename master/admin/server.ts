@@ -114,7 +114,7 @@ export async function verifyServer(
   caller: Caller,
   request: VerifyServerRequest,
 ): Promise<ChangeResponse> {
-  const asked = { method: 'server.verify', server: request.server, checkOnly: request.checkOnly };
+  const asked = { method: 'server.verify' as const, server: request.server, checkOnly: request.checkOnly };
   const answer = await change(deps, caller, request.options, asked, (graph) => {
     const server = graph.server(request.server);
     if (server.state !== 'accepted') {

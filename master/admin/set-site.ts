@@ -44,7 +44,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
     ...users.users.map(({ name }) => `the password of ${name}`),
   ];
   const kept = {
-    method: 'site.set',
+    method: 'site.set' as const,
     ...(SetSiteRequestMessage.toJSON({
       ...asked,
       certificatePem: '',

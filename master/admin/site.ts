@@ -21,6 +21,7 @@ import {
   planVerifySite,
 } from '../plan/change-site.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Verb } from '../plan/verbs.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -85,7 +86,7 @@ export async function cronSite(deps: AdminDeps, caller: Caller, request: SiteReq
 
 /** A verb on one site: allowed in some states, and with nothing to do when it is in `already`. */
 function onSite(
-  method: string,
+  method: Verb,
   states: readonly SiteRecord['state'][],
   plan: (graph: Graph, site: SiteRecord) => Plan,
   already?: SiteRecord['state'],

@@ -18,6 +18,17 @@ import { loadGraph } from './load.ts';
 import { decodePageToken, encodePageToken, pageSize } from './page.ts';
 import { planView, taskView } from './view-task.ts';
 
+/** What tasks are for, as calls of the API. */
+export interface Verbs {
+  /**
+   * Throws permission_denied unless the caller may make such a task. asked: what a plan keeps as its request; with some
+   * requests it takes more than their method does.
+   */
+  requireRight(caller: Caller, verb: string, asked: JsonObject | undefined): void;
+  /** Asks what a plan keeps as its request, as a new call of this caller. */
+  askAgain(caller: Caller, asked: JsonObject, subject: string): Promise<ChangeResponse>;
+}
+
 const STATES: readonly string[] = [...OPEN_TASK_STATES, ...ENDED_TASK_STATES];
 
 export async function listTasks(deps: AdminDeps, request: ListTasksRequest): Promise<ListTasksResponse> {
@@ -68,8 +79,14 @@ export async function* watchTask(
 }
 
 /** A stuck task that is cancelled is given up when it fails again: what it left stays, and its locks are free. */
-export async function cancelTask(deps: AdminDeps, request: CancelTaskRequest): Promise<Task> {
+export async function cancelTask(
+  deps: AdminDeps,
+  caller: Caller,
+  request: CancelTaskRequest,
+  verbs: Pick<Verbs, 'requireRight'>,
+): Promise<Task> {
   const task = await findTask(deps, request.taskId);
+  verbs.requireRight(caller, task.verb, planOf(task).request);
   if (!(await deps.store.tasks.requestCancel(task.id))) {
     throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: it has ended (${task.state})`);
   }
@@ -79,14 +96,14 @@ export async function cancelTask(deps: AdminDeps, request: CancelTaskRequest): P
   return getTask(deps, { taskId: task.id });
 }
 
-/** verbs: the admin calls by the method that plans keep with their request. */
 export async function retryTask(
   deps: AdminDeps,
   caller: Caller,
   request: RetryTaskRequest,
-  verbs: (caller: Caller, asked: JsonObject) => Promise<ChangeResponse>,
+  verbs: Verbs,
 ): Promise<ChangeResponse> {
   const task = await findTask(deps, request.taskId);
+  verbs.requireRight(caller, task.verb, planOf(task).request);
   if (task.state === 'stuck') {
     await deps.store.tasks.unstick(task.id);
     deps.wakeRunner();
@@ -103,5 +120,5 @@ export async function retryTask(
       `cannot retry task ${task.id}: what was asked is not known any more; ask again`,
     );
   }
-  return verbs(caller, asked);
+  return verbs.askAgain(caller, asked, task.subject);
 }

@@ -108,7 +108,7 @@ export async function removeZone(deps: AdminDeps, caller: Caller, request: ZoneR
   if (!request.confirm && request.options?.planOnly !== true) {
     throw new AegirError('failed_precondition', `cannot remove ${request.zone}: it was not confirmed; say --yes`);
   }
-  const asked = { method: 'zone.remove', zone: request.zone, confirm: request.confirm };
+  const asked = { method: 'zone.remove' as const, zone: request.zone, confirm: request.confirm };
   return change(deps, caller, request.options, asked, (graph) => {
     const zone = zoneOf(graph, request.zone);
     requireEmptyZone(graph, zone);

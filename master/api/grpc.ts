@@ -7,7 +7,7 @@ import { authorise } from '../admin/authorise.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { tokenOf } from './door.ts';
 import { ADMIN_SERVICES, createMethods, type Method } from './methods.ts';
-import { mayCall, mayPlan, RIGHTS } from './rights.ts';
+import { inWords, mayCall, mayPlan, RIGHTS, requireRole } from './rights.ts';
 
 export interface ApiLog {
   error(fields: Record<string, unknown>, text: string): void;
@@ -43,16 +43,8 @@ async function identify(deps: AdminDeps, path: string, metadata: Metadata, plans
   const caller = await authorise(deps, tokenOf(metadata));
   if (mayCall(caller.role, path) || (plans && mayPlan(caller.role, path))) return caller;
   deps.denied({ actor: caller.actor, method: path, outcome: 'permission_denied' });
-  throw new AegirError(
-    'permission_denied',
-    `cannot ${inWords(path)}: it needs the role ${RIGHTS[path] ?? 'of nobody'}, and that of this token is ${caller.role}`,
-  );
-}
-
-/** "/aegir.v1.SiteService/InstallSite" as "install site". */
-function inWords(path: string): string {
-  const method = path.split('/').at(-1) ?? path;
-  return method.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+  requireRole(caller, RIGHTS[path], inWords(path));
+  return caller;
 }
 
 async function serveUnary(

@@ -1,33 +1,16 @@
 // Every method of the Admin API and the admin function that does it. gRPC and, later, HTTP/JSON both call these.
 import { AegirError } from '../../shared/error.ts';
 import {
-  AddPlatformRequest,
-  AddRecordRequest,
-  AddZoneRequest,
   AuditServiceService,
-  type ChangeResponse,
   ClientServiceService,
-  ClusterRequest,
   ClusterServiceService,
-  CreateClusterRequest,
-  DeclareServiceRequest,
   GraphServiceService,
-  HeadRequest,
-  InstallSiteAdminRequest,
-  LoginSiteRequest,
   PlatformServiceService,
-  RemoveRecordRequest,
   ServerServiceService,
   ServiceServiceService,
-  SetServiceRequest,
-  SetSiteRequest,
-  SetZoneRequest,
-  SiteRequest,
   SiteServiceService,
   TaskServiceService,
-  TestMeshRequest,
   TokenServiceService,
-  ZoneRequest,
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { BackupServiceService } from '../../shared/gen/aegir/v1/backup_admin.ts';
@@ -78,8 +61,8 @@ import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/t
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
 import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
-import type { JsonObject } from '../store/model.ts';
 import { backupMethods } from './backup-methods.ts';
+import { createVerbs } from './retry.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
 type AnyMessage = any;
@@ -106,6 +89,8 @@ export const ADMIN_SERVICES = [
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
+  const methods = new Map<string, Method>();
+  const verbs = createVerbs(deps, methods);
   const unary: Record<string, (caller: Caller, request: AnyMessage) => Promise<AnyMessage>> = {
     [AuditServiceService.listAudit.path]: (_, request) => listAudit(deps, request),
     [ServerServiceService.listServers.path]: (_, request) => listServers(deps, request),
@@ -165,9 +150,8 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ClientServiceService.removeClient.path]: (_, request) => removeClient(deps, request),
     [TaskServiceService.listTasks.path]: (_, request) => listTasks(deps, request),
     [TaskServiceService.getTask.path]: (_, request) => getTask(deps, request),
-    [TaskServiceService.cancelTask.path]: (_, request) => cancelTask(deps, request),
-    [TaskServiceService.retryTask.path]: (caller, request) =>
-      retryTask(deps, caller, request, (who, asked) => askAgain(deps, who, asked)),
+    [TaskServiceService.cancelTask.path]: (caller, request) => cancelTask(deps, caller, request, verbs),
+    [TaskServiceService.retryTask.path]: (caller, request) => retryTask(deps, caller, request, verbs),
     [TokenServiceService.listTokens.path]: (_, request) => listTokens(deps, request),
     [TokenServiceService.createToken.path]: (_, request) => createToken(deps, request),
     [TokenServiceService.revokeToken.path]: (_, request) => revokeToken(deps, request),
@@ -175,7 +159,6 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [GraphServiceService.getStatus.path]: () => getStatus(deps),
     ...backupMethods(deps),
   };
-  const methods = new Map<string, Method>();
   for (const [path, call] of Object.entries(unary)) methods.set(path, { path, unary: call });
   methods.set(BackupServiceService.exportBackup.path, {
     path: BackupServiceService.exportBackup.path,
@@ -200,94 +183,4 @@ async function* watchFor(
       yield { ...event, body: { $case: 'message', value: { ...event.body.value, value: '' } } };
     } else yield event;
   }
-}
-
-/** A retry of what a plan keeps as its request. */
-function askAgain(deps: AdminDeps, caller: Caller, asked: JsonObject): Promise<ChangeResponse> {
-  const method = asked['method'];
-  const site = () => SiteRequest.fromJSON(asked);
-  switch (method) {
-    case 'site.install':
-      return installSite(deps, caller, InstallSiteAdminRequest.fromJSON(asked));
-    case 'site.verify':
-      return verifySite(deps, caller, site());
-    case 'site.enable':
-      return enableSite(deps, caller, site());
-    case 'site.disable':
-      return disableSite(deps, caller, site());
-    case 'site.delete':
-      return deleteSite(deps, caller, site());
-    case 'site.login':
-      return loginSite(deps, caller, LoginSiteRequest.fromJSON(asked));
-    case 'site.set':
-      requireNoSecrets(asked);
-      return setSite(deps, caller, SetSiteRequest.fromJSON(asked));
-    case 'site.certify':
-      return certifySite(deps, caller, site());
-    case 'site.cron':
-      return cronSite(deps, caller, site());
-    case 'platform.add':
-      return addPlatform(deps, caller, AddPlatformRequest.fromJSON(asked));
-    case 'platform.verify':
-      return verifyPlatform(deps, caller, { platform: String(asked['platform']), options: undefined });
-    case 'service.enable':
-      return enableService(deps, caller, { service: String(asked['service']), options: undefined });
-    case 'service.verify':
-      return verifyService(deps, caller, { service: String(asked['service']), options: undefined });
-    case 'zone.add':
-      return addZone(deps, caller, AddZoneRequest.fromJSON(asked));
-    case 'zone.set':
-      return setZone(deps, caller, SetZoneRequest.fromJSON(asked));
-    case 'zone.verify':
-      return verifyZone(deps, caller, ZoneRequest.fromJSON(asked));
-    case 'zone.remove':
-      return removeZone(deps, caller, ZoneRequest.fromJSON(asked));
-    case 'record.add':
-      return addRecord(deps, caller, AddRecordRequest.fromJSON(asked));
-    case 'record.remove':
-      return removeRecord(deps, caller, RemoveRecordRequest.fromJSON(asked));
-    case 'cluster.create':
-      return createCluster(deps, caller, CreateClusterRequest.fromJSON(asked));
-    case 'cluster.add':
-      return addHead(deps, caller, HeadRequest.fromJSON(asked));
-    case 'cluster.drain':
-      return drainHead(deps, caller, HeadRequest.fromJSON(asked));
-    case 'cluster.activate':
-      return activateHead(deps, caller, HeadRequest.fromJSON(asked));
-    case 'cluster.remove':
-      return removeHead(deps, caller, HeadRequest.fromJSON(asked));
-    case 'cluster.verify':
-      return verifyCluster(deps, caller, ClusterRequest.fromJSON(asked));
-    case 'cluster.delete':
-      return deleteCluster(deps, caller, ClusterRequest.fromJSON(asked));
-    case 'service.declare':
-      requireNoSecrets(asked);
-      return declareService(deps, caller, DeclareServiceRequest.fromJSON(asked));
-    case 'service.set':
-      requireNoSecrets(asked);
-      return setService(deps, caller, SetServiceRequest.fromJSON(asked));
-    case 'mesh.test':
-      return testMesh(deps, caller, TestMeshRequest.fromJSON(asked));
-    case 'server.verify':
-      return verifyServer(deps, caller, {
-        server: String(asked['server']),
-        checkOnly: asked['checkOnly'] === true,
-        options: undefined,
-      });
-    default:
-      throw new AegirError(
-        'unimplemented',
-        `cannot retry ${JSON.stringify(method)}: this master does not know it; ask again`,
-      );
-  }
-}
-
-/** They are in no plan, so a retry would go without them. */
-function requireNoSecrets(asked: JsonObject): void {
-  const keys = asked['secretKeys'];
-  if (!Array.isArray(keys) || keys.length === 0) return;
-  throw new AegirError(
-    'failed_precondition',
-    `cannot retry it: it came with secrets (${keys.join(', ')}), which plans do not keep; ask again with them`,
-  );
 }

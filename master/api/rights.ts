@@ -1,4 +1,5 @@
 // Which role each method of the Admin API needs. A method that is not here is denied to everyone.
+import { AegirError } from '../../shared/error.ts';
 import type { Role } from '../../shared/vocabulary.ts';
 
 export const RIGHTS: Readonly<Record<string, Role>> = {
@@ -92,6 +93,21 @@ const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 
  */
 export function mayPlan(role: Role, path: string): boolean {
   return RIGHTS[path] === 'operator' && RANK[role] >= RANK.viewer;
+}
+
+/** Says which role it takes. */
+export function requireRole(caller: { readonly role: Role }, needed: Role | undefined, doing: string): void {
+  if (needed !== undefined && RANK[caller.role] >= RANK[needed]) return;
+  throw new AegirError(
+    'permission_denied',
+    `cannot ${doing}: it needs the role ${needed ?? 'of nobody'}, and that of this token is ${caller.role}`,
+  );
+}
+
+/** "/aegir.v1.SiteService/InstallSite" as "install site". */
+export function inWords(path: string): string {
+  const method = path.split('/').at(-1) ?? path;
+  return method.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
 }
 
 export function mayCall(role: Role, path: string): boolean {

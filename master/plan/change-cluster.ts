@@ -8,6 +8,7 @@ import { enableStep, platformStep, prepareStep } from './change-server.ts';
 import { httpUnpublish, siteRemove } from './change-site.ts';
 import type { HeadState, Plan, PlanStep } from './plan.ts';
 import { dbCreate, httpPublishOn, runsCron, sitePrepareOn, siteProbeOn } from './steps.ts';
+import type { Verb } from './verbs.ts';
 
 /** A head must be healthy within that, before it gets requests. */
 const HEALTHY_SECONDS = 120;
@@ -19,7 +20,7 @@ const LOOKS = { none: 'it only looks' } as const;
 function plan(
   graph: Graph,
   cluster: ServiceRecord,
-  verb: string,
+  verb: Verb,
   summary: string,
   steps: readonly PlanStep[],
   more?: Partial<Plan>,

@@ -15,6 +15,7 @@ import {
   siteProbe,
   siteRecordStep,
 } from './steps.ts';
+import type { Verb } from './verbs.ts';
 
 const GONE = { none: 'what is removed cannot come back' } as const;
 
@@ -23,7 +24,7 @@ function served(site: SiteRecord): 'enabled' | 'disabled' {
   return site.state === 'disabled' ? 'disabled' : 'enabled';
 }
 
-function plan(site: SiteRecord, verb: string, summary: string, steps: readonly PlanStep[], more?: Partial<Plan>): Plan {
+function plan(site: SiteRecord, verb: Verb, summary: string, steps: readonly PlanStep[], more?: Partial<Plan>): Plan {
   return {
     verb,
     subjectId: site.id,

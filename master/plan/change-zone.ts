@@ -6,6 +6,7 @@ import type { DnsRecordRecord, ZoneRecord } from '../store/model.ts';
 import type { Plan, PlannedRecord, PlanStep, ZoneValues } from './plan.ts';
 import { siteRecordSets, ttlOf } from './site-records.ts';
 import { dnsPublish } from './steps.ts';
+import type { Verb } from './verbs.ts';
 
 const LOOKS = { none: 'it only brings back what is declared' } as const;
 
@@ -14,7 +15,7 @@ export function makesZones(graph: Graph, zone: ZoneRecord): boolean {
   return graph.service(zone.serviceId).detected.capabilities.includes('zones');
 }
 
-function plan(zone: ZoneRecord, verb: string, summary: string, steps: readonly PlanStep[], more?: Partial<Plan>): Plan {
+function plan(zone: ZoneRecord, verb: Verb, summary: string, steps: readonly PlanStep[], more?: Partial<Plan>): Plan {
   return {
     verb,
     subjectId: zone.id,

@@ -1,6 +1,7 @@
 // Plans are values: everything a task will do, decided before it starts. Nothing here does I/O, reads clocks or
 // makes random choices; ids and times are passed in. Secrets are named by id, never carried.
 import type { JsonObject } from '../store/model.ts';
+import type { Verb } from './verbs.ts';
 
 /** DnsRecord of spec.proto as JSON. */
 export type PlannedRecord = {
@@ -327,8 +328,7 @@ export type PlanStep = {
 }[StepKind];
 
 export interface Plan {
-  /** Verb and noun, for example site.install. */
-  readonly verb: string;
+  readonly verb: Verb;
   readonly subjectId: string;
   readonly subject: string;
   readonly summary: string;

@@ -97,7 +97,7 @@ test('every import follows the rules', () => {
     // Contracts may be named as types by those that are handed an implementation.
     return !(
       typeOnly &&
-      /\/(agents|handler|plan|model|store|engine|app|host|mesh|deps)\.ts$/.test(to) &&
+      /\/(agents|handler|plan|model|store|engine|app|host|mesh|deps|verbs)\.ts$/.test(to) &&
       source.split('/')[0] === target.split('/')[0]
     );
   });
