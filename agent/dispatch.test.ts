@@ -13,6 +13,7 @@ import { type Journal, openJournal } from './journal.ts';
 import { createFakeEngine } from './testing/fake-engine.ts';
 import { noBackups } from './testing/no-backups.ts';
 import { noCron } from './testing/no-cron.ts';
+import { noStores } from './testing/no-stores.ts';
 import { noTransfers } from './testing/no-transfers.ts';
 import { action, applyDb, dbSpec, PASSWORD, SERVER_ID, SITE_ID, serviceRef, siteSpec } from './testing/requests.ts';
 import { createUpstream, type UpstreamItem } from './upstream.ts';
@@ -47,6 +48,7 @@ function boot(name: string, part: Partial<DispatchOptions> & { apps?: readonly A
       cron: noCron,
       transfers: noTransfers,
       backups: noBackups,
+      stores: noStores,
       now,
     },
     actions: createActions(),

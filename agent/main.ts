@@ -9,6 +9,7 @@ import { createActions } from './action/actions.ts';
 import { createApps } from './app/apps.ts';
 import { createBackups } from './backup/backups.ts';
 import { createPartKind } from './backup/parts.ts';
+import { createStores } from './backup/store/stores.ts';
 import { type AgentConfig, DEFAULT_STATE, loadConfig } from './config.ts';
 import { createCron } from './cron/cron.ts';
 import { createDispatch } from './dispatch.ts';
@@ -69,11 +70,12 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     },
     log: (level, text) => log[level](text),
   });
+  const stores = createStores({ host, engines, now, log: (level, text) => log[level](text) });
   const backups = createBackups({ host, now, log: (level, text) => log[level](text) });
   const transfers = createTransfers({
     me: identity.serverId,
     links: mesh,
-    kinds: [createProbeKind(), createPartKind([backups.snapshots.source])],
+    kinds: [createProbeKind(), createPartKind([backups.snapshots.source, stores.offers])],
     bytesPerSecond: config.transfer.bytesPerSecond,
     log: (level, text) => log[level](text),
     now,
@@ -100,7 +102,17 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const reports: Reports = createReports(book, cron, usage.table);
   const dispatch = createDispatch({
     host,
-    tools: { serverId: identity.serverId, agentVersion: AGENT_VERSION, engines, apps, cron, transfers, backups, now },
+    tools: {
+      serverId: identity.serverId,
+      agentVersion: AGENT_VERSION,
+      engines,
+      apps,
+      cron,
+      transfers,
+      backups,
+      stores,
+      now,
+    },
     actions: createActions(),
     journal,
     upstream,
@@ -152,6 +164,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     await usage.stop();
     await transfers.close();
     await backups.close();
+    await stores.close();
     await mesh.close();
     await host.close();
     book.close();

@@ -135,6 +135,9 @@ function okResult(
         ports: [...(outcome.ports ?? [])],
         snapshot: outcome.snapshot,
         restore: outcome.restore,
+        backup: outcome.backup,
+        prune: outcome.prune,
+        check: outcome.check,
       },
     },
   };

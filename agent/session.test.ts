@@ -21,6 +21,7 @@ import { createFakeEngine, type FakeEngine } from './testing/fake-engine.ts';
 import { startMaster, type TestMaster, type TestMasterOptions } from './testing/master.ts';
 import { noBackups } from './testing/no-backups.ts';
 import { noCron, noReports } from './testing/no-cron.ts';
+import { noStores } from './testing/no-stores.ts';
 import { noTransfers } from './testing/no-transfers.ts';
 import { applyDb, SERVER_ID } from './testing/requests.ts';
 import { createUpstream } from './upstream.ts';
@@ -98,6 +99,7 @@ function agent(
       cron: noCron,
       transfers: noTransfers,
       backups: noBackups,
+      stores: noStores,
       now: Date.now,
     },
     actions: createActions(),

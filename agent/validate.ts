@@ -40,6 +40,7 @@ import {
   type ValidHttpSpec,
   type ValidSite,
 } from './validate-spec.ts';
+import { checkOfferPart, checkStoreBackup, type StoreRequests } from './validate-store.ts';
 
 const MAX_GRANT = 4096;
 const SIGNATURE = 64; // Ed25519
@@ -56,7 +57,7 @@ const MAX_ZONES = 1000;
 const MAX_TARGETS = 16;
 
 /** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
-export interface RequestOf extends BackupRequests {
+export interface RequestOf extends BackupRequests, StoreRequests {
   apply: { readonly service: ServiceRef; readonly preview: boolean; readonly spec: ValidSpec };
   remove: {
     readonly service: ServiceRef;
@@ -165,6 +166,8 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'dropSnapshot':
     case 'restoreFiles':
     case 'restoreDatabase':
+    case 'storeBackup':
+    case 'offerPart':
       return false;
   }
 }
@@ -297,6 +300,10 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'restoreFiles', value: checkRestoreFiles(request.value) };
     case 'restoreDatabase':
       return { kind: 'restoreDatabase', value: checkRestoreDatabase(request.value, serverId) };
+    case 'storeBackup':
+      return { kind: 'storeBackup', value: checkStoreBackup(request.value, serverId) };
+    case 'offerPart':
+      return { kind: 'offerPart', value: checkOfferPart(request.value, serverId) };
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');
   }

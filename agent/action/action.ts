@@ -2,11 +2,18 @@
 import { AegirError } from '../../shared/error.ts';
 import type { Finding } from '../../shared/finding.ts';
 import type { ClusterStatus, PlatformFacts, PortAnswer, TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
-import type { RestoreFacts, SnapshotFacts } from '../../shared/gen/aegir/v1/backup.ts';
+import type {
+  BackupFacts,
+  CheckFacts,
+  PruneFacts,
+  RestoreFacts,
+  SnapshotFacts,
+} from '../../shared/gen/aegir/v1/backup.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
 import type { Backups } from '../backup/backups.ts';
+import type { Stores } from '../backup/store/stores.ts';
 import type { CronDesk } from '../cron/cron.ts';
 import type { ActionContext, Change, Engine } from '../engine/engine.ts';
 import { runChanges } from '../engine/engine.ts';
@@ -22,6 +29,7 @@ export interface Tools {
   readonly cron: CronDesk;
   readonly transfers: Transfers;
   readonly backups: Backups;
+  readonly stores: Stores;
   readonly now: () => number;
 }
 
@@ -35,6 +43,9 @@ export interface Outcome {
   readonly ports?: readonly PortAnswer[];
   readonly snapshot?: SnapshotFacts;
   readonly restore?: RestoreFacts;
+  readonly backup?: BackupFacts;
+  readonly prune?: PruneFacts;
+  readonly check?: CheckFacts;
 }
 
 /** How an action comes to run. */

@@ -7,6 +7,7 @@ import { createApplyCluster, createClusterStatus, createRemoveCluster } from './
 import { createDiagnose } from './diagnose.ts';
 import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
+import { createOfferPart } from './offer-part.ts';
 import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
 import { createProbePorts } from './probe-ports.ts';
@@ -18,6 +19,7 @@ import { createRemoveSite } from './remove-site.ts';
 import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
 import { createRunCron } from './run-cron.ts';
 import { createDropSnapshot, createTakeSnapshot } from './snapshot.ts';
+import { createStoreBackup } from './store-backup.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
@@ -49,5 +51,7 @@ export function createActions(): ActionHandlers {
     dropSnapshot: createDropSnapshot(),
     restoreFiles: createRestoreFiles(),
     restoreDatabase: createRestoreDatabase(),
+    storeBackup: createStoreBackup(),
+    offerPart: createOfferPart(),
   };
 }

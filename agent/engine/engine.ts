@@ -216,7 +216,8 @@ export interface StoredObject {
 /**
  * Named objects of one file service, over one connection. Names are 1 to 4 parts between slashes, each of 1 to 100
  * letters, digits, ".", "_" and "-", a letter or digit first, as in "7f3a/7f3a….cacnk"; what else lies there is neither
- * listed nor touched. One call at a time; reading what get or list answers is part of the call.
+ * listed nor touched. One call at a time, until its first answer: what get and list answer may
+ * be read on while others are made.
  */
 export interface ObjectStore {
   /** Longer ones are refused while they are put, and nothing of them stays. */

@@ -71,6 +71,11 @@ export function checkGrant(grant: Grant, view: GrantView): CheckedGrant {
   };
 }
 
+/** Digest that a grant names, without a check: to compare with, never to act on. Throws permission_denied for what is none. */
+export function grantedDigest({ body }: Grant): Uint8Array {
+  return decode(body).digest;
+}
+
 function refuse(why: string): never {
   throw new AegirError('permission_denied', `cannot use the grant: ${why}`);
 }

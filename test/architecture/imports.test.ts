@@ -38,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'agent/engine/dns': ['agent/engine/engine.ts', 'agent/host'],
   'agent/engine/file': ['agent/engine/engine.ts', 'agent/host'],
   'agent/backup': ['agent/mesh', 'agent/host'],
+  'agent/backup/store': ['agent/backup', 'agent/engine', 'agent/mesh', 'agent/host'],
   'agent/mesh': [],
   'agent/main.ts': ['*'],
   agent: ['agent/backup', 'agent/engine', 'agent/app', 'agent/host', 'agent/mesh'],

@@ -9,14 +9,27 @@ export interface Known {
   readonly secrets: readonly string[];
 }
 
+/** Of every file engine: backups on it are encrypted, by a key of the master's making. */
+const COMMON: Known = { settings: ['encrypt'], secrets: ['encryption-key'] };
+
 /** Refuses keys that the engine does not know: a key with a typing error must not go unseen. */
 export function checkKeys(service: ServiceRef, known: Known): void {
   for (const kind of ['settings', 'secrets'] as const) {
-    const strange = Object.keys(service[kind]).find((key) => !known[kind].includes(key));
+    const all = [...known[kind], ...COMMON[kind]];
+    const strange = Object.keys(service[kind]).find((key) => !all.includes(key));
     if (strange === undefined) continue;
-    const which = known[kind].length === 0 ? 'none' : known[kind].join(', ');
+    const which = all.join(', ');
     throw wrong(service, `${kind} ${JSON.stringify(strange)}`, `the engine does not know it (it knows: ${which})`);
   }
+  encryptionKeyOf(service);
+}
+
+/** 32 bytes; undefined when backups on the service are not encrypted. Throws when they are and the key is none. */
+export function encryptionKeyOf(service: ServiceRef): Uint8Array | undefined {
+  if (!yesOrNo(service, 'encrypt')) return undefined;
+  const text = needed(service, 'secrets', 'encryption-key');
+  if (/^[0-9a-f]{64}$/.test(text)) return Buffer.from(text, 'hex');
+  throw wrong(service, 'secrets "encryption-key"', '64 hexadecimal digits are needed');
 }
 
 export function wrong(service: ServiceRef, what: string, why: string): AegirError {

@@ -1,0 +1,71 @@
+// Opens the backups on a file service: plain, or encrypted when the service is declared so. A store is one or the other as
+// a whole, and a key that is not the store's is refused before anything is read or written by it.
+import { AegirError } from '../../../shared/error.ts';
+import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import { type ActionContext, canStore, type Engine, type ObjectStore } from '../../engine/engine.ts';
+import { encryptionKeyOf } from '../../engine/file/settings.ts';
+import { FILES, plainForm } from './form.ts';
+import { createRepository, type Repository } from './repository.ts';
+import { createSealedForm, KEY_MARK, type SealedForm, sameMark } from './sealed-form.ts';
+
+/** The caller closes it. Throws as openStore does, and failed_precondition for a key that is not the store's. */
+export async function openRepository(
+  engines: readonly Engine[],
+  service: ServiceRef,
+  ctx: ActionContext,
+): Promise<Repository> {
+  const engine = engines.find((each) => each.type === service.type && each.name === service.engine);
+  if (engine === undefined || !canStore(engine)) {
+    throw new AegirError(
+      'unimplemented',
+      `cannot keep backups on service ${service.id}: this agent has no engine ${service.type}/${service.engine} that keeps any; update the agent`,
+      { untouched: true },
+    );
+  }
+  const key = encryptionKeyOf(service);
+  const store = await engine.openStore(service, ctx);
+  try {
+    return await repositoryIn(store, key);
+  } catch (thrown) {
+    await store.close();
+    throw thrown;
+  }
+}
+
+/** key: 32 bytes; undefined for a store that is not encrypted. Takes the store over when it resolves. */
+export async function repositoryIn(store: ObjectStore, key: Uint8Array | undefined): Promise<Repository> {
+  const marked = (await store.stat(KEY_MARK)) !== undefined;
+  if (key === undefined) {
+    if (!marked) return createRepository(store, plainForm);
+    throw new AegirError('failed_precondition', 'cannot open the store: its backups are encrypted; its key is needed');
+  }
+  const form = createSealedForm(key);
+  if (marked) await compareMark(store, form);
+  else await leaveMark(store, form);
+  return createRepository(store, form);
+}
+
+async function compareMark(store: ObjectStore, { mark }: SealedForm): Promise<void> {
+  let there = '';
+  for await (const piece of store.get(KEY_MARK)) {
+    there += Buffer.from(piece).toString();
+    if (there.length > 1000) break;
+  }
+  if (sameMark(there, mark)) return;
+  throw new AegirError(
+    'failed_precondition',
+    'cannot open the store: its backups are encrypted by another key; give the one that it was made with',
+  );
+}
+
+async function leaveMark(store: ObjectStore, { mark }: SealedForm): Promise<void> {
+  for await (const { name } of store.list(FILES)) {
+    if (plainForm.fileOf(name) === undefined) continue;
+    throw new AegirError(
+      'failed_precondition',
+      'cannot open the store: there are backups in it that are not encrypted; delete them, or use another directory',
+    );
+  }
+  await store.put(KEY_MARK, [Buffer.from(mark)]);
+  await store.flush();
+}

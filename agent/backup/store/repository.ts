@@ -1,0 +1,175 @@
+// The backups on one file service, over one connection to it: their files and chunks by what they are, not by where they
+// lie. Calls may overlap; the service gets them one by one.
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
+import { AegirError } from '../../../shared/error.ts';
+import type { ObjectStore } from '../../engine/engine.ts';
+import { createSerial } from '../../host/serial.ts';
+import { type ChunkRef, type ChunkStore, MAX_CHUNK_BYTES, type StoredChunk } from '../../mesh/objects.ts';
+import { FILES, type Form, indexedBackup, indexFile, summaryFile } from './form.ts';
+import { type IndexReading, readIndex } from './index-stream.ts';
+import { parseSummary, type Summary, summaryText } from './summary.ts';
+import { frameSize } from './zstd-frame.ts';
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/** What compression may add to bytes that have none to lose, and encryption to any. */
+const OVERHEAD = 64 * 1024;
+const MAX_SUMMARY = 1024 * 1024;
+
+export interface Repository {
+  readonly form: Form;
+  readonly chunks: Chunks;
+  /** Ids of backups whose index is there, in no order. */
+  backups(): Promise<readonly string[]>;
+  /** undefined when the backup has none. Throws data_loss for one that is damaged. */
+  summary(backupId: string): Promise<Summary | undefined>;
+  hasIndex(backupId: string): Promise<boolean>;
+  /** Throws not_found, data_loss. */
+  index(backupId: string): Promise<IndexReading>;
+  putIndex(backupId: string, pieces: AsyncIterable<Uint8Array>): Promise<void>;
+  putSummary(summary: Summary): Promise<void>;
+  /** The index first: then there is no such backup any more. */
+  removeBackup(backupId: string): Promise<void>;
+  /** Objects that keep chunks, with what they take as far as the service tells. */
+  listChunks(): AsyncIterable<{ readonly object: string; readonly bytes: number }>;
+  removeObject(object: string): Promise<void>;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Chunks extends ChunkStore {
+  /** Verified by its digest. Throws data_loss. */
+  read(ref: ChunkRef): Promise<Uint8Array>;
+  /** Chunks that were put: their bytes as they are, and as they are stored. */
+  added(): { readonly rawBytes: number; readonly storedBytes: number };
+}
+
+/** Takes the store over. */
+export function createRepository(store: ObjectStore, form: Form): Repository {
+  const serial = createSerial();
+  const chunks = createChunks(store, form, serial);
+
+  const objectOf = (file: string) => form.file(file);
+  async function* read(file: string): AsyncIterable<Uint8Array> {
+    yield* form.open(objectOf(file), store.get(objectOf(file)));
+  }
+  return {
+    form,
+    chunks,
+    backups: () =>
+      serial(async () => {
+        const found: string[] = [];
+        for await (const { name } of store.list(FILES)) {
+          const file = form.fileOf(name);
+          const id = file === undefined ? undefined : indexedBackup(file);
+          if (id !== undefined) found.push(id);
+        }
+        return found;
+      }),
+    summary: (backupId) =>
+      serial(async () => {
+        const file = summaryFile(backupId);
+        if ((await store.stat(objectOf(file))) === undefined) return undefined;
+        return parseSummary((await gathered(read(file), MAX_SUMMARY, `summary of ${backupId}`)).toString(), backupId);
+      }),
+    hasIndex: (backupId) => serial(async () => (await store.stat(objectOf(indexFile(backupId)))) !== undefined),
+    index: (backupId) => serial(() => readIndex(read(indexFile(backupId)), `index of ${backupId}`)),
+    putIndex: (backupId, pieces) => {
+      const object = objectOf(indexFile(backupId));
+      return serial(() => store.put(object, form.seal(object, pieces)));
+    },
+    putSummary: (summary) => {
+      const object = objectOf(summaryFile(summary.id));
+      return serial(() => store.put(object, form.seal(object, [Buffer.from(summaryText(summary))])));
+    },
+    removeBackup: (backupId) =>
+      serial(async () => {
+        await store.remove(objectOf(indexFile(backupId)));
+        await store.flush();
+        await store.remove(objectOf(summaryFile(backupId)));
+      }),
+    async *listChunks() {
+      for await (const { name, size } of store.list(form.chunks)) {
+        if (form.isChunk(name)) yield { object: name, bytes: size ?? 0 };
+      }
+    },
+    removeObject: (object) => serial(() => store.remove(object)),
+    flush: () => chunks.flush(),
+    close: () => serial(() => store.close()),
+  };
+}
+
+function createChunks(store: ObjectStore, form: Form, serial: ReturnType<typeof createSerial>): Chunks {
+  /** Put and not durable yet. */
+  const waiting = new Set<string>();
+  let rawBytes = 0;
+  let storedBytes = 0;
+
+  const get = async (id: string): Promise<Buffer> => {
+    const object = form.chunk(id);
+    try {
+      return await serial(() =>
+        gathered(form.open(object, store.get(object)), MAX_CHUNK_BYTES + OVERHEAD, `chunk ${id}`),
+      );
+    } catch (thrown) {
+      if (!(thrown instanceof AegirError) || thrown.code !== 'not_found') throw thrown;
+      throw new AegirError('data_loss', `cannot read chunk ${id}: the store does not have it; verify the backup`);
+    }
+  };
+  const unpacked = async (id: string, bytes: Uint8Array, most: number): Promise<Uint8Array> => {
+    try {
+      return await decompress(bytes, { maxOutputLength: most });
+    } catch (cause) {
+      throw new AegirError('data_loss', `cannot read chunk ${id}: it is damaged in the store; verify the backup`, {
+        cause,
+      });
+    }
+  };
+  return {
+    async has(ids) {
+      const there = await serial(() => store.present(ids.map((id) => form.chunk(id))));
+      return ids.map((id, at) => there[at] === true && !waiting.has(id));
+    },
+    async get(id): Promise<StoredChunk> {
+      const bytes = await get(id);
+      const size = frameSize(bytes);
+      if (size !== undefined && bytes.length <= size) return { compression: 'zstd', bytes };
+      // Nothing was won by compressing it: it travels as it is.
+      return { compression: 'none', bytes: await unpacked(id, bytes, MAX_CHUNK_BYTES) };
+    },
+    async read({ id, size }) {
+      const raw = await unpacked(id, await get(id), size);
+      if (raw.length === size && createHash('sha256').update(raw).digest('hex') === id) return raw;
+      throw new AegirError('data_loss', `cannot read chunk ${id}: its content is not what its digest says`);
+    },
+    async put(id, raw, stored) {
+      const bytes = stored.compression === 'zstd' ? stored.bytes : await compress(raw);
+      const object = form.chunk(id);
+      await serial(() => store.put(object, form.seal(object, [bytes])));
+      waiting.add(id);
+      rawBytes += raw.length;
+      storedBytes += bytes.length;
+    },
+    flush: () =>
+      serial(async () => {
+        const due = [...waiting];
+        await store.flush();
+        for (const id of due) waiting.delete(id);
+      }),
+    added: () => ({ rawBytes, storedBytes }),
+  };
+}
+
+async function gathered(pieces: AsyncIterable<Uint8Array>, most: number, what: string): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.length;
+    if (size > most) throw new AegirError('data_loss', `cannot read the ${what}: it is longer than any`);
+    all.push(piece);
+  }
+  return Buffer.concat(all);
+}
