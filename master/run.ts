@@ -34,6 +34,7 @@ import { openMeshKeys } from './mesh/keys.ts';
 import { type Mesh, openMesh } from './mesh/mesh.ts';
 import { createAgentSessions } from './session/agent-sessions.ts';
 import { createEnrolService } from './session/enrol.ts';
+import { createGate } from './session/gate.ts';
 import { createAgentListener, createEnrolListener } from './session/listeners.ts';
 import { openSqliteStore } from './store/open-sqlite.ts';
 import type { CertificateTools } from './task/certificates.ts';
@@ -43,6 +44,9 @@ import { previewPlan, withDraft } from './task/preview.ts';
 import { createRunner } from './task/runner.ts';
 import { isSettled } from './task/settled.ts';
 
+/** Programs of their own, on processors that others want too. */
+const HASHES_AT_ONCE = 2;
+const MOST_HASHES_WAITING = 50;
 const PREVIEW_TIMEOUT_MS = 20_000;
 const ARCHIVE = `aegir-agent-linux-${process.arch}.tar.gz`;
 
@@ -132,6 +136,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     });
     closing.push(() => events.close());
 
+    const hashing = createGate(HASHES_AT_ONCE, MOST_HASHES_WAITING, 'keep the password');
     const denials = createDenials({
       append: (record) => store.audit.append(record),
       now,
@@ -211,7 +216,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       newKey: () => randomBytes(32).toString('hex'),
       newToken,
       judgeCertificate,
-      hashPassword,
+      hashPassword: (password, gone) => hashing.run(() => hashPassword(password, gone)),
       joinCommand: (token) => joinCommand(joinFacts, token),
       revokeMesh: async (meshKey) => mesh?.revoke(meshKey),
       wakeRunner: () => runner.wake(),

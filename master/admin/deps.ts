@@ -21,6 +21,8 @@ export interface Caller {
   /** Token id with its description, for the audit log and tasks. */
   readonly actor: string;
   readonly role: Role;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone?: AbortSignal;
 }
 
 /** Records that a plan would save, for a preview before they are saved. */
@@ -65,8 +67,8 @@ export interface AdminDeps {
   unseal(secretId: string, sealed: string): string;
   /** 32 random bytes in hexadecimal. */
   newKey(): string;
-  /** As web servers read it. */
-  hashPassword(password: string): Promise<string>;
+  /** As web servers read it. Few at a time: throws resource_exhausted when too many wait, cancelled when gone is aborted. */
+  hashPassword(password: string, gone?: AbortSignal): Promise<string>;
   /** What a certificate chain says. Throws Error with a reason when chain and key do not fit. */
   judgeCertificate(chainPem: string, keyPem: string): CertificateFacts;
   /** A token's value and its hash. */

@@ -32,11 +32,14 @@ interface Uploaded {
 }
 
 export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteRequest): Promise<ChangeResponse> {
+  if (request.addAliases.length > MAX_ALIASES || request.removeAliases.length > MAX_ALIASES) {
+    throw new AegirError('invalid_argument', `cannot change so many aliases at once: ${MAX_ALIASES} are the most`);
+  }
   const add = request.addAliases.map((name) => hostName(name, 'alias'));
   const remove = new Set(request.removeAliases.map((name) => hostName(name, 'alias')));
   await requireSnippetRight(deps, caller, request);
   const uploaded = uploadedCertificate(deps, request);
-  const users = await newUsers(deps, request);
+  const users = await newUsers(deps, caller, request);
   // As the API has it: 64-bit numbers are none in JSON.
   const { options, certificatePem: _, keyPem: __, authUsers: ___, ...asked } = request;
   const secretKeys = [

@@ -18,10 +18,14 @@ const invalid = (message: string): never => {
   throw new AegirError('invalid_argument', message);
 };
 
-/** Hashes and seals; the passwords end here. */
-export async function newUsers(deps: AdminDeps, request: SetSiteRequest): Promise<NewUsers> {
+/** Stands in plans for a hash that is yet to be made: of the right form, and of no password that anybody could find. */
+const HASH_TO_COME = `$6$${'.'.repeat(16)}$${'.'.repeat(86)}`;
+
+/** Hashes and seals; the passwords end here. A plan hashes nothing: that costs, and everybody may ask for plans. */
+export async function newUsers(deps: AdminDeps, caller: Caller, request: SetSiteRequest): Promise<NewUsers> {
   const given = request.authUsers;
-  if (given.length > MOST_AUTH_USERS) invalid(`cannot let so many see a site: ${MOST_AUTH_USERS} users are the most`);
+  if (given.length > MOST_AUTH_USERS || request.removeAuthUsers.length > MOST_AUTH_USERS)
+    invalid(`cannot let so many see a site: ${MOST_AUTH_USERS} users are the most`);
   for (const { name, password } of given) {
     if (!isAuthUser(name)) {
       invalid(`cannot use ${JSON.stringify(name)} as user: 1 to 64 letters, digits and ._@+- are needed`);
@@ -34,7 +38,8 @@ export async function newUsers(deps: AdminDeps, request: SetSiteRequest): Promis
   const secrets: SecretRecord[] = [];
   for (const { name, password } of given) {
     const id = deps.newId('sec');
-    secrets.push({ id, sealed: deps.seal(id, await deps.hashPassword(password)) });
+    const hash = request.options?.planOnly === true ? HASH_TO_COME : await deps.hashPassword(password, caller.gone);
+    secrets.push({ id, sealed: deps.seal(id, hash) });
     users.push({ name, secret: id });
   }
   return { users, secrets };

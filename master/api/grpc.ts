@@ -5,6 +5,7 @@ import { AegirError, ERROR_CODES, toAegirError } from '../../shared/error.ts';
 import { audit } from '../admin/audit.ts';
 import { authorise } from '../admin/authorise.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
+import { countedDefinition, requireCounted } from './counts.ts';
 import { tokenOf } from './door.ts';
 import { ADMIN_SERVICES, createMethods, type Method } from './methods.ts';
 import { inWords, mayCall, mayPlan, RIGHTS, requireRole } from './rights.ts';
@@ -34,7 +35,8 @@ export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): 
         ? (call: Stream) => void serveStream(deps, log, method, call)
         : (call: Unary, answer: sendUnaryData<unknown>) => void serveUnary(deps, log, method, call, answer);
     }
-    server.addService(service, implementation);
+    const counted = Object.entries(service).map(([name, definition]) => [name, countedDefinition(definition)] as const);
+    server.addService(Object.fromEntries(counted), implementation);
   }
 }
 
@@ -54,9 +56,12 @@ async function serveUnary(
   call: Unary,
   answer: sendUnaryData<unknown>,
 ): Promise<void> {
+  const gone = new AbortController();
+  call.on('cancelled', () => gone.abort());
   try {
+    requireCounted(call.request);
     const plans = call.request?.options?.planOnly === true;
-    const caller = await identify(deps, method.path, call.metadata, plans);
+    const caller = { ...(await identify(deps, method.path, call.metadata, plans)), gone: gone.signal };
     const reads = RIGHTS[method.path] === 'viewer';
     try {
       const response = await method.unary?.(caller, call.request);
@@ -76,6 +81,7 @@ async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: S
   const end = new AbortController();
   call.on('cancelled', () => end.abort());
   try {
+    requireCounted(call.request);
     const caller = await identify(deps, method.path, call.metadata);
     for await (const message of method.stream?.(caller, call.request, end.signal) ?? []) {
       if (end.signal.aborted) return;

@@ -7,14 +7,20 @@ import { isPasswordHash } from '../../shared/http-auth.ts';
 const PROGRAM = 'openssl';
 const TIMEOUT_MS = 10_000;
 
-/** The password goes by standard input, without line feeds; the salt is OpenSSL's own choice. */
-export function hashPassword(password: string): Promise<string> {
+/**
+ * The password goes by standard input, without line feeds; the salt is OpenSSL's own choice. Throws cancelled, and ends
+ * the program, when gone is aborted.
+ */
+export function hashPassword(password: string, gone?: AbortSignal): Promise<string> {
+  const left = (): AegirError => new AegirError('cancelled', 'cannot keep the password: whoever asked has gone');
+  if (gone?.aborted === true) return Promise.reject(left());
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const fail = (why: string, cause?: unknown): void =>
     reject(new AegirError('failed_precondition', `cannot keep the password: ${why}`, { cause }));
   const child = spawn(PROGRAM, ['passwd', '-6', '-stdin'], {
     stdio: ['pipe', 'pipe', 'ignore'],
     timeout: TIMEOUT_MS,
+    ...(gone === undefined ? {} : { signal: gone }),
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LANG: 'C.UTF-8' },
   });
   let said = '';
@@ -22,6 +28,7 @@ export function hashPassword(password: string): Promise<string> {
     said = (said + text).slice(0, 1000);
   });
   child.on('error', (cause: NodeJS.ErrnoException) => {
+    if (gone?.aborted === true) return reject(left());
     const missing = cause.code === 'ENOENT';
     fail(missing ? 'the master has no openssl; install it there (Debian: apt install openssl)' : cause.message, cause);
   });
