@@ -7,7 +7,20 @@ import { SERVICE_TYPES } from '../../shared/vocabulary.ts';
 const README = new URL('../../README.md', import.meta.url).pathname;
 const BEGIN = '<!-- engines: made from agent/engine/engines.ts -->\n';
 const END = '<!-- /engines -->\n';
-const COLUMNS = ['php', 'tls', 'zones', 'dnssec', 'front', 'network', 'prepare', 'check', 'measure', 'store'] as const;
+const COLUMNS = [
+  'php',
+  'tls',
+  'zones',
+  'dnssec',
+  'front',
+  'network',
+  'prepare',
+  'check',
+  'measure',
+  'store',
+  'dump',
+  'replicate',
+] as const;
 
 /** Markdown as Biome formats it: columns padded to their widest cell. */
 function table(): string {

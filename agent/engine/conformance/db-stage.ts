@@ -29,6 +29,26 @@ export interface DbDrift {
   readonly loses?: boolean;
 }
 
+/** What dumps and restores are tried with; SQL is the site's where nothing else is said. */
+export interface DbDumps {
+  /** Fills its database with all that the server knows of; SQL that answers what is in it; SQL that uses it, and the answer. */
+  readonly rich: string;
+  readonly look: string;
+  readonly use: string;
+  readonly used: readonly string[];
+  /** Two tables; a transaction that writes to both; SQL that answers how much is in each. */
+  readonly pairs: { readonly make: string; readonly write: string; readonly look: string };
+  /** What somebody may have made his dump hold. */
+  readonly hostile: readonly {
+    readonly what: string;
+    readonly sql: (of: { readonly spec: DbSpec; readonly victim: DbSpec }) => string;
+  }[];
+  /** SQL of an administrator that answers what nobody may change by a dump. */
+  readonly guarded: string;
+  /** Harm to a frozen site. */
+  readonly thaws: readonly DbDrift[];
+}
+
 /** What an engine brings to be tested. */
 export interface DbSubject {
   /** As in the service's engine. */
@@ -70,6 +90,7 @@ export interface DbSubject {
   readonly connected: string;
   /** Settings of the server that an operator may have chosen and that must not matter: SQL to set and to undo them. */
   readonly moods: readonly { readonly what: string; readonly set: string; readonly undo: string }[];
+  readonly dumps?: DbDumps;
   /** What a password is kept as, when the server keeps it: not to be seen either. */
   hashed(password: string): string;
 }
@@ -115,6 +136,11 @@ export async function openDbStage(subject: DbSubject): Promise<DbStage> {
     run: (command) => {
       commands.push(command);
       return real.run(command);
+    },
+    stream: (command) => {
+      const { argv, env = {}, cwd = '' } = command;
+      commands.push({ argv, env, cwd });
+      return real.stream(command);
     },
   };
   const daemon = await real.daemon(subject.daemon);

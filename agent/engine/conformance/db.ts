@@ -2,6 +2,7 @@
 // describeDbEngine(subject) in a *.daemon.test.ts of its own.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canMeasure } from '../engine.ts';
+import { describeDbDumps } from './db-dumps.ts';
 import { describeDbFailures } from './db-failures.ts';
 import { createDbScene, DATA, OTHER, SITE } from './db-scene.ts';
 import { type DbSubject, STRANGER, WEB1, WEB2 } from './db-stage.ts';
@@ -189,6 +190,7 @@ export function describeDbEngine(subject: DbSubject): void {
     });
 
     describeDbFailures(subject, scene);
+    if (subject.dumps !== undefined) describeDbDumps(subject, subject.dumps, scene);
 
     describe('removal', () => {
       it('takes everything of the site, leaves the others, and may be repeated', async () => {

@@ -6,6 +6,7 @@ describe('names', () => {
     expect(namesOf('site-0123456789abcdef')).toEqual({
       database: 'site_0123456789abcdef',
       user: 's_0123456789abcdef',
+      deputy: 'd_0123456789abcdef',
     });
   });
 

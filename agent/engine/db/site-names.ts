@@ -1,19 +1,24 @@
-// What every db engine calls a site's database and user, and from where it lets the user in.
+// What every db engine calls a site's database and its users, and from where it lets the user in.
 import { isIP, SocketAddress } from 'node:net';
 import { databaseName, databaseUser } from '../../../shared/database-name.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { DbSpec } from '../../../shared/gen/aegir/v1/spec.ts';
-import { isId } from '../../../shared/id.ts';
+import { idBody, isId } from '../../../shared/id.ts';
 
 export interface SiteNames {
   readonly database: string;
   readonly user: string;
+  /**
+   * Has the user's rights on the database and no others, and nobody's password: dumps and restores run as it, where it may
+   * be, and it stands for the user in what is defined there, which has to name somebody who is the same on every server.
+   */
+  readonly deputy: string;
 }
 
 /** Only names derived from a site id are ours: nothing else is read, changed or dropped. */
 export function namesOf(siteId: string): SiteNames {
   if (!isId('site', siteId)) throw new AegirError('invalid_argument', 'cannot name a database: that is no site id');
-  return { database: databaseName(siteId), user: databaseUser(siteId) };
+  return { database: databaseName(siteId), user: databaseUser(siteId), deputy: `d_${idBody(siteId)}` };
 }
 
 /** Refuses a spec that would have an engine touch what is not that site's. */

@@ -5,6 +5,7 @@ import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { createEmbeddedHost } from '../../../host/embedded/host.ts';
 import type { CommandResult } from '../../../host/host.ts';
 import { describeDbEngine } from '../../conformance/db.ts';
+import { MARIADB_DUMPS } from '../../conformance/db-mariadb-dumps.ts';
 import type { DbDrift } from '../../conformance/db-stage.ts';
 import { createMariadbEngine } from './engine.ts';
 import { nativeHash } from './sql.ts';
@@ -34,7 +35,7 @@ describeDbEngine({
     });
     const daemon = await host.daemon('mariadb');
     // As a server with replicas, so that what goes to them is seen.
-    const conf = '[mariadbd]\nlog-bin = replicated\nserver-id = 1\n';
+    const conf = '[mariadbd]\nlog-bin = replicated\nserver-id = 1\nlog_bin_trust_function_creators = ON\n';
     await host.files.write(join(daemon?.includeDir ?? '', 'replicated.cnf'), conf, { mode: 0o644 });
     await daemon?.restart();
     return host;
@@ -75,6 +76,7 @@ SET GLOBAL general_log = ON, slow_query_log = ON, long_query_time = 0;`,
     undo: 'SET GLOBAL sql_mode = DEFAULT;',
   })),
   hashed: nativeHash,
+  dumps: MARIADB_DUMPS,
 });
 
 async function lines(running: Promise<CommandResult>): Promise<readonly string[]> {
@@ -85,7 +87,8 @@ async function lines(running: Promise<CommandResult>): Promise<readonly string[]
 
 function everythingBut(specs: readonly DbSpec[]): string {
   const list = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ');
-  const users = list(specs.map(({ user }) => user));
+  // With their deputies.
+  const users = list(specs.flatMap(({ user }) => [user, user.replace(/^s_/, 'd_')]));
   const databases = list([...specs.map(({ database }) => database), 'information_schema']);
   return `
 SELECT 'account', user, host, priv FROM mysql.global_priv WHERE user NOT IN (${users}) ORDER BY user, host;
@@ -116,6 +119,7 @@ CREATE USER ${account} IDENTIFIED BY 'theirs'; GRANT ALL PRIVILEGES ON \`${name}
 function drifts(): readonly DbDrift[] {
   const account = ({ user }: DbSpec, host: string): string => `\`${user}\`@\`${host}\``;
   const pattern = ({ database }: DbSpec): string => `\`${database.replaceAll('_', '\\_')}\`.*`;
+  const deputy = ({ user }: DbSpec): string => user.replace(/^s_/, 'd_');
   const set = (what: string, attributes: string, says: string): DbDrift => ({
     what,
     harm: (spec, address) => `ALTER USER ${account(spec, address)} ${attributes};`,
@@ -133,6 +137,17 @@ function drifts(): readonly DbDrift[] {
     says: `from ${shown}, which no web server of the site is`,
   });
   return [
+    {
+      what: 'a deputy whom a dead restore left open',
+      harm: (spec) => `CREATE OR REPLACE USER ${deputy(spec)}@localhost IDENTIFIED BY 'guessed';
+GRANT ALL PRIVILEGES ON ${pattern(spec)} TO ${deputy(spec)}@localhost; GRANT SELECT ON shop.* TO ${deputy(spec)}@localhost;`,
+      says: 'close d_',
+    },
+    {
+      what: 'a deputy from everywhere',
+      harm: (spec) => `CREATE OR REPLACE USER ${deputy(spec)}@'%' IDENTIFIED BY 'guessed';`,
+      says: 'drop user d_',
+    },
     {
       what: 'rights that were taken away',
       harm: (spec, address) => `REVOKE ALL PRIVILEGES ON ${pattern(spec)} FROM ${account(spec, address)};`,

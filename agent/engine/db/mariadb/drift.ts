@@ -18,7 +18,7 @@ interface Properties {
 const LIMITS = ['max_questions', 'max_updates', 'max_connections', 'max_user_connections', 'max_statement_time'];
 
 /** Reasons to set the account anew, in words; empty when it is as wanted. */
-export function accountDrift(json: string, password: string): readonly string[] {
+export function accountDrift(json: string, password: string, locked: boolean): readonly string[] {
   const found = parsed<Properties>(json);
   if (found === undefined) return ['its properties could not be read'];
   const { plugin, auth_or: ways, ...rest } = found;
@@ -28,7 +28,8 @@ export function accountDrift(json: string, password: string): readonly string[] 
     [ways !== undefined && !(Array.isArray(ways) && ways.every(isEmpty)), 'there was another way to log in'],
     [Number(rest.ssl_type ?? 0) !== 0, 'TLS was demanded'],
     [hasLimits(rest), 'it had limits'],
-    [rest.account_locked === true, 'it was locked'],
+    [rest.account_locked === true && !locked, 'it was locked'],
+    [rest.account_locked !== true && locked, 'it was not locked'],
     [rest.password_last_changed === 0, 'it was expired'],
     [rest.password_lifetime !== 0, 'it would expire'],
   ];

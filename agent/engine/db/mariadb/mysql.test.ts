@@ -23,7 +23,7 @@ const sound = {
   max_user_connections: 0,
   attributes: null,
 };
-const drift = (change: object) => MYSQL.accountDrift(JSON.stringify({ ...sound, ...change }), PASSWORD);
+const drift = (change: object) => MYSQL.accountDrift(JSON.stringify({ ...sound, ...change }), PASSWORD, false);
 
 describe('an account', () => {
   it.each([{}, { attributes: {} }, { attributes: { metadata: { comment: 'x' } } }, { account_locked: false }])(
@@ -47,7 +47,7 @@ describe('an account', () => {
   ])('%s: %j', (why, change) => expect(drift(change)).toEqual([why]));
 
   it.each(['', 'null', '{'])('whose properties are %j is made anew', (json) => {
-    expect(MYSQL.accountDrift(json, PASSWORD)).toEqual(['its properties could not be read']);
+    expect(MYSQL.accountDrift(json, PASSWORD, false)).toEqual(['its properties could not be read']);
   });
 });
 
@@ -55,7 +55,7 @@ describe('a statement', () => {
   const [user, host] = ['s_0000000000000001', '192.0.2.1'];
 
   it('makes an account by hash alone, with nothing left of a former one, in MySQL’s words', () => {
-    const sql = MYSQL.createAccount(user, host, PASSWORD);
+    const sql = MYSQL.createAccount(user, host, PASSWORD, false);
     expect(sql).toMatch(/^DROP USER IF EXISTS `s_0+1`@`192.0.2.1`;$/m);
     expect(sql).toMatch(
       /^CREATE USER `s_0+1`@`192.0.2.1` IDENTIFIED WITH caching_sha2_password AS '\$A\$005\$[^']{63}' REQUIRE NONE/m,
@@ -64,7 +64,7 @@ describe('a statement', () => {
   });
 
   it('alters one in place, and forgets its second password', () => {
-    const sql = MYSQL.alterAccount(user, host, PASSWORD);
+    const sql = MYSQL.alterAccount(user, host, PASSWORD, false);
     expect(sql).toMatch(/^ALTER USER .* AS '\$A\$005\$.* ACCOUNT UNLOCK PASSWORD EXPIRE NEVER/m);
     expect(sql).toMatch(/^ALTER USER `s_0+1`@`192.0.2.1` DISCARD OLD PASSWORD;$/m);
   });
@@ -109,6 +109,8 @@ describe('the engine', () => {
   const standing = (more: { grants?: readonly string[]; properties?: object; hosts?: readonly string[] } = {}) =>
     hostWith((sql) => {
       if (sql.includes('default_character_set_name')) return { stdout: 'utf8mb4\tutf8mb4_unicode_ci\n' };
+      // It has no deputy.
+      if (sql.includes("'d_0")) return undefined;
       if (sql.includes('FROM mysql.user')) {
         const properties = json({ ...sound, ...more.properties });
         return { stdout: (more.hosts ?? ['192.0.2.1']).map((host) => `${host}\t${properties}\n`).join('') };
@@ -120,7 +122,7 @@ describe('the engine', () => {
   it('asks MySQL’s client, and finds nothing to do for a site that is there', async () => {
     const host = standing();
     expect(summaries(await engine.plan(service, spec, contextOf(host)))).toEqual([]);
-    expect(host.commands.map(({ argv }) => argv[0])).toEqual(['mysql', 'mysql', 'mysql']);
+    expect(host.commands.map(({ argv }) => argv[0])).toEqual(['mysql', 'mysql', 'mysql', 'mysql']);
   });
 
   it.each<[string, Parameters<typeof standing>[0]]>([
@@ -140,6 +142,7 @@ describe('the engine', () => {
     const open = new Set(['7', '8', '9']);
     const killed: string[] = [];
     const host = hostWith((sql) => {
+      if (sql.includes("'d_0")) return undefined;
       if (sql.includes('FROM mysql.user')) return { stdout: `192.0.2.1\t${json(sound)}\n` };
       if (sql.includes('processlist')) return { stdout: [...open].map((id) => `KILL ${id};\n`).join('') };
       if (!sql.startsWith('KILL')) return undefined;

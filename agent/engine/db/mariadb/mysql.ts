@@ -19,19 +19,23 @@ function identified(password: string): string {
   return `IDENTIFIED WITH ${PLUGIN} AS ${literal(cachingSha2(password))}`;
 }
 
-const ALWAYS = 'ACCOUNT UNLOCK PASSWORD EXPIRE NEVER FAILED_LOGIN_ATTEMPTS 0 PASSWORD_LOCK_TIME 0';
+function always(locked: boolean): string {
+  return `ACCOUNT ${locked ? 'LOCK' : 'UNLOCK'} PASSWORD EXPIRE NEVER FAILED_LOGIN_ATTEMPTS 0 PASSWORD_LOCK_TIME 0`;
+}
 const UNLIMITED =
   'WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0';
 
-function createAccount(user: string, host: string, password: string): string {
-  const who = account(user, host);
-  return unlogged(`DROP USER IF EXISTS ${who};\nCREATE USER ${who} ${identified(password)} REQUIRE NONE ${ALWAYS};`);
-}
-
-function alterAccount(user: string, host: string, password: string): string {
+function createAccount(user: string, host: string, password: string, locked: boolean): string {
   const who = account(user, host);
   return unlogged(
-    `ALTER USER ${who} ${identified(password)} REQUIRE NONE ${UNLIMITED} ${ALWAYS};\nALTER USER ${who} DISCARD OLD PASSWORD;`,
+    `DROP USER IF EXISTS ${who};\nCREATE USER ${who} ${identified(password)} REQUIRE NONE ${always(locked)};`,
+  );
+}
+
+function alterAccount(user: string, host: string, password: string, locked: boolean): string {
+  const who = account(user, host);
+  return unlogged(
+    `ALTER USER ${who} ${identified(password)} REQUIRE NONE ${UNLIMITED} ${always(locked)};\nALTER USER ${who} DISCARD OLD PASSWORD;`,
   );
 }
 
@@ -55,17 +59,19 @@ interface Properties {
   readonly attributes?: Readonly<Record<string, unknown>> | null;
 }
 
-function accountDrift(json: string, password: string): readonly string[] {
+function accountDrift(json: string, password: string, locked: boolean): readonly string[] {
   const found = parsed<Properties>(json);
   if (found === undefined) return ['its properties could not be read'];
   const attributes = found.attributes ?? {};
+  const isLocked = found.account_locked === true || found.account_locked === 1;
   const cases: readonly [boolean, string][] = [
     [found.plugin !== PLUGIN, 'it logged in by other means'],
     [found.plugin === PLUGIN && !isCachingSha2Of(String(found.authentication_string), password), 'it was another one'],
     ['additional_password' in attributes, 'there was another way to log in'],
     [(found.ssl_type ?? '') !== '', 'TLS was demanded'],
     [hasLimits(found), 'it had limits'],
-    [found.account_locked === true || found.account_locked === 1, 'it was locked'],
+    [isLocked && !locked, 'it was locked'],
+    [!isLocked && locked, 'it was not locked'],
     ['Password_locking' in attributes && hasLocking(attributes['Password_locking']), 'it would lock itself'],
     [found.password_expired === true || found.password_expired === 1, 'it was expired'],
     [found.password_lifetime !== 0, 'it would expire'],
@@ -88,7 +94,7 @@ function selectEnding(user: string, host: string): string {
 
 /** As MariaDB's look, from MySQL's own table: auth_socket is its way in by the socket. */
 const LOOK = `SELECT @@bind_address, EXISTS(SELECT 1 FROM mysql.user
-WHERE host REGEXP '[g-z]|[a-f].*[.]|[.].*[a-f]' AND user NOT REGEXP '^s_[0-9a-z]{16}$'
+WHERE host REGEXP '[g-z]|[a-f].*[.]|[.].*[a-f]' AND user NOT REGEXP '^[sd]_[0-9a-z]{16}$'
 AND NOT (host = 'localhost' AND (plugin = 'auth_socket' OR account_locked = 'Y')));`;
 
 export const MYSQL: Dialect = {
@@ -108,4 +114,11 @@ export const MYSQL: Dialect = {
   dropAccount: (user, host) => `DROP USER IF EXISTS ${account(user, host)};`,
   selectEnding,
   look: LOOK,
+  dump: {
+    program: 'mysqldump',
+    package: 'mysql-client',
+    arguments: ['--set-gtid-purged=OFF', '--column-statistics=0'],
+    position: [],
+  },
+  restoreSession: 'SET SESSION max_execution_time = 0',
 };

@@ -77,7 +77,7 @@ describe('a statement', () => {
   });
 
   it('makes an account by hash, with nothing left of a former one', () => {
-    const sql = createAccount(user, '192.0.2.1', nativeHash('password'));
+    const sql = createAccount(user, '192.0.2.1', nativeHash('password'), false);
     expect(sql).toMatch(
       /^CREATE OR REPLACE USER `s_0+1`@`192.0.2.1` IDENTIFIED VIA mysql_native_password USING '\*2470/m,
     );

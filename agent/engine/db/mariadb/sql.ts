@@ -56,13 +56,13 @@ export function alterDatabase(database: string): string {
 }
 
 /** Whatever the account had before is gone. */
-export function createAccount(user: string, host: string, hash: string): string {
-  return unlogged(`CREATE OR REPLACE USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${ALWAYS};`);
+export function createAccount(user: string, host: string, hash: string, locked: boolean): string {
+  return unlogged(`CREATE OR REPLACE USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${always(locked)};`);
 }
 
 /** In place, so that connections that are made meanwhile find it with all its rights. */
-export function alterAccount(user: string, host: string, hash: string): string {
-  return unlogged(`ALTER USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${UNLIMITED} ${ALWAYS};`);
+export function alterAccount(user: string, host: string, hash: string, locked: boolean): string {
+  return unlogged(`ALTER USER ${account(user, host)} ${identified(hash)} REQUIRE NONE ${UNLIMITED} ${always(locked)};`);
 }
 
 /**
@@ -80,7 +80,9 @@ function identified(hash: string): string {
 const UNLIMITED =
   'WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0 MAX_STATEMENT_TIME 0';
 /** A site cannot answer a demand for a new password. */
-const ALWAYS = 'ACCOUNT UNLOCK PASSWORD EXPIRE NEVER';
+function always(locked: boolean): string {
+  return `ACCOUNT ${locked ? 'LOCK' : 'UNLOCK'} PASSWORD EXPIRE NEVER`;
+}
 
 export function grant(database: string, user: string, host: string): string {
   return `GRANT ALL PRIVILEGES ON ${grantPattern(database)}.* TO ${account(user, host)};`;
@@ -93,6 +95,35 @@ export function dropAccount(user: string, host: string): string {
 
 export function dropDatabase(database: string): string {
   return `DROP DATABASE IF EXISTS ${identifier(database)};`;
+}
+
+/** Statements that end all connections of a user. */
+export function selectConnections(user: string): string {
+  return `SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE user = ${literal(user)};`;
+}
+
+/** One row: tables and views, bytes of the tables and their indexes. */
+export function selectContent(database: string): string {
+  return `SELECT COUNT(*), COALESCE(SUM(IF(table_type LIKE '%VIEW', 0, data_length + index_length)), 0)
+    FROM information_schema.tables WHERE BINARY table_schema = ${literal(database)};`;
+}
+
+/** One row: whether the binary log is on, tables that know no transactions, triggers and functions. */
+export function selectDumpable(database: string): string {
+  const name = literal(database);
+  return `SELECT @@log_bin,
+    (SELECT COUNT(*) FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine
+      WHERE BINARY table_schema = ${name} AND table_type <> 'VIEW' AND COALESCE(transactions, 'NO') <> 'YES'),
+    (SELECT COUNT(*) FROM information_schema.triggers WHERE BINARY trigger_schema = ${name})
+      + (SELECT COUNT(*) FROM information_schema.routines WHERE BINARY routine_schema = ${name} AND routine_type = 'FUNCTION');`;
+}
+
+/** One row: whether ordinary accounts may make triggers and functions. */
+export const TRUSTS = 'SELECT @@log_bin = 0 OR @@log_bin_trust_function_creators;';
+
+/** What was in it is gone; rights on it stay. Fails rather than waiting for others' locks. */
+export function emptyDatabase(database: string): string {
+  return `SET SESSION lock_wait_timeout = 60;\n${dropDatabase(database)}\n${createDatabase(database)}`;
 }
 
 /** One row: default character set and collation; none when the database is not there. */

@@ -1,0 +1,73 @@
+// A site's database as SQL, by the server's own program: one state of all of it, while it goes on serving.
+import { AegirError } from '../../../../shared/error.ts';
+import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
+import type { Daemon } from '../../../host/host.ts';
+import type { ActionContext, DumpFacts } from '../../engine.ts';
+import { administrator, createClient } from './client.ts';
+import type { Dialect } from './dialect.ts';
+import { cleaned, HAS_TRUSTED, HEAD, TAIL } from './dump-text.ts';
+import { failure } from './failure.ts';
+import { identifier, selectDumpable } from './sql.ts';
+
+const ARGUMENTS = [
+  '--no-defaults',
+  '--default-character-set=utf8mb4',
+  '--max-allowed-packet=1G',
+  '--routines',
+  '--triggers',
+  '--events',
+  '--hex-blob',
+  '--order-by-primary',
+  '--no-tablespaces',
+  '--skip-comments',
+  '--skip-dump-date',
+  '--skip-add-locks',
+  '--skip-disable-keys',
+];
+
+export async function* dumpDatabase(
+  daemon: Daemon,
+  dialect: Dialect,
+  { database }: DbSpec,
+  ctx: ActionContext,
+  tell: (facts: DumpFacts) => void,
+): AsyncGenerator<Uint8Array> {
+  // Where it stands among arguments: a plain name is no option.
+  identifier(database);
+  const { label, dump } = dialect;
+  const { host } = ctx;
+  const doing = `dump database ${database}`;
+  if ((await host.which(dump.program)) === undefined) {
+    const text = `cannot ${doing}: there is no ${dump.program} on this server; install ${dump.package}`;
+    throw new AegirError('failed_precondition', text);
+  }
+  const [row] = await createClient(host, daemon, dialect).query(selectDumpable(database), doing, ctx.signal);
+  const [logs, unsafe, trusted] = (row ?? []).map(Number);
+  const isSafe = unsafe === 0;
+  if (!isSafe) {
+    const text = `${unsafe} of the tables in ${database} know no transactions: writes to it wait while it is dumped`;
+    ctx.log('warn', `${text}; ALTER TABLE … ENGINE=InnoDB makes ${label} need no such wait`);
+  }
+  const positioned = logs === 1 && isSafe;
+  const program = host.stream({
+    argv: [
+      dump.program,
+      ...ARGUMENTS,
+      ...dump.arguments,
+      ...(isSafe ? ['--single-transaction', '--skip-lock-tables'] : ['--lock-tables']),
+      ...(positioned ? dump.position : []),
+      `--socket=${daemon.socket}`,
+      `--user=${administrator(host, daemon)}`,
+      database,
+    ],
+    signal: ctx.signal,
+    failed: ({ stderr }) => failure(stderr, doing, daemon, host, dialect),
+  });
+  let position = '';
+  yield Buffer.from((trusted ?? 0) > 0 ? HEAD + HAS_TRUSTED : HEAD);
+  yield* cleaned(program, (at) => {
+    position = at;
+  });
+  tell({ position });
+  yield Buffer.from(TAIL);
+}

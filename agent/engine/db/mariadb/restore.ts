@@ -1,0 +1,152 @@
+// A site's database from a dump, by the server's own client, which takes SQL and nothing else. A dump is what somebody
+// had in his database, and may try anything: it runs as an account that has rights on this database alone.
+import { AegirError } from '../../../../shared/error.ts';
+import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
+import type { Daemon } from '../../../host/host.ts';
+import type { ActionContext } from '../../engine.ts';
+import { namesOf } from '../site-names.ts';
+import { deputySql, ending, nobodys } from './accounts.ts';
+import { createClient } from './client.ts';
+import type { Dialect } from './dialect.ts';
+import { HAS_TRUSTED, HEAD, TAIL } from './dump-text.ts';
+import { failure, overreaching, trusted } from './failure.ts';
+import { emptyDatabase, TRUSTS } from './sql.ts';
+
+/** To drop a database with many large tables takes its time. */
+const DROP_MS = 1_800_000;
+
+export async function restoreDatabase(
+  daemon: Daemon,
+  dialect: Dialect,
+  { siteId, database }: DbSpec,
+  dump: AsyncIterable<Uint8Array>,
+  ctx: ActionContext,
+): Promise<void> {
+  const doing = `restore database ${database}`;
+  const { host } = ctx;
+  const { deputy } = namesOf(siteId);
+  const client = createClient(host, daemon, dialect, DROP_MS);
+  const source = watched(dump, database);
+  // Before anything is lost.
+  const head = await source.head();
+  if (!head.startsWith(HEAD)) {
+    await source.leave();
+    throw new AegirError('failed_precondition', `cannot ${doing}: that is no dump of ours`, { untouched: true });
+  }
+  if (head.startsWith(HEAD + HAS_TRUSTED)) {
+    const [row] = await client.query(TRUSTS, doing, ctx.signal);
+    if (row?.[0] !== '1') {
+      await source.leave();
+      const { code, text } = trusted(dialect.label);
+      throw new AegirError(code, `cannot ${doing}: ${text}`, { untouched: true });
+    }
+  }
+  const password = nobodys();
+  await ending(client, doing, deputy, deputySql(dialect, siteId, password, false)).run(ctx);
+  try {
+    await client.query(emptyDatabase(database), doing, ctx.signal);
+    ctx.failpoint('agent.db.emptied');
+    const program = host.stream({
+      argv: [
+        dialect.name,
+        '--no-defaults',
+        '--batch',
+        // Neither its own commands nor files of this host are for who wrote the dump.
+        '--binary-mode',
+        '--loose-sandbox',
+        '--disable-local-infile',
+        '--skip-reconnect',
+        '--default-character-set=utf8mb4',
+        '--max-allowed-packet=1G',
+        `--init-command=${dialect.restoreSession}`,
+        `--socket=${daemon.socket}`,
+        `--user=${deputy}`,
+        database,
+      ],
+      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', MYSQL_PWD: password },
+      input: source.all(),
+      signal: ctx.signal,
+      failed: ({ stderr }) => restoreFailure(stderr, doing, daemon, dialect, ctx),
+    });
+    // What it answers is of no interest.
+    for await (const _answer of program);
+    source.assertWhole();
+    ctx.failpoint('agent.db.restored');
+  } finally {
+    // Whatever became of it, and whoever learned or changed the password. After a cancellation too.
+    const after = { ...ctx, signal: new AbortController().signal };
+    await ending(client, `close ${deputy}`, deputy, deputySql(dialect, siteId, nobodys(), true)).run(after);
+  }
+}
+
+function restoreFailure(
+  stderr: string,
+  doing: string,
+  daemon: Daemon,
+  dialect: Dialect,
+  ctx: ActionContext,
+): AegirError {
+  // Of the account that was just made: somebody changed it.
+  const denied = /ERROR (?:1044|1045|1142|1143|1227|1370|1419|1698) /.exec(stderr);
+  if (denied === null) {
+    const syntax = /ERROR 1064 /.test(stderr);
+    const error = failure(stderr, doing, daemon, ctx.host, dialect);
+    if (!syntax) return error;
+    const text = `cannot ${doing}: ${dialect.label} does not understand something in it; it may be of a newer version`;
+    return new AegirError('failed_precondition', text, { cause: error.cause });
+  }
+  const cause = stderr.slice(-4096);
+  const { code, text } = / 1419 /.test(denied[0]) ? trusted(dialect.label) : overreaching(dialect.label);
+  return new AegirError(code, `cannot ${doing}: ${text}`, { cause });
+}
+
+interface Watched {
+  /** Its beginning, long enough for what a dump of ours begins with. */
+  head(): Promise<string>;
+  all(): AsyncIterable<Uint8Array>;
+  leave(): Promise<void>;
+  /** Throws when what was read did not end as a dump does, or was not read to its end. */
+  assertWhole(): void;
+}
+
+function watched(dump: AsyncIterable<Uint8Array>, database: string): Watched {
+  const chunks = dump[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  let end = '';
+  let isOver = false;
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const { done, value } = await chunks.next();
+    if (done === true) {
+      isOver = true;
+      return undefined;
+    }
+    end = (end + Buffer.from(value.subarray(-TAIL.length)).toString('latin1')).slice(-TAIL.length);
+    return value;
+  };
+  return {
+    async head() {
+      let bytes = 0;
+      while (bytes < HEAD.length + HAS_TRUSTED.length) {
+        const chunk = await next();
+        if (chunk === undefined) break;
+        first.push(chunk);
+        bytes += chunk.length;
+      }
+      return Buffer.concat(first).subarray(0, 1024).toString('latin1');
+    },
+    async *all() {
+      try {
+        yield* first;
+        for (let chunk = isOver ? undefined : await next(); chunk !== undefined; chunk = await next()) yield chunk;
+      } finally {
+        if (!isOver) await chunks.return?.();
+      }
+    },
+    leave: async () => void (await chunks.return?.()),
+    assertWhole() {
+      if (isOver && end === TAIL) return;
+      const text = `cannot restore database ${database}: the dump was cut; restore it again, from another one if need be`;
+      throw new AegirError('data_loss', text);
+    },
+  };
+}
