@@ -1,0 +1,480 @@
+// Plan of site.migrate: the site moves while it serves. Copies first, visitors held for the last one, then handed to the new
+// place, until the last old DNS answer has ended. Up to the point of no return everything undoes to the old place.
+import { byteSize } from '../../shared/byte-size.ts';
+import { displayName } from '../../shared/name.ts';
+import { APPS } from '../../shared/vocabulary.ts';
+import { createGraph, type Graph } from '../graph/graph.ts';
+import type { SiteRecord } from '../store/model.ts';
+import { siteRemove } from './change-site.ts';
+import {
+  checkStep,
+  copyDatabase,
+  copyFiles,
+  dnsAwait,
+  dnsStep,
+  gateClose,
+  gateForward,
+  gateHold,
+  type Move,
+  moveStep,
+  nameOf,
+  placeOf,
+  publishAt,
+  quietStep,
+  recordSets,
+  serverOf,
+  siteAt,
+  spanOf,
+  waitStep,
+} from './move-steps.ts';
+import type { Place, Plan, PlannedMove, PlanStep } from './plan.ts';
+import { ttlOf } from './site-records.ts';
+import { sitePrepareOn } from './steps.ts';
+
+export interface MigrateOptions {
+  readonly maxHoldMillis: number;
+  readonly pastHold: 'undo' | 'maintenance';
+  readonly quietSeconds: number;
+  readonly rounds: number;
+  readonly skipLead: boolean;
+  /** Sealed password for a replication, saved with the task; null: no replication. */
+  readonly passwordSecret: string | null;
+  /** As last measured; null for not known. */
+  readonly fileBytes: number | null;
+  readonly databaseBytes: number | null;
+}
+
+/** Clients that keep an address for ever do not keep the old server for ever. */
+const MOST_QUIET_SECONDS = 7 * 86_400;
+const FORWARD = { none: 'from here on there is only forward' } as const;
+
+export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, options: MigrateOptions): Plan {
+  const from = placeOf(site);
+  const move: Move = { graph, site, from, to };
+  const shown = displayName(site.name);
+  const app = graph.platform(site.platformId).app;
+  const live = site.state === 'enabled';
+  const [oldServer, newServer] = [serverOf(move, from.http), serverOf(move, to.http)];
+  const web = from.http !== to.http;
+  const host = oldServer !== newServer;
+  const db = from.db !== '' && from.db !== to.db;
+  const writes = app !== '' && APPS[app].writes;
+  const upgrade = from.platformId !== to.platformId && versionOf(graph, from) !== versionOf(graph, to);
+  const replicate = db && live && options.passwordSecret !== null && engineOf(graph, from) === engineOf(graph, to);
+  const moving = (phase: PlannedMove['phase']): PlannedMove => ({ from, to, phase });
+
+  const steps: PlanStep[] = [];
+  const add = (...more: readonly PlanStep[]): number => steps.push(...more) - more.length;
+
+  if (replicate && options.passwordSecret !== null) {
+    add({
+      kind: 'secrets.keep',
+      args: { secretIds: [options.passwordSecret] },
+      summary: 'Keep a password for the databases to follow each other by',
+      serverId: null,
+      undo: { summary: 'forget it' },
+    });
+  }
+  add(moveStep(move, moving('copying'), null, `Record that ${shown} is on its way to ${nameOf(move, to.http)}`));
+  add(checkStep(move, replicate));
+  const lead = live && host && !options.skipLead ? lowerSteps(move) : [];
+  // Lowered first: the copies are made while old answers end.
+  add(...lead.filter(({ kind }) => kind === 'dns.publish'));
+  if (from.db !== '' && !db && host) add(...sharedDatabase(move));
+  if (db) {
+    add({
+      kind: 'db.create',
+      args: { serviceId: to.db, siteId: site.id, before: 'absent', place: to },
+      summary: `Create database ${site.database} and its user on ${nameOf(move, to.db)}`,
+      serverId: serverOf(move, to.db),
+      undo: { summary: `drop database ${site.database} and its user` },
+    });
+  }
+  if (!host) add(noteSettings(move));
+  const target = createGraph({
+    ...graph,
+    sites: graph.sites.map((each) => (each.id === site.id ? siteAt(site, to) : each)),
+  });
+  const prepare = (): PlanStep => {
+    const step = sitePrepareOn(target, siteAt(site, to), newServer, host ? 'absent' : 'present');
+    return step.kind === 'site.prepare' ? { ...step, args: { ...step.args, place: to } } : step;
+  };
+  // Where the server stays, settings would change under the site while it serves.
+  if (host) add(prepare());
+  if (web) {
+    add(
+      publishAt(move, to, 'disabled', 'absent', {
+        summary: `Prepare ${shown} on ${nameOf(move, to.http)}, answering with a maintenance page`,
+      }),
+    );
+  }
+  let open: number | null = null;
+  if (replicate && options.passwordSecret !== null) {
+    open = add({
+      kind: 'replica.open',
+      args: { siteId: site.id, from, to, passwordSecret: options.passwordSecret },
+      summary: `Let ${nameOf(move, to.db)} follow the database on ${nameOf(move, from.db)}, where it can`,
+      serverId: serverOf(move, from.db),
+      undo: { summary: 'let nobody follow it' },
+    });
+  }
+  if (db) add(copyDatabase(move, 1, null, null));
+  if (open !== null && options.passwordSecret !== null) {
+    add({
+      kind: 'replica.follow',
+      args: { siteId: site.id, from, to, passwordSecret: options.passwordSecret, open },
+      summary: `Follow it from that copy on`,
+      serverId: serverOf(move, to.db),
+      undo: { summary: 'follow no more' },
+    });
+  }
+  if (host && writes) for (let round = 1; round <= options.rounds; round++) add(copyFiles(move, round, null));
+  add(...lead.filter(({ kind }) => kind === 'move.wait'));
+  // What came meanwhile, so that visitors wait for less.
+  if (lead.some(({ kind }) => kind === 'move.wait')) {
+    if (host && writes) add(copyFiles(move, options.rounds + 1, null));
+  }
+  if (db && options.rounds > 1) add(copyDatabase(move, 2, null, open));
+
+  // Nobody writes at the old place from here on.
+  add(moveStep(move, moving('held'), moving('copying'), 'Record that its visitors wait'));
+  const hold = live ? add(gateHold(move, options.maxHoldMillis, options.pastHold)) : -1;
+  // Past the bound visitors are asked to come again, but the move goes on.
+  const deadline =
+    live && options.pastHold === 'undo'
+      ? { step: hold, millis: options.maxHoldMillis }
+      : { step: hold, millis: 24 * 3_600_000 };
+  if (live) {
+    add(
+      publishAt(move, from, 'held', 'enabled', {
+        cron: true,
+        summary: `Have visitors of ${shown} wait; nothing of it runs on ${nameOf(move, from.http)} any more`,
+        undo: { summary: 'serve it again' },
+      }),
+    );
+  }
+  if (db) {
+    add({
+      kind: 'db.freeze',
+      args: { serviceId: from.db, siteId: site.id, place: from },
+      summary: `Let nobody into the database on ${nameOf(move, from.db)}`,
+      serverId: serverOf(move, from.db),
+      undo: { summary: 'let the site in again' },
+    });
+  }
+  let guard: number | null = null;
+  if (upgrade && from.db !== '' && !db) {
+    guard = add({
+      kind: 'db.guard',
+      args: { serviceId: from.db, siteId: site.id, place: from },
+      summary: `Keep the database of ${shown} as it is, on its server`,
+      serverId: serverOf(move, from.db),
+      undo: { summary: 'bring it back' },
+    });
+  }
+  if (open !== null && options.passwordSecret !== null) {
+    add({
+      kind: 'replica.finish',
+      args: { siteId: site.id, from, to, passwordSecret: options.passwordSecret, open, deadline },
+      summary: 'Wait until it has followed to the end, and follow no more',
+      serverId: serverOf(move, to.db),
+      undo: { none: 'the step that began to follow ends it' },
+    });
+  }
+  if (db) add(copyDatabase(move, 3, deadline, open));
+  if (host && writes) add(copyFiles(move, options.rounds + 2, deadline));
+  if (!host) add(prepare());
+  if (upgrade && app !== 'static' && app !== 'php') {
+    add({
+      kind: 'site.upgrade',
+      args: { serverId: newServer, siteId: site.id, place: to },
+      summary: `Have ${app} bring the database to ${graph.platform(to.platformId).name}`,
+      serverId: newServer,
+      undo: { none: 'the database comes back as it was kept, or goes' },
+    });
+  }
+  const state = live ? 'enabled' : 'disabled';
+  add(
+    publishAt(move, to, state, web ? 'disabled' : live ? 'held' : 'disabled', {
+      cron: true,
+      ...(live ? { believes: oldServer } : {}),
+      summary: `${live ? 'Serve' : 'Have'} ${shown} on ${nameOf(move, to.http)}`,
+    }),
+  );
+  if (live) {
+    add({
+      kind: 'site.probe',
+      args: { serviceId: to.http, siteId: site.id, place: to },
+      summary: `Ask ${shown} for its home page on ${graph.server(newServer).name}`,
+      serverId: newServer,
+      undo: { none: 'it only looks' },
+    });
+  }
+  // Visitors write at the new place as soon as they are handed there: nothing after it may go back.
+  const pointOfNoReturn = add({
+    kind: 'site.place',
+    args: { siteId: site.id, to, before: from },
+    summary: `Record ${shown} on ${graph.platform(to.platformId).name}, ${nameOf(move, to.http)}${to.db === '' ? '' : ` and ${nameOf(move, to.db)}`}`,
+    serverId: null,
+    undo: FORWARD,
+  });
+  add(moveStep(move, moving('moved'), moving('held'), 'Record that it has moved'));
+  if (live) {
+    add(gateForward(move));
+    if (web) {
+      add(
+        publishAt(move, from, 'moved', 'held', {
+          upstream: to,
+          summary: `Hand visitors who still come to ${nameOf(move, from.http)} on`,
+          undo: FORWARD,
+        }),
+      );
+    }
+    add(gateClose(move));
+  }
+  if (host) add(...switchSteps(move, live, lead.length > 0, options.quietSeconds, oldServer));
+  if (live) {
+    add(
+      publishAt(move, to, 'enabled', 'enabled', {
+        cron: true,
+        summary: `Believe nobody else on who the visitors of ${shown} are`,
+        undo: FORWARD,
+      }),
+    );
+  }
+  if (web) {
+    add({
+      kind: 'http.unpublish',
+      args: { serviceId: from.http, siteId: site.id },
+      summary: `Take ${shown} off ${nameOf(move, from.http)}`,
+      serverId: oldServer,
+      undo: FORWARD,
+    });
+  }
+  if (open !== null) {
+    add({
+      kind: 'replica.close',
+      args: { siteId: site.id, from },
+      summary: 'Let nobody follow the old database any more',
+      serverId: serverOf(move, from.db),
+      undo: FORWARD,
+    });
+  }
+  if (db) {
+    add({
+      kind: 'db.drop',
+      args: { serviceId: from.db, siteId: site.id },
+      summary: `Drop database ${site.database} and its user on ${nameOf(move, from.db)}`,
+      serverId: serverOf(move, from.db),
+      undo: FORWARD,
+    });
+  } else if (from.db !== '' && host) {
+    add({
+      kind: 'db.create',
+      args: { serviceId: from.db, siteId: site.id, before: 'present', place: to },
+      summary: `Let ${graph.server(newServer).name} alone use the database on ${nameOf(move, from.db)}`,
+      serverId: serverOf(move, from.db),
+      undo: FORWARD,
+    });
+  }
+  if (guard !== null) {
+    add({
+      kind: 'db.unguard',
+      args: { serviceId: from.db, siteId: site.id, guard },
+      summary: 'Let go of the database as it was',
+      serverId: serverOf(move, from.db),
+      undo: FORWARD,
+    });
+  }
+  if (host) {
+    const step = siteRemove(graph, site, oldServer, false);
+    add(step.kind === 'site.remove' ? { ...step, args: { ...step.args, place: from } } : step);
+  }
+  if (replicate && options.passwordSecret !== null) {
+    add({
+      kind: 'secrets.forget',
+      args: { secretIds: [options.passwordSecret] },
+      summary: 'Forget the password that the databases followed each other by',
+      serverId: null,
+      undo: FORWARD,
+    });
+  }
+  add(moveStep(move, null, moving('moved'), `Record that ${shown} is where it shall be`));
+
+  return {
+    verb: 'site.migrate',
+    subjectId: site.id,
+    subject: site.name,
+    summary: summaryOf(move),
+    steps,
+    warnings: warningsOf(move, options, { live, host, db, replicate, upgrade }),
+    pointOfNoReturn,
+    locks: [`site/${site.id}`],
+  };
+}
+
+function versionOf(graph: Graph, { platformId }: Place): string {
+  return graph.platform(platformId).facts?.version ?? '';
+}
+
+function engineOf(graph: Graph, { db }: Place): string {
+  return db === '' ? '' : graph.service(db).engine;
+}
+
+function summaryOf(move: Move): string {
+  const { graph, site, from, to } = move;
+  const parts: string[] = [];
+  if (from.http !== to.http) parts.push(`to ${nameOf(move, to.http)}`);
+  if (from.platformId !== to.platformId) parts.push(`onto platform ${graph.platform(to.platformId).name}`);
+  if (from.db !== to.db && to.db !== '') parts.push(`its database to ${nameOf(move, to.db)}`);
+  return `Move ${displayName(site.name)} ${parts.join(', ')}`;
+}
+
+/** In zones of ours whose answers live long: lowered, and waited for as long as the old ones may live. */
+function lowerSteps(move: Move): readonly PlanStep[] {
+  const [normal, low] = [recordSets(move, move.from, 'normal'), recordSets(move, move.from, 'low')];
+  const steps: PlanStep[] = [];
+  let wait = 0;
+  for (const [index, set] of low.entries()) {
+    const was = normal[index]?.records ?? [];
+    if (set.declared === undefined || JSON.stringify(was) === JSON.stringify(set.records)) continue;
+    steps.push(
+      dnsStep(
+        move,
+        set,
+        set.records,
+        was,
+        `Lower the TTL of ${set.names.map(displayName).join(', ')} to ${set.records[0]?.ttl ?? 0} s`,
+      ),
+    );
+    wait = Math.max(wait, ttlOf(set.declared), set.declared.leadSeconds);
+  }
+  if (wait > 0) steps.push(waitStep(wait, 'answers with the old TTL end'));
+  return steps;
+}
+
+/** Both web servers use it while the site moves. */
+function sharedDatabase(move: Move): readonly PlanStep[] {
+  const { graph, site, from, to } = move;
+  const serverId = serverOf(move, from.db);
+  const name = nameOf(move, from.db);
+  return [
+    {
+      kind: 'site.restore',
+      args: { siteId: site.id, part: { of: 'db', serviceId: from.db, without: '' } },
+      summary: `Note who may use the database on ${name}`,
+      serverId,
+      undo: { summary: 'allow these and no others' },
+    },
+    {
+      kind: 'db.create',
+      args: { serviceId: from.db, siteId: site.id, before: 'present', place: from, also: [to.http] },
+      summary: `Let ${graph.server(serverOf(move, to.http)).name} use the database on ${name}, too`,
+      serverId,
+      undo: { none: 'the step that notes it allows those of before' },
+    },
+  ];
+}
+
+function noteSettings(move: Move): PlanStep {
+  const serverId = serverOf(move, move.from.http);
+  return {
+    kind: 'site.restore',
+    args: { siteId: move.site.id, part: { of: 'files', serverId } },
+    summary: `Note the settings of ${displayName(move.site.name)}`,
+    serverId,
+    undo: { summary: 'write them as they were' },
+  };
+}
+
+/** DNS leads to the new place; the old one hands on until its last answer has ended and nobody came for a while. */
+function switchSteps(
+  move: Move,
+  live: boolean,
+  wasLowered: boolean,
+  quietSeconds: number,
+  oldServer: string,
+): readonly PlanStep[] {
+  const [low, normal] = [recordSets(move, move.to, 'low'), recordSets(move, move.to, 'normal')];
+  const before = recordSets(move, move.from, 'normal');
+  const steps: PlanStep[] = [];
+  for (const set of low) {
+    const names = set.names.map(displayName).join(', ');
+    steps.push(dnsStep(move, set, set.records, undefined, `Point ${names} at ${nameOf(move, move.to.http)}`));
+  }
+  for (const set of low) steps.push(dnsAwait(move, set, set.records));
+  if (live) {
+    // Without a lead, old answers live as long as they always did.
+    const ttl = Math.max(0, ...before.flatMap(({ records }) => records.map((record) => record.ttl)));
+    const lowered = Math.max(0, ...low.flatMap(({ records }) => records.map((record) => record.ttl)));
+    const ends = wasLowered ? lowered : ttl;
+    if (ends > 0) steps.push(waitStep(ends, 'old DNS answers end; the old server hands visitors on'));
+    steps.push(
+      quietStep(
+        move,
+        oldServer,
+        move.graph.server(oldServer).name,
+        quietSeconds,
+        Math.max(quietSeconds, MOST_QUIET_SECONDS),
+      ),
+    );
+  }
+  for (const [index, set] of normal.entries()) {
+    if (JSON.stringify(set.records) === JSON.stringify(low[index]?.records)) continue;
+    steps.push(
+      dnsStep(
+        move,
+        set,
+        set.records,
+        undefined,
+        `Raise the TTL of ${set.names.map(displayName).join(', ')} to ${set.records[0]?.ttl ?? 0} s`,
+      ),
+    );
+  }
+  return steps;
+}
+
+/** What a hold costs, about: a dump and a restore of the database, and a look at all files. */
+const DATABASE_BYTES_PER_SECOND = 20_000_000;
+
+function warningsOf(
+  move: Move,
+  options: MigrateOptions,
+  is: {
+    readonly live: boolean;
+    readonly host: boolean;
+    readonly db: boolean;
+    readonly replicate: boolean;
+    readonly upgrade: boolean;
+  },
+): readonly string[] {
+  const lines: string[] = [];
+  const size = (bytes: number | null) => (bytes === null ? 'of unknown size' : byteSize(bytes));
+  const sent = (is.host ? (options.fileBytes ?? 0) : 0) + (is.db ? (options.databaseBytes ?? 0) : 0);
+  if (is.host)
+    lines.push(
+      `Files ${size(options.fileBytes)}${move.from.db === '' ? '' : `, database ${size(options.databaseBytes)}`}; at most about ${byteSize(sent)} go over the mesh, less what is there already.`,
+    );
+  if (is.live) {
+    const seconds = 2 + Math.ceil(is.db ? (options.databaseBytes ?? 0) / DATABASE_BYTES_PER_SECOND : 0);
+    const how = is.replicate ? ' (less where the database can be followed)' : '';
+    lines.push(
+      `Visitors wait for about ${seconds} s${how}, ${options.maxHoldMillis / 1000} s at most; no request fails.`,
+    );
+    if (options.pastHold === 'maintenance')
+      lines.push('Past that they get a maintenance page (503) until the site is there.');
+  }
+  const waits = lowerSteps(move).filter(({ kind }) => kind === 'move.wait');
+  if (is.live && is.host && !options.skipLead)
+    for (const step of waits)
+      if (step.kind === 'move.wait')
+        lines.push(
+          `It waits ${spanOf(step.args.seconds)} first, until answers with the old TTL have ended; --skip-lead does not.`,
+        );
+  if (is.host && recordSets(move, move.to, 'normal').length === 0)
+    lines.push(
+      'No dns service is bound: point the names at the new server yourself; the old one hands visitors on meanwhile.',
+    );
+  if (is.upgrade) lines.push('The platform has another version: the database is brought to it.');
+  return lines;
+}
