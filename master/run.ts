@@ -15,6 +15,7 @@ import { createDenials } from './admin/denials.ts';
 import type { AdminDeps } from './admin/deps.ts';
 import { joinCommand } from './admin/join-command.ts';
 import { loadGraph } from './admin/load.ts';
+import { startMoveBatches } from './admin/move-batch.ts';
 import { startRenewals } from './admin/renewals.ts';
 import { enableByPolicy } from './admin/server.ts';
 import { createDownloadListener, fileDigest } from './api/download.ts';
@@ -264,6 +265,8 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     closing.push(() => runner.stop());
     const renewals = startRenewals(admin, log);
     closing.push(() => renewals.close());
+    const batches = startMoveBatches(admin, log);
+    closing.push(() => batches.close());
     const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));
     const api = await createApiListener(admin, {
       address: showListen(config.listen.api),

@@ -14,6 +14,7 @@ export const ID_PREFIXES = [
   'rec',
   'head',
   'bak',
+  'batch',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -51,7 +51,7 @@ export function startRenewals(deps: AdminDeps, log: { error(fields: object, text
 
 /** After two thirds of its life, when it lacks a name, or when it only stands in for one of the authority. */
 export function isDue(site: SiteRecord, now: number): boolean {
-  if (site.state !== 'enabled') return false;
+  if (site.state !== 'enabled' || site.moving !== null) return false;
   const { https } = site.web;
   if (https !== 'acme' && https !== 'self-signed') return false;
   const { certificate } = site;

@@ -106,6 +106,12 @@ export function findSite(graph: Graph, ref: string): SiteRecord {
 }
 
 export function requireState(site: SiteRecord, states: readonly SiteRecord['state'][], verb: string): void {
+  if (site.moving !== null) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot ${verb} ${site.name}: it is on its way to another place; wait for its task; see: aegir task list --subject ${site.id}`,
+    );
+  }
   if (states.includes(site.state)) return;
   const next =
     site.state === 'installing' || site.state === 'deleting'

@@ -15,6 +15,7 @@ import {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { BackupServiceService } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
+import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { listAudit } from '../admin/audit-log.ts';
 import { addClient, listClients, removeClient } from '../admin/client.ts';
 import {
@@ -62,6 +63,8 @@ import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
 import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
 import { backupMethods } from './backup-methods.ts';
+
+import { moveMethods } from './move-methods.ts';
 import { createVerbs } from './retry.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
@@ -86,6 +89,7 @@ export const ADMIN_SERVICES = [
   ClusterServiceService,
   AuditServiceService,
   BackupServiceService,
+  MoveServiceService,
 ] as const;
 
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
@@ -158,6 +162,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [GraphServiceService.getGraph.path]: () => getGraph(deps),
     [GraphServiceService.getStatus.path]: () => getStatus(deps),
     ...backupMethods(deps),
+    ...moveMethods(deps),
   };
   for (const [path, call] of Object.entries(unary)) methods.set(path, { path, unary: call });
   methods.set(BackupServiceService.exportBackup.path, {

@@ -29,6 +29,7 @@ import {
   ZoneRequest,
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import { MigrateSiteRequest, MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import type { Role } from '../../shared/vocabulary.ts';
 import { audit } from '../admin/audit.ts';
 import type { AdminDeps } from '../admin/deps.ts';
@@ -64,6 +65,7 @@ export const STANDS_FOR: Readonly<Record<Verb, Standing>> = {
   ),
   'site.certify': of(SiteServiceService.certifySite, SiteRequest),
   'site.cron': of(SiteServiceService.cronSite, SiteRequest),
+  'site.migrate': of(MoveServiceService.migrateSite, MigrateSiteRequest),
   'platform.add': of(PlatformServiceService.addPlatform, AddPlatformRequest),
   'platform.verify': of(PlatformServiceService.verifyPlatform, VerifyPlatformAdminRequest),
   'service.enable': of(ServiceServiceService.enableService, EnableServiceRequest),

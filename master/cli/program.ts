@@ -9,6 +9,7 @@ import { completionCommand } from './command/completion.ts';
 import { contextCommand } from './command/context.ts';
 import { graphCommand } from './command/graph.ts';
 import { meshCommand } from './command/mesh.ts';
+import { moveCommand } from './command/move.ts';
 import { platformCommand } from './command/platform.ts';
 import { serverCommand } from './command/server.ts';
 import { serviceCommand } from './command/service.ts';
@@ -46,6 +47,7 @@ export function createProgram(cli: Cli, version: string): Command {
     recordCommand,
     clientCommand,
     meshCommand,
+    moveCommand,
     taskCommand,
     tokenCommand,
     auditCommand,

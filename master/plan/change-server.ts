@@ -13,7 +13,8 @@ export function planVerifyServer(graph: Graph, server: ServerRecord, checkOnly =
   const carrying = enabled.filter(({ type }) => type === 'http' || type === 'db');
   const concerned = new Set(carrying.flatMap((service) => graph.sitesServedBy(service)));
   const sites = graph.sites.filter(
-    (site) => (site.state === 'enabled' || site.state === 'disabled') && concerned.has(site),
+    // What is on its way has something else than its record at both ends.
+    (site) => (site.state === 'enabled' || site.state === 'disabled') && site.moving === null && concerned.has(site),
   );
   const part = (step: PlanStep, group: 'service' | 'site', subject: string): readonly PlanStep[] =>
     isPart(step) ? [partStep(step, group, subject, server, !checkOnly)] : [];

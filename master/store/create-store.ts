@@ -2,6 +2,7 @@
 import type { Access, OuterAccess } from './access.ts';
 import { createAuditTable } from './audit-table.ts';
 import { createBackupPolicyTable, createBackupTable, createStoreHoldTable } from './backup-table.ts';
+import { createBatchTable } from './batch-table.ts';
 import { createClientTable, createTokenTable } from './client-table.ts';
 import { createCronTable } from './cron-table.ts';
 import { createEventTable } from './event-table.ts';
@@ -36,6 +37,7 @@ function createTables(access: Access): Tx {
     backups: createBackupTable(access),
     backupPolicies: createBackupPolicyTable(access),
     storeHolds: createStoreHoldTable(access),
+    batches: createBatchTable(access),
     tasks: createTaskTable(access),
     steps: createStepTable(access),
     events: createEventTable(access),

@@ -21,6 +21,7 @@ export const RECORD_TABLES = [
   'backups',
   'backupPolicies',
   'storeHolds',
+  'batches',
 ] as const;
 export type RecordTableName = (typeof RECORD_TABLES)[number];
 

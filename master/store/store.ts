@@ -21,6 +21,7 @@ import type {
   ZoneRecord,
 } from './model.ts';
 import type { BackupPolicyRecord, BackupRecord, StoreHoldRecord } from './model-backup.ts';
+import type { BatchRecord } from './model-batch.ts';
 
 export interface Table<R extends { readonly id: string }> {
   get(id: string): Promise<R | undefined>;
@@ -146,6 +147,7 @@ export interface Tx {
   readonly backups: Table<BackupRecord>;
   readonly backupPolicies: Table<BackupPolicyRecord>;
   readonly storeHolds: Table<StoreHoldRecord>;
+  readonly batches: Table<BatchRecord>;
   readonly tasks: TaskTable;
   readonly steps: StepTable;
   readonly events: EventTable;

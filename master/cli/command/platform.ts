@@ -5,6 +5,7 @@ import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '
 import { listAll } from '../list.ts';
 import { type Column, printList, printOne } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
+import { platformMigrateCommand } from './move.ts';
 
 const COLUMNS: readonly Column<Platform>[] = [
   { title: 'name', value: (platform) => platform.name },
@@ -83,6 +84,8 @@ export function platformCommand(cli: Cli, program: Command): void {
       );
     },
   );
+
+  platformMigrateCommand(cli, noun);
 
   noun
     .command('remove <platform>')

@@ -15,6 +15,7 @@ import { wholeNumber } from '../number.ts';
 import { bytes, type Column, printData, printList, printOne, safe, when } from '../output.ts';
 import { printReport } from '../report-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
+import { evacuateCommand } from './move.ts';
 
 const connection = (server: Server) => (server.connected ? 'connected' : 'not connected');
 
@@ -176,6 +177,8 @@ export function serverCommand(cli: Cli, program: Command): void {
         printReport(out, await link.call(api.getServerReport, { server, taskId: flags.task ?? '' }), Date.now()),
       );
     });
+
+  evacuateCommand(cli, noun);
 
   noun
     .command('join-command')

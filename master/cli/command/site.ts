@@ -8,6 +8,7 @@ import { durationInSeconds, sizeInBytes, wholeNumber } from '../number.ts';
 import { bytes, type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf } from '../settings.ts';
+import { migrateCommand } from './move.ts';
 import { ACCESS_DETAILS, type AccessFlags, accessPart, withAccessFlags } from './site-access.ts';
 import { CRON_DETAILS, USAGE_DETAILS, usageCommand } from './site-usage.ts';
 
@@ -264,6 +265,7 @@ export function siteCommand(cli: Cli, program: Command): void {
   );
 
   usageCommand(cli, noun);
+  migrateCommand(cli, noun);
 
   withChangeFlags(noun.command('login <site>').description('make a one-time login link'))
     .option('--account <account>', 'whom to log in as; left out, the first administrator')

@@ -69,6 +69,7 @@ const rounds: Record<string, Round<{ readonly id: string }>> = {
     keepLast: 0,
     drillServerId: 'srv-1',
   }),
+  batches: round((store) => store.batches, sample.batch, { state: 'done', failures: sample.BIG, sites: [] }),
   holds: round((store) => store.storeHolds, sample.hold, { mode: 'exclusive' }),
   secrets: round((store) => store.secrets, sample.secret, { sealed: '' }),
   settings: round((store) => store.settings, sample.setting, { value: sample.ODD }),

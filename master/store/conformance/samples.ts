@@ -17,6 +17,7 @@ import {
   type ZoneRecord,
 } from '../model.ts';
 import type { BackupPolicyRecord, BackupRecord, StoreHoldRecord } from '../model-backup.ts';
+import type { BatchRecord } from '../model-batch.ts';
 import type { NewTask, Store, Tx } from '../store.ts';
 
 export const ODD = 'Žluťoučký kůň 🐎 \u202e"\'`;--\n\t\\ ﷽ \u{10ffff}';
@@ -182,6 +183,15 @@ export function backup(id: string, changes: Partial<BackupRecord> = {}): BackupR
 export const policy: BackupPolicyRecord = {
   ...{ id: 'default', everySeconds: 2_678_400, serviceId: null, keepLast: BIG, keepDaily: 0, keepWeekly: 1 },
   ...{ keepMonthly: 2, keepYearly: 3, drillEverySeconds: 0, drillServerId: null },
+};
+export const batch: BatchRecord = {
+  ...{ id: 'batch-1', summary: ODD, state: 'running', actor: ODD, atOnce: 2, stopAfter: 3, failures: 0, round: 1 },
+  wish: {
+    ...{ platform: '', server: 'web2', db: '', maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0 },
+    skipLead: true,
+  },
+  sites: [{ siteId: 'site-1', name: ODD, state: 'waiting', taskId: '', why: ODD }],
+  createdAt: BIG,
 };
 export const hold: StoreHoldRecord = { id: 'share/nas task-1', store: 'share/nas', taskId: 'task-1', mode: 'wanted' };
 

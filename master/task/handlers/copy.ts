@@ -128,7 +128,8 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
         await dropSnapshots(deps, within, 'do', source.serverId, siteId, 'database', ctx.attempt);
         tell(ctx, 'database', snapshot.facts, restore);
         const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
-        return { is: 'done', result: { copied: 'database', round, bytes, received } };
+        const { position } = snapshot.facts;
+        return { is: 'done', result: { copied: 'database', round, bytes, received, position } };
       });
     },
     undo: async ({ siteId, from }, ctx) => {

@@ -93,7 +93,8 @@ export function createReplicaFollow(deps: HandlerDeps): StepHandler<'replica.fol
     kind: 'replica.follow',
     do: async (args, ctx) => {
       if (isOff(ctx, args.open)) return { is: 'done' };
-      await follow(deps, ctx, 'do', args, 'start', '', 'start');
+      const copied = [...ctx.results.values()].findLast((result) => result['copied'] === 'database');
+      await follow(deps, ctx, 'do', args, 'start', String(copied?.['position'] ?? ''), 'start');
       return { is: 'done' };
     },
     undo: async (args, ctx) => {

@@ -1,0 +1,19 @@
+// The methods of the Admin API about copies and moves of sites.
+import { MoveServiceService as of } from '../../shared/gen/aegir/v1/move_admin.ts';
+import type { AdminDeps, Caller } from '../admin/deps.ts';
+import { migrateSite } from '../admin/move.ts';
+import { getMoveBatch, listMoveBatches, migrateMany, resumeMoveBatch, stopMoveBatch } from '../admin/move-batch.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
+type Unary = (caller: Caller, request: any) => Promise<any>;
+
+export function moveMethods(deps: AdminDeps): Record<string, Unary> {
+  return {
+    [of.migrateSite.path]: (caller, request) => migrateSite(deps, caller, request),
+    [of.migrateMany.path]: (caller, request) => migrateMany(deps, caller, request),
+    [of.getMoveBatch.path]: (_, request) => getMoveBatch(deps, request),
+    [of.listMoveBatches.path]: (_, request) => listMoveBatches(deps, request),
+    [of.stopMoveBatch.path]: (_, request) => stopMoveBatch(deps, request),
+    [of.resumeMoveBatch.path]: (_, request) => resumeMoveBatch(deps, request),
+  };
+}
