@@ -35,7 +35,7 @@ export async function migrateSite(
 ): Promise<ChangeResponse> {
   const { options, ...asked } = request;
   const kept = {
-    method: 'site.migrate',
+    method: 'site.migrate' as const,
     ...(MigrateSiteRequestMessage.toJSON({ ...asked, options: undefined }) as JsonObject),
   };
   const decide = await migration(deps, request.site, request);

@@ -1,17 +1,16 @@
 // Plan of site.migrate: the site moves while it serves. Copies first, visitors held for the last one, then handed to the new
 // place, until the last old DNS answer has ended. Up to the point of no return everything undoes to the old place.
-import { byteSize } from '../../shared/byte-size.ts';
 import { displayName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { siteRemove } from './change-site.ts';
+import { lowerSteps, switchSteps } from './migrate-dns.ts';
+import { warningsOf } from './migrate-warnings.ts';
 import {
   checkStep,
   copyDatabase,
   copyFiles,
-  dnsAwait,
-  dnsStep,
   gateClose,
   gateForward,
   gateHold,
@@ -20,15 +19,10 @@ import {
   nameOf,
   placeOf,
   publishAt,
-  quietStep,
-  recordSets,
   serverOf,
   siteAt,
-  spanOf,
-  waitStep,
 } from './move-steps.ts';
 import type { Place, Plan, PlannedMove, PlanStep } from './plan.ts';
-import { ttlOf } from './site-records.ts';
 import { sitePrepareOn } from './steps.ts';
 
 export interface MigrateOptions {
@@ -44,8 +38,6 @@ export interface MigrateOptions {
   readonly databaseBytes: number | null;
 }
 
-/** Clients that keep an address for ever do not keep the old server for ever. */
-const MOST_QUIET_SECONDS = 7 * 86_400;
 const FORWARD = { none: 'from here on there is only forward' } as const;
 
 export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, options: MigrateOptions): Plan {
@@ -330,29 +322,6 @@ function summaryOf(move: Move): string {
   return `Move ${displayName(site.name)} ${parts.join(', ')}`;
 }
 
-/** In zones of ours whose answers live long: lowered, and waited for as long as the old ones may live. */
-function lowerSteps(move: Move): readonly PlanStep[] {
-  const [normal, low] = [recordSets(move, move.from, 'normal'), recordSets(move, move.from, 'low')];
-  const steps: PlanStep[] = [];
-  let wait = 0;
-  for (const [index, set] of low.entries()) {
-    const was = normal[index]?.records ?? [];
-    if (set.declared === undefined || JSON.stringify(was) === JSON.stringify(set.records)) continue;
-    steps.push(
-      dnsStep(
-        move,
-        set,
-        set.records,
-        was,
-        `Lower the TTL of ${set.names.map(displayName).join(', ')} to ${set.records[0]?.ttl ?? 0} s`,
-      ),
-    );
-    wait = Math.max(wait, ttlOf(set.declared), set.declared.leadSeconds);
-  }
-  if (wait > 0) steps.push(waitStep(wait, 'answers with the old TTL end'));
-  return steps;
-}
-
 /** Both web servers use it while the site moves. */
 function sharedDatabase(move: Move): readonly PlanStep[] {
   const { graph, site, from, to } = move;
@@ -385,96 +354,4 @@ function noteSettings(move: Move): PlanStep {
     serverId,
     undo: { summary: 'write them as they were' },
   };
-}
-
-/** DNS leads to the new place; the old one hands on until its last answer has ended and nobody came for a while. */
-function switchSteps(
-  move: Move,
-  live: boolean,
-  wasLowered: boolean,
-  quietSeconds: number,
-  oldServer: string,
-): readonly PlanStep[] {
-  const [low, normal] = [recordSets(move, move.to, 'low'), recordSets(move, move.to, 'normal')];
-  const before = recordSets(move, move.from, 'normal');
-  const steps: PlanStep[] = [];
-  for (const set of low) {
-    const names = set.names.map(displayName).join(', ');
-    steps.push(dnsStep(move, set, set.records, undefined, `Point ${names} at ${nameOf(move, move.to.http)}`));
-  }
-  for (const set of low) steps.push(dnsAwait(move, set, set.records));
-  if (live) {
-    // Without a lead, old answers live as long as they always did.
-    const ttl = Math.max(0, ...before.flatMap(({ records }) => records.map((record) => record.ttl)));
-    const lowered = Math.max(0, ...low.flatMap(({ records }) => records.map((record) => record.ttl)));
-    const ends = wasLowered ? lowered : ttl;
-    if (ends > 0) steps.push(waitStep(ends, 'old DNS answers end; the old server hands visitors on'));
-    steps.push(
-      quietStep(
-        move,
-        oldServer,
-        move.graph.server(oldServer).name,
-        quietSeconds,
-        Math.max(quietSeconds, MOST_QUIET_SECONDS),
-      ),
-    );
-  }
-  for (const [index, set] of normal.entries()) {
-    if (JSON.stringify(set.records) === JSON.stringify(low[index]?.records)) continue;
-    steps.push(
-      dnsStep(
-        move,
-        set,
-        set.records,
-        undefined,
-        `Raise the TTL of ${set.names.map(displayName).join(', ')} to ${set.records[0]?.ttl ?? 0} s`,
-      ),
-    );
-  }
-  return steps;
-}
-
-/** What a hold costs, about: a dump and a restore of the database, and a look at all files. */
-const DATABASE_BYTES_PER_SECOND = 20_000_000;
-
-function warningsOf(
-  move: Move,
-  options: MigrateOptions,
-  is: {
-    readonly live: boolean;
-    readonly host: boolean;
-    readonly db: boolean;
-    readonly replicate: boolean;
-    readonly upgrade: boolean;
-  },
-): readonly string[] {
-  const lines: string[] = [];
-  const size = (bytes: number | null) => (bytes === null ? 'of unknown size' : byteSize(bytes));
-  const sent = (is.host ? (options.fileBytes ?? 0) : 0) + (is.db ? (options.databaseBytes ?? 0) : 0);
-  if (is.host)
-    lines.push(
-      `Files ${size(options.fileBytes)}${move.from.db === '' ? '' : `, database ${size(options.databaseBytes)}`}; at most about ${byteSize(sent)} go over the mesh, less what is there already.`,
-    );
-  if (is.live) {
-    const seconds = 2 + Math.ceil(is.db ? (options.databaseBytes ?? 0) / DATABASE_BYTES_PER_SECOND : 0);
-    const how = is.replicate ? ' (less where the database can be followed)' : '';
-    lines.push(
-      `Visitors wait for about ${seconds} s${how}, ${options.maxHoldMillis / 1000} s at most; no request fails.`,
-    );
-    if (options.pastHold === 'maintenance')
-      lines.push('Past that they get a maintenance page (503) until the site is there.');
-  }
-  const waits = lowerSteps(move).filter(({ kind }) => kind === 'move.wait');
-  if (is.live && is.host && !options.skipLead)
-    for (const step of waits)
-      if (step.kind === 'move.wait')
-        lines.push(
-          `It waits ${spanOf(step.args.seconds)} first, until answers with the old TTL have ended; --skip-lead does not.`,
-        );
-  if (is.host && recordSets(move, move.to, 'normal').length === 0)
-    lines.push(
-      'No dns service is bound: point the names at the new server yourself; the old one hands visitors on meanwhile.',
-    );
-  if (is.upgrade) lines.push('The platform has another version: the database is brought to it.');
-  return lines;
 }

@@ -10,6 +10,7 @@ export type Verb =
   | 'site.set'
   | 'site.certify'
   | 'site.cron'
+  | 'site.migrate'
   | 'platform.add'
   | 'platform.verify'
   | 'service.enable'

@@ -1,0 +1,50 @@
+// What a person should know of a move before it begins: sizes, waits, how long visitors are held.
+import { byteSize } from '../../shared/byte-size.ts';
+import { lowerSteps } from './migrate-dns.ts';
+import type { MigrateOptions } from './migrate-site.ts';
+import { type Move, recordSets, spanOf } from './move-steps.ts';
+
+/** What a hold costs, about: a dump and a restore of the database, and a look at all files. */
+const DATABASE_BYTES_PER_SECOND = 20_000_000;
+
+export function warningsOf(
+  move: Move,
+  options: MigrateOptions,
+  is: {
+    readonly live: boolean;
+    readonly host: boolean;
+    readonly db: boolean;
+    readonly replicate: boolean;
+    readonly upgrade: boolean;
+  },
+): readonly string[] {
+  const lines: string[] = [];
+  const size = (bytes: number | null) => (bytes === null ? 'of unknown size' : byteSize(bytes));
+  const sent = (is.host ? (options.fileBytes ?? 0) : 0) + (is.db ? (options.databaseBytes ?? 0) : 0);
+  if (is.host)
+    lines.push(
+      `Files ${size(options.fileBytes)}${move.from.db === '' ? '' : `, database ${size(options.databaseBytes)}`}; at most about ${byteSize(sent)} go over the mesh, less what is there already.`,
+    );
+  if (is.live) {
+    const seconds = 2 + Math.ceil(is.db ? (options.databaseBytes ?? 0) / DATABASE_BYTES_PER_SECOND : 0);
+    const how = is.replicate ? ' (less where the database can be followed)' : '';
+    lines.push(
+      `Visitors wait for about ${seconds} s${how}, ${options.maxHoldMillis / 1000} s at most; no request fails.`,
+    );
+    if (options.pastHold === 'maintenance')
+      lines.push('Past that they get a maintenance page (503) until the site is there.');
+  }
+  const waits = lowerSteps(move).filter(({ kind }) => kind === 'move.wait');
+  if (is.live && is.host && !options.skipLead)
+    for (const step of waits)
+      if (step.kind === 'move.wait')
+        lines.push(
+          `It waits ${spanOf(step.args.seconds)} first, until answers with the old TTL have ended; --skip-lead does not.`,
+        );
+  if (is.host && recordSets(move, move.to, 'normal').length === 0)
+    lines.push(
+      'No dns service is bound: point the names at the new server yourself; the old one hands visitors on meanwhile.',
+    );
+  if (is.upgrade) lines.push('The platform has another version: the database is brought to it.');
+  return lines;
+}
