@@ -14,7 +14,7 @@ import { planView } from './view-task.ts';
 export interface Decision {
   readonly plan: Plan;
   /** Saved with the task, in the same transaction. */
-  readonly save?: (tx: Tx) => Promise<void>;
+  readonly save?: (tx: Tx, taskId: string) => Promise<void>;
   readonly draft?: Draft;
 }
 
@@ -55,8 +55,8 @@ export async function change(
     const decision = decide(graph);
     const plan = { ...decision.plan, request };
     if (plan.steps.length === 0) return { plan: planView(plan, graph), taskId: '', subjectId: plan.subjectId };
-    await decision.save?.(tx);
     const taskId = deps.newId('task');
+    await decision.save?.(tx, taskId);
     await tx.tasks.insert({
       id: taskId,
       verb: plan.verb,

@@ -110,7 +110,7 @@ export async function installSite(
   });
 }
 
-function makeSecret(deps: AdminDeps): SecretRecord {
+export function makeSecret(deps: AdminDeps): SecretRecord {
   const id = deps.newId('sec');
   return { id, sealed: deps.seal(id, deps.newSecret()) };
 }
@@ -129,7 +129,13 @@ function choosePlatform(graph: Graph, ref: string): PlatformRecord {
 
 /** Named, or the null engine on the web server when that is enabled. */
 /** The service of the zone that holds the name; where none does, the null engine beside the web server. */
-function chooseDns(graph: Graph, ref: string, platform: PlatformRecord, name: string, aliases: readonly string[]) {
+export function chooseDns(
+  graph: Graph,
+  ref: string,
+  platform: PlatformRecord,
+  name: string,
+  aliases: readonly string[],
+) {
   if (ref !== '') {
     const service = graph.service(ref);
     requireUsable(graph, service, 'dns', `site ${name}`);

@@ -11,8 +11,11 @@ import type {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { freeText, hostName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
+import { policyOf } from '../graph/backup-policy.ts';
 import type { Graph } from '../graph/graph.ts';
+import { chooseStore, hasStore } from '../graph/stores.ts';
 import {
+  type LastBackup,
   planCronSite,
   planDeleteSite,
   planDisableSite,
@@ -23,12 +26,14 @@ import {
 import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { SiteRecord } from '../store/model.ts';
+import { newBackup, sizesOf } from './backup-new.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
 import { cronOf, usageOf } from './usage.ts';
 import { siteView } from './view.ts';
+import { siteBackupsView } from './view-backup.ts';
 
 export async function listSites(deps: AdminDeps, request: ListSitesRequest): Promise<ListSitesResponse> {
   const graph = await loadGraph(deps.store);
@@ -39,13 +44,23 @@ export async function listSites(deps: AdminDeps, request: ListSitesRequest): Pro
       (client === undefined || site.clientId === client) && (platform === undefined || site.platformId === platform),
   );
   const page = pageOf(wanted, (site) => site.name, request);
-  return { sites: page.items.map((site) => siteView(graph, site)), nextPageToken: page.nextPageToken };
+  const bySite = Map.groupBy(await deps.store.backups.find(), ({ siteId }) => siteId);
+  const sites = page.items.map((site) => ({
+    ...siteView(graph, site),
+    backups: siteBackupsView(bySite.get(site.id) ?? [], ''),
+  }));
+  return { sites, nextPageToken: page.nextPageToken };
 }
 
 export async function getSite(deps: AdminDeps, request: GetSiteRequest): Promise<Site> {
   const graph = await loadGraph(deps.store);
   const site = findSite(graph, request.site);
-  return { ...siteView(graph, site), cron: await cronOf(deps, graph, site), usage: await usageOf(deps, site) };
+  return {
+    ...siteView(graph, site),
+    cron: await cronOf(deps, graph, site),
+    usage: await usageOf(deps, site),
+    backups: siteBackupsView(await deps.store.backups.find({ siteId: site.id }), await backupFailure(deps, site.id)),
+  };
 }
 
 export const verifySite = onSite('site.verify', ['enabled', 'disabled', 'failed'], planVerifySite);
@@ -56,7 +71,51 @@ export async function deleteSite(deps: AdminDeps, caller: Caller, request: SiteR
   if (!request.confirm && request.options?.planOnly !== true) {
     throw new AegirError('failed_precondition', `cannot delete ${request.site}: it was not confirmed; say --yes`);
   }
-  return onSite('site.delete', ['enabled', 'disabled', 'failed', 'deleting'], planDeleteSite)(deps, caller, request);
+  const last = request.noBackup === true ? undefined : await lastBackup(deps, request.site);
+  const asked = {
+    method: 'site.delete' as const,
+    site: request.site,
+    confirm: request.confirm,
+    noBackup: request.noBackup === true,
+  };
+  return change(deps, caller, request.options, asked, (graph) => {
+    const site = findSite(graph, request.site);
+    requireState(site, ['enabled', 'disabled', 'failed', 'deleting'], 'delete');
+    // What is left of a site that was being deleted is no site to keep.
+    const made = site.state === 'deleting' ? undefined : last?.(graph, site);
+    const plan = planDeleteSite(graph, site, made);
+    if (made === undefined) return { plan };
+    return {
+      plan,
+      save: async (tx, taskId) => {
+        const { id, store } = made;
+        await tx.backups.insert(newBackup(graph, site, { id, store, reason: 'delete', taskId, takenAt: deps.now() }));
+      },
+    };
+  });
+}
+
+const LOOKED_AT = 50;
+
+/** Why the newest backup could not be made; '' when it was, or none was tried lately. */
+async function backupFailure(deps: AdminDeps, siteId: string): Promise<string> {
+  const tasks = await deps.store.tasks.list({ subjectId: siteId, limit: LOOKED_AT });
+  const last = tasks.find(({ verb, state }) => verb === 'site.backup' && (state === 'failed' || state === 'succeeded'));
+  return last?.state === 'failed' ? `the last backup failed: ${last.reason}` : '';
+}
+
+/** Where the last backup of a site goes; undefined when there is no place for backups at all, or no mesh to bring it. */
+async function lastBackup(deps: AdminDeps, ref: string) {
+  if (deps.facts.meshState() === 'off') return undefined;
+  const policies = await deps.store.backupPolicies.find();
+  const sizes = await sizesOf(deps, ref);
+  const id = deps.newId('bak');
+  return (graph: Graph, site: SiteRecord): LastBackup | undefined => {
+    const wanted = policyOf(policies, site.id).serviceId;
+    if (!hasStore(graph, wanted)) return undefined;
+    const store = chooseStore(graph, '', wanted, `the last backup of ${site.name}, or delete it by --no-backup`);
+    return { id, store, sizes };
+  };
 }
 
 export async function loginSite(deps: AdminDeps, caller: Caller, request: LoginSiteRequest): Promise<ChangeResponse> {

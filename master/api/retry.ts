@@ -29,6 +29,15 @@ import {
   ZoneRequest,
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import {
+  BackupServiceService,
+  CreateBackupRequest,
+  DeleteBackupRequest,
+  DrillBackupRequest,
+  PruneStoreAdminRequest,
+  RestoreBackupRequest,
+  VerifyBackupRequest,
+} from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { MigrateSiteRequest, MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import type { Role } from '../../shared/vocabulary.ts';
 import { audit } from '../admin/audit.ts';
@@ -85,6 +94,12 @@ export const STANDS_FOR: Readonly<Record<Verb, Standing>> = {
   'cluster.remove': of(ClusterServiceService.removeHead, HeadRequest),
   'cluster.verify': of(ClusterServiceService.verifyCluster, ClusterRequest),
   'cluster.delete': of(ClusterServiceService.deleteCluster, ClusterRequest),
+  'site.backup': of(BackupServiceService.createBackup, CreateBackupRequest),
+  'backup.restore': of(BackupServiceService.restoreBackup, RestoreBackupRequest),
+  'backup.verify': of(BackupServiceService.verifyBackup, VerifyBackupRequest),
+  'backup.drill': of(BackupServiceService.drillBackup, DrillBackupRequest),
+  'backup.delete': of(BackupServiceService.deleteBackup, DeleteBackupRequest),
+  'store.prune': of(BackupServiceService.pruneStore, PruneStoreAdminRequest),
   'mesh.test': of(ServerServiceService.testMesh, TestMeshRequest),
   'server.verify': of(ServerServiceService.verifyServer, VerifyServerRequest),
 };

@@ -2,6 +2,7 @@
 import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
+import { backupSteps, holdStep, recordStep, releaseStep, type SiteSizes } from './backup-steps.ts';
 import { loginStep } from './install-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import {
@@ -111,11 +112,23 @@ export function siteRemove(graph: Graph, site: SiteRecord, serverId: string, kee
   };
 }
 
-/** The site is hidden first, which undoes; from the first removal on it only goes forward. */
-export function planDeleteSite(graph: Graph, site: SiteRecord): Plan {
+/** The last backup of a site: id of the record to be, and where it goes. */
+export interface LastBackup {
+  readonly id: string;
+  readonly store: ServiceRecord;
+  readonly sizes: SiteSizes;
+}
+
+/** The site is hidden and kept in a backup first, which undoes; from the first removal on it only goes forward. */
+export function planDeleteSite(graph: Graph, site: SiteRecord, last?: LastBackup): Plan {
   const http = graph.service(site.bindings.http);
   const db = site.bindings.db === undefined ? undefined : graph.service(site.bindings.db);
   const hide = [siteRecordStep(site, 'deleting', site.state), ...httpPublish(graph, site, 'disabled', served(site))];
+  if (last !== undefined) {
+    hide.push(recordStep(site, last.id), holdStep(graph, [last.store], 'shared'));
+    hide.push(...backupSteps(graph, site, last.id, last.store, last.sizes, hide.length).steps);
+    hide.push(releaseStep(graph, [last.store], 'shared'));
+  }
   // The front first: no visitor comes to a web server that has let go of the site.
   const remove: PlanStep[] = publishedOn(graph, site)
     .toReversed()
@@ -146,7 +159,13 @@ export function planDeleteSite(graph: Graph, site: SiteRecord): Plan {
     [...hide, ...remove],
     {
       pointOfNoReturn: hide.length,
-      warnings: ['Files and database are removed for good.'],
+      warnings:
+        last === undefined
+          ? ['Files and database are removed for good.', 'No backup is made of it before.']
+          : [
+              `Files and database are removed; backup ${last.id} on ${graph.serviceName(last.store)} keeps what they are.`,
+              'When that backup cannot be made the site stays; --no-backup leaves it out.',
+            ],
     },
   );
 }

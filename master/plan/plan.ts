@@ -1,6 +1,7 @@
 // Plans are values: everything a task will do, decided before it starts. Nothing here does I/O, reads clocks or
 // makes random choices; ids and times are passed in. Secrets are named by id, never carried.
 import type { JsonObject } from '../store/model.ts';
+import type { BackupStepArgs } from './backup-args.ts';
 import type { Verb } from './verbs.ts';
 
 /** DnsRecord of spec.proto as JSON. */
@@ -94,7 +95,7 @@ export type Served = 'enabled' | 'disabled' | 'held' | 'moved';
 export type HeadState = 'joining' | 'active' | 'draining' | 'out' | 'leaving';
 
 /** The arguments of every kind of step. A step names records by id; its handler reads them when it runs. */
-export interface StepArgs {
+export interface StepArgs extends BackupStepArgs {
   /** Bring the http service of the site to the site's spec; undo removes it there (or goes back to `before`). */
   'http.publish': {
     serviceId: string;

@@ -30,5 +30,11 @@ export type Verb =
   | 'cluster.remove'
   | 'cluster.verify'
   | 'cluster.delete'
+  | 'site.backup'
+  | 'backup.restore'
+  | 'backup.verify'
+  | 'backup.drill'
+  | 'backup.delete'
+  | 'store.prune'
   | 'mesh.test'
   | 'server.verify';

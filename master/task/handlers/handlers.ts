@@ -1,6 +1,7 @@
 // The one list of step handlers.
 import type { Handlers } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
+import { createBackupHandlers } from './backup.ts';
 import {
   createCertificateEnsure,
   createCertificateFetch,
@@ -69,6 +70,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
   };
   return {
     ...parts,
+    ...createBackupHandlers(deps),
     'http.unpublish': createHttpUnpublish(deps),
     'db.drop': createDbDrop(deps),
     'dns.publish': createDnsPublish(deps),

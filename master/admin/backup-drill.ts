@@ -1,0 +1,114 @@
+// Looks at backups: whether one is whole in its store, and whether it can be restored.
+import { AegirError } from '../../shared/error.ts';
+import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
+import type { DrillBackupRequest, VerifyBackupRequest } from '../../shared/gen/aegir/v1/backup_admin.ts';
+import { idBody } from '../../shared/id.ts';
+import type { Graph } from '../graph/graph.ts';
+import { planVerifyBackup } from '../plan/backup.ts';
+import { planDrill } from '../plan/drill.ts';
+import type { PlatformRecord, ServerRecord, ServiceRecord } from '../store/model.ts';
+import type { BackupRecord } from '../store/model-backup.ts';
+import { findBackup, requireReady } from './backup.ts';
+import { requireMesh } from './backup-new.ts';
+import { requireStill } from './backup-restore.ts';
+import { change } from './change.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { makeSecret } from './install-site.ts';
+import { loadGraph } from './load.ts';
+import { dbFor, type Fresh, ofEngine, platformFor, siteFromBackup } from './site-from-backup.ts';
+
+export async function verifyBackup(
+  deps: AdminDeps,
+  caller: Caller,
+  request: VerifyBackupRequest,
+): Promise<ChangeResponse> {
+  const backup = await findBackup(deps.store, request.backup);
+  // One that was found damaged may have been mended.
+  if (backup.state !== 'damaged') requireReady(backup, 'look at');
+  const { options, ...asked } = request;
+  return change(deps, caller, options, { method: 'backup.verify', ...asked }, (graph) => ({
+    plan: planVerifyBackup(graph, backup, !request.quick),
+  }));
+}
+
+export async function drillBackup(
+  deps: AdminDeps,
+  caller: Caller,
+  request: DrillBackupRequest,
+): Promise<ChangeResponse> {
+  requireMesh(deps);
+  const backup =
+    request.backup === '' ? await newestOf(deps, request.site) : await findBackup(deps.store, request.backup);
+  requireReady(backup, 'try');
+  const { options, ...asked } = request;
+  const fresh: Fresh = {
+    ...{ id: deps.newId('site'), now: deps.now() },
+    ...{ password: makeSecret(deps), salt: makeSecret(deps) },
+  };
+  return change(deps, caller, options, { method: 'backup.drill', ...asked }, (graph) => {
+    const { platform, db } = placeFor(graph, backup, request.server);
+    const { web } = backup.site;
+    // The name is made of an id that nothing else has, under a top level that resolves nowhere (RFC 2606).
+    const made = siteFromBackup(graph, backup, `drill-${idBody(fresh.id)}.aegir.invalid`, platform, db, fresh, {
+      web: { ...web, https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
+      cronSeconds: 0,
+      adminMail: 'admin@example.invalid',
+    });
+    return {
+      plan: planDrill(graph, made.site, backup),
+      draft: { site: made.site, secrets: made.secrets },
+      save: async (tx) => {
+        await requireStill(tx, backup.id);
+        for (const secret of made.secrets) await tx.secrets.insert(secret);
+        await tx.sites.insert(made.site);
+      },
+    };
+  });
+}
+
+async function newestOf(deps: AdminDeps, ref: string): Promise<BackupRecord> {
+  if (ref === '') throw new AegirError('invalid_argument', 'cannot try a backup: neither it nor its site was named');
+  const graph = await loadGraph(deps.store);
+  const there = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
+  const all = await deps.store.backups.find();
+  const ready = all
+    .filter(({ siteId, siteName }) => (there === undefined ? siteId === ref || siteName === ref : siteId === there.id))
+    .filter(({ state }) => state === 'ready')
+    .sort((a, b) => b.takenAt - a.takenAt);
+  const [newest] = ready;
+  if (newest !== undefined) return newest;
+  if (there === undefined) graph.site(ref);
+  throw new AegirError(
+    'failed_precondition',
+    `cannot try a backup of ${ref}: it has none; run: aegir backup create ${ref}`,
+  );
+}
+
+/** Where the site is or was; with a server named, that server's own services of the same kinds, as far as it has them. */
+function placeFor(
+  graph: Graph,
+  backup: BackupRecord,
+  ref: string,
+): { readonly platform: PlatformRecord; readonly db: ServiceRecord | undefined } {
+  if (ref === '') return { platform: platformFor(graph, backup, ''), db: dbFor(graph, backup, '') };
+  const server = graph.server(ref);
+  const platform = platformOn(graph, backup, server);
+  const { dbEngine } = backup.site;
+  if (dbEngine === '') return { platform, db: undefined };
+  const own = graph.enabled('db').find(({ serverId, engine }) => serverId === server.id && engine === dbEngine);
+  const db = own === undefined ? dbFor(graph, backup, '') : ofEngine(graph, own, dbEngine, 'the drill');
+  return { platform, db };
+}
+
+function platformOn(graph: Graph, backup: BackupRecord, server: ServerRecord): PlatformRecord {
+  const there = graph.platforms.filter(
+    ({ serviceId, app, state }) =>
+      app === backup.site.app && state === 'verified' && graph.service(serviceId).serverId === server.id,
+  );
+  const found = there.find(({ facts }) => facts?.version === backup.site.appVersion) ?? there[0];
+  if (found !== undefined) return found;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot try backup ${backup.id} on ${server.name}: it has no platform of app ${backup.site.app}; run: aegir platform add NAME PATH --service ${server.name}/ENGINE`,
+  );
+}

@@ -1,0 +1,54 @@
+// Which backups of one site its policy keeps. Pure.
+import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
+
+type Counts = Pick<BackupPolicyRecord, 'keepLast' | 'keepDaily' | 'keepWeekly' | 'keepMonthly' | 'keepYearly'>;
+type Dated = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'keep'>;
+
+/**
+ * Those to remove. Kept are the newest keepLast, and the newest of each of the last days, weeks (from Monday), months and
+ * years that have one, in UTC. A policy without any count keeps all; so does the mark keep. The newest that is whole always
+ * stays, and only whole ones count: those that were found damaged go when a newer one is whole.
+ */
+export function notKept<B extends Dated>(backups: readonly B[], policy: Counts): readonly B[] {
+  const counts = [policy.keepLast, policy.keepDaily, policy.keepWeekly, policy.keepMonthly, policy.keepYearly];
+  if (counts.every((count) => count === 0)) return [];
+  const newestFirst = [...backups].sort((a, b) => b.takenAt - a.takenAt || (a.id < b.id ? 1 : -1));
+  const whole = newestFirst.filter(({ state }) => state === 'ready');
+  const kept = new Set<string>();
+  const [newest] = whole;
+  if (newest === undefined) return [];
+  kept.add(newest.id);
+  const periods: readonly (readonly [number, (at: number, id: string) => string])[] = [
+    [policy.keepLast, (_, id) => id],
+    [policy.keepDaily, dayOf],
+    [policy.keepWeekly, weekOf],
+    [policy.keepMonthly, (at) => dayOf(at).slice(0, 7)],
+    [policy.keepYearly, (at) => dayOf(at).slice(0, 4)],
+  ];
+  for (const [count, periodOf] of periods) {
+    const seen = new Set<string>();
+    for (const { id, takenAt } of whole) {
+      const period = periodOf(takenAt, id);
+      if (seen.has(period)) continue;
+      if (seen.size >= count) break;
+      seen.add(period);
+      kept.add(id);
+    }
+  }
+  return newestFirst.filter(({ id, state, keep, takenAt }) => {
+    if (keep || kept.has(id)) return false;
+    return state === 'ready' || (state === 'damaged' && takenAt < newest.takenAt);
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
+}
+
+/** The day of its Monday. */
+function weekOf(at: number): string {
+  const weekday = (new Date(at).getUTCDay() + 6) % 7;
+  return dayOf(at - weekday * DAY_MS);
+}

@@ -1,0 +1,133 @@
+// Plans about backups themselves: make, look at, remove, prune.
+import { displayName } from '../../shared/name.ts';
+import type { Graph } from '../graph/graph.ts';
+import { placeOf } from '../graph/stores.ts';
+import type { ServiceRecord, SiteRecord } from '../store/model.ts';
+import type { BackupRecord } from '../store/model-backup.ts';
+import { backupSteps, holdStep, READS, recordStep, releaseStep, type SiteSizes } from './backup-steps.ts';
+import type { Plan, PlanStep } from './plan.ts';
+
+export function planCreateBackup(
+  graph: Graph,
+  site: SiteRecord,
+  backupId: string,
+  store: ServiceRecord,
+  sizes: SiteSizes,
+): Plan {
+  const before = [recordStep(site, backupId), holdStep(graph, [store], 'shared')];
+  const { steps } = backupSteps(graph, site, backupId, store, sizes, before.length);
+  return {
+    verb: 'site.backup',
+    subjectId: site.id,
+    subject: site.name,
+    summary: `Back ${displayName(site.name)} up to ${graph.serviceName(store)}`,
+    steps: [...before, ...steps, releaseStep(graph, [store], 'shared')],
+    warnings: sameServer(graph, site, store),
+    pointOfNoReturn: null,
+    locks: [`site/${site.id}`],
+  };
+}
+
+function sameServer(graph: Graph, site: SiteRecord, store: ServiceRecord): readonly string[] {
+  const { engine, serverId } = store;
+  const servers = Object.values(site.bindings).map((id) => graph.service(id).serverId);
+  if (engine !== 'mesh' || !servers.includes(serverId)) return [];
+  return [`The backup lies on ${graph.server(serverId).name}, as the site does: it is lost with that server.`];
+}
+
+export function planVerifyBackup(graph: Graph, backup: BackupRecord, readAll: boolean): Plan {
+  const store = graph.service(backup.serviceId);
+  return {
+    verb: 'backup.verify',
+    subjectId: backup.siteId,
+    subject: backup.siteName,
+    summary: `Look whether backup ${backup.id} of ${displayName(backup.siteName)} is whole`,
+    steps: [
+      holdStep(graph, [store], 'shared'),
+      {
+        kind: 'backup.check',
+        args: { backupId: backup.id, readAll },
+        summary: `${readAll ? 'Read all of it' : 'Look whether all of it is there'} on ${graph.serviceName(store)}`,
+        serverId: store.serverId,
+        undo: READS,
+      },
+      releaseStep(graph, [store], 'shared'),
+    ],
+    warnings: [],
+    pointOfNoReturn: null,
+    locks: [`backup/${backup.id}`],
+  };
+}
+
+export function planDeleteBackups(graph: Graph, store: ServiceRecord, backups: readonly BackupRecord[]): Plan {
+  const [first] = backups;
+  const what = backups.length === 1 && first !== undefined ? `backup ${first.id}` : `${backups.length} backups`;
+  return removal(graph, store, backups, {
+    verb: 'backup.delete',
+    summary: `Delete ${what} on ${graph.serviceName(store)}`,
+    warnings: lastOnes(backups),
+  });
+}
+
+/** backups: those that nothing keeps. */
+export function planPruneStore(graph: Graph, store: ServiceRecord, backups: readonly BackupRecord[]): Plan {
+  const name = graph.serviceName(store);
+  const made = backups.filter(({ state }) => state !== 'deleting').length;
+  const what = made === 0 ? 'what no backup needs' : `${made} ${made === 1 ? 'backup' : 'backups'} that nothing keeps`;
+  return removal(graph, store, backups, { verb: 'store.prune', summary: `Remove ${what} from ${name}`, warnings: [] });
+}
+
+function lastOnes(backups: readonly BackupRecord[]): readonly string[] {
+  const kept = backups.filter(({ keep }) => keep).map(({ id }) => id);
+  return [
+    'What only they have in the store is removed for good.',
+    ...(kept.length === 0 ? [] : [`Marked to be kept: ${kept.join(', ')}.`]),
+  ];
+}
+
+function removal(
+  graph: Graph,
+  store: ServiceRecord,
+  backups: readonly BackupRecord[],
+  { verb, summary, warnings }: Pick<Plan, 'verb' | 'summary' | 'warnings'>,
+): Plan {
+  const ids = backups.map(({ id }) => id);
+  const name = graph.serviceName(store);
+  const before: PlanStep[] = [
+    {
+      kind: 'backup.mark',
+      args: { backups: backups.map(({ id, state }) => ({ id, before: state })) },
+      summary: ids.length === 0 ? 'Nothing is marked' : `Record that ${ids.length} go`,
+      serverId: null,
+      undo: { summary: 'record that they stay' },
+    },
+    holdStep(graph, [store], 'exclusive'),
+  ];
+  return {
+    verb,
+    subjectId: store.id,
+    subject: name,
+    summary,
+    steps: [
+      ...before,
+      {
+        kind: 'store.prune',
+        args: { serviceId: store.id, backupIds: ids },
+        summary: `Remove ${ids.length === 0 ? '' : 'them, and '}every chunk that no backup on ${name} names`,
+        serverId: store.serverId,
+        undo: { none: 'what is removed cannot come back' },
+      },
+      {
+        kind: 'backup.forget',
+        args: { backupIds: ids },
+        summary: ids.length === 0 ? 'Forget nothing' : 'Forget them',
+        serverId: null,
+        undo: { none: 'what is removed cannot come back' },
+      },
+      releaseStep(graph, [store], 'exclusive'),
+    ],
+    warnings,
+    pointOfNoReturn: before.length,
+    locks: [`store/${placeOf(store)}`, ...ids.map((id) => `backup/${id}`)],
+  };
+}

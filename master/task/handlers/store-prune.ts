@@ -1,0 +1,72 @@
+// store.prune and backup.check: what happens to backups in their store.
+import { byteSize } from '../../../shared/byte-size.ts';
+import { AegirError } from '../../../shared/error.ts';
+import type { ActionRequest } from '../../session/agents.ts';
+import type { StepHandler } from '../handler.ts';
+import { told } from '../part-copy.ts';
+import { type HandlerDeps, readService, refOf } from '../parts.ts';
+import { perform, previewOn } from '../perform.ts';
+import { readBackup } from './backup-store.ts';
+
+export function createStorePrune(deps: HandlerDeps): StepHandler<'store.prune'> {
+  const request = async (serviceId: string, backupIds: readonly string[], preview: boolean) => {
+    const service = await readService(deps.store, serviceId);
+    const made: ActionRequest = {
+      $case: 'pruneStore',
+      value: { service: await refOf(deps, service), backupIds: [...backupIds], preview },
+    };
+    return { serverId: service.serverId, made };
+  };
+  return {
+    kind: 'store.prune',
+    do: async ({ serviceId, backupIds }, ctx) => {
+      const { serverId, made } = await request(serviceId, backupIds, false);
+      const { output } = await perform(deps, ctx, 'do', serverId, `service/${serviceId}`, made);
+      const { backups, chunks, bytes, keptBackups } = told(output.prune, 'a prune');
+      const text = `${backups} backups and ${chunks} chunks of ${byteSize(Number(bytes))} removed; ${keptBackups} backups remain`;
+      ctx.emit({ $case: 'log', value: { level: 'info', text } });
+      return { is: 'done', result: { backups: Number(backups), chunks: Number(chunks), bytes: Number(bytes) } };
+    },
+    undo: { none: 'what is removed cannot come back' },
+    preview: async ({ serviceId, backupIds }) => {
+      const { serverId, made } = await request(serviceId, backupIds, true);
+      return previewOn(deps, serverId, made);
+    },
+  };
+}
+
+export function createBackupCheck(deps: HandlerDeps): StepHandler<'backup.check'> {
+  return {
+    kind: 'backup.check',
+    do: async ({ backupId, readAll }, ctx) => {
+      const backup = await readBackup(deps, backupId);
+      const service = await readService(deps.store, backup.serviceId);
+      const digest = Buffer.from(backup.digest, 'hex');
+      const value = { service: await refOf(deps, service), backupId, digest, readAll };
+      const { output } = await perform(deps, ctx, 'do', service.serverId, `backup/${backupId}`, {
+        $case: 'checkBackup',
+        value,
+      });
+      const { chunks, bytes, damaged, problems } = told(output.check, 'a look at a backup');
+      const whole = damaged === 0n && problems.length === 0;
+      const why = whole ? '' : [`${damaged} of ${chunks} chunks are damaged`, ...problems].join('; ').slice(0, 1000);
+      // An older look that reads nothing does not clear what one that read everything found.
+      const cleared = whole && (readAll || backup.state === 'ready');
+      await deps.store.backups.update(backupId, {
+        ...(whole && readAll ? { verifiedAt: ctx.now() } : {}),
+        ...(cleared ? { state: 'ready' as const, problem: '' } : {}),
+        ...(whole ? {} : { state: 'damaged' as const, problem: why }),
+      });
+      if (whole) {
+        const text = `${chunks} chunks of ${byteSize(Number(bytes))} ${readAll ? 'read, and what they should be' : 'are there'}`;
+        ctx.emit({ $case: 'log', value: { level: 'info', text } });
+        return { is: 'done', result: { chunks: Number(chunks), bytes: Number(bytes) } };
+      }
+      for (const problem of problems) ctx.emit({ $case: 'log', value: { level: 'error', text: problem } });
+      throw new AegirError('data_loss', `cannot trust backup ${backupId}: ${why}; make another one, then delete it`, {
+        retryable: false,
+      });
+    },
+    undo: { none: 'it only looks' },
+  };
+}
