@@ -1,18 +1,26 @@
 // Checks of what is asked of an agent with backups on its file services.
-import type { OfferPartRequest, PartSource, StoreBackupRequest } from '../shared/gen/aegir/v1/backup.ts';
+import type {
+  CheckBackupRequest,
+  OfferPartRequest,
+  PruneStoreRequest,
+  StoreBackupRequest,
+} from '../shared/gen/aegir/v1/backup.ts';
 import type { ServiceRef } from '../shared/gen/aegir/v1/spec.ts';
-import { hostName } from '../shared/name.ts';
+import type { CheckOrder } from './backup/store/check.ts';
 import type { OfferOrder } from './backup/store/offers.ts';
+import type { PruneOrder } from './backup/store/prune.ts';
 import type { StoreBackupOrder } from './backup/store/store-backup.ts';
+import { validSource } from './validate-backup.ts';
 import { checkService, present, refuse } from './validate-spec.ts';
 
 export interface StoreRequests {
   storeBackup: StoreBackupOrder;
   offerPart: OfferOrder;
+  pruneStore: PruneOrder;
+  checkBackup: CheckOrder;
 }
 
-const MAX_GRANT = 4096;
-const SIGNATURE = 64; // Ed25519
+const MAX_BACKUPS = 1000;
 const MAX_MANIFEST = 64 * 1024;
 const DIGEST = 32;
 /** Chunks of a backup: 4 PiB of them at most. */
@@ -33,7 +41,13 @@ export function checkStoreBackup(request: StoreBackupRequest, serverId: string):
     refuse('sources', 'must be database, files, or both in this order');
   }
   const service = fileService(request.service, serverId);
-  return { service, backupId: backupIdOf(request.backupId), manifest, takenAt, sources: sources.map(validSource) };
+  return {
+    service,
+    backupId: backupIdOf(request.backupId),
+    manifest,
+    takenAt,
+    sources: sources.map((source) => validSource(source)),
+  };
 }
 
 export function checkOfferPart(request: OfferPartRequest, serverId: string): OfferOrder {
@@ -45,13 +59,15 @@ export function checkOfferPart(request: OfferPartRequest, serverId: string): Off
   return { service: fileService(request.service, serverId), backupId: backupIdOf(request.backupId), part };
 }
 
-/** What it says is checked when it is used, with the key of the day. */
-function validSource(source: PartSource): StoreBackupOrder['sources'][number] {
-  const grant = present(source.grant, 'sources.grant');
-  if (grant.body.length === 0 || grant.body.length > MAX_GRANT) refuse('grant.body', `needs 1 to ${MAX_GRANT} bytes`);
-  if (grant.signature.length !== SIGNATURE) refuse('grant.signature', `needs ${SIGNATURE} bytes`);
-  hostName(source.senderName, 'sender_name');
-  return { ...source, grant };
+export function checkPruneStore({ service, backupIds, preview }: PruneStoreRequest, serverId: string): PruneOrder {
+  if (backupIds.length > MAX_BACKUPS) refuse('backup_ids', `has more than ${MAX_BACKUPS} backups`);
+  return { service: fileService(service, serverId), backupIds: backupIds.map(backupIdOf), preview };
+}
+
+export function checkCheckBackup(request: CheckBackupRequest, serverId: string): CheckOrder {
+  const { backupId, digest, readAll } = request;
+  if (digest.length !== DIGEST) refuse('digest', `needs ${DIGEST} bytes`);
+  return { service: fileService(request.service, serverId), backupId: backupIdOf(backupId), digest, readAll };
 }
 
 function backupIdOf(text: string): string {

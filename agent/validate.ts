@@ -40,7 +40,13 @@ import {
   type ValidHttpSpec,
   type ValidSite,
 } from './validate-spec.ts';
-import { checkOfferPart, checkStoreBackup, type StoreRequests } from './validate-store.ts';
+import {
+  checkCheckBackup,
+  checkOfferPart,
+  checkPruneStore,
+  checkStoreBackup,
+  type StoreRequests,
+} from './validate-store.ts';
 
 const MAX_GRANT = 4096;
 const SIGNATURE = 64; // Ed25519
@@ -147,6 +153,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'removeSite':
     case 'applyCluster':
     case 'removeCluster':
+    case 'pruneStore':
       return request.value.preview;
     case 'diagnose':
       // To check a file service is to write there.
@@ -168,6 +175,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'restoreDatabase':
     case 'storeBackup':
     case 'offerPart':
+    case 'checkBackup':
       return false;
   }
 }
@@ -304,6 +312,10 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'storeBackup', value: checkStoreBackup(request.value, serverId) };
     case 'offerPart':
       return { kind: 'offerPart', value: checkOfferPart(request.value, serverId) };
+    case 'pruneStore':
+      return { kind: 'pruneStore', value: checkPruneStore(request.value, serverId) };
+    case 'checkBackup':
+      return { kind: 'checkBackup', value: checkCheckBackup(request.value, serverId) };
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');
   }

@@ -2,6 +2,7 @@
 import type { ActionKind } from '../validate.ts';
 import type { ActionHandler } from './action.ts';
 import { createApply } from './apply.ts';
+import { createCheckBackup } from './check-backup.ts';
 import { createCheckService } from './check-service.ts';
 import { createApplyCluster, createClusterStatus, createRemoveCluster } from './cluster.ts';
 import { createDiagnose } from './diagnose.ts';
@@ -13,6 +14,7 @@ import { createPrepareSite } from './prepare-site.ts';
 import { createProbePorts } from './probe-ports.ts';
 import { createProbeShare } from './probe-share.ts';
 import { createProbeSite } from './probe-site.ts';
+import { createPruneStore } from './prune-store.ts';
 import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
@@ -53,5 +55,7 @@ export function createActions(): ActionHandlers {
     restoreDatabase: createRestoreDatabase(),
     storeBackup: createStoreBackup(),
     offerPart: createOfferPart(),
+    pruneStore: createPruneStore(),
+    checkBackup: createCheckBackup(),
   };
 }

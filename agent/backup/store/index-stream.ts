@@ -84,6 +84,11 @@ export async function* writeIndex(
   yield tail;
 }
 
+/** Chunks of an index whose file has so many bytes. */
+export function countIn(fileBytes: number): number {
+  return Math.max(0, Math.floor((fileBytes - HEAD - TAIL) / ITEM));
+}
+
 /** So many chunks from a place on, of an index that is read. */
 export async function* cut(
   batches: AsyncIterable<readonly ChunkRef[]>,

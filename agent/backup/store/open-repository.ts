@@ -6,7 +6,9 @@ import { type ActionContext, canStore, type Engine, type ObjectStore } from '../
 import { encryptionKeyOf } from '../../engine/file/settings.ts';
 import { FILES, plainForm } from './form.ts';
 import { createRepository, type Repository } from './repository.ts';
-import { createSealedForm, KEY_MARK, type SealedForm, sameMark } from './sealed-form.ts';
+import { createSealedForm, isSealedFile, KEY_MARK, type SealedForm, sameMark } from './sealed-form.ts';
+
+const MAX_MARK = 1000;
 
 /** The caller closes it. Throws as openStore does, and failed_precondition for a key that is not the store's. */
 export async function openRepository(
@@ -34,38 +36,36 @@ export async function openRepository(
 
 /** key: 32 bytes; undefined for a store that is not encrypted. Takes the store over when it resolves. */
 export async function repositoryIn(store: ObjectStore, key: Uint8Array | undefined): Promise<Repository> {
-  const marked = (await store.stat(KEY_MARK)) !== undefined;
-  if (key === undefined) {
-    if (!marked) return createRepository(store, plainForm);
-    throw new AegirError('failed_precondition', 'cannot open the store: its backups are encrypted; its key is needed');
-  }
-  const form = createSealedForm(key);
-  if (marked) await compareMark(store, form);
-  else await leaveMark(store, form);
+  const form = key === undefined ? plainForm : createSealedForm(key);
+  const [mark, ours] = [await readMark(store), 'mark' in form ? (form as SealedForm).mark : undefined];
+  const same = mark === undefined ? ours === undefined : ours !== undefined && sameMark(mark, ours);
+  if (!same) await become(store, mark, ours);
   return createRepository(store, form);
 }
 
-async function compareMark(store: ObjectStore, { mark }: SealedForm): Promise<void> {
-  let there = '';
-  for await (const piece of store.get(KEY_MARK)) {
-    there += Buffer.from(piece).toString();
-    if (there.length > 1000) break;
+/** While it has no backup, a store may become another one: encrypted, or no more, or by another key. */
+async function become(store: ObjectStore, mark: string | undefined, ours: string | undefined): Promise<void> {
+  for await (const { name } of store.list(FILES)) {
+    if (plainForm.fileOf(name) === undefined && !isSealedFile(name)) continue;
+    const why =
+      mark === undefined
+        ? 'there are backups in it that are not encrypted; delete them, or use another directory'
+        : ours === undefined
+          ? 'its backups are encrypted; its key is needed'
+          : 'its backups are encrypted by another key; give the one that it was made with';
+    throw new AegirError('failed_precondition', `cannot open the store: ${why}`);
   }
-  if (sameMark(there, mark)) return;
-  throw new AegirError(
-    'failed_precondition',
-    'cannot open the store: its backups are encrypted by another key; give the one that it was made with',
-  );
+  if (ours === undefined) await store.remove(KEY_MARK);
+  else await store.put(KEY_MARK, [Buffer.from(ours)]);
+  await store.flush();
 }
 
-async function leaveMark(store: ObjectStore, { mark }: SealedForm): Promise<void> {
-  for await (const { name } of store.list(FILES)) {
-    if (plainForm.fileOf(name) === undefined) continue;
-    throw new AegirError(
-      'failed_precondition',
-      'cannot open the store: there are backups in it that are not encrypted; delete them, or use another directory',
-    );
+async function readMark(store: ObjectStore): Promise<string | undefined> {
+  if ((await store.stat(KEY_MARK)) === undefined) return undefined;
+  let text = '';
+  for await (const piece of store.get(KEY_MARK)) {
+    text += Buffer.from(piece).toString();
+    if (text.length > MAX_MARK) break;
   }
-  await store.put(KEY_MARK, [Buffer.from(mark)]);
-  await store.flush();
+  return text;
 }

@@ -31,8 +31,11 @@ export interface Repository {
   index(backupId: string): Promise<IndexReading>;
   putIndex(backupId: string, pieces: AsyncIterable<Uint8Array>): Promise<void>;
   putSummary(summary: Summary): Promise<void>;
-  /** The index first: then there is no such backup any more. */
-  removeBackup(backupId: string): Promise<void>;
+  /** The same as it lies there. */
+  indexFile(backupId: string): AsyncIterable<Uint8Array>;
+  /** Then there is no such backup any more. */
+  removeIndex(backupId: string): Promise<void>;
+  removeSummary(backupId: string): Promise<void>;
   /** Objects that keep chunks, with what they take as far as the service tells. */
   listChunks(): AsyncIterable<{ readonly object: string; readonly bytes: number }>;
   removeObject(object: string): Promise<void>;
@@ -85,12 +88,9 @@ export function createRepository(store: ObjectStore, form: Form): Repository {
       const object = objectOf(summaryFile(summary.id));
       return serial(() => store.put(object, form.seal(object, [Buffer.from(summaryText(summary))])));
     },
-    removeBackup: (backupId) =>
-      serial(async () => {
-        await store.remove(objectOf(indexFile(backupId)));
-        await store.flush();
-        await store.remove(objectOf(summaryFile(backupId)));
-      }),
+    indexFile: (backupId) => read(indexFile(backupId)),
+    removeIndex: (backupId) => serial(() => store.remove(objectOf(indexFile(backupId)))),
+    removeSummary: (backupId) => serial(() => store.remove(objectOf(summaryFile(backupId)))),
     async *listChunks() {
       for await (const { name, size } of store.list(form.chunks)) {
         if (form.isChunk(name)) yield { object: name, bytes: size ?? 0 };

@@ -13,6 +13,8 @@ const TAG = 16;
 /** Object that tells whether a key is the store's. */
 export const KEY_MARK = 'aegir-key';
 
+const SEALED_FILE = /^backups\/([A-Za-z0-9][A-Za-z0-9._-]*\.(?:caibx|json))\.sealed$/;
+
 type Content = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export interface SealedForm extends Form {
@@ -38,7 +40,7 @@ export function createSealedForm(key: Uint8Array): SealedForm {
     chunks: CHUNKS,
     isChunk: (object) => /^chunks\/([0-9a-f]{4})\/\1[0-9a-f]{60}\.sealed$/.test(object),
     file: (name) => `${FILES}${name}.sealed`,
-    fileOf: (object) => /^backups\/([A-Za-z0-9][A-Za-z0-9._-]*\.(?:caibx|json))\.sealed$/.exec(object)?.[1],
+    fileOf: (object) => SEALED_FILE.exec(object)?.[1],
 
     async *seal(object, content) {
       const salt = randomBytes(SALT);
@@ -74,6 +76,10 @@ export function createSealedForm(key: Uint8Array): SealedForm {
       }
     },
   };
+}
+
+export function isSealedFile(object: string): boolean {
+  return SEALED_FILE.test(object);
 }
 
 export function sameMark(there: string, ours: string): boolean {

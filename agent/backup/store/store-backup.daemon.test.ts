@@ -47,7 +47,7 @@ describe.each(subjects)('on $name', (subject) => {
     for (const [at, bytes] of [manifest, Buffer.concat(DATABASE), Buffer.concat(FILES)].entries()) {
       const part = facts.parts[at];
       if (part === undefined) throw new Error('a part is missing');
-      await scene.stores.offers.offer({ service: scene.stage.service, backupId: BACKUP, part }, scene.stage.ctx.signal);
+      await scene.stores.offers.offer({ service: scene.service, backupId: BACKUP, part }, scene.stage.ctx.signal);
       expect((await scene.fetch(BACKUP, part)).equals(bytes), part.part).toBe(true);
     }
     const before = scene.sent.length;
@@ -103,7 +103,7 @@ describe('on the mesh engine', () => {
     const facts = await scene.store(scene.order(anew));
     const part = facts.parts[1];
     if (part === undefined) throw new Error('a part is missing');
-    await scene.stores.offers.offer({ service: scene.stage.service, backupId: BACKUP, part }, scene.stage.ctx.signal);
+    await scene.stores.offers.offer({ service: scene.service, backupId: BACKUP, part }, scene.stage.ctx.signal);
     expect((await scene.fetch(BACKUP, part)).equals(text('other\n', 2048))).toBe(true);
   });
 
@@ -111,7 +111,8 @@ describe('on the mesh engine', () => {
     const facts = await scene.store(scene.order(bothParts()));
     const part = facts.parts[2];
     if (part === undefined) throw new Error('a part is missing');
-    const { service, ctx } = scene.stage;
+    const { service } = scene;
+    const { ctx } = scene.stage;
     const offer = (change: object) =>
       scene.stores.offers.offer({ service, backupId: BACKUP, part: { ...part, ...change } }, ctx.signal);
     await expect(offer({ firstChunk: 2n })).rejects.toMatchObject({ code: 'data_loss' });

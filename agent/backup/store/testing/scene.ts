@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createAccount } from 'nats-jwt';
 import type { BackupFacts, PartFacts } from '../../../../shared/gen/aegir/v1/backup.ts';
 import { type Grant, GrantBody } from '../../../../shared/gen/aegir/v1/mesh.ts';
+import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { grantText } from '../../../../shared/grant.ts';
 import type { FileStage } from '../../../engine/conformance/file-stage.ts';
 import { encodeCaibx, openCaibx } from '../../../mesh/caibx.ts';
@@ -11,6 +12,7 @@ import { createFileSink } from '../../../mesh/file-sink.ts';
 import type { ChunkRef, GivenChunks, StoredChunk } from '../../../mesh/objects.ts';
 import { createTransfers, type Transfers } from '../../../mesh/transfers.ts';
 import { createPartKind } from '../../parts.ts';
+import type { Repository } from '../repository.ts';
 import { type StoreBackupOrder, storeBackup } from '../store-backup.ts';
 import { createStores, type Stores } from '../stores.ts';
 
@@ -29,6 +31,7 @@ export interface Part {
 
 export interface StoreScene {
   readonly stage: FileStage;
+  readonly service: ServiceRef;
   readonly stores: Stores;
   readonly transfers: Transfers;
   /** What this server has of the sites; told: chunks that were sent. */
@@ -40,18 +43,30 @@ export interface StoreScene {
   store(order: StoreBackupOrder, signal?: AbortSignal): Promise<BackupFacts>;
   /** The bytes of a part, fetched under an offer. */
   fetch(backupId: string, part: PartFacts, change?: Partial<GrantBody>): Promise<Buffer>;
+  /** What is there now, as it is read. */
+  read<T>(act: (repository: Repository) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
 export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
 
+export function encrypted(service: ServiceRef, key: string): ServiceRef {
+  return {
+    ...service,
+    settings: { ...service.settings, encrypt: 'true' },
+    secrets: { ...service.secrets, 'encryption-key': key },
+  };
+}
+
 export function refsOf(chunks: readonly Uint8Array[]): ChunkRef[] {
   return chunks.map((bytes) => ({ id: sha256(bytes).toString('hex'), size: bytes.length }));
 }
 
-export function openStoreScene(stage: FileStage): StoreScene {
+/** key: 64 hexadecimal digits, for a store that is encrypted. */
+export function openStoreScene(stage: FileStage, key?: string): StoreScene {
   const pair = createAccount();
-  const { host, engine, service, ctx } = stage;
+  const { host, engine, ctx } = stage;
+  const service = key === undefined ? stage.service : encrypted(stage.service, key);
   const stores = createStores({ host, engines: [engine], now: Date.now, log: () => {} });
   const parts = new Map<string, Part>();
   const sent: string[] = [];
@@ -102,7 +117,7 @@ export function openStoreScene(stage: FileStage): StoreScene {
   };
 
   return {
-    ...{ stage, stores, transfers, sent },
+    ...{ stage, stores, transfers, sent, service },
     onSend(act) {
       onSend = act;
     },
@@ -151,6 +166,14 @@ export function openStoreScene(stage: FileStage): StoreScene {
       await index.close();
       await host.files.remove(dir);
       return Buffer.concat(refs.map(({ id }) => got.get(id) ?? Buffer.alloc(0)));
+    },
+    async read(act) {
+      const repository = await stores.open(service, ctx);
+      try {
+        return await act(repository);
+      } finally {
+        await repository.close();
+      }
     },
     async close() {
       await transfers.close();

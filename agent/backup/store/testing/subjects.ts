@@ -21,7 +21,8 @@ export const meshSubject: FileSubject = {
     const place = await openTestPlace('mesh');
     const root = join(place.path, 'store');
     const everything = () => place.files(root).catch(() => []);
-    return { ...place, declared: { settings: { root }, secrets: {} }, everything };
+    const plant = (path: string) => place.plant(join('store', path));
+    return { ...place, declared: { settings: { root }, secrets: {} }, everything, plant };
   },
 };
 
