@@ -16,7 +16,17 @@ test('IPv6 and a mesh that is off', () => {
   expect(config.listen.mesh).toBeUndefined();
 });
 
+test('places for connections', () => {
+  expect(parseMasterConfig(good).connections).toEqual({ api: {}, agent: {}, enrol: {} });
+  const given = { agent: { mostOfAddress: 10_000 } };
+  expect(parseMasterConfig({ ...good, connections: given }).connections).toEqual({ api: {}, enrol: {}, ...given });
+});
+
 test.each([
+  [{ ...good, connections: { web: {} } }, /no such setting/],
+  [{ ...good, connections: { api: { least: 1 } } }, /no such setting/],
+  [{ ...good, connections: { api: { most: 0 } } }, /connections.api.most/],
+  [{ ...good, connections: { api: { mostOfAddress: '9' } } }, /1 to 30000/],
   [null, /object/],
   [{}, /advertise/],
   [{ ...good, dataDir: 'relative' }, /absolute/],

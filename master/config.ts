@@ -9,6 +9,11 @@ export interface Listen {
   readonly port: number;
 }
 
+export interface ConnectionBounds {
+  readonly most?: number;
+  readonly mostOfAddress?: number;
+}
+
 export interface MasterConfig {
   /** Absolute path; everything the master keeps is below it. */
   readonly dataDir: string;
@@ -22,6 +27,8 @@ export interface MasterConfig {
     /** undefined: this master runs no mesh node. */
     readonly mesh: Listen | undefined;
   };
+  /** Connections at a time, in all and from one address; what is left out is as each listener has it. */
+  readonly connections: Readonly<Record<'api' | 'agent' | 'enrol', ConnectionBounds>>;
   readonly store: { readonly kind: 'sqlite' } | { readonly kind: 'postgresql'; readonly url: string };
   readonly logLevel: string;
   /** The certificate authority for sites (RFC 8555). */
@@ -38,6 +45,8 @@ export interface MasterConfig {
 }
 
 export const DEFAULT_PORTS = { api: 7443, agent: 7444, enrol: 7445, web: 7446, mesh: 7447 } as const;
+/** Each takes a file descriptor: the unit gives the master 65536. */
+const MOST_CONNECTIONS = 30_000;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
 
 export function readMasterConfig(path: string): MasterConfig {
@@ -54,7 +63,7 @@ export function readMasterConfig(path: string): MasterConfig {
 /** Unknown keys are refused: a misspelt one must not pass unseen. */
 export function parseMasterConfig(value: unknown): MasterConfig {
   const top = object(value, 'the configuration');
-  known(top, ['dataDir', 'advertise', 'listen', 'store', 'logLevel', 'acme'], 'the configuration');
+  known(top, ['dataDir', 'advertise', 'listen', 'connections', 'store', 'logLevel', 'acme'], 'the configuration');
   const listen = object(top['listen'] ?? {}, 'listen');
   known(listen, Object.keys(DEFAULT_PORTS), 'listen');
   const at = (key: keyof typeof DEFAULT_PORTS) =>
@@ -74,10 +83,25 @@ export function parseMasterConfig(value: unknown): MasterConfig {
       web: at('web'),
       mesh: listen['mesh'] === 'off' ? undefined : at('mesh'),
     },
+    connections: parseConnections(object(top['connections'] ?? {}, 'connections')),
     store: parseStore(top['store'] ?? { kind: 'sqlite' }),
     logLevel,
     acme: parseAcme(object(top['acme'] ?? {}, 'acme')),
   };
+}
+
+function parseConnections(given: Record<string, unknown>): MasterConfig['connections'] {
+  known(given, ['api', 'agent', 'enrol'], 'connections');
+  const of = (key: string): ConnectionBounds => {
+    const bounds = object(given[key] ?? {}, `connections.${key}`);
+    known(bounds, ['most', 'mostOfAddress'], `connections.${key}`);
+    for (const [name, value] of Object.entries(bounds)) {
+      if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_CONNECTIONS) continue;
+      throw wrong(`connections.${key}.${name}`, `a number of 1 to ${MOST_CONNECTIONS} is needed`);
+    }
+    return bounds;
+  };
+  return { api: of('api'), agent: of('agent'), enrol: of('enrol') };
 }
 
 function parseAcme(acme: Record<string, unknown>): MasterConfig['acme'] {

@@ -239,6 +239,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     closing.push(() => web.close());
     const enrol = await createEnrolListener({
       address: showListen(config.listen.enrol),
+      connections: config.connections.enrol,
       serving,
       service: createEnrolService({
         store,
@@ -253,6 +254,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     closing.push(() => enrol.close());
     const agentListener = await createAgentListener({
       address: showListen(config.listen.agent),
+      connections: config.connections.agent,
       serving,
       caPem: authority.caPem,
       service: agents.service,
@@ -270,6 +272,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));
     const api = await createApiListener(admin, {
       address: showListen(config.listen.api),
+      connections: config.connections.api,
       serving,
       definitions,
       log,

@@ -12,6 +12,8 @@ import { ERROR_CODES, toAegirError } from '../../shared/error.ts';
 export interface DoorOptions {
   /** Told of each who was sent away. peer: address:port. */
   denied(peer: string, path: string, code: string): void;
+  /** Told of each who has a token. */
+  known?(peer: string): void;
   /** Throws for a token that is none. */
   authorise(token: string): Promise<unknown>;
   /** Prefixes of paths that need no token, such as /grpc.health.v1. */
@@ -27,7 +29,7 @@ export function tokenOf(metadata: Metadata): string {
   return typeof header === 'string' && header.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
 }
 
-export function createDoor({ authorise, denied, open, openCalls, requestMs }: DoorOptions): ServerInterceptor {
+export function createDoor({ authorise, denied, known, open, openCalls, requestMs }: DoorOptions): ServerInterceptor {
   let strangers = 0;
   return (method, call) => {
     let arriving: NodeJS.Timeout | undefined;
@@ -60,7 +62,10 @@ export function createDoor({ authorise, denied, open, openCalls, requestMs }: Do
           return letIn(() => next(metadata));
         }
         authorise(tokenOf(metadata)).then(
-          () => letIn(() => next(metadata)),
+          () => {
+            known?.(call.getPeer());
+            letIn(() => next(metadata));
+          },
           (thrown: unknown) => {
             const error = toAegirError(thrown, 'authorise the call');
             if (error.code === 'unauthenticated') denied(call.getPeer(), method.path, error.code);

@@ -7,6 +7,8 @@ import { authorise } from '../admin/authorise.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import { grpcCredentials } from '../ca/grpc-credentials.ts';
 import type { Serving } from '../ca/serving.ts';
+import { type ConnectionLimits, createConnections } from '../listen/connections.ts';
+import { holdWhileCalled, type Listener, listenGrpc } from '../listen/grpc-listener.ts';
 import { createDoor } from './door.ts';
 import { type ApiLog, addAdminServices } from './grpc.ts';
 import { ADMIN_SERVICES } from './methods.ts';
@@ -19,23 +21,21 @@ export interface ApiListenerOptions {
   /** Loaded protos, for reflection. */
   readonly definitions: PackageDefinition;
   readonly log: ApiLog;
-}
-
-export interface ApiListener {
-  readonly port: number;
-  close(): Promise<void>;
+  readonly connections?: Partial<ConnectionLimits>;
 }
 
 /** Full names, from the paths of their methods. */
 const SERVED = ADMIN_SERVICES.map((service) => Object.values(service)[0]?.path.split('/')[1] ?? '');
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-const CLOSE_GRACE_MS = 2000;
+/** Everybody in an office may come from one address. */
+const CONNECTIONS: ConnectionLimits = { most: 1000, mostOfAddress: 200, patienceMs: 10_000 };
 const MAX_IDLE_MS = 10 * 60_000;
 /** Of health and reflection. */
 const MAX_STRANGERS = 20;
 const REQUEST_MS = 30_000;
 
-export async function createApiListener(deps: AdminDeps, options: ApiListenerOptions): Promise<ApiListener> {
+export async function createApiListener(deps: AdminDeps, options: ApiListenerOptions): Promise<Listener> {
+  const connections = createConnections({ ...CONNECTIONS, ...options.connections });
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': 200,
@@ -43,12 +43,14 @@ export async function createApiListener(deps: AdminDeps, options: ApiListenerOpt
     'grpc.keepalive_time_ms': 25_000,
     'grpc.keepalive_timeout_ms': 10_000,
     interceptors: [
+      holdWhileCalled(connections),
       createDoor({
         authorise: (token) => authorise(deps, token),
         // A path that is none of ours is a stranger's own text.
         denied: (peer, path, outcome) =>
           deps.denied({ peer, method: RIGHTS[path] === undefined ? 'no method of ours' : path, outcome }),
         open: ['/grpc.health.', '/grpc.reflection.'],
+        known: connections.trust,
         openCalls: MAX_STRANGERS,
         requestMs: REQUEST_MS,
       }),
@@ -59,21 +61,12 @@ export async function createApiListener(deps: AdminDeps, options: ApiListenerOpt
   health.addToServer(server);
   // Those of agents are served elsewhere.
   new ReflectionService(options.definitions, { services: [...SERVED] }).addToServer(server);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(options.address, grpcCredentials(options.serving), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
+  const listener = await listenGrpc(server, options.address, grpcCredentials(options.serving), connections);
   return {
-    port,
-    close: () =>
-      new Promise((resolve) => {
-        health.setStatus('', 'NOT_SERVING');
-        const force = setTimeout(() => server.forceShutdown(), CLOSE_GRACE_MS);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      }),
+    port: listener.port,
+    close: () => {
+      health.setStatus('', 'NOT_SERVING');
+      return listener.close();
+    },
   };
 }

@@ -40,9 +40,14 @@ export function endStream(
 
 /**
  * grpc-js offers no way to reset a stream whose peer does not read: its own ending waits behind what was written. So the
- * HTTP/2 stream is taken from the call; a test fails when an upgrade moves it.
+ * HTTP/2 stream is taken from the call, from behind the listener's interceptors; a test fails when an upgrade moves it.
  */
 function transportOf(call: AgentStream): ServerHttp2Stream | undefined {
-  const inner = call as unknown as { readonly call?: { readonly stream?: ServerHttp2Stream } };
-  return inner.call?.stream;
+  interface Inner {
+    readonly stream?: ServerHttp2Stream;
+    readonly nextCall?: Inner;
+  }
+  let inner = (call as unknown as { readonly call?: Inner }).call;
+  while (inner !== undefined && inner.stream === undefined) inner = inner.nextCall;
+  return inner?.stream;
 }

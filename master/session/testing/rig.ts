@@ -10,12 +10,13 @@ import { type Authority, openAuthority } from '../../ca/authority.ts';
 import { openServing, type Serving } from '../../ca/serving.ts';
 import { opensslRequest } from '../../ca/testing/openssl.ts';
 import { newToken } from '../../ca/tokens.ts';
+import type { Listener } from '../../listen/grpc-listener.ts';
 import type { ServerRecord, TokenRecord } from '../../store/model.ts';
 import { openSqliteStore } from '../../store/open-sqlite.ts';
 import type { Store } from '../../store/store.ts';
 import { type AgentSessions, type AgentSessionsDeps, createAgentSessions } from '../agent-sessions.ts';
 import { createEnrolService } from '../enrol.ts';
-import { createAgentListener, createEnrolListener, type Listener } from '../listeners.ts';
+import { createAgentListener, createEnrolListener } from '../listeners.ts';
 
 export interface Identity {
   readonly serverId: string;
