@@ -1,5 +1,6 @@
 // What a worker does for the agent, by name: it waits for disks and computes, so that the agent itself never does. One
 // piece of work has a worker for itself; what it opened goes with reset.
+import { hash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
@@ -10,15 +11,17 @@ import { openPartBytes, type PartBytes } from './part-bytes.ts';
 import { checkPart, type PartContent } from './part-entries.ts';
 import { type PutBack, type PutBackOrder, putBack } from './put-back.ts';
 import { checkDump, readDump } from './read-dump.ts';
+import { checkRoom } from './room.ts';
 import { openSnapshotBytes, type SnapshotBytes } from './snapshot-bytes.ts';
 import { type TakingDump, takeDump } from './take-dump.ts';
-import { type Saying, type TakeFilesOrder, type TakenFiles, takeFiles } from './take-files.ts';
+import { type Saying, type TakeFilesOrder, type TakenFiles, type TreeRoot, takeFiles } from './take-files.ts';
+import { END_BYTES } from './tar-header.ts';
 
 export interface StageOrder {
   /** Keeps what came: pack, and live for what the site has now. */
   readonly dir: string;
   /** The site's trees as they are; undefined when they are of no use. */
-  readonly live: Omit<TakeFilesOrder, 'dir' | 'last' | 'copyBytes'> | undefined;
+  readonly live: Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes'> | undefined;
 }
 
 /** Each takes one order, which is cloned on its way, and so is its answer. */
@@ -35,7 +38,8 @@ export interface Duties {
   useIndex(path: string): void;
   has(ids: readonly string[]): boolean[];
   put(chunk: { readonly id: string; readonly raw: Uint8Array }): void;
-  checkFiles(trees: readonly string[], saying: Saying): PartContent;
+  /** Whether it may be restored, and has room. */
+  checkFiles(trees: readonly TreeRoot[], saying: Saying): PartContent;
   putBack(order: PutBackOrder, saying: Saying): PutBack;
   /** Answers the size of the dump. */
   checkDump(order: undefined): number;
@@ -43,6 +47,8 @@ export interface Duties {
   readDump(offset: number): Uint8Array;
   reset(order: undefined): void;
 }
+
+const END = Buffer.alloc(END_BYTES);
 
 export function createDuties(now: () => number): Duties {
   let snapshot: SnapshotBytes | undefined;
@@ -79,20 +85,30 @@ export function createDuties(now: () => number): Duties {
         const at = join(dir, 'live');
         rmSync(at, { recursive: true, force: true });
         mkdirSync(at, { recursive: true, mode: 0o700 });
-        takeFiles({ ...live, dir: at, last: false, copyBytes: 0 }, { ...saying, warn: () => {} }, now);
+        takeFiles({ ...live, dir: at, last: false, at: now(), copyBytes: 0 }, { ...saying, warn: () => {} }, now);
         snapshot = openSnapshotBytes(
           at,
           live.trees.map(({ path }) => path),
         );
       }
       pack = openPack(join(dir, 'pack'), { compress: false, verify: true });
+      // The end of an archive is the same for all: no need to ask for it.
+      pack.put(hash('sha256', END, 'buffer'), END);
     },
     useIndex(path) {
       part = openPartBytes(path, opened(pack), snapshot);
     },
     has: (ids) => opened(part).has(ids),
     put: ({ id, raw }) => opened(pack).put(Buffer.from(id, 'hex'), raw),
-    checkFiles: (trees, saying) => checkPart(opened(part), trees, saying.check),
+    checkFiles(trees, saying) {
+      const content = checkPart(
+        opened(part),
+        trees.map(({ tree }) => tree),
+        saying.check,
+      );
+      checkRoom(opened(part), opened(snapshot), trees);
+      return content;
+    },
     putBack: (order, saying) => putBack(opened(part), order, openLibc(), saying),
     checkDump() {
       const checked = checkDump(opened(part));

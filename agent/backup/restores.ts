@@ -2,6 +2,7 @@
 // done, so that another one, after a crash or of a similar part, has less to fetch.
 import { mkdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AegirError } from '../../shared/error.ts';
 import type { TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { PartSource, RestoreFacts } from '../../shared/gen/aegir/v1/backup.ts';
 import { openCaibx } from '../mesh/caibx.ts';
@@ -57,6 +58,12 @@ export function createRestores({ dir, workers, now }: RestoresOptions): Restores
     busy.add(name);
     try {
       return await act(hand, at);
+    } catch (thrown) {
+      // What must not be restored is not worth keeping.
+      const refused = thrown instanceof AegirError && thrown.code === 'permission_denied';
+      await hand.release();
+      if (refused) await rm(at, { recursive: true, force: true });
+      throw thrown;
     } finally {
       await hand.release();
       busy.delete(name);
@@ -95,8 +102,7 @@ export function createRestores({ dir, workers, now }: RestoresOptions): Restores
         await hand.call('openStage', { dir: at, live: place }, { signal });
         const transfer = await fetch(hand, at, options);
         if (!transfer.complete) return unfinished(transfer);
-        const trees = place.trees.map(({ tree }) => tree);
-        const { entries } = await hand.call('checkFiles', trees, { signal });
+        const { entries } = await hand.call('checkFiles', place.trees, { signal });
         const facts = { complete: true, receivedBytes: transfer.receivedBytes, entries: BigInt(entries) };
         if (fetchOnly) return { ...facts, written: 0n, writtenBytes: 0n };
         const order = { trees: place.trees, owners, cacheDir };

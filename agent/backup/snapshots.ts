@@ -81,7 +81,7 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
   };
   const make = async (
     id: string,
-    work: (hand: Hand, at: string) => Promise<Pick<Kept, 'roots' | 'entries' | 'position'> & TakenFiles>,
+    work: (hand: Hand, dir: string) => Promise<Pick<Kept, 'roots' | 'entries' | 'position'> & TakenFiles>,
   ): Promise<SnapshotFacts> => {
     const there = await lookUp(id);
     if (there !== undefined) return factsOf(there);
@@ -110,8 +110,8 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
 
   return {
     takeFiles: (id, { trees, owners, cacheDir }, last, options) =>
-      make(id, async (hand, at) => {
-        const order = { dir: at, trees, owners, cacheDir, last, copyBytes: COPY_BYTES };
+      make(id, async (hand, dir) => {
+        const order = { dir, trees, owners, cacheDir, last, at: now(), copyBytes: COPY_BYTES };
         const taken = await hand.call('takeFiles', order, options);
         return { ...taken, roots: trees.map(({ path }) => path) };
       }),
@@ -172,16 +172,19 @@ async function openGiven(at: string, kept: Kept, workers: Workers): Promise<Give
   const path = join(at, 'index.caibx');
   const bytes = await openBytes(path);
   if (bytes === undefined) return undefined;
-  const index = await openCaibx(path);
-  const hand = await workers.take();
-  const close = async () => void (await Promise.all([bytes.close(), index.close(), hand.release()]));
+  const opened: (() => Promise<void>)[] = [() => bytes.close()];
+  const close = async () => void (await Promise.all(opened.splice(0).map((each) => each())));
   try {
+    const index = await openCaibx(path);
+    opened.push(() => index.close());
+    const hand = await workers.take();
+    opened.push(() => hand.release());
     await hand.call('openSnapshot', { dir: at, roots: kept.roots });
+    return { form: 'chunks', bytes, index, store: { get: (id) => hand.call('chunk', id) }, close };
   } catch (thrown) {
     await close();
     throw thrown;
   }
-  return { form: 'chunks', bytes, index, store: { get: (id) => hand.call('chunk', id) }, close };
 }
 
 function factsOf({ digest, bytes, chunks, readBytes, entries, takenAt, position = '' }: Kept): SnapshotFacts {

@@ -30,6 +30,8 @@ export interface TakeFilesOrder {
   readonly cacheDir: string;
   /** The end of the archive follows. */
   readonly last: boolean;
+  /** When it is asked for, ms since 1970: what changed just before is copied, as far as copyBytes allows. */
+  readonly at: number;
   /** Bytes of chunks that may be copied, since their files change all the time and could not be read again. */
   readonly copyBytes: number;
 }
@@ -63,7 +65,7 @@ export function takeFiles(order: TakeFilesOrder, saying: Saying, now: () => numb
   const index = createIndexWriter(join(order.dir, 'index.caibx'));
   const table = createSegmentTable(order.dir);
   const pack = openPack(join(order.dir, 'pack'), { compress: true, verify: false });
-  const start = BigInt(now()) * MS;
+  const start = BigInt(order.at) * MS;
   let [entries, readBytes] = [0, 0];
   let refs: Ref[] = [];
   let copying = false;

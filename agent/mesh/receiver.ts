@@ -107,8 +107,13 @@ async function untilDone(
       }
       // The sender's clock says so: the same as when our own does.
       if (error.code === 'deadline_exceeded' && before > 0) return false;
-      // Another grant is what it takes: whoever ordered the transfer makes one.
-      if (error.code === 'deadline_exceeded' || !error.retryable || performance.now() - calmSince > patienceMs)
+      // Another grant, or another snapshot, is what it takes: whoever ordered the transfer makes one.
+      if (
+        error.code === 'deadline_exceeded' ||
+        error.code === 'data_loss' ||
+        !error.retryable ||
+        performance.now() - calmSince > patienceMs
+      )
         throw error;
       options.log('info', `mesh: ${what}: ${error.message}; going on in ${backoff} ms`);
       await pause(backoff * (0.5 + Math.random() / 2), signal);

@@ -7,7 +7,9 @@ import {
   chownSync,
   lchownSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,19 +17,24 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createMeshRig, type MeshRig } from '../mesh/rig.ts';
+import type { CheckedGrant } from '../../agent/mesh/grant.ts';
+import { createMeshRig, type MeshRig, type Passport } from '../mesh/rig.ts';
 import { lookAt } from './look.ts';
 import { type Keeper, type KeeperOptions, openKeeper, sourceOf } from './rig.ts';
 
-const [A, B] = ['srv-0123456789abcdea', 'srv-0123456789abcdeb'];
+const A = 'srv-0123456789abcdea';
+const B = 'srv-0123456789abcdeb';
 let rig: MeshRig;
+let passports: Record<typeof A | typeof B, Passport>;
 let a: Keeper;
 let b: Keeper;
 let snaps = 0;
 
 beforeAll(async () => {
   rig = await createMeshRig();
+  passports = { [A]: await rig.passport(A), [B]: await rig.passport(B) };
 });
 beforeEach(async () => {
   a = await keeper(A);
@@ -39,8 +46,8 @@ afterEach(async () => {
 });
 afterAll(() => rig.close());
 
-async function keeper(id: string, options: KeeperOptions = {}): Promise<Keeper> {
-  const made = openKeeper(await rig.passport(id), options);
+async function keeper(id: typeof A | typeof B, options: KeeperOptions = {}): Promise<Keeper> {
+  const made = openKeeper(passports[id], options);
   await vi.waitFor(() => expect(made.mesh.state()).toBe('connected'), 10_000);
   return made;
 }
@@ -139,4 +146,181 @@ test('everything is there again: content, modes, owners by what they mean, times
   expect(sparse.size).toBe(50_000_003);
   expect(sparse.blocks * 512).toBeLessThan(1_000_000);
   expect(readFileSync(join(b.site, 'files/sparse')).subarray(-3).toString()).toBe('end');
+});
+
+test('what did not change is not read, and not sent; of what did, the chunks around it alone', async () => {
+  fill(a);
+  const first = await copied(a, b);
+  expect(first.restored.receivedBytes).toBeGreaterThan(10_000_000n);
+  // Until the clock of the file system has moved on, a change could leave no trace.
+  await vi.waitFor(async () => expect((await taken(a)).facts.readBytes).toBe(0n), { timeout: 15_000, interval: 500 });
+  const before = lookAt(join(b.site, 'files'));
+  const again = await copied(a, b);
+  expect(again.facts).toMatchObject({ readBytes: 0n, digest: first.facts.digest });
+  expect(again.restored).toMatchObject({ complete: true, receivedBytes: 0n, written: 0n });
+  expect(lookAt(join(b.site, 'files'))).toEqual(before);
+
+  writeFileSync(join(a.site, 'files/styles/7.css'), 'changed');
+  const large = readFileSync(join(a.site, 'files/large.bin'));
+  writeFileSync(
+    join(a.site, 'files/large.bin'),
+    Buffer.concat([large.subarray(0, 5_000_000), Buffer.from('!'), large.subarray(5_000_000)]),
+  );
+  rmSync(join(a.site, 'files/a-b'));
+  renameSync(join(a.site, 'files/empty'), join(a.site, 'files/emptied'));
+  mkdirSync(join(a.site, 'files/new'));
+  writeFileSync(join(a.site, 'files/new/file'), 'new');
+  const changed = await copied(a, b);
+  same(a, b);
+  expect(changed.restored.written).toBe(3n);
+  expect(changed.restored.receivedBytes).toBeLessThan(6_000_000n);
+});
+
+test('a restore in place: what was added goes, what was changed or removed comes back, the rest is not touched', async () => {
+  fill(a);
+  const whole = trees(a);
+  const kept = statSync(join(a.site, 'files/large.bin'), { bigint: true });
+  const { id, facts } = await taken(a);
+  rmSync(join(a.site, 'files/styles'), { recursive: true });
+  writeFileSync(join(a.site, 'files/styles'), 'no directory any more');
+  rmSync(join(a.site, 'files/index.html'));
+  mkdirSync(join(a.site, 'files/index.html/deep'), { recursive: true });
+  writeFileSync(join(a.site, 'files/a/x'), 'other content');
+  chmodSync(join(a.site, 'files/script.sh'), 0o600);
+  mkdirSync(join(a.site, 'files/a/more/and/more'), { recursive: true });
+  symlinkSync('/', join(a.site, 'files/a/more/root'));
+  writeFileSync(join(a.site, 'files/.aegir-tmp-1'), 'left by a crash');
+  // Files that had just changed were copied: they are there, whatever became of them.
+  expect(await a.restore(sourceOf(rig, a, a, id, facts))).toMatchObject({ complete: true });
+  expect(trees(a)).toEqual(whole);
+  const after = statSync(join(a.site, 'files/large.bin'), { bigint: true });
+  expect([after.ino, after.ctimeNs]).toEqual([kept.ino, kept.ctimeNs]);
+});
+
+test('files that changed since the snapshot: it says so, at once, and another one is what it takes', async () => {
+  fill(a);
+  await a.close();
+  // By this clock nothing has changed lately, so nothing is copied.
+  a = await keeper(A, { now: () => Date.now() + 3_600_000 });
+  const empty = trees(b);
+  const { id, facts } = await taken(a);
+  writeFileSync(join(a.site, 'files/large.bin'), noise(9_000_000));
+  rmSync(join(a.site, 'files/styles/3.css'));
+  await expect(b.restore(sourceOf(rig, a, b, id, facts))).rejects.toMatchObject({
+    ...{ code: 'data_loss', retryable: true },
+    message: expect.stringMatching(/was changed since the snapshot was taken; take another one/),
+  });
+  expect(trees(b)).toEqual(empty);
+  await copied(a, b);
+  same(a, b);
+});
+
+test('from a server to itself: the same way, without the mesh', async () => {
+  fill(a);
+  const { id, facts } = await taken(a);
+  await a.mesh.close();
+  expect(await a.restore(sourceOf(rig, a, a, id, facts))).toMatchObject({ complete: true, written: 0n });
+});
+
+test('a part of the trees: the others stay as they are', async () => {
+  fill(a);
+  const { id, facts } = await taken(a);
+  writeFileSync(join(b.site, 'private/own'), 'of b');
+  const restored = await b.restore(sourceOf(rig, a, b, id, facts), { trees: ['files'] });
+  expect(restored.complete).toBe(true);
+  expect(readFileSync(join(b.site, 'private/own'), 'utf8')).toBe('of b');
+  expect(lookAt(join(b.site, 'files'))).toEqual(movedTo(lookAt(join(a.site, 'files'))));
+});
+
+test('fetched before: the restore has nothing to fetch; nothing is touched until then', async () => {
+  fill(a);
+  const { id, facts } = await taken(a);
+  const empty = trees(b);
+  const fetched = await b.restore(sourceOf(rig, a, b, id, facts), { fetchOnly: true });
+  expect(fetched).toMatchObject({ complete: true, written: 0n });
+  expect(trees(b)).toEqual(empty);
+  const restored = await b.restore(sourceOf(rig, a, b, id, facts));
+  expect(restored).toMatchObject({ complete: true, receivedBytes: 0n });
+  same(a, b);
+  expect(readdirSync(join(b.host.paths.work, 'restores'))).toEqual([]);
+});
+
+test('cancelled, or cut: what came is kept, and the site is as it was', async () => {
+  fill(a);
+  const { id, facts } = await taken(a);
+  const empty = trees(b);
+  await b.close();
+  b = await keeper(B, { uid: 60_002, webGid: 60_200, bytesPerSecond: 5_000_000 });
+  const stop = new AbortController();
+  const going = b.restore(sourceOf(rig, a, b, id, facts), {
+    signal: stop.signal,
+    onTransfer: (bytes) => bytes > 4_000_000 && stop.abort(),
+  });
+  await expect(going).rejects.toThrow();
+  expect(trees(b)).toEqual(empty);
+  await b.close();
+  b = await keeper(B, { uid: 60_002, webGid: 60_200 });
+  const { receivedBytes } = await b.restore(sourceOf(rig, a, b, id, facts));
+  expect(Number(facts.bytes - receivedBytes)).toBeGreaterThan(3_500_000);
+  same(a, b);
+});
+
+test('a snapshot outlives its agent, is answered again, and is dropped', async () => {
+  fill(a);
+  const { id, facts } = await taken(a);
+  await a.close();
+  a = await keeper(A);
+  expect(await a.take(id)).toEqual(facts);
+  expect(await b.restore(sourceOf(rig, a, b, id, facts))).toMatchObject({ complete: true });
+  await a.backups.snapshots.drop(id);
+  await a.backups.snapshots.drop(id);
+  await expect(b.restore(sourceOf(rig, a, b, id, facts))).rejects.toMatchObject({ code: 'not_found' });
+});
+
+test('files that change all the time are kept as they were, and those that are no files are told', async () => {
+  fill(a);
+  const log = join(a.site, 'files/access.log');
+  const writing = setInterval(() => writeFileSync(log, `${Date.now()}\n`, { flag: 'a' }), 1);
+  execFileSync('mkfifo', [join(a.site, 'files/pipe')]);
+  try {
+    const { id, facts } = await taken(a);
+    const source = sourceOf(rig, a, b, id, facts);
+    expect(await b.restore(source)).toMatchObject({ complete: true });
+  } finally {
+    clearInterval(writing);
+  }
+  const kept = readFileSync(join(b.site, 'files/access.log'), 'utf8');
+  expect(readFileSync(log, 'utf8').startsWith(kept)).toBe(true);
+  expect(a.said.join()).toMatch(/files\/pipe is a socket, a pipe or a device: it is not kept/);
+});
+
+/** The chunks of a snapshot as a store of casync's. */
+async function writeStore({ backups }: Keeper, id: string, index: string, store: string): Promise<void> {
+  const given = await backups.snapshots.source.give(id, {} as CheckedGrant);
+  if (given === undefined) throw new Error('there is no such snapshot');
+  for (const ref of await given.index.at(0, given.index.count)) {
+    const { compression, bytes } = await given.store.get(ref.id);
+    const dir = join(store, ref.id.slice(0, 4));
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, `${ref.id}.cacnk`), compression === 'zstd' ? bytes : zstdCompressSync(bytes));
+  }
+  writeFileSync(index, await given.bytes.read(0, given.bytes.size));
+  await given.close();
+}
+
+test('the part is a tar that tar, and casync, read', async () => {
+  fill(a);
+  const { id, facts } = await taken(a);
+  const dir = join(rig.dir, 'tar');
+  const store = join(dir, 'chunks');
+  await writeStore(a, id, join(a.site, 'index.caibx'), store);
+  execFileSync('casync', ['extract', `--store=${store}`, join(a.site, 'index.caibx'), join(dir, 'out.tar')]);
+  expect(BigInt(statSync(join(dir, 'out.tar')).size)).toBe(facts.bytes);
+  mkdirSync(join(dir, 'out'));
+  execFileSync('tar', ['-xpf', join(dir, 'out.tar'), '-C', join(dir, 'out'), '--numeric-owner']);
+  const contents = (tree: ReturnType<typeof lookAt>) =>
+    Object.fromEntries(
+      Object.entries(tree).map(([path, { kind, content, mtimeNs, size }]) => [path, { kind, content, mtimeNs, size }]),
+    );
+  expect(contents(lookAt(join(dir, 'out/files')))).toEqual(contents(lookAt(join(a.site, 'files'))));
 });

@@ -51,6 +51,8 @@ export interface KeeperOptions {
   readonly webGid?: number;
   readonly sources?: readonly PartSources[];
   readonly bytesPerSecond?: number;
+  /** Clock of the backups alone. */
+  readonly now?: () => number;
 }
 
 export function openKeeper(passport: Passport, options: KeeperOptions = {}): Keeper {
@@ -58,7 +60,7 @@ export function openKeeper(passport: Passport, options: KeeperOptions = {}): Kee
   const said: string[] = [];
   const log = (level: string, text: string) => void said.push(`${level}: ${text}`);
   const host = hostIn(passport.dir, uid, webGid);
-  const backups = createBackups({ host, now: Date.now, log });
+  const backups = createBackups({ host, now: options.now ?? Date.now, log });
   const mesh = createMeshConnection({
     ...{ serverId: passport.id, key: fromSeed(Buffer.from(passport.seed)), log },
     identity: async () => ({ certificate: passport.certificate, key: passport.key, ca: passport.ca }),
