@@ -14,6 +14,7 @@ import { createFakeEngine } from './testing/fake-engine.ts';
 import { noBackups } from './testing/no-backups.ts';
 import { noCron } from './testing/no-cron.ts';
 import { noStores } from './testing/no-stores.ts';
+import { noGates } from './testing/no-gates.ts';
 import { noTransfers } from './testing/no-transfers.ts';
 import { action, applyDb, dbSpec, PASSWORD, SERVER_ID, SITE_ID, serviceRef, siteSpec } from './testing/requests.ts';
 import { createUpstream, type UpstreamItem } from './upstream.ts';
@@ -49,6 +50,7 @@ function boot(name: string, part: Partial<DispatchOptions> & { apps?: readonly A
       transfers: noTransfers,
       backups: noBackups,
       stores: noStores,
+      gates: noGates,
       now,
     },
     actions: createActions(),

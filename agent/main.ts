@@ -14,6 +14,8 @@ import { type AgentConfig, DEFAULT_STATE, loadConfig } from './config.ts';
 import { createCron } from './cron/cron.ts';
 import { createDispatch } from './dispatch.ts';
 import { createEngines } from './engine/engines.ts';
+import { createGateState } from './gate/gate-state.ts';
+import { createGates } from './gate/gates.ts';
 import { createHost, ownFiles } from './host-of.ts';
 import { createIdentityStore } from './identity.ts';
 import { install } from './install.ts';
@@ -94,6 +96,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const { cpus } = await host.identity();
   const atOnce = Math.min(MOST_CRON, Math.max(LEAST_CRON, Math.floor(cpus / 2)));
   const cron = createCron({ book, host, apps, log, failpoint, now, atOnce, onNews });
+  const gates = createGates({ host, state: createGateState(files, config.stateDir), log, now });
   const usage = createUsage({
     ...{ book, host, engines, serverId: identity.serverId, log, now, onNews },
     // The one web server of a site that runs its cron counts what they share; the master takes the largest.
@@ -111,6 +114,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
       transfers,
       backups,
       stores,
+      gates,
       now,
     },
     actions: createActions(),
@@ -146,6 +150,8 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   });
   log.info({ version: AGENT_VERSION, server: identity.serverId, name: identity.name, boot: bootId }, 'agent begins');
   try {
+    // Visitors may be waiting for them.
+    await gates.start();
     inventory.start();
     // Before any action can come: what runs of a former agent has ended then.
     await cron.start((siteId) => dispatch.isBusy(`site/${siteId}`));
@@ -162,6 +168,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     inventory.stop();
     await cron.stop();
     await usage.stop();
+    await gates.stop();
     await transfers.close();
     await backups.close();
     await stores.close();

@@ -138,6 +138,8 @@ function okResult(
         backup: outcome.backup,
         prune: outcome.prune,
         check: outcome.check,
+        gate: outcome.gate,
+        traffic: outcome.traffic,
       },
     },
   };

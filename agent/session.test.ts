@@ -22,6 +22,7 @@ import { startMaster, type TestMaster, type TestMasterOptions } from './testing/
 import { noBackups } from './testing/no-backups.ts';
 import { noCron, noReports } from './testing/no-cron.ts';
 import { noStores } from './testing/no-stores.ts';
+import { noGates } from './testing/no-gates.ts';
 import { noTransfers } from './testing/no-transfers.ts';
 import { applyDb, SERVER_ID } from './testing/requests.ts';
 import { createUpstream } from './upstream.ts';
@@ -100,6 +101,7 @@ function agent(
       transfers: noTransfers,
       backups: noBackups,
       stores: noStores,
+      gates: noGates,
       now: Date.now,
     },
     actions: createActions(),

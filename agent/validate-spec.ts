@@ -17,6 +17,7 @@ import type {
   SiteSpec,
   SnippetSpec,
   TlsSpec,
+  UpstreamSpec,
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
 import { isAuthUser, isPasswordHash, isRealm, MOST_AUTH_USERS } from '../shared/http-auth.ts';
@@ -144,7 +145,11 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   checkNames(spec.name, spec.aliases, 'http');
   checkUrl(spec.url, 'http.url');
   if (!isAppName(spec.app)) refuse('http.app', 'is no app we know');
-  if (spec.state !== 'enabled' && spec.state !== 'disabled') refuse('http.state', 'is neither enabled nor disabled');
+  if (!['enabled', 'disabled', 'held', 'moved'].includes(spec.state)) {
+    refuse('http.state', 'is none of enabled, disabled, held, moved');
+  }
+  if (spec.upstream !== undefined) checkUpstream(spec.upstream, 'http.upstream');
+  else if (spec.state === 'moved') refuse('http.upstream', 'is missing');
   if (spec.php !== undefined) checkPhp(spec.php);
   const platform = checkPlatform(present(spec.platform, 'http.platform'), 'http.platform', true);
   if (platform.app !== spec.app) refuse('http.app', 'is not the app of its platform');
@@ -163,6 +168,13 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
     refuse('http.cron.interval_seconds', `is not between ${MIN_CRON_SECONDS} and ${MAX_CRON_SECONDS}`);
   }
   return { ...spec, platform };
+}
+
+/** Where requests for a site go on to. */
+export function checkUpstream({ address, port, tlsPort }: UpstreamSpec, field: string): void {
+  if (isIP(address) === 0 || address.includes('%')) refuse(`${field}.address`, 'is no IP address');
+  if (port < 1 || port > 65_535) refuse(`${field}.port`, 'is not between 1 and 65535');
+  if (tlsPort > 65_535) refuse(`${field}.tls_port`, 'is over 65535');
 }
 
 function checkAuth(auth: HttpAuthSpec): void {

@@ -14,6 +14,7 @@ import type {
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
 import { hostName } from '../shared/name.ts';
+import { checkGate, checkTraffic, type GateRequest } from './validate-gate.ts';
 import {
   type BackupRequests,
   checkRestoreDatabase,
@@ -99,6 +100,8 @@ export interface RequestOf extends BackupRequests, StoreRequests {
   applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
   removeCluster: { readonly service: ServiceRef; readonly preview: boolean };
   clusterStatus: { readonly service: ServiceRef };
+  setGate: GateRequest;
+  siteTraffic: { readonly siteId: string };
 }
 export type ShareVerb = 'leave' | 'look' | 'forget';
 export type ActionKind = keyof RequestOf;
@@ -162,6 +165,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'probeSite':
     case 'clusterStatus':
     case 'probePorts':
+    case 'siteTraffic':
       return true;
     case 'checkService':
     case 'probeShare':
@@ -176,6 +180,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'storeBackup':
     case 'offerPart':
     case 'checkBackup':
+    case 'setGate':
       return false;
   }
 }
@@ -290,6 +295,10 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       if (php !== undefined) checkPhp(php);
       return { kind: 'runCron', value: { site: checkSite(present(request.value.site, 'site')), php } };
     }
+    case 'setGate':
+      return { kind: 'setGate', value: checkGate(request.value, serverId) };
+    case 'siteTraffic':
+      return { kind: 'siteTraffic', value: checkTraffic(request.value) };
     case 'receiveObject': {
       const { senderName } = request.value;
       const grant = present(request.value.grant, 'grant');

@@ -9,6 +9,7 @@ import type {
   RestoreFacts,
   SnapshotFacts,
 } from '../../shared/gen/aegir/v1/backup.ts';
+import type { GateFacts, SiteTraffic } from '../../shared/gen/aegir/v1/move.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
@@ -17,6 +18,7 @@ import type { Stores } from '../backup/store/stores.ts';
 import type { CronDesk } from '../cron/cron.ts';
 import type { ActionContext, Change, Engine } from '../engine/engine.ts';
 import { runChanges } from '../engine/engine.ts';
+import type { GateDesk } from '../gate/gates.ts';
 import type { Transfers } from '../mesh/transfers.ts';
 import type { ActionKind, RequestOf } from '../validate.ts';
 
@@ -30,6 +32,7 @@ export interface Tools {
   readonly transfers: Transfers;
   readonly backups: Backups;
   readonly stores: Stores;
+  readonly gates: GateDesk;
   readonly now: () => number;
 }
 
@@ -46,6 +49,8 @@ export interface Outcome {
   readonly backup?: BackupFacts;
   readonly prune?: PruneFacts;
   readonly check?: CheckFacts;
+  readonly gate?: GateFacts;
+  readonly traffic?: SiteTraffic;
 }
 
 /** How an action comes to run. */

@@ -22,6 +22,8 @@ import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
 import { createRunCron } from './run-cron.ts';
 import { createDropSnapshot, createTakeSnapshot } from './snapshot.ts';
 import { createStoreBackup } from './store-backup.ts';
+import { createSetGate } from './set-gate.ts';
+import { createSiteTraffic } from './site-traffic.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
@@ -57,5 +59,7 @@ export function createActions(): ActionHandlers {
     offerPart: createOfferPart(),
     pruneStore: createPruneStore(),
     checkBackup: createCheckBackup(),
+    setGate: createSetGate(),
+    siteTraffic: createSiteTraffic(),
   };
 }

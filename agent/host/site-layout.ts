@@ -11,6 +11,7 @@
 //     files/ private/
 //   <logs>/<site-id>/access.log error.log php.log
 //   <run>/<site-id>.sock           0660 <web user>   the pool's socket
+//   <run>/<site-id>.gate           0600 <web user>   the gate's socket, while the site has a gate (agent/gate)
 import { join } from 'node:path';
 import { idBody } from '../../shared/id.ts';
 import type { HostPaths } from './host.ts';
@@ -30,6 +31,7 @@ export interface SiteLayout {
   readonly shared: string;
   readonly logs: string;
   readonly socket: string;
+  readonly gate: string;
 }
 
 /** sharedRoot: where this server sees the directory that all web servers of the site share; '' when there is one. */
@@ -51,6 +53,7 @@ export function siteLayout(paths: HostPaths, siteId: string, sharedRoot = ''): S
     shared,
     logs: join(paths.logs, siteId),
     socket: join(paths.run, `${idBody(siteId)}.sock`),
+    gate: join(paths.run, `${idBody(siteId)}.gate`),
   };
 }
 

@@ -15,7 +15,7 @@ export interface TlsPaths {
 }
 
 /** Web servers read them before they give up their privileges. */
-const PRIVATE: FileOptions = { mode: 0o600, owner: 'root', group: 'root' };
+export const PRIVATE: FileOptions = { mode: 0o600, owner: 'root', group: 'root' };
 const DIRECTORY: FileOptions = { mode: 0o700, owner: 'root', group: 'root' };
 
 /** By the certificate's fingerprint. Throws invalid_argument unless certificate and key belong together. */
@@ -76,6 +76,8 @@ export async function planTlsTidying(
   layout: SiteLayout,
   tls: TlsSpec | undefined,
   name: string,
+  /** Others that the configuration names. */
+  named: readonly string[] = [],
 ): Promise<readonly Change[]> {
   const there = await host.files.list(layout.tls);
   if (tls === undefined) {
@@ -83,7 +85,8 @@ export async function planTlsTidying(
     return [{ summary: `remove certificates of ${name}`, run: () => host.files.remove(layout.tls) }];
   }
   const { certificate, key } = tlsPaths(layout, tls);
-  const old = there.map((file) => join(layout.tls, file)).filter((path) => path !== certificate && path !== key);
+  const kept = [certificate, key, ...named];
+  const old = there.map((file) => join(layout.tls, file)).filter((path) => !kept.includes(path));
   if (old.length === 0) return [];
   return [
     {

@@ -15,6 +15,10 @@ export interface VirtualHost {
   readonly limits: PhpLimits;
   readonly logs: string;
   readonly socket: string;
+  /** Socket of the site's gate: where requests go in state held. */
+  readonly gate: string;
+  /** Where requests go in state moved. */
+  readonly upstream: Upstream | undefined;
   readonly listening: Listening;
   /** undefined serves plain HTTP alone. */
   readonly tls:
@@ -35,6 +39,16 @@ export interface VirtualHost {
   readonly auth: { readonly realm: string; readonly file: string } | undefined;
   /** Block of an administrator's own configuration (snippet.ts); '' for none. */
   readonly snippet: string;
+}
+
+/** Another web server that has the site. */
+export interface Upstream {
+  readonly address: string;
+  readonly port: number;
+  /** 0 for none. */
+  readonly tlsPort: number;
+  /** File of certificates that vouch for the one there; undefined without TLS. */
+  readonly trust: string | undefined;
 }
 
 /** RFC 8555 section 8.1: base64url, and the token with a thumbprint. Throws invalid_argument for anything else. */

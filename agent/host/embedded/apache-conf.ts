@@ -29,6 +29,7 @@ const LOADED = [
   'mime',
   'proxy',
   'proxy_fcgi',
+  'proxy_http',
   'remoteip',
   'reqtimeout',
   'rewrite',

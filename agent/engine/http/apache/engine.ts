@@ -12,12 +12,15 @@ import type { Edit } from '../config/config-set.ts';
 import { createLocks } from '../config/lock.ts';
 import { parseManifest } from '../config/manifest.ts';
 import { planBase, planFile } from '../config/plan-file.ts';
+import { isForwarded } from '../forwarding.ts';
 import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
+import { behindGate, inState, planQuiet } from '../held.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
 import { snippetBlock, snippetFault } from '../snippet.ts';
 import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
+import { planTrust, trustPaths, upstreamOf } from '../upstream-trust.ts';
 import { checkWebServer } from '../web-server-check.ts';
 import { BASE_FILE, createApacheSet, listeningOf } from './apache-set.ts';
 import { servesTls } from './base.ts';
@@ -55,15 +58,22 @@ export function createApacheEngine(
       const daemon = await apacheOf(ctx.host, `serve ${spec.name}`);
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const edit = virtualHost(spec, ctx.host, daemon);
+      const away = isForwarded(spec.state);
       // In order: Apache must know the directives, find the logs, the certificate, and the socket that it passes requests to.
       return [
-        ...(await planNeeds(ctx.host, daemon, { tls: spec.tls !== undefined, passwords: spec.auth !== undefined })),
+        ...(await planNeeds(ctx.host, daemon, {
+          tls: spec.tls !== undefined,
+          passwords: spec.auth !== undefined,
+          forwards: away,
+        })),
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planTrust(ctx.host, layout, spec)),
         ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
-        ...(await pools.plan(spec, daemon.user, ctx)),
-        ...(await planFile(createApacheSet(ctx.host, daemon), edit, locks, ctx)),
-        ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name)),
+        ...(away ? [] : await pools.plan(spec, daemon.user, ctx)),
+        ...behindGate(await planFile(createApacheSet(ctx.host, daemon), edit, locks, ctx), spec, layout),
+        ...(away ? await planQuiet(spec, layout, pools, ctx) : []),
+        ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name, trustPaths(layout, spec))),
         ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];
     },
@@ -90,7 +100,7 @@ export function createApacheEngine(
       const set = createApacheSet(ctx.host, daemon);
       return [
         ...(await planHostFiles(ctx.host)),
-        ...(await planNeeds(ctx.host, daemon, { tls: false, passwords: false })),
+        ...(await planNeeds(ctx.host, daemon, { tls: false, passwords: false, forwards: false })),
         ...(await planBase(set, locks, ctx)),
         ...(await pools.prepare(ctx)),
       ];
@@ -132,6 +142,8 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     limits: phpLimits(spec.php),
     logs: layout.logs,
     socket: layout.socket,
+    gate: layout.gate,
+    upstream: upstreamOf(spec, layout),
     listening: listeningOf(host, daemon),
     tls: spec.tls && {
       ...tlsPaths(layout, spec.tls),
@@ -148,7 +160,7 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
   return {
     name: siteFile(spec.siteId),
     content,
-    subject: `virtual host of ${spec.name}${spec.state === 'disabled' ? ' (disabled: it answers 503)' : ''}`,
+    subject: `virtual host of ${spec.name}${inState(spec.state)}`,
     makes: [layout.logs, layout.tls],
     mark: spec.tls === undefined ? '' : 'tls',
     explains: (complaint) => snippetFault(content, snippet, complaint, { label: 'Apache', site: spec.name }),

@@ -5,7 +5,7 @@ import { contextOf } from '../../conformance/interruption.ts';
 import { runChanges } from '../../engine.ts';
 import { modulesFor, planModules } from './modules.ts';
 
-const MODULES = modulesFor({ tls: false, passwords: false });
+const MODULES = modulesFor({ tls: false, passwords: false, forwards: false });
 const ROOT = '/etc/apache2';
 
 async function debian(available: readonly string[]) {
@@ -13,7 +13,7 @@ async function debian(available: readonly string[]) {
   for (const name of available) await host.files.write(`${ROOT}/mods-available/${name}`, 'x', { mode: 0o644 });
   const daemon = await host.daemon('apache2');
   if (daemon === undefined) throw new Error('the fake has no Apache');
-  return { host, plan: (tls = false) => planModules(host, daemon, { tls, passwords: false }) };
+  return { host, plan: (tls = false) => planModules(host, daemon, { tls, passwords: false, forwards: false }) };
 }
 const loads = MODULES.map((name) => `${name}.load`);
 

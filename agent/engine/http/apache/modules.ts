@@ -8,15 +8,23 @@ import type { Change } from '../../engine.ts';
 
 const MODULES = ['alias', 'authz_core', 'headers', 'mime', 'proxy', 'proxy_fcgi', 'remoteip', 'rewrite'] as const;
 const FOR_TLS = ['setenvif', 'socache_shmcb', 'ssl'] as const;
+const FOR_FORWARDING = ['proxy_http'] as const;
 const FOR_PASSWORDS = ['auth_basic', 'authn_core', 'authn_file', 'authz_user'] as const;
 
 export interface Needs {
   readonly tls: boolean;
   readonly passwords: boolean;
+  /** Requests go on to another server. */
+  readonly forwards: boolean;
 }
 
 export function modulesFor(needs: Needs): readonly string[] {
-  return [...MODULES, ...(needs.tls ? FOR_TLS : []), ...(needs.passwords ? FOR_PASSWORDS : [])];
+  return [
+    ...MODULES,
+    ...(needs.tls ? FOR_TLS : []),
+    ...(needs.passwords ? FOR_PASSWORDS : []),
+    ...(needs.forwards ? FOR_FORWARDING : []),
+  ];
 }
 
 /** They come into force with the reload that follows in the same plan: nothing of ours is loaded without them. */

@@ -27,6 +27,8 @@ const host: VirtualHost = {
   limits: phpLimits(undefined),
   logs: '/var/log/aegir/site-0000000000000001',
   socket: '/run/aegir/0000000000000001.sock',
+  gate: '/run/aegir/0000000000000001.gate',
+  upstream: undefined,
   listening: { addresses: [], port: 80, tlsPort: 443, ipv6: true },
   tls: undefined,
   challenges: {},
@@ -49,6 +51,10 @@ const withPhp = (change: Partial<NonNullable<WebRules['php']>>): VirtualHost => 
   ...host,
   rules: { ...rules, php: { scripts: [], frontController: undefined, openBasedir: [], ...change } },
 });
+
+const CHALLENGES = { ['t'.repeat(43)]: `${'t'.repeat(43)}.${'k'.repeat(43)}` };
+const TRUST = '/var/aegir/sites/site-0000000000000001/tls/a.trust';
+const BEHIND = { rules: { ...rules, php: undefined, deny: [], aliases: [], index: ['index.html'] } };
 
 describe('a virtual host', () => {
   const goldens: readonly [string, VirtualHost][] = [
@@ -73,6 +79,16 @@ describe('a virtual host', () => {
         snippet: '  # Snippet of an administrator.\n  Header set X-From admin\n  # End of the snippet.\n',
       },
     ],
+    ['held', { ...host, state: 'held', tls, redirectTo: 'example.org', challenges: CHALLENGES, fronts: ['192.0.2.1'] }],
+    [
+      'moved',
+      { ...host, state: 'moved', tls, upstream: { address: '2001:db8::1', port: 80, tlsPort: 443, trust: TRUST } },
+    ],
+    [
+      'moved-plain',
+      { ...host, state: 'moved', upstream: { address: '192.0.2.7', port: 8080, tlsPort: 0, trust: undefined } },
+    ],
+    ['behind', { ...host, ...BEHIND, tls: { ...tls, redirect: true }, fronts: ['192.0.2.1', '2001:db8::1'] }],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
   ];
 

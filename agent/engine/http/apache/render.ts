@@ -5,6 +5,7 @@
 // declared for the whole server (aliases, handlers, proxies, .htaccess) does not reach into the site.
 import type { PhpRules, WebRules } from '../../../app/app.ts';
 import { configPath, configPrefix, configScript, configSiteId, configSocket } from '../config/quote.ts';
+import { isForwarded } from '../forwarding.ts';
 import type { PhpLimits } from '../fpm/limits.ts';
 import {
   checkedChallenges,
@@ -17,6 +18,7 @@ import {
   servedNames,
   type VirtualHost,
 } from '../virtual-host.ts';
+import { forwardingLines } from './forwarding.ts';
 import { comment, listenAddresses, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
@@ -24,17 +26,21 @@ const PATH = '%{REQUEST_FILENAME}';
 /** As "combined", but with all bytes that were sent: headers are traffic, too. */
 const LOG_FORMAT = '"%a - %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\""';
 
+const NO_PROXY = `  # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
+  RewriteRule "^" "-" [E=no-proxy:1]
+`;
+
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const logs = configPath(host.logs, 'log directory');
-  const body = host.state === 'disabled' ? maintenance() : serving(host);
+  const forwarded = isForwarded(host.state);
   const { tls, listening } = host;
   const believed = believedLines(host);
   const [target] = served;
   const challenges = challengeAnswers(host);
-  const certificate = tls === undefined ? '' : certificateLines(tls);
+  const certificate = tls === undefined ? '' : certificateLines(forwarded ? { ...tls, hstsSeconds: 0 } : tls);
   const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
-  const bounds = bodyBounds(host.limits);
+  const bounds = forwarded ? '' : bodyBounds(host.limits);
   const blocks: string[] = [];
   const block = (names: readonly string[], at: string, content: string, canonical = true): void => {
     const [name = '', ...aliases] = names;
@@ -50,16 +56,29 @@ ${aliases.map((alias) => `  ServerAlias ${alias}\n`).join('')}  UseCanonicalName
   ProxyRequests Off
   RewriteEngine On
   RewriteOptions IgnoreInherit
-  # No ProxyPass of the whole server; ProxyPassInherit does not keep it out.
-  RewriteRule "^" "-" [E=no-proxy:1]
-${believed}${bounds}${content}</VirtualHost>
+${forwarded ? '' : NO_PROXY}${believed}${bounds}${content}</VirtualHost>
 `);
   };
+  const text =
+    () => `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
+${blocks.join('')}`;
   const plain = listenAddresses(listening);
+  if (forwarded) {
+    // Which name and scheme it should be is for the server to say where it goes.
+    block([...served, ...others], plain, `${challenges}${forwardingLines(host, false)}`);
+    if (tls !== undefined) {
+      const secure = tlsListenAddresses(listening);
+      block([...served, ...others], secure, `${certificate}${forwardingLines(host, true)}`);
+    }
+    return text();
+  }
+  const body = host.state === 'disabled' ? maintenance() : serving(host);
   if (tls?.redirect === true) {
     // The name that was asked for is one of these: others do not get here.
     const name = others.length === 0 ? '%{SERVER_NAME}' : target;
-    block([...served, ...others], plain, `${challenges}${toSecure(name)}`, false);
+    // A front that speaks plain HTTP to us has visitors over HTTPS all the same: they are led nowhere.
+    const led = host.fronts.length === 0 ? toSecure(name) : `${unlessSecure(host, name)}${body}`;
+    block([...served, ...others], plain, `${challenges}${led}`, false);
   } else {
     block(served, plain, `${challenges}${body}`);
     if (others.length > 0) {
@@ -71,8 +90,7 @@ ${believed}${bounds}${content}</VirtualHost>
     block(served, secure, `${certificate}${body}`);
     if (others.length > 0) block(others, secure, `${certificate}${toSecure(target)}`);
   }
-  return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${blocks.join('')}`;
+  return text();
 }
 
 /** Before everything else that a site may answer at those paths. */
@@ -112,6 +130,17 @@ function redirection(scheme: 'http' | 'https', name: string, port: number | unde
   RewriteCond "%{THE_REQUEST}" "^\\S+ +(?:https?://[^/? ]+)?(/[^? ]*)"
   RewriteRule "^" "${scheme}://${name}${at}%1" [NE,R=301,L]
   RewriteRule "^" "-" [R=404,L]
+`;
+}
+
+/** Those that an authority asks for stay: it asks over plain HTTP. */
+function unlessSecure({ listening }: VirtualHost, name: string): string {
+  const { tlsPort } = listening;
+  const at = tlsPort === undefined || tlsPort === 443 ? '' : `:${tlsPort}`;
+  return `  RewriteCond "%{ENV:HTTPS}" "!=on"
+  RewriteCond "%{REQUEST_URI}" "!^/\\.well-known/acme-challenge/"
+  RewriteCond "%{THE_REQUEST}" "^\\S+ +(?:https?://[^/? ]+)?(/[^? ]*)"
+  RewriteRule "^" "https://${name}${at}%1" [NE,R=301,L]
 `;
 }
 

@@ -79,7 +79,7 @@ it('mod_ssl is enabled where its port is free, and not where Apache would end fo
   );
   const includeDir = '/etc/apache2/sites-enabled';
   const host = createFakeHost({ daemons: [{ name: 'apache2', includeDir, tlsPort: port }] });
-  const needs = { tls: true, passwords: false };
+  const needs = { tls: true, passwords: false, forwards: false };
   for (const name of modulesFor(needs))
     await host.files.write(`/etc/apache2/mods-available/${name}.load`, 'x', { mode: 0o644 });
   const daemon = await host.daemon('apache2');

@@ -47,6 +47,7 @@ export function createClusterEngine(): Engine<'http'> & Preparing & Checking & F
     },
 
     async plan(service, spec, ctx) {
+      requireServed(spec);
       const daemon = await haproxyOf(ctx.host, `lead visitors to ${spec.name}`);
       const edit = siteEdit(service.id, spec, daemon);
       const set = createFrontSet(ctx.host, daemon);
@@ -125,6 +126,15 @@ function siteEdit(clusterId: string, spec: HttpSiteSpec, daemon: Daemon): FrontE
   if (spec.tls === undefined) return edit;
   const content = `${spec.tls.keyPem.trimEnd()}\n${spec.tls.certificatePem}`;
   return { ...edit, pem: { name: site.pem, content } };
+}
+
+/** A front has no way to the agent's gate, and what its heads serve is on all of them. */
+function requireServed({ name, state }: HttpSiteSpec): void {
+  if (state === 'enabled' || state === 'disabled') return;
+  throw new AegirError(
+    'unimplemented',
+    `cannot hold ${name} or lead it elsewhere at the front of a cluster: move it with a backup and a restore instead`,
+  );
 }
 
 /** A map has one value for a name: the second site of that name would never be seen. */

@@ -10,12 +10,15 @@ import { siteFile, siteOfFile } from '../config/complaint.ts';
 import type { Edit } from '../config/config-set.ts';
 import { createLocks } from '../config/lock.ts';
 import { planBase, planFile } from '../config/plan-file.ts';
+import { isForwarded } from '../forwarding.ts';
 import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
+import { behindGate, inState, planQuiet } from '../held.ts';
 import { planHostFiles } from '../host-files.ts';
 import { planSiteLogs, planSiteLogsRemoval } from '../site-logs.ts';
 import { snippetBlock, snippetFault } from '../snippet.ts';
 import { planTlsFiles, planTlsTidying, tlsPaths } from '../tls-files.ts';
+import { planTrust, trustPaths, upstreamOf } from '../upstream-trust.ts';
 import { checkWebServer } from '../web-server-check.ts';
 import { conflictingNames } from './complaint.ts';
 import { createNginxSet, listeningOf } from './nginx-set.ts';
@@ -51,14 +54,17 @@ export function createNginxEngine(
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const edit = await virtualHost(spec, ctx.host, daemon);
       const set = await createNginxSet(ctx.host, daemon, ctx);
+      const away = isForwarded(spec.state);
       // In order: nginx must find the logs, the certificate, and the socket that it passes requests to.
       return [
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
+        ...(await planTrust(ctx.host, layout, spec)),
         ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
-        ...(await pools.plan(spec, daemon.user, ctx)),
-        ...(await planFile(set, edit, locks, ctx)),
-        ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name)),
+        ...(away ? [] : await pools.plan(spec, daemon.user, ctx)),
+        ...behindGate(await planFile(set, edit, locks, ctx), spec, layout),
+        ...(away ? await planQuiet(spec, layout, pools, ctx) : []),
+        ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name, trustPaths(layout, spec))),
         ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];
     },
@@ -115,6 +121,8 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     limits: phpLimits(spec.php),
     logs: layout.logs,
     socket: layout.socket,
+    gate: layout.gate,
+    upstream: upstreamOf(spec, layout),
     listening: await listeningOf(host, daemon),
     tls: spec.tls && {
       ...tlsPaths(layout, spec.tls),
@@ -131,7 +139,7 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
   return {
     name: siteFile(spec.siteId),
     content,
-    subject: `virtual host of ${spec.name}${spec.state === 'disabled' ? ' (disabled: it answers 503)' : ''}`,
+    subject: `virtual host of ${spec.name}${inState(spec.state)}`,
     makes: [layout.logs, layout.tls],
     mark: spec.tls === undefined ? '' : 'tls',
     explains: (complaint) => snippetFault(content, snippet, complaint, { label: 'nginx', site: spec.name }),

@@ -13,6 +13,7 @@ import {
   configSiteId,
   configSocket,
 } from '../config/quote.ts';
+import { isForwarded } from '../forwarding.ts';
 import {
   checkedChallenges,
   checkedFronts,
@@ -25,14 +26,15 @@ import {
   type VirtualHost,
 } from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
-import { LOG_FORMAT, listenLines, quoted, tlsListenLines } from './syntax.ts';
+import { forwardingLines, forwardingMaps } from './forwarding.ts';
+import { LOG_FORMAT, listenLines, quoted, siteVariable, tlsListenLines } from './syntax.ts';
 
 export function renderVirtualHost(host: VirtualHost): string {
   const { served, others } = servedNames(host);
   const names = [...served, ...others];
   const logs = configPath(host.logs, 'log directory');
-  const body = host.state === 'disabled' ? maintenance() : serving(host);
   const { tls, listening } = host;
+  const forwarded = isForwarded(host.state);
   const [target] = served;
   const believed = realIpLines(host);
   const servers: string[] = [];
@@ -44,26 +46,37 @@ ${listens}  server_name ${names.join(' ')};
   server_tokens off;
   # Redirects stay right behind a front that speaks TLS or another port.
   absolute_redirect off;
-  client_max_body_size ${host.limits.bodyBytes};
+  client_max_body_size ${forwarded ? 0 : host.limits.bodyBytes};
 ${believed}${content}}
 `);
   const plain = listenLines(listening, '  ');
   const challenges = challengeLocations(host);
-  const certificate = tls === undefined ? '' : certificateLines(tls);
+  const certificate = tls === undefined ? '' : certificateLines(forwarded ? { ...tls, hstsSeconds: 0 } : tls);
   const secure = tls === undefined ? '' : tlsListenLines(listening, '  ');
+  const text =
+    () => `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
+${schemeMap(host)}${forwarded ? forwardingMaps(host.siteId) : ''}${servers.join('')}`;
+  if (forwarded) {
+    // Which name and scheme it should be is for the server to say where it goes.
+    server(names, plain, `${challenges}${forwardingLines(host, false, schemeOf(host))}`);
+    if (tls !== undefined) server(names, secure, `${certificate}${forwardingLines(host, true, schemeOf(host))}`);
+    return text();
+  }
+  const body = host.state === 'disabled' ? maintenance() : serving(host);
   const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
   if (others.length > 0 && tls?.redirect !== true) {
     server(others, plain, `${challenges}${redirection('http', target, listening.port, 80)}`);
   }
   if (tls?.redirect === true) {
     // $host is one of these names: others do not get here.
-    server(names, plain, `${challenges}${toSecure(others.length === 0 ? '$host' : target)}`);
+    const name = others.length === 0 ? '$host' : target;
+    const led = host.fronts.length === 0 ? toSecure(name) : `${unlessSecure(host, name)}${body}`;
+    server(names, plain, `${challenges}${led}`);
   }
   if (others.length > 0 && tls !== undefined) server(others, secure, `${certificate}${toSecure(target)}`);
   const listens = tls?.redirect === true ? secure : `${plain}${secure}`;
   server(served, listens, `${certificate}${tls?.redirect === true ? '' : challenges}${body}`);
-  return `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${schemeMap(host)}${servers.join('')}`;
+  return text();
 }
 
 /** The front sets X-Forwarded-For to the one address that it knows; what the visitor sent of it is gone. */
@@ -73,18 +86,50 @@ function realIpLines(host: VirtualHost): string {
   return `${fronts.map((front) => `  set_real_ip_from ${front};\n`).join('')}  real_ip_header X-Forwarded-For;\n`;
 }
 
-/** Whether the visitor came over HTTPS, said by a front and nobody else: "on", or nothing. */
+/** Whether the visitor came over HTTPS, by the word of a front where he came by one: "on", or nothing. */
 function schemeVariable({ siteId }: VirtualHost): string {
-  return `$aegir_https_${configSiteId(siteId).replace(/[^0-9a-z]/g, '_')}`;
+  return siteVariable('https', siteId);
 }
 
 function schemeMap(host: VirtualHost): string {
   const fronts = checkedFronts(host);
   if (fronts.length === 0) return '';
-  const lines = fronts.map((front) => `  ${quoted(`${front} https`)} on;\n`).join('');
+  const lines = fronts.map((front) => `  ${quoted(`${front} https`)} on;\n  ${quoted(`${front} http`)} "";\n`).join('');
+  const { tls } = host;
   return `map "$realip_remote_addr $http_x_forwarded_proto" ${schemeVariable(host)} {
-  default "";
+  default $https;
 ${lines}}
+${tls?.redirect === true && !isForwarded(host.state) ? plainMap(host) : ''}${isForwarded(host.state) ? protoMap(host) : ''}`;
+}
+
+/** Whether a request is to be led to HTTPS. Not those of an authority: it asks over plain HTTP. */
+function plainMap(host: VirtualHost): string {
+  return `map "${schemeVariable(host)} $uri" ${siteVariable('plain', host.siteId)} {
+  default "";
+  "~^ (?!/\\.well-known/acme-challenge/)" 1;
+}
+`;
+}
+
+function protoMap(host: VirtualHost): string {
+  return `map ${schemeVariable(host)} ${siteVariable('proto', host.siteId)} {
+  default http;
+  on https;
+}
+`;
+}
+
+/** The scheme that the visitor came by, as a word. */
+function schemeOf({ fronts, siteId }: VirtualHost): string {
+  return fronts.length === 0 ? '$scheme' : siteVariable('proto', siteId);
+}
+
+/** A front that speaks plain HTTP to us has visitors over HTTPS all the same: they are led nowhere. */
+function unlessSecure(host: VirtualHost, name: string): string {
+  const { tlsPort } = host.listening;
+  return `  if (${siteVariable('plain', host.siteId)}) {
+    return 301 https://${name}${tlsPort === undefined || tlsPort === 443 ? '' : `:${tlsPort}`}$request_uri;
+  }
 `;
 }
 

@@ -1,6 +1,7 @@
 // The two things to know about nginx's syntax: how a string is quoted, and how an address is listened on. Pure.
 import { isIP } from 'node:net';
 import { AegirError } from '../../../../shared/error.ts';
+import { configSiteId } from '../config/quote.ts';
 import type { Listening } from '../virtual-host.ts';
 
 /** In double quotes, where nginx reads \\ and \" as one character. It has no escape for $: callers refuse that in paths. */
@@ -32,3 +33,8 @@ export function listenLines({ addresses, port, ipv6 }: Listening, indent: string
 
 /** Of access logs; the base file defines it. */
 export const LOG_FORMAT = 'aegir';
+
+/** A variable of one site, since those of maps are the whole server's. */
+export function siteVariable(what: string, siteId: string): string {
+  return `$aegir_${what}_${configSiteId(siteId).replace(/[^0-9a-z]/g, '_')}`;
+}

@@ -1,0 +1,24 @@
+// set-gate: what becomes of the requests for a site whose virtual host is held.
+import { AegirError } from '../../shared/error.ts';
+import { type ActionHandler, engineFor } from './action.ts';
+
+export function createSetGate(): ActionHandler<'setGate'> {
+  return {
+    kind: 'setGate',
+    label: ({ phase }) => `set-gate-${phase}`,
+    async run({ service, ...wish }, ctx, tools) {
+      const { daemon: name } = engineFor(tools, service);
+      const daemon = name === undefined ? undefined : await ctx.host.daemon(name);
+      // To close one, nobody has to be there.
+      if (wish.phase !== 'closed' && (daemon === undefined || service.engine === 'cluster')) {
+        throw new AegirError(
+          'failed_precondition',
+          `cannot open a gate: this server has no ${service.engine} that passes requests on to it`,
+        );
+      }
+      const gate = await tools.gates.set({ ...wish, webUser: daemon?.user ?? '' });
+      ctx.log('info', `the gate is in phase ${gate.phase}: ${gate.waiting} requests wait, ${gate.forwarded} went on`);
+      return { changes: [], gate };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+// Renders what Apache does with the requests of a site that is not served here: all go on, to the gate of the site in the
+// agent or to another server. Pure.
+//
+// Nothing is kept here: bodies and answers pass as they come, whatever their size. Apache cannot wait for a gate whose
+// agent starts anew: it answers 503 with Retry-After then.
+import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS } from '../forwarding.ts';
+import { checkedChallenges, type VirtualHost } from '../virtual-host.ts';
+import { quoted } from './syntax.ts';
+
+/** secure: in the block for HTTPS. */
+export function forwardingLines(host: VirtualHost, secure: boolean): string {
+  const to = destinationOf(host, secure);
+  const mine = checkedChallenges(host).map(([token]) => `  ProxyPass "/.well-known/acme-challenge/${token}" "!"\n`);
+  // A connection for each request: one that is kept could end just as a form is sent on it.
+  const options = `nocanon retry=0 disablereuse=On flushpackets=On upgrade=ANY connectiontimeout=10 timeout=${FORWARD_SECONDS}`;
+  return `  AllowEncodedSlashes NoDecode
+  LimitRequestBody 0
+  # Requests that are held, uploads and sockets of pages take their time.
+  <IfModule mod_reqtimeout.c>
+    RequestReadTimeout body=0
+  </IfModule>
+  ProxyTimeout ${FORWARD_SECONDS}
+  ProxyPreserveHost On
+  ProxyAddHeaders Off
+  # Who the visitor is we say, and nobody else.
+  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}"
+  RequestHeader set X-Forwarded-Proto ${secure ? 'https' : 'http'}
+${secure || host.fronts.length === 0 ? '' : `  RequestHeader set X-Forwarded-Proto https "expr=reqenv('HTTPS') == 'on'"\n`}  RequestHeader unset Forwarded
+  ErrorDocument 503 ${quoted(AWAY_PAGE)}
+  Header always setifempty Retry-After 5 "expr=%{REQUEST_STATUS} == 503"
+${tlsLines(to)}${mine.join('')}  ProxyPass "/" ${quoted(urlOf(to))} ${options}
+`;
+}
+
+function urlOf(to: Destination): string {
+  if (to.kind === 'gate') return `unix:${to.socket}|http://gate/`;
+  return `http${to.trust === undefined ? '' : 's'}://${to.authority}/`;
+}
+
+/** Whoever is there shows the certificate of the site, as a visitor would demand it. */
+function tlsLines(to: Destination): string {
+  if (to.kind === 'gate' || to.trust === undefined) return '';
+  return `  SSLProxyEngine On
+  SSLProxyProtocol -all +TLSv1.2 +TLSv1.3
+  SSLProxyVerify require
+  SSLProxyVerifyDepth 5
+  SSLProxyCheckPeerName On
+  SSLProxyCheckPeerExpire On
+  SSLProxyCACertificateFile ${quoted(to.trust)}
+`;
+}

@@ -1,0 +1,47 @@
+// Where the requests of a site go that is not served here (state held or moved), for any web server. Pure.
+import { isIP } from 'node:net';
+import { AegirError } from '../../../shared/error.ts';
+import { configPath, configSocket } from './config/quote.ts';
+import type { VirtualHost } from './virtual-host.ts';
+
+/** A request that is held, an upload or a socket of a page may take this long between two bytes. */
+export const FORWARD_SECONDS = 3600;
+
+export type Destination =
+  | { readonly kind: 'gate'; readonly socket: string }
+  /** authority: address and port as in a URL. trust: file of certificates that vouch for it, when it speaks TLS. */
+  | { readonly kind: 'server'; readonly authority: string; readonly trust: string | undefined };
+
+export function isForwarded(state: string): boolean {
+  return state === 'held' || state === 'moved';
+}
+
+/** For requests that came over HTTPS (secure) or HTTP. Throws invalid_argument for what is no destination. */
+export function destinationOf({ state, gate, upstream }: VirtualHost, secure: boolean): Destination {
+  if (state === 'held') return { kind: 'gate', socket: configSocket(gate, 'socket of the gate') };
+  if (upstream === undefined) {
+    throw new AegirError('invalid_argument', 'cannot pass requests on: it is not said where they go');
+  }
+  const overTls = secure && upstream.tlsPort !== 0;
+  const port = overTls ? upstream.tlsPort : upstream.port;
+  if (isIP(upstream.address) === 0 || upstream.address.includes('%')) {
+    const told = JSON.stringify(upstream.address);
+    throw new AegirError('invalid_argument', `cannot pass requests on to ${told}: it is no IP address`);
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new AegirError('invalid_argument', `cannot pass requests on to port ${port}: it must be between 1 and 65535`);
+  }
+  const host = upstream.address.includes(':') ? `[${upstream.address}]` : upstream.address;
+  if (!overTls) return { kind: 'server', authority: `${host}:${port}`, trust: undefined };
+  if (upstream.trust === undefined) {
+    throw new AegirError('invalid_argument', 'cannot pass requests on over TLS: the site has no certificate');
+  }
+  return { kind: 'server', authority: `${host}:${port}`, trust: configPath(upstream.trust, 'file of certificates') };
+}
+
+/** While nobody answers there. */
+export const AWAY_PAGE =
+  '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Back in a moment</title>' +
+  '<meta name="viewport" content="width=device-width"></head><body>' +
+  '<h1>Back in a moment</h1><p>This site is not available at the moment. Please try again.</p>' +
+  '</body></html>';

@@ -1,0 +1,88 @@
+// What holding a site asks of a server besides its virtual host: that there is a gate before requests are led to it, and
+// that nothing of the site runs here once it is done.
+//
+// A web server that reloads lets its old workers end what they have begun, so requests still reach the site's pool for a
+// while. Each of them has a connection to the pool's socket, which the kernel lists (/proc/net/unix). The pool stays until
+// none is left, at most QUIET_MS; then it goes, and PHP-FPM ends what still runs there.
+import { readFile } from 'node:fs/promises';
+import { AegirError } from '../../../shared/error.ts';
+import type { SiteLayout } from '../../host/site-layout.ts';
+import { waitUntil } from '../../host/wait.ts';
+import type { ActionContext, Change, HttpSiteSpec } from '../engine.ts';
+import type { FpmPools } from './fpm/pools.ts';
+
+const QUIET_MS = 30_000;
+/** Old workers pass on what they have read of a request within this. */
+const LOOKS_QUIET = 5;
+const EVERY_MS = 50;
+
+/** For people. */
+export function inState(state: string): string {
+  const words: Readonly<Record<string, string>> = {
+    disabled: ' (disabled: it answers 503)',
+    held: ' (held: its gate takes every request)',
+    moved: ' (moved: every request goes on to its new server)',
+  };
+  return words[state] ?? '';
+}
+
+/** The changes of a virtual host that leads to the gate: refused while there is none. */
+export function behindGate(changes: readonly Change[], spec: HttpSiteSpec, layout: SiteLayout): readonly Change[] {
+  if (spec.state !== 'held') return changes;
+  return changes.map((change) => ({
+    summary: change.summary,
+    async run(ctx) {
+      if (!(await ctx.host.files.exists(layout.gate))) {
+        throw new AegirError(
+          'failed_precondition',
+          `cannot hold ${spec.name}: it has no gate on this server, and visitors would get an error; open one first`,
+        );
+      }
+      await change.run(ctx);
+    },
+  }));
+}
+
+/** Once the web server leads nobody to the pool any more: it ends what is running, and goes. */
+export async function planQuiet(
+  spec: HttpSiteSpec,
+  layout: SiteLayout,
+  pools: FpmPools,
+  ctx: ActionContext,
+): Promise<readonly Change[]> {
+  const going = await pools.remove(spec.siteId, spec.name, ctx);
+  if (going.length === 0) return [];
+  return [
+    {
+      summary: `wait until no request of ${spec.name} runs here, at most ${QUIET_MS / 1000} s`,
+      run: (its) => waitForQuiet(spec.name, layout.socket, its),
+    },
+    ...going,
+  ];
+}
+
+async function waitForQuiet(name: string, socket: string, ctx: ActionContext): Promise<void> {
+  let quiet = 0;
+  const isQuiet = async (): Promise<boolean> => {
+    ctx.signal.throwIfAborted();
+    quiet = (await connectionsTo(socket)) === 0 ? quiet + 1 : 0;
+    return quiet >= LOOKS_QUIET;
+  };
+  if (await waitUntil(isQuiet, QUIET_MS, EVERY_MS)) return;
+  const left = await connectionsTo(socket);
+  ctx.log('warn', `${left} requests of ${name} still run after ${QUIET_MS / 1000} s and are ended with its pool`);
+}
+
+/** Requests that PHP-FPM has, or that wait for it. */
+async function connectionsTo(socket: string): Promise<number> {
+  return countConnections(await readFile('/proc/net/unix', 'utf8'), socket);
+}
+
+/** Connected ends of a socket in /proc/net/unix (state 03), and those that nobody has accepted yet (02). Pure. */
+export function countConnections(table: string, socket: string): number {
+  return table.split('\n').filter((row) => {
+    const [, state, path] =
+      /^[0-9a-f]+: [0-9A-F]+ [0-9A-F]+ [0-9A-F]+ [0-9A-F]+ (0[0-9A-F]) +[0-9]+ (.*)$/.exec(row) ?? [];
+    return path === socket && (state === '02' || state === '03');
+  }).length;
+}
