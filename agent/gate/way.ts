@@ -3,6 +3,8 @@
 import { X509Certificate } from 'node:crypto';
 import { Agent, type ClientRequest, type RequestOptions, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { UpstreamSpec } from '../../shared/gen/aegir/v1/spec.ts';
 
 /** Idle connections that are kept, and for how long: less than any web server keeps its end. */
@@ -91,10 +93,17 @@ export function connected(call: ClientRequest): Promise<void> {
     };
     const failed = (error: Error) => end(() => reject(error));
     call.on('error', failed);
-    call.once('socket', (socket) => {
-      if (!socket.connecting) return end(resolve);
-      const event = 'encrypted' in socket ? 'secureConnect' : 'connect';
-      socket.once(event, () => end(resolve));
-    });
+    const watch = (socket: Socket) => {
+      const secure = 'encrypted' in socket;
+      if (
+        !socket.connecting &&
+        !(secure && (socket as TLSSocket & { readonly secureConnecting?: boolean }).secureConnecting === true)
+      )
+        return end(resolve);
+      socket.once(secure ? 'secureConnect' : 'connect', () => end(resolve));
+    };
+    // It may have one by now.
+    if (call.socket !== null) watch(call.socket);
+    else call.once('socket', watch);
   });
 }

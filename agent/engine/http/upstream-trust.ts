@@ -47,19 +47,23 @@ function trustPath(layout: SiteLayout, { state, tls, upstream }: Spec): string |
 }
 
 /**
- * The certificates that vouch for the first one: itself when it vouches for itself, else those that follow it, in
- * OpenSSL's form for what is trusted. Empty when it comes without those.
+ * What vouches for the first certificate: itself when it does so itself, else those that follow it, in OpenSSL's form for
+ * what is trusted; the first one is there besides, since Apache ends over a file without any of the plain form. Empty when
+ * nothing follows.
  */
 export function trustedText(certificatePem: string): string {
   const all = certificatePem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   const [own, ...others] = all.map((pem) => new X509Certificate(pem));
   if (own === undefined) return '';
-  return (own.checkIssued(own) ? [own] : others).map(trusted).join('');
+  if (own.checkIssued(own)) return block('CERTIFICATE', own.raw);
+  if (others.length === 0) return '';
+  const trusted = others.map(({ raw }) => block('TRUSTED CERTIFICATE', Buffer.concat([raw, FOR_SERVERS])));
+  return `${trusted.join('')}${block('CERTIFICATE', own.raw)}`;
 }
 
-function trusted({ raw }: X509Certificate): string {
-  const lines = Buffer.concat([raw, FOR_SERVERS])
+function block(name: string, der: Uint8Array): string {
+  const lines = Buffer.from(der)
     .toString('base64')
     .match(/.{1,64}/g);
-  return `-----BEGIN TRUSTED CERTIFICATE-----\n${(lines ?? []).join('\n')}\n-----END TRUSTED CERTIFICATE-----\n`;
+  return `-----BEGIN ${name}-----\n${(lines ?? []).join('\n')}\n-----END ${name}-----\n`;
 }
