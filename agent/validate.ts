@@ -14,7 +14,6 @@ import type {
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
 import { hostName } from '../shared/name.ts';
-import { checkGate, checkTraffic, type GateRequest } from './validate-gate.ts';
 import {
   type BackupRequests,
   checkRestoreDatabase,
@@ -22,6 +21,7 @@ import {
   checkSnapshotId,
   checkTakeSnapshot,
 } from './validate-backup.ts';
+import { checkGate, checkTraffic, type GateRequest } from './validate-gate.ts';
 import {
   checkAccount,
   checkClusterSpec,

@@ -20,10 +20,10 @@ import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
 import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
 import { createRunCron } from './run-cron.ts';
-import { createDropSnapshot, createTakeSnapshot } from './snapshot.ts';
-import { createStoreBackup } from './store-backup.ts';
 import { createSetGate } from './set-gate.ts';
 import { createSiteTraffic } from './site-traffic.ts';
+import { createDropSnapshot, createTakeSnapshot } from './snapshot.ts';
+import { createStoreBackup } from './store-backup.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 import { createApplyZone, createRemoveZone } from './zone.ts';
 
