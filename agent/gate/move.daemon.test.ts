@@ -62,7 +62,8 @@ it.each(moves)('from %s to %s under load, HTTPS %s', async (from, to, tls) => {
   const after = await postsAt(source);
 
   expect(after).toEqual(before);
-  expect(seen.filter(({ outcome }) => outcome !== 'good')).toEqual([]);
+  const bad = seen.filter(({ outcome }) => outcome !== 'good').map(({ what, outcome }) => `${what}: ${outcome}`);
+  expect(bad, JSON.stringify(closed)).toEqual([]);
   expect(seen.length).toBeGreaterThan(250);
   const ran = [...after, ...(await postsAt(target))].sort();
   expect(ran).toEqual([...visitors.posted].map(([id, digest]) => `${id} ${digest}`).sort());

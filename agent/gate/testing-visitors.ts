@@ -90,8 +90,8 @@ export function startVisitors({ addresses, port, tlsPort }: Daemon, tls: boolean
 }
 
 /** Whoever answers must know who asks and how he came. */
-function outcomeOf({ statusCode }: IncomingMessage, body: string, tls: boolean): string {
-  if (statusCode !== 200) return `status ${statusCode}`;
+function outcomeOf({ statusCode, headers }: IncomingMessage, body: string, tls: boolean): string {
+  if (statusCode !== 200) return `status ${statusCode}, retry after ${headers['retry-after']}: ${body.slice(0, 200)}`;
   const { address, https } = JSON.parse(body) as { address: string; https: string };
   if (!address.startsWith('127.')) return `seen as ${address}`;
   return https === (tls ? 'on' : '') ? 'good' : `HTTPS seen as "${https}"`;
