@@ -123,9 +123,14 @@ export interface LastBackup {
 export function planDeleteSite(graph: Graph, site: SiteRecord, last?: LastBackup): Plan {
   const http = graph.service(site.bindings.http);
   const db = site.bindings.db === undefined ? undefined : graph.service(site.bindings.db);
-  const hide = [siteRecordStep(site, 'deleting', site.state), ...httpPublish(graph, site, 'disabled', served(site))];
+  const hide = [
+    // What was saved with the task is undone last.
+    ...(last === undefined ? [] : [recordStep(site, last.id)]),
+    siteRecordStep(site, 'deleting', site.state),
+    ...httpPublish(graph, site, 'disabled', served(site)),
+  ];
   if (last !== undefined) {
-    hide.push(recordStep(site, last.id), holdStep(graph, [last.store], 'shared'));
+    hide.push(holdStep(graph, [last.store], 'shared'));
     hide.push(...backupSteps(graph, site, last.id, last.store, last.sizes, hide.length).steps);
     hide.push(releaseStep(graph, [last.store], 'shared'));
   }

@@ -15,6 +15,7 @@ const GONE = { none: 'it was there for the drill alone' } as const;
 export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecord): Plan {
   const store = graph.service(backup.serviceId);
   const steps: PlanStep[] = [
+    siteRecordStep(scratch, 'installing', 'absent'),
     {
       kind: 'drill.begin',
       args: { backupId: backup.id },
@@ -22,7 +23,6 @@ export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecor
       serverId: null,
       undo: { summary: 'record why it failed' },
     },
-    siteRecordStep(scratch, 'installing', 'absent'),
     holdStep(graph, [store], 'shared'),
     ...dbCreate(graph, scratch, 'absent'),
     ...sitePrepare(graph, scratch, 'absent'),
@@ -45,7 +45,7 @@ export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecor
   const pointOfNoReturn = steps.length;
   steps.push(...remove(graph, scratch), {
     kind: 'drill.prove',
-    args: { backupId: backup.id, begin: 0 },
+    args: { backupId: backup.id, begin: at('drill.begin') ?? 0 },
     summary: `Record that backup ${backup.id} can be restored, and how long it takes`,
     serverId: null,
     undo: { none: 'it was proven' },

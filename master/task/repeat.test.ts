@@ -19,6 +19,7 @@ async function fresh(of: TaskCase): Promise<TaskRig> {
   await rig?.close();
   rig = await createTaskRig(of.ground);
   for (const there of of.world) rig.agents.world.add(there);
+  for (const [key, word] of Object.entries(of.kept ?? {})) rig.agents.parts.kept.set(key, word);
   return rig;
 }
 

@@ -20,6 +20,7 @@ async function started(of: TaskCase, mishaps: readonly Mishap[]): Promise<{ rig:
   await rig?.close();
   rig = await createTaskRig(of.ground);
   for (const there of of.world) rig.agents.world.add(there);
+  for (const [key, word] of Object.entries(of.kept ?? {})) rig.agents.parts.kept.set(key, word);
   rig.mishaps.push(...mishaps);
   return { rig, id: await rig.task(of.plan) };
 }

@@ -14,14 +14,19 @@ import { planInstallSite } from '../../plan/install-site.ts';
 import { planTestMesh } from '../../plan/mesh.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
+import type { BackupRecord } from '../../store/model-backup.ts';
 import type { Store } from '../../store/store.ts';
+import { backupCases } from './backup-cases.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { fileCases } from './file-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
 import { zoneCases } from './zone-cases.ts';
 
 /** What stands before a task: records, and secrets that no record names yet. */
-export type Ground = GraphSnapshot & { readonly secrets?: readonly string[] };
+export type Ground = GraphSnapshot & {
+  readonly secrets?: readonly string[];
+  readonly backups?: readonly BackupRecord[];
+};
 
 export interface TaskCase {
   readonly name: string;
@@ -34,6 +39,8 @@ export interface TaskCase {
   /** In the graph when done and when undone; see graphLines. */
   readonly done: readonly string[];
   readonly undone: readonly string[];
+  /** Of each backup that a store has, its parts as words; see script-parts.ts. */
+  readonly kept?: Readonly<Record<string, string>>;
 }
 
 /** snapshot: web1 with http and dns, db1 with a database, one enabled site on one verified platform. */
@@ -95,12 +102,12 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     still('platform verify', planVerifyPlatform(graph, platform, false), snapshot, served),
     still('mesh test', planTestMesh(graph, graph.server(db1), graph.server(web1), 1024), snapshot, served),
     ...webCases(snapshot, served),
-    ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)].map(
-      ({ name, plan, ground: from, world, doneWorld, done, undone }) => ({
-        ...{ name, plan, ground: from, world, doneWorld, undoneWorld: world },
-        ...{ done: linesOf(done), undone: linesOf(undone) },
-      }),
-    ),
+    ...[
+      ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)],
+      ...backupCases(snapshot, served),
+    ].map(({ plan, world, done, undone, ...of }) => ({
+      ...{ ...of, plan, world, undoneWorld: world, done: linesOf(done), undone: linesOf(undone) },
+    })),
   ];
 }
 
@@ -177,14 +184,16 @@ export async function graphLines(store: Store): Promise<string[]> {
     ...[store.zones.find(), store.records.find(), store.heads.find()],
   ] as const);
   const secrets = (await store.secrets.find()).map((secret) => secret.id);
-  return lines({ servers, services, platforms, sites, clients: [], zones, records, heads }, secrets);
+  const backups = await store.backups.find();
+  const snapshot = { servers, services, platforms, sites, clients: [], zones, records, heads, backups };
+  return lines(snapshot, secrets, (await store.storeHolds.find()).length);
 }
 
 export function worldLines(agents: ScriptAgents): string[] {
   return [...agents.world].sort();
 }
 
-function linesOf(snapshot: GraphSnapshot): string[] {
+function linesOf(snapshot: Ground): string[] {
   const secrets = [
     ...snapshot.sites.flatMap((site) => [
       site.saltSecret,
@@ -193,10 +202,10 @@ function linesOf(snapshot: GraphSnapshot): string[] {
     ]),
     ...snapshot.services.flatMap((service) => Object.values(service.secrets)),
   ];
-  return lines(snapshot, secrets);
+  return lines(snapshot, secrets, 0);
 }
 
-function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
+function lines(snapshot: Ground, secrets: readonly string[], holds: number): string[] {
   return [
     ...snapshot.servers.map((server) => `server ${server.id} ${server.state}`),
     ...snapshot.services.map(
@@ -212,6 +221,11 @@ function lines(snapshot: GraphSnapshot, secrets: readonly string[]): string[] {
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),
     ...snapshot.heads.map(({ id, serviceId, state }) => `head ${id} ${serviceId} ${state}`),
+    // What half a backup left in its store is named until it is pruned; how far it came is chance.
+    ...(snapshot.backups ?? [])
+      .filter(({ id, state }) => state !== 'deleting' || !/^bak-9+$/.test(id))
+      .map(({ id, state, digest }) => `backup ${id} ${state} ${digest.slice(0, 4)}`),
+    `holds ${holds}`,
     // Which ids new ones got is chance.
     ...secrets.map((id) => `secret ${/^sec-9+/.test(id) ? 'made' : id}`),
   ].sort();

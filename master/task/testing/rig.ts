@@ -17,6 +17,7 @@ import { createHandlers } from '../handlers/handlers.ts';
 import type { Limits } from '../limits.ts';
 import { createRunner, type Runner } from '../runner.ts';
 import type { WorkDeps } from '../step.ts';
+import type { GrantMaker } from '../transfer.ts';
 import { workTask } from '../work.ts';
 import type { Ground } from './cases.ts';
 import { createScriptAgents, type ScriptAgents } from './script-agents.ts';
@@ -125,7 +126,9 @@ export async function createTaskRig(ground: Ground): Promise<TaskRig> {
     rig.crashAt = undefined;
     throw new Crash(name);
   };
-  const grant = async () => ({ body: Buffer.from('grant'), signature: Buffer.alloc(64) });
+  const grant: GrantMaker = async ({ digest: _, ...order }) => ({
+    ...{ body: Buffer.from(JSON.stringify(order)), signature: Buffer.alloc(64) },
+  });
   const handlers = withMishaps(
     createHandlers({
       store,
@@ -229,6 +232,7 @@ async function saveGround(store: Store, ground: Ground, seal: (id: string, text:
       await tx.services.insert(service);
     }
     for (const head of ground.heads) await tx.heads.insert(head);
+    for (const backup of ground.backups ?? []) await tx.backups.insert(backup);
     for (const platform of ground.platforms) await tx.platforms.insert(platform);
     for (const zone of ground.zones) await tx.zones.insert(zone);
     for (const record of ground.records) await tx.records.insert(record);

@@ -1,8 +1,10 @@
 // Agents for tests of tasks: hosts are a set of what is on them, actions change it at once, and every answer is kept
 // under its action's id as a real agent's journal does. What is to go wrong is told by the test.
-import { AegirError } from '../../../shared/error.ts';
+import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { ActionResult, Finding, PlatformFacts, TransferFacts } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
+
+import { createScriptParts, type ScriptParts } from './script-parts.ts';
 
 export interface Performed {
   readonly id: string;
@@ -15,6 +17,8 @@ export interface Performed {
 export interface ScriptAgents extends Agents {
   /** What stands on hosts, as "server resource". */
   readonly world: Set<string>;
+  /** What they do with parts of sites. */
+  readonly parts: ScriptParts;
   /** Every order, in the order of asking; a repeat is there twice. */
   readonly asked: readonly Performed[];
   /** Ids whose results were acknowledged: agents forget them. */
@@ -41,9 +45,11 @@ export function createScriptAgents(): ScriptAgents {
   const asked: Performed[] = [];
   const acknowledged = new Set<string>();
   const journal = new Map<string, ActionResult>();
+  const parts = createScriptParts();
 
   return {
     world,
+    parts,
     asked,
     acknowledged,
     before: () => {},
@@ -59,7 +65,8 @@ export function createScriptAgents(): ScriptAgents {
     async perform(serverId, order, options) {
       asked.push({ ...order, serverId, act: actOf(order) });
       await this.before(order, serverId, options);
-      const result = journal.get(order.id) ?? carryOut(world, serverId, order);
+      const result =
+        journal.get(order.id) ?? partsOf(parts, world, serverId, order) ?? carryOut(world, serverId, order);
       journal.set(order.id, result);
       return { result, acknowledge: () => acknowledged.add(order.id) };
     },
@@ -83,6 +90,26 @@ function actOf({ request }: ActionOrder): string {
   return `${request.$case} ${request.value.service?.type}`;
 }
 
+/** What fails there is kept like what went well, as a real agent's journal does. */
+function partsOf(
+  parts: ScriptParts,
+  world: Set<string>,
+  serverId: string,
+  order: ActionOrder,
+): ActionResult | undefined {
+  try {
+    const output = parts.carryOut(world, serverId, order);
+    if (output === undefined) return undefined;
+    const result = resultOf(order.id, []);
+    if (result.outcome?.$case === 'ok') Object.assign(result.outcome.value, output);
+    return result;
+  } catch (thrown) {
+    const { code, message, retryable, untouched } = toAegirError(thrown, 'carry an order out');
+    const value = { code, message, retryable, untouched };
+    return { actionId: order.id, changes: [], outcome: { $case: 'error', value } };
+  }
+}
+
 function carryOut(world: Set<string>, serverId: string, order: ActionOrder): ActionResult {
   const { request } = order;
   const at = (what: string) => `${serverId} ${what} ${order.resource}`;
@@ -102,6 +129,7 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       break;
     }
     case 'remove':
+      if (request.value.service?.type === 'db') forget(world, `${serverId} database of ${order.resource} `);
       for (const there of [...world]) if (there.startsWith(at(request.value.service?.type ?? ''))) world.delete(there);
       break;
     case 'prepareSite':
@@ -109,6 +137,7 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       if (request.value.site?.sharedRoot !== '') world.add(`shared files ${order.resource}`);
       break;
     case 'removeSite':
+      forget(world, `${serverId} files of ${order.resource} `);
       world.delete(at('files'));
       if (!request.value.keepShared) world.delete(`shared files ${order.resource}`);
       break;
@@ -155,6 +184,10 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
   const result = resultOf(order.id, changes, messages, request.$case === 'verifyPlatform' ? FACTS : undefined);
   if (request.$case === 'receiveObject' && result.outcome?.$case === 'ok') result.outcome.value.transfer = MOVED;
   return result;
+}
+
+function forget(world: Set<string>, prefix: string): void {
+  for (const there of [...world]) if (there.startsWith(prefix)) world.delete(there);
 }
 
 /** All heads that the front was told of are healthy and have nothing to do. */

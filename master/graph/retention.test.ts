@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { notKept } from './retention.ts';
+
+const NONE = { keepLast: 0, keepDaily: 0, keepWeekly: 0, keepMonthly: 0, keepYearly: 0 };
+type State = 'ready' | 'damaged' | 'making' | 'deleting';
+const at = (time: string, state: State = 'ready', keep = false) => ({
+  ...{ id: time, takenAt: Date.parse(`${time}Z`), state, keep },
+});
+const all = [
+  ...['2024-12-31T23:00', '2025-06-01T00:00', '2025-12-28T10:00', '2025-12-29T10:00', '2026-01-01T01:00'],
+  ...['2026-01-01T05:00', '2026-01-04T23:59', '2026-01-05T00:00', '2026-01-05T12:00'],
+].map((time) => at(time));
+
+const table: readonly (readonly [string, Partial<typeof NONE>, readonly string[]])[] = [
+  ['the last two', { keepLast: 2 }, ['2026-01-05T12:00', '2026-01-05T00:00']],
+  ['days, not days ago', { keepDaily: 3 }, ['2026-01-05T12:00', '2026-01-04T23:59', '2026-01-01T05:00']],
+  // From Monday, 29 December and 5 January, across the year.
+  ['weeks', { keepWeekly: 3 }, ['2026-01-05T12:00', '2026-01-04T23:59', '2025-12-28T10:00']],
+  ['months', { keepMonthly: 3 }, ['2026-01-05T12:00', '2025-12-29T10:00', '2025-06-01T00:00']],
+  ['years', { keepYearly: 9 }, ['2026-01-05T12:00', '2025-12-29T10:00', '2024-12-31T23:00']],
+  ['any of them', { keepLast: 1, keepYearly: 2 }, ['2026-01-05T12:00', '2025-12-29T10:00']],
+];
+
+describe('a policy keeps', () => {
+  test.each(table)('%s', (_, counts, kept) => {
+    const gone = new Set(notKept(all, { ...NONE, ...counts }));
+    expect(all.filter((backup) => !gone.has(backup)).map(({ id }) => id)).toEqual(kept.toReversed());
+  });
+
+  test('all, when it counts nothing', () => {
+    expect(notKept(all, NONE)).toEqual([]);
+  });
+
+  test('what is marked, what is being made, and the newest that is whole', () => {
+    const backups = [at('2026-01-01T00:00', 'ready', true), at('2026-01-02T00:00'), at('2026-01-03T00:00', 'making')];
+    expect(notKept(backups, { ...NONE, keepLast: 1 })).toEqual([]);
+  });
+
+  test('damaged ones until a newer one is whole; they are counted for nothing', () => {
+    const [old, whole, fresh] = [
+      at('2026-01-01T00:00', 'damaged'),
+      at('2026-01-02T00:00'),
+      at('2026-01-03T00:00', 'damaged'),
+    ];
+    expect(notKept([old, whole, fresh], { ...NONE, keepLast: 1 })).toEqual([old]);
+    expect(notKept([old, fresh], { ...NONE, keepLast: 1 })).toEqual([]);
+  });
+});
