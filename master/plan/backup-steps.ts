@@ -185,14 +185,23 @@ export function restoreSteps(
   return steps;
 }
 
-/** Content that is for another URL, or other names, is made to say the site's own. */
-export function rewriteStep(graph: Graph, site: SiteRecord, oldUrl: string, oldNames: readonly string[]): PlanStep {
+/** Content that is for another URL, or other names, is made to say the site's own, where the app keeps them in it. */
+export function rewriteSteps(
+  graph: Graph,
+  site: SiteRecord,
+  oldUrl: string,
+  oldNames: readonly string[],
+): readonly PlanStep[] {
+  const { app } = graph.platform(site.platformId);
+  if (app !== 'drupal' && app !== 'wordpress') return [];
   const { serverId } = firstWebServer(graph, graph.service(site.bindings.http));
-  return {
-    kind: 'site.rewrite',
-    args: { siteId: site.id, serverId, oldUrl, oldNames },
-    summary: `Have ${graph.platform(site.platformId).app} say ${displayName(site.name)} where it says ${oldUrl}`,
-    serverId,
-    undo: { none: 'what it is in goes with the steps before' },
-  };
+  return [
+    {
+      kind: 'site.rewrite',
+      args: { siteId: site.id, serverId, oldUrl, oldNames },
+      summary: `Have ${app} say ${displayName(site.name)} where it says ${oldUrl}`,
+      serverId,
+      undo: { none: 'what it is in goes with the steps before' },
+    },
+  ];
 }

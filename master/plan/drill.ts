@@ -4,7 +4,7 @@ import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
-import { holdStep, READS, releaseStep, restoreSteps, rewriteStep } from './backup-steps.ts';
+import { holdStep, READS, releaseStep, restoreSteps, rewriteSteps } from './backup-steps.ts';
 import { httpUnpublish, siteRemove } from './change-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import { dbCreate, httpPublish, publishedOn, sitePrepare, siteProbe, siteRecordStep } from './steps.ts';
@@ -27,7 +27,7 @@ export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecor
     ...dbCreate(graph, scratch, 'absent'),
     ...sitePrepare(graph, scratch, 'absent'),
     ...restoreSteps(graph, scratch, backup, null),
-    rewriteStep(graph, scratch, backup.site.url, [backup.siteName, ...backup.site.aliases]),
+    ...rewriteSteps(graph, scratch, backup.site.url, [backup.siteName, ...backup.site.aliases]),
     ...httpPublish(graph, scratch, 'enabled', 'absent'),
     ...siteProbe(graph, scratch),
   ];

@@ -10,7 +10,7 @@ import {
   recordStep,
   releaseStep,
   restoreSteps,
-  rewriteStep,
+  rewriteSteps,
   type SiteSizes,
   sizeText,
 } from './backup-steps.ts';
@@ -37,7 +37,7 @@ export function planRestoreSite(
   const { steps: kept, stored } = backupSteps(graph, site, safety.id, safety.store, sizes, steps.length);
   steps.push(...kept, ...restoreSteps(graph, site, backup, { backupId: safety.id, store: stored }));
   const now = siteUrl(site, graph.service(site.bindings.http));
-  if (backup.site.url !== now) steps.push(rewriteStep(graph, site, backup.site.url, otherNames(site, backup)));
+  if (backup.site.url !== now) steps.push(...rewriteSteps(graph, site, backup.site.url, otherNames(site, backup)));
   if (served === 'enabled') steps.push(...httpPublish(graph, site, 'enabled', 'disabled'), ...siteProbe(graph, site));
   if (site.state === 'failed') steps.push(siteRecordStep(site, 'enabled', 'failed'));
   steps.push(releaseStep(graph, stores, 'shared'));
@@ -110,7 +110,7 @@ export function planRestoreAs(
       ...dbCreate(graph, site, 'absent'),
       ...sitePrepare(graph, site, 'absent'),
       ...restoreSteps(graph, site, backup, null),
-      rewriteStep(graph, site, backup.site.url, otherNames(site, backup)),
+      ...rewriteSteps(graph, site, backup.site.url, otherNames(site, backup)),
       ...httpPublish(graph, site, to, 'absent'),
       ...published,
       ...dnsPublish(graph, site, 'absent'),
