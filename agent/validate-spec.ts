@@ -92,14 +92,14 @@ function checkName(name: string, field: string): void {
   if (hostName(name, field) !== name) refuse(field, 'must be in lower case ASCII form without a trailing dot');
 }
 
-function checkNames(name: string, aliases: readonly string[], field: string): void {
+export function checkNames(name: string, aliases: readonly string[], field: string): void {
   checkName(name, `${field}.name`);
   if (aliases.length > MAX_NAMES) refuse(`${field}.aliases`, `has more than ${MAX_NAMES} names`);
   for (const alias of aliases) checkName(alias, `${field}.aliases`);
   if (new Set([name, ...aliases]).size !== aliases.length + 1) refuse(`${field}.aliases`, 'has a name twice');
 }
 
-function checkUrl(url: string, field: string): void {
+export function checkUrl(url: string, field: string): void {
   const needs = 'must be http:// or https://, a host and perhaps a port, nothing after';
   if (url.length > 300 || !/^https?:\/\/[a-z0-9.:[\]-]+$/.test(url) || !URL.canParse(url)) refuse(field, needs);
   if (new URL(url).origin !== url) refuse(field, needs);

@@ -22,6 +22,7 @@ import {
   checkTakeSnapshot,
 } from './validate-backup.ts';
 import { checkGate, checkTraffic, type GateRequest } from './validate-gate.ts';
+import { checkRewriteSite, checkUpgradeSite, type RewriteRequests } from './validate-rewrite.ts';
 import {
   checkAccount,
   checkClusterSpec,
@@ -64,7 +65,7 @@ const MAX_ZONES = 1000;
 const MAX_TARGETS = 16;
 
 /** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
-export interface RequestOf extends BackupRequests, StoreRequests {
+export interface RequestOf extends BackupRequests, StoreRequests, RewriteRequests {
   apply: { readonly service: ServiceRef; readonly preview: boolean; readonly spec: ValidSpec };
   remove: {
     readonly service: ServiceRef;
@@ -181,6 +182,8 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'offerPart':
     case 'checkBackup':
     case 'setGate':
+    case 'rewriteSite':
+    case 'upgradeSite':
       return false;
   }
 }
@@ -325,6 +328,10 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'pruneStore', value: checkPruneStore(request.value, serverId) };
     case 'checkBackup':
       return { kind: 'checkBackup', value: checkCheckBackup(request.value, serverId) };
+    case 'rewriteSite':
+      return { kind: 'rewriteSite', value: checkRewriteSite(request.value) };
+    case 'upgradeSite':
+      return { kind: 'upgradeSite', value: checkUpgradeSite(request.value) };
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');
   }

@@ -19,6 +19,7 @@ import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
 import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
+import { createRewriteSite, createUpgradeSite } from './rewrite-site.ts';
 import { createRunCron } from './run-cron.ts';
 import { createSetGate } from './set-gate.ts';
 import { createSiteTraffic } from './site-traffic.ts';
@@ -61,5 +62,7 @@ export function createActions(): ActionHandlers {
     checkBackup: createCheckBackup(),
     setGate: createSetGate(),
     siteTraffic: createSiteTraffic(),
+    rewriteSite: createRewriteSite(),
+    upgradeSite: createUpgradeSite(),
   };
 }

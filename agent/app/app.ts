@@ -94,18 +94,23 @@ export interface Periodic {
   secretFiles(layout: SiteLayout): readonly string[];
 }
 
-/** Apps that keep a site's own names among its content (wordpress, and drupal in its settings and caches). */
+/** The site that content was copied from. */
+export interface Origin {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** Its further host names. */
+  readonly names: readonly string[];
+  /** Its id, which stands in paths; empty for that of the site itself. */
+  readonly siteId: string;
+}
+
+/** Apps that keep a site's own names among its content (wordpress, drupal). */
 export interface Rewriting {
   /**
    * The content was copied from a site at another URL: says the site's own URL and names instead, serialised values
    * too, and throws away what was computed from the old ones. May be repeated; touches nothing when there is nothing.
    */
-  rewrite(
-    site: SiteSpec,
-    from: { readonly url: string; readonly names: readonly string[] },
-    layout: SiteLayout,
-    ctx: ActionContext,
-  ): Promise<void>;
+  rewrite(site: SiteSpec, from: Origin, layout: SiteLayout, ctx: ActionContext): Promise<void>;
 }
 
 /** Apps whose database is brought to the code of a newer platform (drupal, wordpress). */

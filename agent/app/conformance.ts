@@ -6,10 +6,12 @@ import type { SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
 import { runChanges } from '../engine/engine.ts';
 import type { Files } from '../host/host.ts';
 import type { App } from './app.ts';
-import { canInstall, hasCron } from './app.ts';
+import { canInstall, canRewrite, canUpgrade, hasCron } from './app.ts';
 import { type CronSubject, describeCron } from './conformance-cron.ts';
 import { describeInstalling, type InstallingSubject } from './conformance-installing.ts';
+import { describeRewriting, type RewritingSubject } from './conformance-rewriting.ts';
 import { HOSTILE, openStage, type Stage, type World } from './conformance-stage.ts';
+import { describeUpgrading, type UpgradingSubject } from './conformance-upgrading.ts';
 import { createVisitor } from './conformance-visitor.ts';
 
 export interface AppSubject {
@@ -36,6 +38,8 @@ export interface AppSubject {
   readonly password?: string;
   readonly installing?: InstallingSubject;
   readonly cron?: CronSubject;
+  readonly rewriting?: RewritingSubject;
+  readonly upgrading?: UpgradingSubject;
 }
 
 const FIRST = '00000000000000aa';
@@ -153,6 +157,14 @@ export function describeApp(subject: AppSubject): void {
 
     if (hasCron(app) && subject.cron !== undefined) {
       describeCron(app, subject.cron, world.runCron, () => ({ stage, site }));
+    }
+
+    if (canRewrite(app) && subject.rewriting !== undefined) {
+      describeRewriting(app, subject.rewriting, () => ({ stage, site }));
+    }
+
+    if (canUpgrade(app) && subject.upgrading !== undefined) {
+      describeUpgrading(app, subject.upgrading, () => ({ stage, site }));
     }
 
     test('tells no secret to the list of processes', () => {

@@ -9,7 +9,7 @@ import { runPhp } from './php-cli.ts';
 import { databasePrograms } from './site-database-programs.ts';
 
 /** Of mysqli a number, of the others a word. */
-type Failure = number | 'driver' | 'refused' | 'down';
+export type Failure = number | 'driver' | 'refused' | 'down';
 
 export interface DatabaseContents {
   readonly tables: readonly string[];
@@ -37,7 +37,8 @@ export function connectionOf(site: SiteSpec): DbConnection {
   );
 }
 
-function inputFor(db: DbConnection): object {
+/** For a program that connects. */
+export function inputFor(db: DbConnection): object {
   return db.driver === 'pgsql' ? { ...db, ...pgsqlPlace(db) } : db;
 }
 
@@ -69,7 +70,7 @@ export async function emptyDatabase(site: SiteSpec, layout: SiteLayout, ctx: Act
   if (done.error !== undefined) throw unreachable(site, done.error);
 }
 
-function unreachable(site: SiteSpec, error: Failure): AegirError {
+export function unreachable(site: SiteSpec, error: Failure): AegirError {
   const { driver, host, port, socket } = connectionOf(site);
   const where = socket === '' ? `${host}:${port}` : socket;
   const server = driver === 'pgsql' ? 'PostgreSQL' : 'MariaDB';

@@ -34,7 +34,14 @@ export interface BackupStepArgs {
     safety: Safety | null;
   };
   /** The app says the site's own names instead of those that its content is for. */
-  'site.rewrite': { siteId: string; serverId: string; oldUrl: string; oldNames: readonly string[] };
+  'site.rewrite': {
+    siteId: string;
+    serverId: string;
+    oldUrl: string;
+    oldNames: readonly string[];
+    /** Stands in paths. */
+    oldSiteId: string;
+  };
   /** That a drill failed is recorded when it is undone, with why; doing it notes when it began. */
   'drill.begin': { backupId: string };
   /** What was restored is what the backup says it holds; recorded as proven once the scratch site is gone. */

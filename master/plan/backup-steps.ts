@@ -189,8 +189,7 @@ export function restoreSteps(
 export function rewriteSteps(
   graph: Graph,
   site: SiteRecord,
-  oldUrl: string,
-  oldNames: readonly string[],
+  from: { readonly url: string; readonly names: readonly string[]; readonly siteId: string },
 ): readonly PlanStep[] {
   const { app } = graph.platform(site.platformId);
   if (app !== 'drupal' && app !== 'wordpress') return [];
@@ -198,8 +197,8 @@ export function rewriteSteps(
   return [
     {
       kind: 'site.rewrite',
-      args: { siteId: site.id, serverId, oldUrl, oldNames },
-      summary: `Have ${app} say ${displayName(site.name)} where it says ${oldUrl}`,
+      args: { siteId: site.id, serverId, oldUrl: from.url, oldNames: from.names, oldSiteId: from.siteId },
+      summary: `Have ${app} say ${displayName(site.name)} where it says ${from.url}`,
       serverId,
       undo: { none: 'what it is in goes with the steps before' },
     },

@@ -27,7 +27,11 @@ export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecor
     ...dbCreate(graph, scratch, 'absent'),
     ...sitePrepare(graph, scratch, 'absent'),
     ...restoreSteps(graph, scratch, backup, null),
-    ...rewriteSteps(graph, scratch, backup.site.url, [backup.siteName, ...backup.site.aliases]),
+    ...rewriteSteps(graph, scratch, {
+      url: backup.site.url,
+      names: [backup.siteName, ...backup.site.aliases],
+      siteId: backup.siteId,
+    }),
     ...httpPublish(graph, scratch, 'enabled', 'absent'),
     ...siteProbe(graph, scratch),
   ];

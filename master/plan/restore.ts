@@ -37,7 +37,7 @@ export function planRestoreSite(
   const { steps: kept, stored } = backupSteps(graph, site, safety.id, safety.store, sizes, steps.length);
   steps.push(...kept, ...restoreSteps(graph, site, backup, { backupId: safety.id, store: stored }));
   const now = siteUrl(site, graph.service(site.bindings.http));
-  if (backup.site.url !== now) steps.push(...rewriteSteps(graph, site, backup.site.url, otherNames(site, backup)));
+  if (backup.site.url !== now) steps.push(...rewriteSteps(graph, site, origin(site, backup)));
   if (served === 'enabled') steps.push(...httpPublish(graph, site, 'enabled', 'disabled'), ...siteProbe(graph, site));
   if (site.state === 'failed') steps.push(siteRecordStep(site, 'enabled', 'failed'));
   steps.push(releaseStep(graph, stores, 'shared'));
@@ -82,10 +82,11 @@ function olderCode(graph: Graph, site: SiteRecord, backup: BackupRecord): readon
   ];
 }
 
-/** Names that the content may say and the site has no more. */
-function otherNames(site: Pick<SiteRecord, 'name' | 'aliases'>, backup: BackupRecord): readonly string[] {
+/** What the content may say; of names those that the site has no more. */
+function origin(site: Pick<SiteRecord, 'name' | 'aliases'>, backup: BackupRecord) {
   const own = [site.name, ...site.aliases];
-  return [backup.siteName, ...backup.site.aliases].filter((name) => !own.includes(name));
+  const names = [backup.siteName, ...backup.site.aliases].filter((name) => !own.includes(name));
+  return { url: backup.site.url, names, siteId: backup.siteId };
 }
 
 /** site is the record to be, in state installing; to: how it is served when it is there. */
@@ -110,7 +111,7 @@ export function planRestoreAs(
       ...dbCreate(graph, site, 'absent'),
       ...sitePrepare(graph, site, 'absent'),
       ...restoreSteps(graph, site, backup, null),
-      ...rewriteSteps(graph, site, backup.site.url, otherNames(site, backup)),
+      ...rewriteSteps(graph, site, origin(site, backup)),
       ...httpPublish(graph, site, to, 'absent'),
       ...published,
       ...dnsPublish(graph, site, 'absent'),

@@ -5,16 +5,17 @@ import { join } from 'node:path';
 import { sha256Hex } from '../../../shared/digest.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
-import type { Change } from '../../engine/engine.ts';
+import type { ActionContext, Change } from '../../engine/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
-import type { App, Installing, InstallState, Periodic } from '../app.ts';
+import type { App, Installing, InstallState, Periodic, Rewriting, Upgrading } from '../app.ts';
 import { runPhp } from '../php-cli.ts';
 import { type PlannedLink, planFile, planLinks } from '../planned-file.ts';
 import { connectionOf, databaseContents, emptyDatabase, type Marker } from '../site-database.ts';
 import { LOGIN_OPTION, LOGIN_PLUGIN } from './login-plugin.ts';
-import { CRON, INSTALL, LOGIN } from './programs.ts';
+import { CRON, INSTALL, LOGIN, UPGRADE } from './programs.ts';
 import { recogniseWordpress } from './recognise.ts';
+import { rewriteWordpress } from './rewrite.ts';
 import { wordpressRules } from './rules.ts';
 import { prependPath, renderConfig, renderPrepend, renderSettings, settingsPath, TABLE_PREFIX } from './settings.ts';
 
@@ -28,7 +29,7 @@ const MARKER: Marker = {
 const LINK_LIFE_MS = 10 * 60_000;
 const TOKEN_BYTES = 32;
 
-export function createWordpressApp(): App & Installing & Periodic {
+export function createWordpressApp(): App & Installing & Periodic & Rewriting & Upgrading {
   return {
     name: 'wordpress',
     recognise: recogniseWordpress,
@@ -87,7 +88,28 @@ export function createWordpressApp(): App & Installing & Periodic {
       return ran.length === 0 ? 'no event was due' : `ran ${ran.length}: ${[...new Set(ran)].join(', ')}`;
     },
     secretFiles: (layout) => [settingsPath(layout)],
+    rewrite: rewriteWordpress,
+    upgrade,
   };
+}
+
+async function upgrade(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void> {
+  const doing = `upgrade the database of ${site.name}`;
+  const told = (await runPhp(UPGRADE, loading(site, layout), layout, doing, ctx)) as {
+    done?: boolean;
+    newer?: boolean;
+    version?: string;
+  };
+  if (told.newer === true) {
+    throw new AegirError(
+      'failed_precondition',
+      `cannot ${doing}: it is of a newer WordPress than ${site.platform?.root ?? 'its platform'} has; choose a platform as new`,
+    );
+  }
+  ctx.log(
+    'info',
+    told.done === true ? `the database is that of WordPress ${told.version} now` : 'the database is up to date',
+  );
 }
 
 function loading(site: Pick<SiteSpec, 'url'>, layout: SiteLayout) {

@@ -21,6 +21,45 @@ async function plugin(stage: Stage, site: SiteSpec, code: string): Promise<void>
   await stage.host.files.write(pluginPath(stage, site), text, { mode: 0o644 });
 }
 
+/** Runs a program with the site's WordPress loaded; answers what $answer is then. */
+async function wordpress(stage: Stage, site: SiteSpec, code: string): Promise<unknown> {
+  const layout = stage.layout(site);
+  const program = `require '${layout.config}/prepend.php';
+    $_SERVER['HTTP_HOST'] = '${new URL(site.url).host}'; require ABSPATH . 'wp-load.php';
+    $url = '${site.url}'; $name = '${site.name}'; $files = '${layout.files}'; $answer = null; ${code} echo json_encode($answer);`;
+  const { code: status, stderr, stdout } = await stage.host.run({ argv: ['php', '-r', program], user: layout.user });
+  if (status !== 0) throw new Error(`cannot ask WordPress: ${stderr}${stdout}`);
+  return JSON.parse(stdout);
+}
+
+/** Content as themes and plugins leave it, of a class too that this site has no more. */
+const PLANT = `
+  $post = wp_insert_post(wp_slash(array('post_title' => 'Planted', 'post_name' => 'planted', 'post_status' => 'publish',
+    'post_content' => '<!-- wp:image {"url":"' . str_replace('/', '\\/', $url) . '\\/a.png"} --><a href="' . $url . '/?p=1">one</a>'
+      . ' <a href="//www.' . $name . '/x">two</a> see ' . $name . '<!-- /wp:image -->')));
+  $gone = 'O:8:"Gone_Now":2:{s:3:"url";s:' . strlen("$url/ä") . ':"' . $url . '/ä";s:2:"in";a:1:{i:0;s:' . strlen($url) . ':"' . $url . '";}}';
+  global $wpdb;
+  add_option('planted_object', 'x');
+  $wpdb->update($wpdb->options, array('option_value' => $gone), array('option_name' => 'planted_object'));
+  add_option('planted', array('u' => $url . '/é', 'deep' => array(serialize(array('in' => $url, 'n' => 1))),
+    'json' => json_encode(array('u' => $url)), 'file' => "$files/a.png", 'html' => '<b>' . $url . '</b>', $url => 'key', 'other' => "other.$name.example"));
+  update_option('upload_path', $files);
+  update_post_meta($post, 'planted', array((object) array('u' => "https://www.$name/y")));
+  update_option('widget_text', array(2 => array('title' => 'W', 'text' => "<a href='$url/w'>w</a>"), '_multiwidget' => 1));
+  $wpdb->query("CREATE TABLE plain (body LONGTEXT, other VARBINARY(200))");
+  foreach (array("$url/1", "$url/1", serialize(array("$url/2"))) as $body) $wpdb->insert('plain', array('body' => $body, 'other' => $body));
+  $wpdb->query("INSERT INTO plain VALUES ('$name', CONCAT(X'FF', '$name'))");
+  set_transient('planted', $url); set_site_transient('planted', array($url));
+  $answer = '/planted/';`;
+
+const READ = `
+  global $wpdb;
+  $post = get_page_by_path('planted', OBJECT, 'post');
+  $answer = array('content' => $post->post_content, 'meta' => get_post_meta($post->ID, 'planted', true), 'option' => get_option('planted'),
+    'object' => (array) unserialize(str_replace('Gone_Now', 'stdClass', $wpdb->get_var("SELECT option_value FROM $wpdb->options WHERE option_name = 'planted_object'"))),
+    'widget' => get_option('widget_text'), 'home' => home_url('/x'), 'site' => $wpdb->get_col("SELECT option_value FROM $wpdb->options WHERE option_name IN ('siteurl', 'home')"),
+    'upload' => wp_upload_dir(null, false)['baseurl'], 'plain' => $wpdb->get_results('SELECT body, HEX(other) <> "" FROM plain WHERE other NOT LIKE "%.test" ORDER BY body'));`;
+
 async function schedule(stage: Stage, site: SiteSpec): Promise<void> {
   const program = `require '${stage.layout(site).config}/prepend.php';
     $_SERVER['HTTP_HOST'] = '${site.name}'; require ABSPATH . 'wp-load.php';
@@ -82,6 +121,27 @@ if (existsSync(`${CODE}/wp-settings.php`)) {
       },
       mended: (stage, site) => plugin(stage, site, ''),
       timeoutMs: 60_000,
+    },
+    rewriting: {
+      plant: async (stage, site) => [String(await wordpress(stage, site, PLANT))],
+      read: async (stage, site) => Object(await wordpress(stage, site, READ)),
+      // Identifiers of posts, mail addresses, another's name, and bytes that are no text.
+      kept: /'http:[^']*\/(?:\?(?:p|page_id)=\d+|(?:wp-global-styles|planted)[^']*)'(?=,0,)|\w+@\w+\.test|other\.\w+\.test\.example|\xff\w+\.test/g,
+      timeoutMs: 120_000,
+    },
+    upgrading: {
+      age: async (stage, site) => {
+        const version = () => wordpress(stage, site, "$answer = (int) get_option('db_version');");
+        const now = await version();
+        await wordpress(stage, site, "update_option('db_version', 51917);");
+        return async () => (await version()) === now;
+      },
+      broken: async (stage, site) => {
+        const text = "<?php add_action('wp_upgrade', function () { throw new Exception('broken on purpose'); });";
+        await stage.host.files.write(pluginPath(stage, site), text, { mode: 0o644 });
+      },
+      mended: (stage, site) => plugin(stage, site, ''),
+      timeoutMs: 120_000,
     },
   });
 } else {

@@ -75,3 +75,53 @@ foreach (_get_cron_array() ?: array() as $time => $hooks) {
 if (get_transient('doing_cron') === $lock) delete_transient('doing_cron');
 answer(array('ran' => $ran));
 `;
+
+/**
+ * Before a copied database is rewritten, without the code of its plugins: what was computed for the old site goes, and so
+ * do login links of it; its URL and paths are the site's own.
+ */
+export const SETTLE = `mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+$at = $in['db'];
+try {
+  $db = mysqli_init();
+  $db->options(MYSQLI_OPT_CONNECT_TIMEOUT, 10);
+  $db->real_connect($at['socket'] === '' ? $at['host'] : 'localhost', $at['user'], $at['password'], $at['database'], $at['port'] ?: null, $at['socket'] ?: null);
+  $db->set_charset('utf8mb4');
+} catch (mysqli_sql_exception $e) { answer(array('error' => $e->getCode())); exit(0); }
+function ask($db, $sql, $values) {
+  $ask = $db->prepare($sql);
+  if ($values) $ask->bind_param(str_repeat('s', count($values)), ...$values);
+  $ask->execute();
+  return $ask->get_result();
+}
+$options = $in['options'];
+$login = strtr($in['login'], array('_' => '!_')) . '%';
+ask($db, "DELETE FROM $options WHERE option_name LIKE '!_transient!_%' ESCAPE '!' OR option_name LIKE '!_site!_transient!_%' ESCAPE '!' OR option_name LIKE ? ESCAPE '!'", array($login));
+if (ask($db, 'SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?', array($in['siteOptions']))->fetch_row() !== null) {
+  ask($db, "DELETE FROM $in[siteOptions] WHERE meta_key LIKE '!_site!_transient!_%' ESCAPE '!'", array());
+}
+ask($db, "UPDATE $options SET option_value = ? WHERE option_name IN ('siteurl', 'home') AND option_value <> ?", array($in['url'], $in['url']));
+// A path on the server that the site came from; empty means what it is here.
+$path = ask($db, "SELECT option_value FROM $options WHERE option_name = 'upload_path'", array())->fetch_row()[0] ?? '';
+$own = array_filter($in['own'], fn($directory) => strpos($path . '/', $directory) === 0);
+if ($path !== '' && $path[0] === '/' && !$own) ask($db, "UPDATE $options SET option_value = '' WHERE option_name = 'upload_path'", array());
+answer(array());
+`;
+
+/** What WordPress does when an administrator opens it after its code was changed. */
+export const UPGRADE = `${LOAD}
+define('WP_INSTALLING', true);
+require ABSPATH . 'wp-load.php';
+require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+global $wp_db_version;
+wp_cache_flush();
+$from = (int) get_option('db_version');
+if ($from === (int) $wp_db_version) { answer(array('done' => false)); exit(0); }
+if ($from > (int) $wp_db_version) { answer(array('newer' => true)); exit(0); }
+$GLOBALS['wp_current_db_version'] = $from;
+wp_upgrade();
+wp_cache_flush();
+$to = (int) get_option('db_version');
+if ($to !== (int) $wp_db_version) throw new Exception("the version of the database is $to after it, and not $wp_db_version");
+answer(array('done' => true, 'from' => $from, 'to' => $to, 'version' => $GLOBALS['wp_version']));
+`;

@@ -83,9 +83,9 @@ export function createRestoreFiles(deps: HandlerDeps): StepHandler<'restore.file
 export function createSiteRewrite(deps: HandlerDeps): StepHandler<'site.rewrite'> {
   return {
     kind: 'site.rewrite',
-    do: async ({ siteId, serverId, oldUrl, oldNames }, ctx) => {
+    do: async ({ siteId, serverId, oldUrl, oldNames, oldSiteId }, ctx) => {
       const site = siteSpec(await readParts(deps, siteId), serverId);
-      const value = { site, oldUrl, oldNames: [...oldNames] };
+      const value = { site, oldUrl, oldNames: [...oldNames], oldSiteId };
       await perform(deps, ctx, 'do', serverId, `site/${siteId}`, { $case: 'rewriteSite', value });
       return { is: 'done' };
     },

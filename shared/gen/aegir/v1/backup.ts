@@ -259,6 +259,11 @@ export interface RewriteSiteRequest {
   oldUrl: string;
   /** Further host names that it was for. */
   oldNames: string[];
+  /**
+   * Id of the site that it was copied from, which stands in paths; empty when that
+   * is the site itself.
+   */
+  oldSiteId: string;
 }
 
 /**
@@ -2049,7 +2054,7 @@ export const RestoreFacts: MessageFns<RestoreFacts> = {
 };
 
 function createBaseRewriteSiteRequest(): RewriteSiteRequest {
-  return { site: undefined, oldUrl: "", oldNames: [] };
+  return { site: undefined, oldUrl: "", oldNames: [], oldSiteId: "" };
 }
 
 export const RewriteSiteRequest: MessageFns<RewriteSiteRequest> = {
@@ -2062,6 +2067,9 @@ export const RewriteSiteRequest: MessageFns<RewriteSiteRequest> = {
     }
     for (const v of message.oldNames) {
       writer.uint32(26).string(v!);
+    }
+    if (message.oldSiteId !== "") {
+      writer.uint32(34).string(message.oldSiteId);
     }
     return writer;
   },
@@ -2103,6 +2111,14 @@ export const RewriteSiteRequest: MessageFns<RewriteSiteRequest> = {
             message.oldNames.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.oldSiteId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2128,6 +2144,11 @@ export const RewriteSiteRequest: MessageFns<RewriteSiteRequest> = {
         : globalThis.Array.isArray(object?.old_names)
         ? object.old_names.map((e: any) => globalThis.String(e))
         : [],
+      oldSiteId: isSet(object.oldSiteId)
+        ? globalThis.String(object.oldSiteId)
+        : isSet(object.old_site_id)
+        ? globalThis.String(object.old_site_id)
+        : "",
     };
   },
 
@@ -2142,6 +2163,9 @@ export const RewriteSiteRequest: MessageFns<RewriteSiteRequest> = {
     if (message.oldNames?.length) {
       obj.oldNames = message.oldNames;
     }
+    if (message.oldSiteId !== undefined) {
+      obj.oldSiteId = message.oldSiteId;
+    }
     return obj;
   },
 
@@ -2153,6 +2177,7 @@ export const RewriteSiteRequest: MessageFns<RewriteSiteRequest> = {
     message.site = (object.site !== undefined && object.site !== null) ? SiteSpec.fromPartial(object.site) : undefined;
     message.oldUrl = object.oldUrl ?? "";
     message.oldNames = object.oldNames?.map((e) => e) || [];
+    message.oldSiteId = object.oldSiteId ?? "";
     return message;
   },
 };
