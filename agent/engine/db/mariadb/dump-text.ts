@@ -2,13 +2,8 @@
 // same content is the same bytes and fits everywhere. Whatever somebody wrote into his database to look like a line of
 // it harms his own dump alone: a dump is restored with rights on one database.
 
-/** First line of a dump. */
-export const HEAD = '-- Database of a site, dumped by Aegir.\n';
 /** Second line where there are such: a server with a binary log does not let everybody make them. */
 export const HAS_TRUSTED = '-- It has triggers or functions.\n';
-/** Last line: what lacks it was cut. */
-export const TAIL = '-- End of the dump.\n';
-
 /** Longest beginning of a line that is looked at. */
 const LOOK = 4096;
 const NEWLINE = 0x0a;

@@ -3,9 +3,10 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext, DumpFacts } from '../../engine.ts';
+import { HEAD, TAIL } from '../dump-frame.ts';
 import { administrator, createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { cleaned, HAS_TRUSTED, HEAD, TAIL } from './dump-text.ts';
+import { cleaned, HAS_TRUSTED } from './dump-text.ts';
 import { failure } from './failure.ts';
 import { identifier, selectDumpable } from './sql.ts';
 

@@ -4,11 +4,12 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext } from '../../engine.ts';
+import { framed, HEAD } from '../dump-frame.ts';
 import { namesOf } from '../site-names.ts';
 import { deputySql, ending, nobodys } from './accounts.ts';
 import { createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { HAS_TRUSTED, HEAD, TAIL } from './dump-text.ts';
+import { HAS_TRUSTED } from './dump-text.ts';
 import { failure, overreaching, trusted } from './failure.ts';
 import { emptyDatabase, TRUSTS } from './sql.ts';
 
@@ -26,13 +27,9 @@ export async function restoreDatabase(
   const { host } = ctx;
   const { deputy } = namesOf(siteId);
   const client = createClient(host, daemon, dialect, DROP_MS);
-  const source = watched(dump, database);
+  const source = framed(dump, database);
   // Before anything is lost.
   const head = await source.head();
-  if (!head.startsWith(HEAD)) {
-    await source.leave();
-    throw new AegirError('failed_precondition', `cannot ${doing}: that is no dump of ours`, { untouched: true });
-  }
   if (head.startsWith(HEAD + HAS_TRUSTED)) {
     const [row] = await client.query(TRUSTS, doing, ctx.signal);
     if (row?.[0] !== '1') {
@@ -98,55 +95,4 @@ function restoreFailure(
   const cause = stderr.slice(-4096);
   const { code, text } = / 1419 /.test(denied[0]) ? trusted(dialect.label) : overreaching(dialect.label);
   return new AegirError(code, `cannot ${doing}: ${text}`, { cause });
-}
-
-interface Watched {
-  /** Its beginning, long enough for what a dump of ours begins with. */
-  head(): Promise<string>;
-  all(): AsyncIterable<Uint8Array>;
-  leave(): Promise<void>;
-  /** Throws when what was read did not end as a dump does, or was not read to its end. */
-  assertWhole(): void;
-}
-
-function watched(dump: AsyncIterable<Uint8Array>, database: string): Watched {
-  const chunks = dump[Symbol.asyncIterator]();
-  const first: Uint8Array[] = [];
-  let end = '';
-  let isOver = false;
-  const next = async (): Promise<Uint8Array | undefined> => {
-    const { done, value } = await chunks.next();
-    if (done === true) {
-      isOver = true;
-      return undefined;
-    }
-    end = (end + Buffer.from(value.subarray(-TAIL.length)).toString('latin1')).slice(-TAIL.length);
-    return value;
-  };
-  return {
-    async head() {
-      let bytes = 0;
-      while (bytes < HEAD.length + HAS_TRUSTED.length) {
-        const chunk = await next();
-        if (chunk === undefined) break;
-        first.push(chunk);
-        bytes += chunk.length;
-      }
-      return Buffer.concat(first).subarray(0, 1024).toString('latin1');
-    },
-    async *all() {
-      try {
-        yield* first;
-        for (let chunk = isOver ? undefined : await next(); chunk !== undefined; chunk = await next()) yield chunk;
-      } finally {
-        if (!isOver) await chunks.return?.();
-      }
-    },
-    leave: async () => void (await chunks.return?.()),
-    assertWhole() {
-      if (isOver && end === TAIL) return;
-      const text = `cannot restore database ${database}: the dump was cut; restore it again, from another one if need be`;
-      throw new AegirError('data_loss', text);
-    },
-  };
 }

@@ -58,6 +58,11 @@ export async function planNoAccess(access: Access, user: string, ctx: ActionCont
   ];
 }
 
+/** Lets a user in by the socket alone, until planNoAccess. */
+export function openSocket(access: Access, user: string, database: string, ctx: ActionContext): Promise<void> {
+  return write(access, user, linesOf({ user, database, from: ['localhost'] }), ctx);
+}
+
 /** Numbers of the lines of pg_hba.conf that the server cannot read. */
 export async function wrongLines({ client }: Pick<Access, 'client'>, ctx: ActionContext): Promise<readonly number[]> {
   return (await client.query(WRONG, 'look at pg_hba.conf', { signal: ctx.signal })) as readonly number[];

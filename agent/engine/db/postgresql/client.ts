@@ -82,16 +82,19 @@ const STATES: Readonly<Record<string, Known>> = {
   '55P03': { code: 'unavailable', text: 'somebody holds a lock on it; see pg_stat_activity' },
 };
 
-/** What psql says when it gets no connection; a server may say its part in another language. */
+/** What psql and pg_dump say when they get no connection, or no more room; a server may say its part in another language. */
 const REFUSALS: readonly (readonly [RegExp, Known])[] = [
   [/Peer authentication failed|no pg_hba\.conf entry|pg_hba\.conf rejects|role "[^"]*" does not exist/, PEER],
   [/too many clients|remaining connection slots/, CONNECTIONS],
   [/starting up|shutting down|in recovery/, STATES['57P03'] as Known],
+  [/No space left on device/, STATES['53100'] as Known],
   [/server closed the connection|connection to server was lost/, ENDED],
 ];
 
+const NO_SERVER = /connection to server .* failed: (?:No such file|Connection refused)/;
+
 /** By SQLSTATE: psql is told to give no text, which would quote SQL. */
-function failure(code: number, stderr: string, doing: string, daemon: Daemon, host: Host): AegirError {
+export function failure(code: number, stderr: string, doing: string, daemon: Daemon, host: Host): AegirError {
   const state = /(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})$/m.exec(stderr)?.[1] ?? '';
   const refused = REFUSALS.find(([form]) => form.test(stderr))?.[1];
   const start =
@@ -99,7 +102,7 @@ function failure(code: number, stderr: string, doing: string, daemon: Daemon, ho
       ? `; start it, for example: systemctl start ${daemon.name}`
       : '; see the log of the embedded server';
   const silent: Known = { code: 'unavailable', text: `PostgreSQL does not answer on ${daemon.socket}${start}` };
-  const known = STATES[state] ?? refused ?? (code === 2 ? silent : undefined);
+  const known = STATES[state] ?? refused ?? (code === 2 || NO_SERVER.test(stderr) ? silent : undefined);
   const cause = stderr.replace(/SCRAM-SHA-256\$[^\s']*/g, 'SCRAM-SHA-256$…').slice(0, 4096);
   if (known !== undefined) return new AegirError(known.code, `cannot ${doing}: ${known.text}`, { cause });
   return new AegirError(

@@ -5,6 +5,7 @@ import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { createEmbeddedHost } from '../../../host/embedded/host.ts';
 import type { CommandResult } from '../../../host/host.ts';
 import { describeDbEngine } from '../../conformance/db.ts';
+import { POSTGRESQL_DUMPS } from '../../conformance/db-postgresql-dumps.ts';
 import type { DbDrift } from '../../conformance/db-stage.ts';
 import { createPostgresqlEngine } from './engine.ts';
 
@@ -101,6 +102,7 @@ WHERE wal LIKE '%s\\_0000%';`,
     set: `ALTER ROLE CURRENT_USER SET ${name} = '${value}';`,
     undo: `SET statement_timeout = 0; ALTER ROLE CURRENT_USER RESET ${name};`,
   })),
+  dumps: POSTGRESQL_DUMPS,
   // Whatever its salt.
   hashed: () => 'SCRAM-SHA-256$',
 });

@@ -13,6 +13,7 @@ const role: FoundRole = {
   bypassrls: false,
   limit: -1,
   expires: false,
+  connected: false,
   verifier: scramVerifier('right'),
   memberOf: [],
   elsewhere: [],
@@ -30,7 +31,7 @@ const contents: FoundContents = { publicCreates: false, schemaClosed: false, for
 
 describe('a role', () => {
   it('as it was made is as wanted', () => {
-    expect(attributeDrift(role)).toEqual([]);
+    expect(attributeDrift(role, false)).toEqual([]);
     expect(passwordDrift(role, 'right')).toEqual([]);
   });
 
@@ -44,7 +45,12 @@ describe('a role', () => {
     [{ inherit: false }, 'it did not inherit'],
     [{ limit: 5 }, 'it had a limit of connections'],
     [{ expires: true }, 'it would expire'],
-  ])('that is %j: %s', (change, why) => expect(attributeDrift({ ...role, ...change })).toEqual([why]));
+  ])('that is %j: %s', (change, why) => expect(attributeDrift({ ...role, ...change }, false)).toEqual([why]));
+
+  it('of a frozen site is locked', () => {
+    expect(attributeDrift({ ...role, login: false }, true)).toEqual([]);
+    expect(attributeDrift(role, true)).toEqual(['it was not locked']);
+  });
 
   it.each([
     [null, 'it had none'],

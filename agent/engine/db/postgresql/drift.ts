@@ -16,9 +16,10 @@ export function passwordDrift({ verifier }: FoundRole, password: string): readon
 }
 
 /** Reasons to set the role's attributes. */
-export function attributeDrift(found: FoundRole): readonly string[] {
+export function attributeDrift(found: FoundRole, locked: boolean): readonly string[] {
   return reasons([
-    [!found.login, 'it was locked'],
+    [!found.login && !locked, 'it was locked'],
+    [found.login && locked, 'it was not locked'],
     [found.superuser, 'it was a superuser'],
     [found.createdb, 'it could make databases'],
     [found.createrole, 'it could make users'],

@@ -5,19 +5,22 @@ import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts
 import type { Daemon, Host } from '../../../host/host.ts';
 import { clusterDaemon } from '../../../host/postgresql-name.ts';
 import { createSerial, type Serial } from '../../../host/serial.ts';
-import type { ActionContext, Change, Checking, Engine, Measuring, Preparing } from '../../engine.ts';
+import type { ActionContext, Change, Checking, Dumping, Engine, Measuring, Preparing } from '../../engine.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { type Access, planAccess, planNoAccess } from './access.ts';
 import { checkPostgresql } from './check.ts';
 import { createClient } from './client.ts';
+import { planNoDeputy } from './deputy.ts';
+import { dumpDatabase } from './dump.ts';
 import { planListening } from './listening.ts';
-import { DATABASES, lookAtDatabase, lookAtRole, SIZES } from './look.ts';
+import { CONTENT, DATABASES, lookAtDatabase, lookAtRole, SIZES } from './look.ts';
 import { planDatabase, planInside } from './plan-database.ts';
 import { leaveElsewhere, planRole } from './plan-role.ts';
+import { restoreDatabase } from './restore.ts';
 import { dropDatabase, dropRole } from './sql.ts';
 import { statement } from './statement.ts';
 
-export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & Measuring {
+export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & Measuring & Dumping {
   const serials = new Map<string, Serial>();
   const accessTo = (host: Host, daemon: Daemon): Access => {
     const serial = serials.get(daemon.name) ?? createSerial();
@@ -28,7 +31,7 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & 
   return {
     type: 'db',
     name: 'postgresql',
-    capabilities: new Set(['prepare', 'check', 'measure', 'network']),
+    capabilities: new Set(['prepare', 'check', 'measure', 'network', 'dump']),
 
     async detect(host) {
       const found: DetectedService[] = [];
@@ -62,6 +65,7 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & 
       const role = await lookAtRole(access.client, user, database, ctx);
       const drop = (what: string, sql: string): Change => statement(access.client, `drop ${what}`, sql);
       return [
+        ...(await planNoDeputy(access, siteId, ctx)),
         ...(there === undefined ? [] : [drop(`database ${database}`, dropDatabase(database, there.isTemplate))]),
         ...(role === undefined ? [] : leaveElsewhere(access.client, user, role, undefined)),
         ...(role === undefined ? [] : [drop(`user ${user}`, dropRole(user))]),
@@ -84,6 +88,27 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & 
       });
     },
 
+    async *dump(service, spec, ctx, tell = () => {}) {
+      assertOwnNames(spec);
+      const daemon = await daemonOf(ctx.host, service, `dump database ${spec.database}`);
+      yield* dumpDatabase(accessTo(ctx.host, daemon), spec, ctx, tell);
+    },
+
+    async restore(service, spec, dump, ctx) {
+      assertOwnNames(spec);
+      const daemon = await daemonOf(ctx.host, service, `restore database ${spec.database}`);
+      await restoreDatabase(accessTo(ctx.host, daemon), spec, dump, ctx);
+    },
+
+    async content(service, spec, ctx) {
+      assertOwnNames(spec);
+      const doing = `look at database ${spec.database}`;
+      const daemon = await daemonOf(ctx.host, service, doing);
+      const { database } = spec;
+      const [found] = await createClient(ctx.host, daemon).query(CONTENT, doing, { database, signal: ctx.signal });
+      return found as { readonly tables: number; readonly bytes: number };
+    },
+
     async check(service, ctx) {
       const daemon = await ctx.host.daemon(clusterDaemon(await instanceOf(ctx.host, service, 'check it')));
       if (daemon !== undefined) return checkPostgresql(daemon, ctx);
@@ -104,6 +129,7 @@ async function planSite(access: Access, spec: DbSpec, ctx: ActionContext): Promi
     ...planDatabase(client, spec, there),
     ...(role === undefined ? [] : leaveElsewhere(client, user, role, isThere ? database : undefined)),
     ...(isThere && there.allowsConnections ? await planInside(client, spec, ctx) : []),
+    ...(await planNoDeputy(access, spec.siteId, ctx)),
     ...(await planAccess(access, { database, user, from: spec.from }, ctx)),
   ];
 }
@@ -142,6 +168,6 @@ async function detected(host: Host, daemon: Daemon, instance: string): Promise<D
     running: await daemon.isRunning(),
     manageable: true,
     socket: daemon.socket,
-    capabilities: ['network'],
+    capabilities: ['network', 'dump'],
   };
 }

@@ -5,8 +5,8 @@ const BEGIN = '# BEGIN aegir: lines of sites; Aegir restores them. The first lin
 const CHANGING = '# aegir is changing ';
 const END = '# END aegir';
 
-/** host or local, database, user …: the third word is the site's user. */
-const OURS = /^(?:host|local)\s+\S+\s+(s_[0-9a-z]{16})\s/;
+/** host or local, database, user …: the third word is the site's user or its deputy. */
+const OURS = /^(?:host|local)\s+\S+\s+([sd]_[0-9a-z]{16})\s/;
 
 export interface Hba {
   /** Lines of sites by user, in order. */

@@ -30,6 +30,7 @@ export interface FoundRole {
   readonly bypassrls: boolean;
   readonly limit: number;
   readonly expires: boolean;
+  readonly connected: boolean;
   /** What the server keeps of its password; a secret. */
   readonly verifier: string | null;
   readonly memberOf: readonly Membership[];
@@ -47,6 +48,15 @@ export interface FoundContents {
 
 /** Names of databases with a name of ours. */
 export const DATABASES = `SELECT to_json(datname::text) FROM pg_database WHERE datname ~ '^site_[0-9a-z]{16}$' ORDER BY datname;`;
+
+/** Tables and views of a site, in its own database, and what all of it takes on the disk. */
+export const CONTENT = `SELECT json_build_object('bytes', pg_database_size(current_database()), 'tables', (SELECT count(*)
+  FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND nspname !~ '^pg_' AND nspname <> 'information_schema'));`;
+
+/** Settings of its own database, as NAME=VALUE. */
+export const SETTINGS = `SELECT to_json(setting) FROM pg_db_role_setting, unnest(setconfig) AS setting
+  WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY setting COLLATE "C";`;
 
 /** The same with the bytes that each takes on the disk. */
 export const SIZES = `SELECT json_build_object('name', datname::text, 'bytes', pg_database_size(oid))
@@ -67,6 +77,7 @@ export async function lookAtRole(client: Client, role: string, database: string,
   const sql = `SELECT json_build_object('login', rolcanlogin, 'inherit', rolinherit, 'superuser', rolsuper,
   'createdb', rolcreatedb, 'createrole', rolcreaterole, 'replication', rolreplication, 'bypassrls', rolbypassrls,
   'limit', rolconnlimit, 'expires', rolvaliduntil IS NOT NULL AND rolvaliduntil <> 'infinity', 'verifier', rolpassword,
+  'connected', EXISTS (SELECT FROM pg_stat_activity WHERE usesysid = a.oid AND backend_type = 'client backend'),
   'memberOf', ARRAY (SELECT json_build_object('role', pg_get_userbyid(roleid), 'by', g.rolname)
     FROM pg_auth_members LEFT JOIN pg_authid g ON g.oid = grantor
     WHERE member = a.oid ORDER BY pg_get_userbyid(roleid), g.rolname),

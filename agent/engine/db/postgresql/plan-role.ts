@@ -5,19 +5,26 @@ import type { Client } from './client.ts';
 import { attributeDrift, passwordDrift } from './drift.ts';
 import type { FoundRole } from './look.ts';
 import { scramVerifier } from './scram.ts';
-import { createRole, leaveDatabase, leaveRoles, setAttributes, setPassword } from './sql.ts';
+import { createRole, endConnections, leaveDatabase, leaveRoles, setAttributes, setPassword } from './sql.ts';
 import { statement } from './statement.ts';
 
 export function planRole(client: Client, spec: DbSpec, found: FoundRole | undefined): readonly Change[] {
-  const { user, password } = spec;
+  const { user, password, frozen } = spec;
   if (found === undefined) {
-    return [statement(client, `create user ${user}`, createRole(user, scramVerifier(password)))];
+    const summary = `create user ${user}${frozen ? ', locked' : ''}`;
+    return [statement(client, summary, createRole(user, scramVerifier(password), frozen))];
   }
   const changes: Change[] = [];
-  const attributes = attributeDrift(found);
+  const attributes = attributeDrift(found, frozen);
   if (attributes.length > 0) {
-    const summary = `make ${user} an ordinary user again (${attributes.join(', ')})`;
-    changes.push(statement(client, summary, setAttributes(user)));
+    const lock = attributes.length === 1 && attributes[0] === 'it was not locked';
+    const summary = lock ? `lock ${user}` : `make ${user} an ordinary user again (${attributes.join(', ')})`;
+    changes.push(statement(client, summary, setAttributes(user, frozen)));
+  }
+  if (frozen && (attributes.length > 0 || found.connected)) {
+    // Who is in already would stay: a server asks who may come in at log-in only.
+    const summary = `end the connections of ${user}, which is frozen`;
+    changes.push(statement(client, summary, endConnections(user, 'true')));
   }
   const why = passwordDrift(found, password);
   if (why.length > 0) {

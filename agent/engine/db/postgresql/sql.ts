@@ -46,19 +46,23 @@ export function dropDatabase(database: string, isTemplate: boolean): string {
   return `${open}DROP DATABASE IF EXISTS ${name} WITH (FORCE);`;
 }
 
-const ATTRIBUTES = 'LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT -1';
+const ATTRIBUTES = 'INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT -1';
+
+function attributes(locked: boolean): string {
+  return `${locked ? 'NOLOGIN' : 'LOGIN'} ${ATTRIBUTES}`;
+}
 
 /** verifier: of scram.ts, which the server takes as it is. */
-export function createRole(role: string, verifier: string): string {
-  return `${UNLOGGED}CREATE ROLE ${identifier(role)} ${ATTRIBUTES} PASSWORD ${literal(verifier)} VALID UNTIL 'infinity';`;
+export function createRole(role: string, verifier: string, locked: boolean): string {
+  return `${UNLOGGED}CREATE ROLE ${identifier(role)} ${attributes(locked)} PASSWORD ${literal(verifier)} VALID UNTIL 'infinity';`;
 }
 
 export function setPassword(role: string, verifier: string): string {
   return `${UNLOGGED}ALTER ROLE ${identifier(role)} PASSWORD ${literal(verifier)} VALID UNTIL 'infinity';`;
 }
 
-export function setAttributes(role: string): string {
-  return `ALTER ROLE ${identifier(role)} ${ATTRIBUTES} VALID UNTIL 'infinity';`;
+export function setAttributes(role: string, locked: boolean): string {
+  return `ALTER ROLE ${identifier(role)} ${attributes(locked)} VALID UNTIL 'infinity';`;
 }
 
 /**
@@ -76,6 +80,20 @@ SET pg_stat_statements.track_utility = off;
 SET pgaudit.log = 'none';
 SET auto_explain.log_min_duration = -1;
 `;
+
+/** May be the other one and nobody else, which it is from its log-in on. */
+export function createDeputy(role: string, of: string, database: string, verifier: string): string {
+  return `${UNLOGGED}CREATE ROLE ${identifier(role)} LOGIN NOINHERIT IN ROLE ${identifier(of)} PASSWORD ${literal(verifier)};
+ALTER ROLE ${identifier(role)} SET role = ${literal(of)};
+GRANT CONNECT ON DATABASE ${identifier(database)} TO ${identifier(role)};`;
+}
+
+/** In the database where it may have made something. */
+export function dropDeputy(role: string): string {
+  return `${endConnections(role, 'true')}
+DROP OWNED BY ${identifier(role)} CASCADE;
+DROP ROLE ${identifier(role)};`;
+}
 
 /** Membership of others in it goes with it. */
 export function dropRole(role: string): string {
