@@ -7,6 +7,7 @@ describe('names', () => {
       database: 'site_0123456789abcdef',
       user: 's_0123456789abcdef',
       deputy: 'd_0123456789abcdef',
+      follower: 'f_0123456789abcdef',
     });
   });
 

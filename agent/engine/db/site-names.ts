@@ -13,12 +13,19 @@ export interface SiteNames {
    * be, and it stands for the user in what is defined there, which has to name somebody who is the same on every server.
    */
   readonly deputy: string;
+  /** By whom a server that follows the database logs in. */
+  readonly follower: string;
 }
 
 /** Only names derived from a site id are ours: nothing else is read, changed or dropped. */
 export function namesOf(siteId: string): SiteNames {
   if (!isId('site', siteId)) throw new AegirError('invalid_argument', 'cannot name a database: that is no site id');
-  return { database: databaseName(siteId), user: databaseUser(siteId), deputy: `d_${idBody(siteId)}` };
+  return {
+    database: databaseName(siteId),
+    user: databaseUser(siteId),
+    deputy: `d_${idBody(siteId)}`,
+    follower: `f_${idBody(siteId)}`,
+  };
 }
 
 /** Refuses a spec that would have an engine touch what is not that site's. */

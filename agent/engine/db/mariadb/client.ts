@@ -6,20 +6,23 @@ import { failure } from './failure.ts';
 export interface Client {
   /** Rows of tab-separated fields, unescaped; '\N' is null. Throws AegirError. */
   query(sql: string, doing: string, signal?: AbortSignal): Promise<readonly (readonly (string | null)[])[]>;
+  /** The same by names of columns, of one statement; null is empty. */
+  table(sql: string, doing: string, signal?: AbortSignal): Promise<readonly Readonly<Record<string, string>>[]>;
 }
 
 const TIMEOUT_MS = 60_000;
 
 /** timeoutMs: of one query; a minute when not said. */
 export function createClient(host: Host, daemon: Daemon, dialect: Dialect, timeoutMs = TIMEOUT_MS): Client {
-  return {
-    query: async (sql, doing, signal) => {
+  const ask =
+    (names: boolean) =>
+    async (sql: string, doing: string, signal?: AbortSignal): Promise<readonly (readonly (string | null)[])[]> => {
       const { code, stdout, stderr } = await host.run({
         argv: [
           dialect.name,
           '--no-defaults',
           '--batch',
-          '--skip-column-names',
+          ...(names ? [] : ['--skip-column-names']),
           '--default-character-set=utf8mb4',
           '--skip-reconnect',
           // The server's own mode may change how it quotes what it answers.
@@ -36,6 +39,12 @@ export function createClient(host: Host, daemon: Daemon, dialect: Dialect, timeo
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => line.split('\t').map(unescaped));
+    };
+  return {
+    query: ask(false),
+    async table(sql, doing, signal) {
+      const [names = [], ...rows] = await ask(true)(sql, doing, signal);
+      return rows.map((row) => Object.fromEntries(names.map((name, at) => [name ?? '', row[at] ?? ''])));
     },
   };
 }

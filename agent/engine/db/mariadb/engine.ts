@@ -4,7 +4,16 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import type { ActionContext, Change, Checking, Dumping, Engine, Measuring, Preparing } from '../../engine.ts';
+import type {
+  ActionContext,
+  Change,
+  Checking,
+  Dumping,
+  Engine,
+  Measuring,
+  Preparing,
+  Replicating,
+} from '../../engine.ts';
 import { lostDatabase } from '../lost.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { accountsOf, dropping, inLine, planAccounts } from './accounts.ts';
@@ -14,6 +23,7 @@ import { type Dialect, MARIADB } from './dialect.ts';
 import { dumpDatabase } from './dump.ts';
 import { planListening } from './listening.ts';
 import { MYSQL } from './mysql.ts';
+import { createReplicating, planNoReplication } from './replicating.ts';
 import { restoreDatabase } from './restore.ts';
 import {
   alterDatabase,
@@ -30,8 +40,10 @@ import { statement } from './statement.ts';
 
 type MariadbEngine = Engine<'db'> & Preparing & Checking & Measuring & Dumping;
 
-export function createMariadbEngine(): MariadbEngine {
-  return createEngine(MARIADB);
+/** MySQL names its replication otherwise, and there is none to try it on. */
+export function createMariadbEngine(): MariadbEngine & Replicating {
+  const engine = createEngine(MARIADB);
+  return { ...engine, ...createReplicating(), capabilities: new Set([...engine.capabilities, 'replicate']) };
 }
 
 export function createMysqlEngine(): MariadbEngine {
@@ -80,6 +92,7 @@ function createEngine(dialect: Dialect): MariadbEngine {
       const { database, user, deputy } = namesOf(siteId);
       const client = await clientFor(ctx.host, `drop database ${database}`);
       const changes: Change[] = [];
+      if (dialect === MARIADB) changes.push(...(await planNoReplication(siteId, ctx)));
       for (const who of [user, deputy]) {
         for (const { host } of await accountsOf(client, dialect, who, ctx)) {
           changes.push(dropping(client, dialect, `drop user ${who} from ${inLine(host)}`, who, host));
@@ -140,7 +153,7 @@ async function detected(host: Host, daemon: Daemon, { name }: Dialect): Promise<
     running: await daemon.isRunning(),
     manageable: true,
     socket: daemon.socket,
-    capabilities: ['network', 'dump'],
+    capabilities: name === 'mariadb' ? ['network', 'dump', 'replicate'] : ['network', 'dump'],
   };
 }
 

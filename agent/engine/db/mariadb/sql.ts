@@ -69,7 +69,7 @@ export function alterAccount(user: string, host: string, hash: string, locked: b
  * The server never sees the password, and its general and slow logs do not see the hash either. The binary log holds the
  * hash: replicas need it.
  */
-function unlogged(sql: string): string {
+export function unlogged(sql: string): string {
   return `SET SESSION sql_log_off = 1, slow_query_log = 0;\n${sql}\nSET SESSION sql_log_off = DEFAULT, slow_query_log = DEFAULT;`;
 }
 
