@@ -138,6 +138,7 @@ function okResult(
         backup: outcome.backup,
         prune: outcome.prune,
         check: outcome.check,
+        replica: outcome.replica,
         gate: outcome.gate,
         traffic: outcome.traffic,
       },

@@ -51,7 +51,7 @@ export function checkCloseReplica(request: CloseReplicaRequest, serverId: string
 }
 
 function database(
-  request: { readonly service: ServiceRef | undefined; readonly db: DbSpec | undefined },
+  request: { readonly service?: ServiceRef | undefined; readonly db?: DbSpec | undefined },
   serverId: string,
 ): { readonly service: ServiceRef; readonly db: DbSpec } {
   const service = present(request.service, 'service');

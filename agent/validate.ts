@@ -22,6 +22,7 @@ import {
   checkTakeSnapshot,
 } from './validate-backup.ts';
 import { checkGate, checkTraffic, type GateRequest } from './validate-gate.ts';
+import { checkCloseReplica, checkFollow, checkOpenReplica, type ReplicaRequests } from './validate-move.ts';
 import { checkRewriteSite, checkUpgradeSite, type RewriteRequests } from './validate-rewrite.ts';
 import {
   checkAccount,
@@ -65,7 +66,7 @@ const MAX_ZONES = 1000;
 const MAX_TARGETS = 16;
 
 /** Requests by kind; the kind is the name of the proto's field and of the file in action/. */
-export interface RequestOf extends BackupRequests, StoreRequests, RewriteRequests {
+export interface RequestOf extends BackupRequests, StoreRequests, RewriteRequests, ReplicaRequests {
   apply: { readonly service: ServiceRef; readonly preview: boolean; readonly spec: ValidSpec };
   remove: {
     readonly service: ServiceRef;
@@ -158,7 +159,10 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'applyCluster':
     case 'removeCluster':
     case 'pruneStore':
+    case 'openReplica':
       return request.value.preview;
+    case 'follow':
+      return request.value.verb === 'status';
     case 'diagnose':
       // To check a file service is to write there.
       return request.value.services.length === 0;
@@ -181,6 +185,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'storeBackup':
     case 'offerPart':
     case 'checkBackup':
+    case 'closeReplica':
     case 'setGate':
     case 'rewriteSite':
     case 'upgradeSite':
@@ -332,6 +337,12 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'rewriteSite', value: checkRewriteSite(request.value) };
     case 'upgradeSite':
       return { kind: 'upgradeSite', value: checkUpgradeSite(request.value) };
+    case 'openReplica':
+      return { kind: 'openReplica', value: checkOpenReplica(request.value, serverId) };
+    case 'follow':
+      return { kind: 'follow', value: checkFollow(request.value, serverId) };
+    case 'closeReplica':
+      return { kind: 'closeReplica', value: checkCloseReplica(request.value, serverId) };
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');
   }

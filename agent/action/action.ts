@@ -9,7 +9,7 @@ import type {
   RestoreFacts,
   SnapshotFacts,
 } from '../../shared/gen/aegir/v1/backup.ts';
-import type { GateFacts, SiteTraffic } from '../../shared/gen/aegir/v1/move.ts';
+import type { GateFacts, ReplicaFacts, SiteTraffic } from '../../shared/gen/aegir/v1/move.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type { App } from '../app/app.ts';
@@ -49,6 +49,7 @@ export interface Outcome {
   readonly backup?: BackupFacts;
   readonly prune?: PruneFacts;
   readonly check?: CheckFacts;
+  readonly replica?: ReplicaFacts;
   readonly gate?: GateFacts;
   readonly traffic?: SiteTraffic;
 }

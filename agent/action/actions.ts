@@ -18,6 +18,7 @@ import { createPruneStore } from './prune-store.ts';
 import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
+import { createCloseReplica, createFollow, createOpenReplica } from './replica.ts';
 import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
 import { createRewriteSite, createUpgradeSite } from './rewrite-site.ts';
 import { createRunCron } from './run-cron.ts';
@@ -52,6 +53,9 @@ export function createActions(): ActionHandlers {
     probeSite: createProbeSite(),
     runCron: createRunCron(),
     receiveObject: createReceiveObject(),
+    openReplica: createOpenReplica(),
+    follow: createFollow(),
+    closeReplica: createCloseReplica(),
     takeSnapshot: createTakeSnapshot(),
     dropSnapshot: createDropSnapshot(),
     restoreFiles: createRestoreFiles(),
