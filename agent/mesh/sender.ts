@@ -7,6 +7,7 @@ import { bothLimits, createLimiter, type Limiter } from './limiter.ts';
 import type { Link, Links } from './mesh.ts';
 import type { Given, ObjectKind } from './objects.ts';
 import { createOutbox } from './outbox.ts';
+import { createRefusals } from './refusals.ts';
 import { createSendSession, type SendSession } from './send-session.ts';
 import { createSpent } from './spent.ts';
 import { verifiedIndex } from './verified-index.ts';
@@ -47,6 +48,7 @@ interface Entry {
 export function createSender(options: SenderOptions): Sender {
   const entries = new Map<string, Entry>();
   const spent = createSpent();
+  const refusals = createRefusals(options);
   const unhear = new Set<() => void>();
   const serve = (link: Link) => {
     const outbox = createOutbox(link);
@@ -58,18 +60,21 @@ export function createSender(options: SenderOptions): Sender {
       void tell(peer, transfer, { $case: 'failed', value: failureOf(error) }).catch(() => {});
 
     const unheard = link.hear('*', 'ask', '*', (peer, transfer, data) => {
-      const body = decodeAsk(data);
-      if (body === undefined) return;
       const key = `${peer}/${transfer}`;
       const entry = here.get(key);
+      // Before anything is made of it; who has a transfer open is heard in any case.
+      if (entry === undefined && !refusals.hears(peer)) return;
+      const body = decodeAsk(data);
+      if (body === undefined) return;
       if (body.$case === 'open') {
         if (entry === undefined) admit(peer, transfer, body.value.grant);
         return;
       }
       if (entry === undefined) {
-        if (body.$case !== 'end')
-          fail(peer, transfer, new AegirError('unavailable', 'cannot send: this transfer is over'));
-        return;
+        if (body.$case === 'end') return;
+        const over = new AegirError('unavailable', 'cannot send: this transfer is over');
+        refusals.note(peer, over.message);
+        return fail(peer, transfer, over);
       }
       hear(entry, body);
     });
@@ -105,7 +110,7 @@ export function createSender(options: SenderOptions): Sender {
         }
       } catch (thrown) {
         const error = toAegirError(thrown, 'open a transfer');
-        options.log('warn', `mesh: refused ${peer} a transfer: ${error.message}`);
+        refusals.note(peer, error.message);
         return fail(peer, transfer, error);
       }
       entry.grantId = checked.id;

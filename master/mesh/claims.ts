@@ -17,6 +17,8 @@ export function agentSubjects(serverId: string) {
 }
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
+/** Of all agents together, with room to reconnect: NATS counts them by account, not by user. */
+const MAX_CONNECTIONS = 10_000;
 const MAX_SUBSCRIPTIONS = 1000;
 
 export function operatorClaims(keys: MeshKeys): Promise<string> {
@@ -33,7 +35,7 @@ export function systemClaims(keys: MeshKeys): Promise<string> {
 export function accountClaims(keys: MeshKeys, revocations: Readonly<Record<string, number>>): Promise<string> {
   const account: Partial<Account> = {
     limits: {
-      conn: -1,
+      conn: MAX_CONNECTIONS,
       subs: -1,
       data: -1,
       payload: MAX_PAYLOAD_BYTES,

@@ -164,6 +164,18 @@ test('a third server cannot use a grant that it got hold of, and hears nothing o
   expect(a.log.join()).toContain(`refused ${C}`);
 });
 
+test('one that asks with bad grants, over and over, fills no log, and holds nobody up', async () => {
+  const [a, b, c] = [await peer(passports.a), await peer(passports.b), await peer(passports.c)];
+  const grant = altered(rig.grant(give('flooded', randomBytes(1_000_000))), { receiverId: C });
+  const before = a.log.length;
+  const link = linkOf(c);
+  const ask = encodeAsk({ $case: 'open', value: { grant } });
+  for (let i = 0; i < 3000; i++) link.send(A, 'ask', randomBytes(12).toString('hex'), ask);
+  await link.flush();
+  expect(await b.receive(rig.grant(give('flooded', randomBytes(1_000_000))))).toMatchObject({ complete: true });
+  expect(a.log.slice(before).filter((line) => line.includes(`refused ${C}`)).length).toBeLessThanOrEqual(2);
+});
+
 test('a grant is used up when all has come', async () => {
   const [, b] = [await peer(passports.a), await peer(passports.b)];
   const grant = rig.grant(give('once', randomBytes(10_000)));
