@@ -35,7 +35,11 @@ import { cronOf, usageOf } from './usage.ts';
 import { siteView } from './view.ts';
 import { siteBackupsView } from './view-backup.ts';
 
-export async function listSites(deps: AdminDeps, request: ListSitesRequest): Promise<ListSitesResponse> {
+export async function listSites(
+  deps: AdminDeps,
+  caller: Caller,
+  request: ListSitesRequest,
+): Promise<ListSitesResponse> {
   const graph = await loadGraph(deps.store);
   const client = request.client === '' ? undefined : graph.client(request.client).id;
   const platform = request.platform === '' ? undefined : graph.platform(request.platform).id;
@@ -46,17 +50,17 @@ export async function listSites(deps: AdminDeps, request: ListSitesRequest): Pro
   const page = pageOf(wanted, (site) => site.name, request);
   const bySite = Map.groupBy(await deps.store.backups.find(), ({ siteId }) => siteId);
   const sites = page.items.map((site) => ({
-    ...siteView(graph, site),
+    ...siteView(graph, site, caller),
     backups: siteBackupsView(bySite.get(site.id) ?? [], ''),
   }));
   return { sites, nextPageToken: page.nextPageToken };
 }
 
-export async function getSite(deps: AdminDeps, request: GetSiteRequest): Promise<Site> {
+export async function getSite(deps: AdminDeps, caller: Caller, request: GetSiteRequest): Promise<Site> {
   const graph = await loadGraph(deps.store);
   const site = findSite(graph, request.site);
   return {
-    ...siteView(graph, site),
+    ...siteView(graph, site, caller),
     cron: await cronOf(deps, graph, site),
     usage: await usageOf(deps, site),
     backups: siteBackupsView(await deps.store.backups.find({ siteId: site.id }), await backupFailure(deps, site.id)),

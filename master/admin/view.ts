@@ -7,10 +7,12 @@ import type {
   Service,
   Site,
   SiteCertificate,
+  SiteSnippet,
   Token,
   Zone,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { HeadStatus } from '../../shared/gen/aegir/v1/agent.ts';
+import type { Role } from '../../shared/vocabulary.ts';
 import { SHARE } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
@@ -27,6 +29,7 @@ import type {
   ZoneRecord,
 } from '../store/model.ts';
 import { clusterSpec } from '../task/spec.ts';
+import type { Caller } from './deps.ts';
 
 export function date(ms: number | null | undefined): Date | undefined {
   return ms === null || ms === undefined ? undefined : new Date(ms);
@@ -84,7 +87,7 @@ export function platformView(graph: Graph, platform: PlatformRecord): Platform {
   };
 }
 
-export function siteView(graph: Graph, site: SiteRecord): Site {
+export function siteView(graph: Graph, site: SiteRecord, { role }: Pick<Caller, 'role'>): Site {
   const platform = graph.platform(site.platformId);
   return {
     id: site.id,
@@ -113,12 +116,17 @@ export function siteView(graph: Graph, site: SiteRecord): Site {
       },
     },
     auth: site.auth === null ? undefined : { realm: site.auth.realm, users: site.auth.users.map(({ name }) => name) },
-    snippet: site.snippet === null ? undefined : { ...site.snippet },
+    snippet: site.snippet === null ? undefined : snippetView(site.snippet, role),
     certificate: site.certificate === null ? undefined : certificateView(site.certificate),
     cron: undefined,
     usage: undefined,
     backups: undefined,
   };
+}
+
+/** Keys may be in it: it is for those who could have written it. */
+function snippetView({ engine, text }: NonNullable<SiteRecord['snippet']>, role: Role): SiteSnippet {
+  return { engine, text: role === 'admin' ? text : '', bytes: Buffer.byteLength(text) };
 }
 
 function certificateView(certificate: NonNullable<SiteRecord['certificate']>): SiteCertificate {

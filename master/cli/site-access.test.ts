@@ -157,8 +157,18 @@ test('a snippet is an administrator\u2019s to give: planned, told, shown, taken 
   expect(plan.out + plan.err).toMatch(/with a snippet of 1 line for nginx/);
   expect((await admin('--web-snippet', file('good'))).code).toBe(0);
   expect(told().snippet).toEqual({ engine: 'nginx', text: 'add_header X-A b;\n' });
-  expect((await show()).snippet).toEqual({ engine: 'nginx', text: 'add_header X-A b;\n' });
-  expect((await aegir('operator', 'site', 'show', SITE)).out).toMatch(/Snippet: +for nginx: add_header X-A b;/);
+  expect((await show()).snippet).toEqual({ engine: 'nginx', text: '', bytes: 18 });
+  expect((await aegir('admin', 'site', 'show', SITE)).out).toMatch(/Snippet: +for nginx: add_header X-A b;/);
+  // It may hold keys: others learn that there is one.
+  for (const args of [
+    ['site', 'show', SITE],
+    ['site', 'show', SITE, '-o', 'json'],
+    ['site', 'list', '-o', 'json'],
+  ]) {
+    const { out } = await aegir('operator', ...args);
+    expect(out).toMatch(/Snippet: +for nginx: 18 bytes, shown to administrators|"bytes": 18/);
+    expect(out).not.toContain('X-A');
+  }
   // An operator's other changes leave it.
   expect((await set('--php-time', '80')).code).toBe(0);
   expect(told().snippet?.engine).toBe('nginx');

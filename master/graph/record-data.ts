@@ -6,7 +6,8 @@ import { hostName } from '../../shared/name.ts';
 export const RECORD_TYPES = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'CAA', 'NS', 'SRV'] as const;
 export type RecordType = (typeof RECORD_TYPES)[number];
 
-const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}$/;
+/** Without leading zeros, which some read as octal. */
+const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/;
 const MAX_TEXT = 2048;
 const MAX_NUMBER = 65_535;
 

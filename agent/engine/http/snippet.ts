@@ -4,8 +4,8 @@ import { AegirError } from '../../../shared/error.ts';
 import type { SnippetSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import { checkedSnippet } from '../../../shared/snippet/snippet.ts';
 import type { Complaint } from './config/complaint.ts';
+import { SNIPPET_BEGIN } from './config/config-set.ts';
 
-const BEGIN = '  # Snippet of an administrator.\n';
 const END = '  # End of the snippet.\n';
 
 /** As it stands in the site's block; '' without one. Throws failed_precondition for one in another server's words. */
@@ -18,7 +18,7 @@ export function snippetBlock(snippet: SnippetSpec | undefined, engine: string, s
         `it away: aegir site set ${site} --no-web-snippet`,
     );
   }
-  return `${BEGIN}${checkedSnippet(engine, snippet.text)}${END}`;
+  return `${SNIPPET_BEGIN}${checkedSnippet(engine, snippet.text)}${END}`;
 }
 
 /** An error for people when the complaint is about a line of the snippet in content; undefined otherwise. */

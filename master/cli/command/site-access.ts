@@ -81,6 +81,12 @@ export const ACCESS_DETAILS: readonly Column<Site>[] = [
   {
     title: 'Snippet',
     value: ({ snippet }) =>
-      snippet === undefined ? '' : `for ${snippet.engine}: ${snippet.text.trimEnd().split('\n').join('\n  ')}`,
+      snippet === undefined
+        ? ''
+        : `for ${snippet.engine}: ${
+            snippet.text === ''
+              ? `${snippet.bytes} bytes, shown to administrators`
+              : snippet.text.trimEnd().split('\n').join('\n  ')
+          }`,
   },
 ];

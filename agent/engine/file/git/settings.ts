@@ -25,7 +25,9 @@ export function gitSettings(service: ServiceRef): GitSettings {
   }
   const short = /^([A-Za-z0-9_][A-Za-z0-9_.+-]*)@([A-Za-z0-9.-]+):([A-Za-z0-9._~][A-Za-z0-9._~/+-]*)$/.exec(url);
   if (short !== null) {
-    const [, user = '', host = ''] = short;
+    const [, user = '', name = ''] = short;
+    const host = addressOf(name);
+    if (host === undefined) throw refused(service);
     return { ...common, protocol: 'ssh', ssh: { host, port: 22, user, ...sshCredentials(service) }, https: undefined };
   }
   const parsed = URL.canParse(url) && /^[\x21-\x7e]{1,1000}$/.test(url) ? new URL(url) : undefined;

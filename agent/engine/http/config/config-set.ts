@@ -39,5 +39,13 @@ export interface Edit {
   objects?(warnings: readonly string[]): Error | undefined;
 }
 
-/** Everybody may read it: no secret is in these files, and the daemons of embedded hosts are not root. */
-export const CONFIG_FILE: FileOptions = { mode: 0o644 };
+/** Begins what an administrator wrote (snippet.ts): keys may be in it. */
+export const SNIPPET_BEGIN = '  # Snippet of an administrator.\n';
+
+/**
+ * Everybody may read what we write: no secret is in it, and the daemons of embedded hosts are not root. What an
+ * administrator wrote is for the daemon alone.
+ */
+export function configFile({ daemon }: Pick<ConfigSet, 'daemon'>, content: string): FileOptions {
+  return content.includes(SNIPPET_BEGIN) ? { mode: 0o640, owner: 'root', group: daemon.user } : { mode: 0o644 };
+}

@@ -5,7 +5,7 @@ import { AegirError } from '../../../../shared/error.ts';
 import { waitUntil } from '../../../host/wait.ts';
 import type { ActionContext } from '../../engine.ts';
 import { brokenBefore, type Complaint, refused } from './complaint.ts';
-import { CONFIG_FILE, type ConfigSet, type Edit } from './config-set.ts';
+import { type ConfigSet, configFile, type Edit } from './config-set.ts';
 import { makeBase, parseManifest, withEntry } from './manifest.ts';
 
 const IN_FORCE_MS = 20_000;
@@ -83,9 +83,9 @@ async function load(set: ConfigSet, generation: string, doing: string): Promise<
   );
 }
 
-async function put({ host }: ConfigSet, path: string, content: string | undefined): Promise<void> {
-  if (content === undefined) await host.files.remove(path);
-  else await host.files.write(path, content, CONFIG_FILE);
+async function put(set: ConfigSet, path: string, content: string | undefined): Promise<void> {
+  if (content === undefined) await set.host.files.remove(path);
+  else await set.host.files.write(path, content, configFile(set, content));
 }
 
 function messageOf(thrown: unknown): string {

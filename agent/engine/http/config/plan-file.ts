@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sha256Hex } from '../../../../shared/digest.ts';
 import type { ActionContext, Change } from '../../engine.ts';
 import { brokenBefore } from './complaint.ts';
-import { CONFIG_FILE, type ConfigSet, type Edit } from './config-set.ts';
+import { type ConfigSet, configFile, type Edit } from './config-set.ts';
 import { applyEdit, isForUsToMend } from './guarded.ts';
 import type { Locks } from './lock.ts';
 import { makeBase, parseManifest } from './manifest.ts';
@@ -64,7 +64,11 @@ async function describe(
     if (known !== undefined) return `unload ${subject}: its file is gone`;
   } else {
     if (current === undefined) return known === undefined ? `create ${subject}` : `restore ${subject}: it was missing`;
-    const asWanted = await set.host.files.matches(join(set.daemon.includeDir, edit.name), content, CONFIG_FILE);
+    const asWanted = await set.host.files.matches(
+      join(set.daemon.includeDir, edit.name),
+      content,
+      configFile(set, content),
+    );
     if (!asWanted && current === content) return `restore ${subject}: its mode or owner was changed`;
     if (!asWanted && known === sha256Hex(current)) return `update ${subject}`;
     if (!asWanted) return `restore ${subject}: it was changed by hand`;

@@ -702,8 +702,13 @@ export interface SiteAuth {
 export interface SiteSnippet {
   /** Engine that it is for: nginx or apache. */
   engine: string;
-  /** The words. */
+  /**
+   * The words, for administrators; empty for others, since secrets may be among
+   * them.
+   */
   text: string;
+  /** How long they are. */
+  bytes: number;
 }
 
 /** AuthUser is a user who may see a site. */
@@ -7771,7 +7776,7 @@ export const SiteAuth: MessageFns<SiteAuth> = {
 };
 
 function createBaseSiteSnippet(): SiteSnippet {
-  return { engine: "", text: "" };
+  return { engine: "", text: "", bytes: 0 };
 }
 
 export const SiteSnippet: MessageFns<SiteSnippet> = {
@@ -7781,6 +7786,9 @@ export const SiteSnippet: MessageFns<SiteSnippet> = {
     }
     if (message.text !== "") {
       writer.uint32(18).string(message.text);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint32(message.bytes);
     }
     return writer;
   },
@@ -7814,6 +7822,14 @@ export const SiteSnippet: MessageFns<SiteSnippet> = {
             message.text = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7830,6 +7846,7 @@ export const SiteSnippet: MessageFns<SiteSnippet> = {
     return {
       engine: isSet(object.engine) ? globalThis.String(object.engine) : "",
       text: isSet(object.text) ? globalThis.String(object.text) : "",
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
     };
   },
 
@@ -7841,6 +7858,9 @@ export const SiteSnippet: MessageFns<SiteSnippet> = {
     if (message.text !== undefined) {
       obj.text = message.text;
     }
+    if (message.bytes !== undefined) {
+      obj.bytes = Math.round(message.bytes);
+    }
     return obj;
   },
 
@@ -7851,6 +7871,7 @@ export const SiteSnippet: MessageFns<SiteSnippet> = {
     const message = createBaseSiteSnippet();
     message.engine = object.engine ?? "";
     message.text = object.text ?? "";
+    message.bytes = object.bytes ?? 0;
     return message;
   },
 };
