@@ -1,10 +1,7 @@
 // Whether lines in Apache's words stay in the block that they are put into. Apache reads a line at a time; what would
 // make two lines one, or hide the name of a directive, is refused and not read cleverly. Pure.
+import { checkApacheDirective } from './apache-directives.ts';
 import type { Refuse } from './snippet.ts';
-
-/** They load, run or write what is not the site's, as root, or are Aegir's to say. */
-const REFUSED =
-  /^(?:include|includeoptional|loadmodule|loadfile|define|undefine|use|macro|virtualhost|servername|serveralias|serverpath|errorlog|customlog|transferlog|globallog|forensiclog|scriptlog|scriptsock|rewritemap|rewriteengine|extfilterdefine|suexecusergroup|assignuserid|assignuseridexpr|usecanonicalname|ssl(?:engine|protocol|certificate.*|ca.*|openssl.*|proxymachine.*|stapling.*|sessionticketkeyfile)|md.*|perl.*|lua.*|sec.*|wsgi.*|php_admin_.*|passenger.*)$/i;
 
 export function checkApacheLines(text: string, refuse: Refuse): void {
   const open: { readonly name: string; readonly line: number }[] = [];
@@ -21,7 +18,7 @@ export function checkApacheLines(text: string, refuse: Refuse): void {
       refuse(number, 'it begins with no directive, <Section> or </Section>');
       continue;
     }
-    if (REFUSED.test(name)) refuse(number, `"${name}" is not for snippets`);
+    checkApacheDirective(name, directive === undefined, line, number, refuse);
     if (/\s["']?\|/.test(line)) refuse(number, 'a program behind "|" is not for snippets');
     if (opens !== undefined) open.push({ name: opens, line: number });
     if (closes === undefined) continue;

@@ -1,10 +1,7 @@
 // Whether text in nginx's words stays in the block that it is put into. Reads as nginx itself does
 // (ngx_conf_read_token), so that what looks like a brace in a string is none, and the other way round. Pure.
+import { checkNginxDirective } from './nginx-directives.ts';
 import type { Refuse } from './snippet.ts';
-
-/** They load, run or write what is not the site's, as root, or are Aegir's to say. */
-const REFUSED =
-  /^(?:include|load_module|access_log|error_log|listen|server_name|ssl_(?:certificate|certificate_key|password_file|engine|dhparam)|.*_temp_path|perl.*|js_.*|.*_by_lua.*|lua_.*|passenger.*|server|http)$/;
 
 /** As nginx has it: less than what regular expressions take for space. */
 const SPACE = /[ \t\r\n]/;
@@ -18,30 +15,28 @@ interface Token {
 }
 
 export function checkNginxText(text: string, refuse: Refuse): void {
-  const open: number[] = [];
-  let words = 0;
+  const open: { readonly name: string; readonly line: number }[] = [];
+  let words: string[] = [];
   let since = 1;
   for (const { word, end, line } of tokens(text, refuse)) {
     if (word !== undefined) {
-      if (words === 0) {
-        since = line;
-        if (REFUSED.test(word)) refuse(line, `"${word}" is not for snippets`);
-      }
-      words += 1;
+      if (words.length === 0) since = line;
+      words.push(word);
     }
     if (end === undefined) continue;
     if (end === '}') {
-      if (words > 0) refuse(line, 'a directive before "}" has no ";"');
+      if (words.length > 0) refuse(line, 'a directive before "}" has no ";"');
       if (open.pop() === undefined) refuse(line, '"}" without "{": it would end the block of the site');
     } else {
-      if (words === 0) refuse(line, `"${end}" without a directive before it`);
-      if (end === '{') open.push(line);
+      if (words.length === 0) refuse(line, `"${end}" without a directive before it`);
+      checkNginxDirective(words, open.at(-1)?.name, since, refuse);
+      if (end === '{') open.push({ name: words[0] ?? '', line });
     }
-    words = 0;
+    words = [];
   }
-  if (words > 0) refuse(since, 'the directive has no ";" at its end');
+  if (words.length > 0) refuse(since, 'the directive has no ";" at its end');
   const [unclosed] = open.slice(-1);
-  if (unclosed !== undefined) refuse(unclosed, '"{" without "}": it would take in what follows');
+  if (unclosed !== undefined) refuse(unclosed.line, '"{" without "}": it would take in what follows');
 }
 
 function* tokens(text: string, refuse: Refuse): Generator<Token> {

@@ -27,7 +27,7 @@ describeHttpEngine({
 </If>
 RewriteRule "^/from-the-snippet$" "https://example.org/to" [R=302,L]
 `,
-    fails: { text: '# First.\n\nNonsense on\n', line: 3, says: "Invalid command 'Nonsense'" },
+    fails: { text: '# First.\n\nKeepAlive nonsense\n', line: 3, says: 'KeepAlive must be On or Off' },
     breakingOut: [
       '</VirtualHost>\n<VirtualHost *:80>\nServerName two.example.org\n',
       '  </virtualhost>\n',

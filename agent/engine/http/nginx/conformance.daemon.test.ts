@@ -27,7 +27,7 @@ location = /from-the-snippet {
   return 302 https://example.org/to;
 }
 `,
-    fails: { text: '# First.\n\nnonsense on;\n', line: 3, says: 'unknown directive "nonsense"' },
+    fails: { text: '# First.\n\netag nonsense;\n', line: 3, says: 'invalid value "nonsense" in "etag"' },
     breakingOut: [
       '} server { server_name two.example.org;\n',
       '}\n',
