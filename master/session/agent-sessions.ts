@@ -6,6 +6,7 @@ import type { Peer } from '../ca/peer.ts';
 import type { ServerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { ActionOrder, Agents } from './agents.ts';
+import { createCountOn } from './count-on.ts';
 import { createDesk, type Desk } from './desk.ts';
 import type { GoodbyeReason } from './end-stream.ts';
 import { type AgentStream, type GuardedAgentService, guardAgentService } from './guard.ts';
@@ -52,6 +53,9 @@ export interface AgentSessions extends Agents {
 const MAX_ACTION_BYTES = 4 * 1024 * 1024 - 4096; // less than what a stream takes
 const SESSION_BURST = 30;
 const SESSIONS_PER_SECOND = 0.5;
+/** Each is a write of the whole server; agents send one in minutes, and when they are asked. */
+const INVENTORY_BURST = 60;
+const INVENTORIES_PER_SECOND = 0.2;
 
 export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
   const { store, log } = deps;
@@ -61,6 +65,8 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
   const all = new Set<Session>();
   const desks = new Map<string, Desk>();
   const limit = createRateLimit({ burst: SESSION_BURST, perSecond: SESSIONS_PER_SECOND, now: deps.now });
+  const inventories = createRateLimit({ burst: INVENTORY_BURST, perSecond: INVENTORIES_PER_SECOND, now: deps.now });
+  const countOn = createCountOn(deps);
   const pruneReports = createPruning(deps);
   let closed = false;
 
@@ -95,6 +101,8 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
       heartbeatSeconds: deps.heartbeatSeconds ?? heartbeatSeconds(sessions.size),
       inventorySeconds: deps.inventorySeconds ?? 300,
       meshCredentials: async (server, meshKey) => deps.meshCredentials?.(server, meshKey),
+      countOn,
+      mayStoreInventory: (serverId) => inventories.take(serverId),
       onInventory: async (serverId) => deps.onInventory?.(serverId),
       pruneReports,
       desk: deskOf(peer.serverId, peer.server.name),

@@ -179,6 +179,17 @@ describe('an agent that has seen more than the store has', () => {
 });
 
 describe('staying', () => {
+  test('an agent that says what it has over and over is sent away, and what it said last is kept', async () => {
+    const { agent, serverId } = await joined();
+    for (let i = 0; i < 100; i++) agent.say({ $case: 'inventory', value: inventory() });
+    expect(await agent.status).toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+      details: 'cannot take the inventory: too many in a short time; wait a minute',
+    });
+    expect(rig.sessions.isConnected(serverId)).toBe(false);
+    expect(await rig.store.servers.get(serverId)).toBeDefined();
+  });
+
   test('heartbeats keep it, tell vitals, and are written now and then; silence ends it', async () => {
     const { agent, serverId } = await joined();
     const before = (await rig.store.servers.get(serverId))?.lastSeenAt ?? 0;

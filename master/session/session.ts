@@ -35,6 +35,10 @@ export interface SessionDeps extends InventoryDeps {
   pruneReports(): Promise<void>;
   /** The server's orders. */
   readonly desk: Desk;
+  /** The agent has seen this generation: later ones are above it, in bounds. */
+  countOn(server: ServerRecord, highest: bigint): Promise<void>;
+  /** False: this server says too often what it has. */
+  mayStoreInventory(serverId: string): boolean;
   /** This session is the server's now; whatever was before ends. */
   onHello(session: Session): void;
   onEnd(session: Session): void;
@@ -66,8 +70,6 @@ const PROTOCOL = 1;
 const MAX_WAITING = 256;
 const MAX_OPEN_ACTIONS = 2000;
 const MAX_ID = 128;
-/** Far above what tasks ever need, and within what numbers hold exactly. */
-const MAX_GENERATION = 1n << 48n;
 
 export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Session {
   const { serverId } = peer;
@@ -153,7 +155,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     meshKey = isMeshKey(message.meshKey) ? message.meshKey : '';
     // Before the store is asked: a revocation from now on finds this session.
     deps.onHello(session);
-    await countOn(message.highestGeneration);
+    await deps.countOn(server, message.highestGeneration);
     const next = await storeInventory(deps, serverId, message.inventory, { meshKey: meshKey === '' ? null : meshKey });
     if (isEnded()) return;
     server = next;
@@ -174,19 +176,6 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     expectHeartbeats();
     adopt(server);
     toldInventory([]);
-  }
-
-  /** Its fence would refuse what comes from a store that was brought back from a copy. Bounded: it may be lying. */
-  async function countOn(highest: bigint): Promise<void> {
-    if (highest > MAX_GENERATION) {
-      log.warn({ server: serverId, name: server.name }, 'an agent says that it has seen an impossible generation');
-      return;
-    }
-    if (!(await deps.store.tasks.raiseEpoch(Number(highest)))) return;
-    log.warn(
-      { server: serverId, name: server.name, generation: String(highest) },
-      'the store is older than what this agent has seen, as after a restore from a copy: counting on from there',
-    );
   }
 
   function expectHeartbeats(): void {
@@ -219,6 +208,9 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
   }
 
   async function onInventory(inventory: Inventory): Promise<void> {
+    if (!deps.mayStoreInventory(serverId)) {
+      throw new AegirError('resource_exhausted', 'cannot take the inventory: too many in a short time; wait a minute');
+    }
     const waiters = waitingForInventory.splice(0);
     try {
       const next = await storeInventory(deps, serverId, inventory);

@@ -69,6 +69,8 @@ export interface TaskTable {
    * brought back from a copy while agents had seen more. False when it was so already.
    */
   raiseEpoch(atLeast: number): Promise<boolean>;
+  /** The largest epoch of any lease so far, or what it was raised to. */
+  epoch(): Promise<number>;
   /** For the embedded store, where the data directory's lock proves that no other master lives: frees all leases. */
   breakLeases(): Promise<void>;
   /** Fenced: throws aborted ("lease lost") unless leaseEpoch is epoch. Ended states free the task's locks in the same transaction. */

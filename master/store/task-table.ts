@@ -75,6 +75,16 @@ export function createTaskTable(access: Access): TaskTable {
         return true;
       }),
 
+    epoch: () =>
+      access.read('read the epoch', async (db) => {
+        const { value } = await db
+          .selectFrom('counters')
+          .select('value')
+          .where('name', '=', 'lease_epoch')
+          .executeTakeFirstOrThrow();
+        return value;
+      }),
+
     breakLeases: async () => {
       if (access.kind !== 'sqlite') {
         throw new AegirError('failed_precondition', 'cannot break leases: other masters may live on this store');

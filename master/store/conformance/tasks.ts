@@ -308,7 +308,9 @@ export function taskCases(subject: () => Subject): void {
     const before = (await claim(store, 'm1')).get('task-1')?.leaseEpoch ?? 0;
     expect(await store.tasks.raiseEpoch(before)).toBe(false);
     expect(await claimedIds(store, 'm2')).toEqual([]);
+    expect(await store.tasks.epoch()).toBe(before);
     expect(await store.tasks.raiseEpoch(before + 100)).toBe(true);
+    expect(await store.tasks.epoch()).toBe(before + 100);
     const after = (await claim(store, 'm2')).get('task-1')?.leaseEpoch;
     expect(after).toBeGreaterThan(before + 100);
     await expect(store.tasks.update('task-1', before, { reason: 'late' })).rejects.toMatchObject({ code: 'aborted' });
