@@ -81,3 +81,10 @@ export function absolutePath(text: string, what: string): string {
     `cannot use ${JSON.stringify(text)} as ${what}: an absolute path without "..", "." or "//" is needed`,
   );
 }
+
+/** Special-use names are in no public DNS (RFC 6761, RFC 6762, RFC 8375, RFC 9476), nor are single labels. */
+const PRIVATE = ['localhost', 'test', 'invalid', 'example', 'local', 'internal', 'alt', 'onion', 'home.arpa'];
+
+export function isPublicName(name: string): boolean {
+  return name.includes('.') && !PRIVATE.some((suffix) => name === suffix || name.endsWith(`.${suffix}`));
+}

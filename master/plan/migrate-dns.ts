@@ -1,7 +1,7 @@
 // The steps by which DNS follows a site that moves: TTLs lowered ahead, answers switched and awaited, TTLs raised again.
-import { displayName } from '../../shared/name.ts';
+import { displayName, isPublicName } from '../../shared/name.ts';
 import { dnsAwait, dnsStep, type Move, nameOf, quietStep, recordSets, waitStep } from './move-steps.ts';
-import type { PlanStep } from './plan.ts';
+import type { PlannedRecord, PlanStep } from './plan.ts';
 import { ttlOf } from './site-records.ts';
 
 /** Clients that keep an address for ever do not keep the old server for ever. */
@@ -48,8 +48,8 @@ export function switchSteps(
   for (const set of low) steps.push(dnsAwait(move, set, set.records));
   if (live) {
     // Without a lead, old answers live as long as they always did.
-    const ttl = Math.max(0, ...before.flatMap(({ records }) => records.map((record) => record.ttl)));
-    const lowered = Math.max(0, ...low.flatMap(({ records }) => records.map((record) => record.ttl)));
+    const ttl = longest(before);
+    const lowered = longest(low);
     const ends = wasLowered ? lowered : ttl;
     if (ends > 0) steps.push(waitStep(ends, 'old DNS answers end; the old server hands visitors on'));
     steps.push(
@@ -75,4 +75,10 @@ export function switchSteps(
     );
   }
   return steps;
+}
+
+/** Of answers that anybody can have got, seconds. */
+function longest(sets: readonly { readonly zone: string; readonly records: readonly PlannedRecord[] }[]): number {
+  const answers = sets.flatMap(({ zone, records }) => records.filter(({ name }) => zone !== '' || isPublicName(name)));
+  return Math.max(0, ...answers.map(({ ttl }) => ttl));
 }

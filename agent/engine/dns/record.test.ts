@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { canonical, checkRecord, inWords, isPublic } from './record.ts';
+import { isPublicName } from '../../../shared/name.ts';
+import { canonical, checkRecord, inWords } from './record.ts';
 
 describe('canonical', () => {
   it.each([
@@ -29,7 +30,7 @@ describe('canonical', () => {
   });
 });
 
-describe('isPublic', () => {
+describe('isPublicName', () => {
   it.each([
     ['example.org', true],
     ['www.example.com', true],
@@ -47,7 +48,7 @@ describe('isPublic', () => {
     ['x.arpa', true],
     ['a.onion', false],
     ['a.alt', false],
-  ])('%s: %s', (name, is) => expect(isPublic(name)).toBe(is));
+  ])('%s: %s', (name, is) => expect(isPublicName(name)).toBe(is));
 });
 
 describe('checkRecord', () => {

@@ -17,13 +17,6 @@ function refuse(name: string, why: string): never {
   throw new AegirError('invalid_argument', `cannot use a record of ${JSON.stringify(name.slice(0, 300))}: ${why}`);
 }
 
-/** Special-use names are in no public DNS (RFC 6761, RFC 6762, RFC 8375, RFC 9476), nor are single labels. */
-const PRIVATE = ['localhost', 'test', 'invalid', 'example', 'local', 'internal', 'alt', 'onion', 'home.arpa'];
-
-export function isPublic(name: string): boolean {
-  return name.includes('.') && !PRIVATE.some((suffix) => name === suffix || name.endsWith(`.${suffix}`));
-}
-
 /** "www.example.org. 3600 IN A 192.0.2.1", as a zone file has it; with the name as people read it when that differs. */
 export function inWords({ name, ttl, type, data }: DnsRecord): string {
   const human = displayName(name);

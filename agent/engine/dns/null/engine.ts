@@ -2,8 +2,9 @@
 import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DnsRecord } from '../../../../shared/gen/aegir/v1/spec.ts';
+import { isPublicName } from '../../../../shared/name.ts';
 import type { ActionContext, Change, Engine } from '../../engine.ts';
-import { checkRecord, isPublic } from '../record.ts';
+import { checkRecord } from '../record.ts';
 import { questionsOf, type Seen, toRemove, toSet } from './judge.ts';
 import { type Answer, createLookUp, type LookUp } from './look-up.ts';
 import { pack } from './pack.ts';
@@ -80,9 +81,9 @@ function told(summary: string): Change {
 
 function inPublic(records: readonly DnsRecord[], ctx: ActionContext): readonly DnsRecord[] {
   for (const record of records) checkRecord(record);
-  const skipped = [...new Set(records.map(({ name }) => name).filter((name) => !isPublic(name)))];
+  const skipped = [...new Set(records.map(({ name }) => name).filter((name) => !isPublicName(name)))];
   if (skipped.length > 0) ctx.log('info', `in no public DNS, nothing to set there: ${skipped.join(', ')}`);
-  return records.filter(({ name }) => isPublic(name));
+  return records.filter(({ name }) => isPublicName(name));
 }
 
 async function atOnce<T>(most: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -1,0 +1,241 @@
+// A real site moves between two web servers and two databases while visitors read and write: no request fails, nothing
+// that was written is lost or doubled, and nothing is left where it was.
+import { existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createBrowser } from '../../deploy/up/browse.ts';
+import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
+import {
+  type ChangeResponse,
+  PlatformServiceService,
+  ServiceServiceService,
+  type Site,
+  SiteServiceService,
+} from '../../shared/gen/aegir/v1/admin.ts';
+import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
+import { freePorts } from './free-ports.ts';
+import { addWordpress, finish, type Machine, startMachine } from './machine.ts';
+import { installSite, SITE } from './site-tasks.ts';
+import { sql } from './sql.ts';
+
+const WEB2 = '127.0.1.3';
+const WEB1 = '127.0.1.1';
+const never = new AbortController().signal;
+const options = undefined;
+let machine: Machine;
+let port = 0;
+let siteId = '';
+
+const link = () => machine.connection();
+const host = (server: string, ...path: string[]) => join(machine.layout.dir, server, 'host', ...path);
+const site = (): Promise<Site> => link().call(SiteServiceService.getSite, { site: SITE });
+
+async function done(change: Promise<ChangeResponse>): Promise<void> {
+  const { task } = await finish(machine, (await change).taskId);
+  expect([task.verb, task.state, task.reason]).toEqual([task.verb, 'succeeded', '']);
+}
+
+beforeAll(async () => {
+  machine = await startMachine();
+  port = machine.layout.ports.web1.nginx;
+  const [mariadb = 0] = await freePorts(1, '127.0.0.1');
+  // The same port, as on real servers: the site keeps its address.
+  const web2: EmbeddedServer = {
+    ...{ name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm', 'mariadb'], types: ['http', 'db', 'dns'] },
+    ports: { nginx: port, mariadb },
+  };
+  await machine.startServer(web2);
+  await until('the second web server to be there', undefined, never, async () => {
+    const { services } = await link().call(ServiceServiceService.listServices, {
+      ...{ pageSize: 0, pageToken: '', server: 'web2', type: '' },
+    });
+    return ['web2/nginx', 'web2/mariadb'].every((name) =>
+      services.some((service) => service.name === name && service.state === 'enabled'),
+    );
+  });
+  await addWordpress(machine);
+  await done(
+    link().call(PlatformServiceService.addPlatform, {
+      ...{ name: 'wordpress2', root: '/usr/share/wordpress', service: 'web2/nginx', app: '', options },
+    }),
+  );
+  siteId = (await installSite(machine)).subjectId;
+  await until('the site to be installed', undefined, never, async () => (await site()).state === 'enabled');
+}, 240_000);
+afterAll(() => machine?.close());
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly millis: number;
+}
+
+/** A connection of its own, as a first-time visitor has. */
+function ask(address: string, path: string, form?: Record<string, string>): Promise<Answer> {
+  const began = performance.now();
+  const body = form === undefined ? undefined : new URLSearchParams(form).toString();
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      {
+        ...{ host: address, port, path, method: body === undefined ? 'GET' : 'POST', agent: false, timeout: 90_000 },
+        headers: {
+          host: `${SITE}:${port}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+        },
+      },
+      (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            body: Buffer.concat(parts).toString(),
+            millis: performance.now() - began,
+          }),
+        );
+      },
+    );
+    sent.on('timeout', () => sent.destroy(new Error('no answer in 90 s')));
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** Reads and writes until told to stop: at the old address until its DNS answer has ended, then at the new one. */
+function visitors(from: string, to: string, isThere: (site: Site) => boolean) {
+  let address = from;
+  let going = true;
+  const following = (async () => {
+    while (going && !isThere(await site())) await new Promise((resolve) => setTimeout(resolve, 200));
+    // As long as a resolver keeps the old answer.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    address = to;
+  })();
+  const failures: string[] = [];
+  const longest = { millis: 0 };
+  const written: string[] = [];
+  let count = 0;
+  const note = (what: string, answer: Promise<Answer>, good: readonly number[]) =>
+    answer.then(
+      ({ status, millis }) => {
+        count += 1;
+        longest.millis = Math.max(longest.millis, millis);
+        if (!good.includes(status)) failures.push(`${what}: ${status}`);
+        return good.includes(status);
+      },
+      (cause: Error) => {
+        failures.push(`${what}: ${cause.message}`);
+        return false;
+      },
+    );
+  const reading = (async () => {
+    const open = new Set<Promise<unknown>>();
+    while (going) {
+      const one: Promise<unknown> = note('GET', ask(address, '/'), [200]).finally(() => open.delete(one));
+      open.add(one);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await Promise.all(open);
+  })();
+  const writing = (async () => {
+    for (let n = 1; going; n++) {
+      const comment = `word-${address.replaceAll('.', '-')}-${Date.now()}-${n}`;
+      const form = {
+        comment,
+        author: 'Anne',
+        email: `anne${n}@example.org`,
+        comment_post_ID: '1',
+        comment_parent: '0',
+      };
+      if (await note('POST', ask(address, '/wp-comments-post.php', form), [302])) written.push(comment);
+    }
+  })();
+  return {
+    failures,
+    longest,
+    written,
+    count: () => count,
+    async stop() {
+      going = false;
+      await Promise.all([reading, writing, following]);
+    },
+  };
+}
+
+function comments(server: string): readonly string[] {
+  const table = `${names().database}.wp_comments`;
+  return sql(machine, `SELECT comment_content FROM ${table} WHERE comment_content LIKE 'word-%'`, server);
+}
+
+function names() {
+  return { database: `site_${siteId.slice('site-'.length)}` };
+}
+
+function migrate(server: string, platform: string, db: string) {
+  return link().call(MoveServiceService.migrateSite, {
+    ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
+    ...{ skipLead: false, options },
+  });
+}
+
+test('the plan says what moves, how long visitors wait, and from where there is no way back', async () => {
+  const { plan } = await link().call(MoveServiceService.migrateSite, {
+    ...{ site: SITE, server: 'web2', platform: '', db: '', maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0 },
+    ...{ skipLead: false, options: { planOnly: true, idempotencyKey: '' } },
+  });
+  expect(plan?.summary).toBe(`Move ${SITE} to web2/nginx, onto platform wordpress2, its database to web2/mariadb`);
+  expect(plan?.warnings.join('\n')).toMatch(/Visitors wait for about [0-9]+ s/);
+  expect((await site()).platform).toBe('wordpress');
+});
+
+test('moves under visitors: no request fails, nothing written is lost or doubled', async () => {
+  const load = visitors(WEB1, WEB2, ({ platform }) => platform === 'wordpress2');
+  try {
+    await until('visitors to have written', undefined, never, async () => load.written.length > 3);
+    await done(migrate('web2', '', ''));
+  } finally {
+    await load.stop();
+  }
+  console.log(
+    `migration: ${load.failures.length} of ${load.count()} requests failed, ${load.written.length} comments; the longest request took ${Math.round(load.longest.millis)} ms`,
+  );
+  expect(load.failures).toEqual([]);
+  const moved = await site();
+  expect(moved.platform).toBe('wordpress2');
+  expect(moved.bindings.map(({ service }) => service).sort()).toEqual(
+    expect.arrayContaining(['web2/mariadb', 'web2/nginx']),
+  );
+  expect([...comments('web2')].sort()).toEqual([...load.written].sort());
+});
+
+test('nothing is left where it was', async () => {
+  expect(existsSync(host('web1', 'sites', siteId))).toBe(false);
+  const databases = sql(machine, 'SHOW DATABASES');
+  expect(databases).not.toContain(names().database);
+  const users = sql(machine, 'SELECT user FROM mysql.user');
+  expect(users.filter((user) => user.includes(siteId.slice(-16)))).toEqual([]);
+});
+
+test('its owner logs in where it is now', async () => {
+  const { taskId } = await link().call(SiteServiceService.loginSite, { site: SITE, account: '', options });
+  const { events } = await finish(machine, taskId);
+  const message = events.find((event) => event.body?.$case === 'message' && event.body.value.kind === 'link');
+  const url = message?.body?.$case === 'message' ? message.body.value.value : '';
+  expect((await createBrowser(WEB2).get(url)).url).toContain('/wp-admin/');
+});
+
+test('and back, only what changed travels', async () => {
+  const load = visitors(WEB2, WEB1, ({ platform }) => platform === 'wordpress');
+  try {
+    await until('visitors to have written', undefined, never, async () => load.written.length > 3);
+    await done(migrate('web1', 'wordpress', 'db1/mariadb'));
+  } finally {
+    await load.stop();
+  }
+  expect(load.failures).toEqual([]);
+  expect(comments('db1').filter((word) => load.written.includes(word)).sort()).toEqual(
+    [...load.written].sort(),
+  );
+});
