@@ -235,7 +235,9 @@ test('and back, only what changed travels', async () => {
     await load.stop();
   }
   expect(load.failures).toEqual([]);
-  expect(comments('db1').filter((word) => load.written.includes(word)).sort()).toEqual(
-    [...load.written].sort(),
-  );
+  expect(
+    comments('db1')
+      .filter((word) => load.written.includes(word))
+      .sort(),
+  ).toEqual([...load.written].sort());
 });
