@@ -10,6 +10,8 @@ export interface Answer {
 
 export interface Browser {
   get(url: string): Promise<Answer>;
+  /** As a Cookie header has them (RFC 6265 section 4.2). */
+  cookies(): string;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -26,10 +28,11 @@ export interface BrowserOptions {
 /** address: where every name is reached, so that no DNS is needed. Cookies are kept by name for one site. */
 export function createBrowser(address: string, { trust, names = [] }: BrowserOptions = {}): Browser {
   const cookies = new Map<string, string>();
+  const cookieHeader = () => [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   const once = (url: URL) =>
     new Promise<{ status: number; location: string | undefined; body: string }>((resolve, reject) => {
       const headers: Record<string, string> = { host: url.host, 'user-agent': 'aegir-check' };
-      if (cookies.size > 0) headers['cookie'] = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+      if (cookies.size > 0) headers['cookie'] = cookieHeader();
       const secure = url.protocol === 'https:';
       const port = url.port || (secure ? 443 : 80);
       const what = { host: address, port, path: `${url.pathname}${url.search}`, headers, timeout: TIMEOUT_MS };
@@ -63,6 +66,7 @@ export function createBrowser(address: string, { trust, names = [] }: BrowserOpt
       asked.end();
     });
   return {
+    cookies: cookieHeader,
     get: async (start) => {
       let url = new URL(start);
       for (let hops = 0; ; hops++) {

@@ -246,7 +246,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   if (open !== null) {
     add({
       kind: 'replica.close',
-      args: { siteId: site.id, from },
+      args: { siteId: site.id, from, open },
       summary: 'Let nobody follow the old database any more',
       serverId: serverOf(move, from.db),
       undo: FORWARD,

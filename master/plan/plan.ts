@@ -225,7 +225,7 @@ export interface StepArgs extends BackupStepArgs {
     open: number;
     deadline: Deadline;
   };
-  'replica.close': { siteId: string; from: Place };
+  'replica.close': { siteId: string; from: Place; open: number };
   'site.upgrade': { serverId: string; siteId: string; place?: Place };
   'site.set': { siteId: string; to: SiteValues; before: SiteValues };
   /** A self-signed certificate where there is none that is good for all names. */

@@ -26,13 +26,24 @@ const options = undefined;
 let machine: Machine;
 let port = 0;
 let siteId = '';
+/** Of the administrator, who may write as often as he likes. */
+let cookies = '';
 
 const link = () => machine.connection();
 const host = (server: string, ...path: string[]) => join(machine.layout.dir, server, 'host', ...path);
 const site = (): Promise<Site> => link().call(SiteServiceService.getSite, { site: SITE });
 
+async function loginLink(): Promise<string> {
+  const { taskId } = await link().call(SiteServiceService.loginSite, { site: SITE, account: '', options });
+  const { events } = await finish(machine, taskId);
+  const message = events.find((event) => event.body?.$case === 'message' && event.body.value.kind === 'link');
+  return message?.body?.$case === 'message' ? message.body.value.value : '';
+}
+
 async function done(change: Promise<ChangeResponse>): Promise<void> {
-  const { task } = await finish(machine, (await change).taskId);
+  const { task, events } = await finish(machine, (await change).taskId);
+  if (task.state !== 'succeeded')
+    console.log(events.flatMap(({ body }) => (body?.$case === 'log' ? [body.value.text] : [])).join('\n'));
   expect([task.verb, task.state, task.reason]).toEqual([task.verb, 'succeeded', '']);
 }
 
@@ -62,6 +73,9 @@ beforeAll(async () => {
   );
   siteId = (await installSite(machine)).subjectId;
   await until('the site to be installed', undefined, never, async () => (await site()).state === 'enabled');
+  const browser = createBrowser(WEB1);
+  await browser.get(await loginLink());
+  cookies = browser.cookies();
 }, 240_000);
 afterAll(() => machine?.close());
 
@@ -81,6 +95,7 @@ function ask(address: string, path: string, form?: Record<string, string>): Prom
         ...{ host: address, port, path, method: body === undefined ? 'GET' : 'POST', agent: false, timeout: 90_000 },
         headers: {
           host: `${SITE}:${port}`,
+          ...(cookies === '' ? {} : { cookie: cookies }),
           ...(body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
         },
       },
@@ -219,11 +234,7 @@ test('nothing is left where it was', async () => {
 });
 
 test('its owner logs in where it is now', async () => {
-  const { taskId } = await link().call(SiteServiceService.loginSite, { site: SITE, account: '', options });
-  const { events } = await finish(machine, taskId);
-  const message = events.find((event) => event.body?.$case === 'message' && event.body.value.kind === 'link');
-  const url = message?.body?.$case === 'message' ? message.body.value.value : '';
-  expect((await createBrowser(WEB2).get(url)).url).toContain('/wp-admin/');
+  expect((await createBrowser(WEB2).get(await loginLink())).url).toContain('/wp-admin/');
 });
 
 test('and back, only what changed travels', async () => {

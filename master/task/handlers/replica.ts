@@ -10,6 +10,8 @@ import { perform, previewOn } from '../perform.ts';
 import { databasePart, inTime } from './copy.ts';
 
 const LOOK_AGAIN_MS = 200;
+/** It cannot be followed, or its agent is of a time before there was any of it. */
+const CANNOT: ReadonlySet<string> = new Set(['failed_precondition', 'unimplemented', 'invalid_argument']);
 const DB_PORT: Readonly<Record<string, number>> = { postgresql: 5432 };
 
 type Args = { readonly siteId: string; readonly from: Place; readonly to: Place; readonly passwordSecret: string };
@@ -66,7 +68,7 @@ export function createReplicaOpen(deps: HandlerDeps): StepHandler<'replica.open'
         await perform(deps, ctx, 'do', serverId, site, await openRequest(deps, args, false));
       } catch (thrown) {
         const error = thrown instanceof AegirError ? thrown : undefined;
-        if (error?.code !== 'failed_precondition' && error?.code !== 'unimplemented') throw thrown;
+        if (error === undefined || !CANNOT.has(error.code)) throw thrown;
         const text = `the database cannot be followed, so visitors wait for a last copy of it: ${error.message}`;
         ctx.emit({ $case: 'log', value: { level: 'warn', text } });
         return { is: 'done', result: { follows: false, why: error.message } };
@@ -74,7 +76,10 @@ export function createReplicaOpen(deps: HandlerDeps): StepHandler<'replica.open'
       return { is: 'done', result: { follows: true, why: '' } };
     },
     undo: async ({ siteId, from }, ctx) => {
-      await close(deps, ctx, 'undo', siteId, from);
+      if (ctx.result?.['follows'] === false) return { is: 'done' };
+      await close(deps, ctx, 'undo', siteId, from).catch((thrown: unknown) => {
+        if (!(thrown instanceof AegirError && CANNOT.has(thrown.code))) throw thrown;
+      });
       return { is: 'done' };
     },
     preview: async (args) => {
@@ -157,7 +162,8 @@ async function close(
 export function createReplicaClose(deps: HandlerDeps): StepHandler<'replica.close'> {
   return {
     kind: 'replica.close',
-    do: async ({ siteId, from }, ctx) => {
+    do: async ({ siteId, from, open }, ctx) => {
+      if (isOff(ctx, open)) return { is: 'done' };
       await close(deps, ctx, 'do', siteId, from);
       return { is: 'done' };
     },
