@@ -2,6 +2,7 @@
 import { isErrorCode } from '../../shared/error.ts';
 import type { ActionEvent, ActionOutput, ActionResult, Finding, HeadStatus } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
+import { boundFacts } from './bound-facts.ts';
 
 const MAX_LOG = 4096;
 const MAX_LABEL = 200;
@@ -79,6 +80,7 @@ function boundOutput(output: ActionOutput): ActionOutput {
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
     cluster: output.cluster && { heads: output.cluster.heads.slice(0, MAX_HEADS).map(boundHead) },
     ...(output.transfer === undefined ? {} : { transfer: output.transfer }),
+    ...boundFacts(output),
     ports: output.ports.slice(0, MAX_PORTS).map(({ address, port, answer }) => ({
       address: cut(address, MAX_LABEL),
       port,
