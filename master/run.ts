@@ -11,6 +11,7 @@ import { type IdPrefix, makeId } from '../shared/id.ts';
 import { MASTER_IDENTITY } from '../shared/identity.ts';
 import { knock } from '../shared/knock.ts';
 import { VERSION } from '../shared/version.ts';
+import { startBackupRounds } from './admin/backup-rounds.ts';
 import { createDenials } from './admin/denials.ts';
 import type { AdminDeps } from './admin/deps.ts';
 import { joinCommand } from './admin/join-command.ts';
@@ -267,6 +268,8 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     closing.push(() => runner.stop());
     const renewals = startRenewals(admin, log);
     closing.push(() => renewals.close());
+    const backupRounds = startBackupRounds(admin, log);
+    closing.push(() => backupRounds.close());
     const batches = startMoveBatches(admin, log);
     closing.push(() => batches.close());
     const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));

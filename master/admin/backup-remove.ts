@@ -10,6 +10,7 @@ import { placeOf, servicesAt } from '../graph/stores.ts';
 import { planDeleteBackups, planPruneStore } from '../plan/backup.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
+import type { Tx } from '../store/store.ts';
 import { findBackup } from './backup.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -82,4 +83,16 @@ export function removable(
   const bySite = Map.groupBy(here, ({ siteId }) => siteId);
   const old = [...bySite].flatMap(([siteId, own]) => notKept(own, policyOf(policies, siteId)));
   return [...going, ...old].slice(0, MOST_PRUNED);
+}
+
+/** A service that has backups stays known: without it nobody could read them, or remove them. */
+export async function requireNoBackups(tx: Tx, graph: Graph, service: ServiceRecord): Promise<void> {
+  const backups = await tx.backups.find({ serviceId: service.id });
+  if (backups.length === 0) return;
+  const name = graph.serviceName(service);
+  throw new AegirError(
+    'failed_precondition',
+    `cannot remove ${name}: it has ${backups.length} ${backups.length === 1 ? 'backup' : 'backups'}; delete them first; ` +
+      `see: aegir backup list --service ${name}`,
+  );
 }

@@ -13,9 +13,11 @@ import { requireUnused } from '../graph/rules.ts';
 import { planDeclareService, planSetService } from '../plan/change-service.ts';
 import type { SecretRecord, ServiceRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
+import { requireNoBackups } from './backup-remove.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
+import { checkEncryption, keyed, newKey, used } from './store-key.ts';
 import { serviceTypes } from './token.ts';
 import { serviceView } from './view.ts';
 
@@ -41,6 +43,7 @@ export async function declareService(
   const sealed = seal(deps, checkMap(request.secrets, 'secret', MAX_SECRET));
   const { options, secrets: _, ...asked } = request;
   const id = deps.newId('svc');
+  const key = newKey(deps);
   // A retry has no secrets: it says so, and a repeat by key compares their names.
   const kept = { method: 'service.declare' as const, ...asked, secretKeys: Object.keys(sealed.ids) };
   return change(deps, caller, options, kept, (graph) => {
@@ -65,7 +68,7 @@ export async function declareService(
         running: true,
         manageable: true,
       }),
-      ...{ origin: 'declared', settings, secrets: sealed.ids },
+      ...{ origin: 'declared', ...keyed({ type, settings, secrets: sealed.ids }, key) },
     };
     const name = graph.serviceName(service);
     if (graph.services.some((other) => graph.serviceName(other) === name && other.type === type)) {
@@ -73,9 +76,9 @@ export async function declareService(
     }
     return {
       plan: planDeclareService(graph, service),
-      draft: { service, secrets: sealed.records },
+      draft: { service, secrets: used(service, [...sealed.records, key]) },
       save: async (tx) => {
-        await insertSecrets(tx, sealed.records);
+        await insertSecrets(tx, used(service, [...sealed.records, key]));
         await tx.services.insert(service);
       },
     };
@@ -86,6 +89,8 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
   const settings = checkMap(request.settings, 'setting', MAX_SETTING);
   const sealed = seal(deps, checkMap(request.secrets, 'secret', MAX_SECRET));
   const unset = new Set(request.unset);
+  const key = newKey(deps);
+  const backups = await deps.store.backups.find();
   const { options, secrets: _, ...asked } = request;
   const kept = { method: 'service.set' as const, ...asked, secretKeys: Object.keys(sealed.ids) };
   return change(deps, caller, options, kept, (graph) => {
@@ -99,14 +104,18 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
     }
     const without = (map: Readonly<Record<string, string>>) =>
       Object.fromEntries(Object.entries(map).filter(([key]) => !unset.has(key)));
-    const to = {
+    const asked = {
       settings: { ...without(service.settings), ...settings },
       secrets: { ...without(service.secrets), ...sealed.ids },
     };
+    const to = keyed({ type: service.type, ...asked }, key);
+    const here = backups.filter(({ serviceId }) => serviceId === service.id);
+    checkEncryption(graph.serviceName(service), service, to, here);
+    const secrets = used(to, [...sealed.records, key]);
     return {
       plan: planSetService(graph, service, to),
-      draft: { service: { ...service, ...to }, secrets: sealed.records },
-      save: (tx) => insertSecrets(tx, sealed.records),
+      draft: { service: { ...service, ...to }, secrets },
+      save: (tx) => insertSecrets(tx, secrets),
     };
   });
 }
@@ -123,6 +132,7 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
       );
     }
     requireUnused(graph, service);
+    await requireNoBackups(tx, graph, service);
     if (!request.confirm) {
       throw new AegirError('failed_precondition', `cannot remove ${name}: it was not confirmed; say --yes`);
     }

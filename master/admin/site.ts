@@ -26,6 +26,7 @@ import {
 import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { SiteRecord } from '../store/model.ts';
+import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 import { newBackup, sizesOf } from './backup-new.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -48,10 +49,14 @@ export async function listSites(
       (client === undefined || site.clientId === client) && (platform === undefined || site.platformId === platform),
   );
   const page = pageOf(wanted, (site) => site.name, request);
+  const policies = await deps.store.backupPolicies.find();
   const bySite = Map.groupBy(await deps.store.backups.find(), ({ siteId }) => siteId);
   const sites = page.items.map((site) => ({
     ...siteView(graph, site, caller),
-    backups: siteBackupsView(bySite.get(site.id) ?? [], ''),
+    backups: siteBackupsView(
+      bySite.get(site.id) ?? [],
+      overdue(site, bySite.get(site.id) ?? [], policyOf(policies, site.id), deps.now()),
+    ),
   }));
   return { sites, nextPageToken: page.nextPageToken };
 }
@@ -59,11 +64,14 @@ export async function listSites(
 export async function getSite(deps: AdminDeps, caller: Caller, request: GetSiteRequest): Promise<Site> {
   const graph = await loadGraph(deps.store);
   const site = findSite(graph, request.site);
+  const backups = await deps.store.backups.find({ siteId: site.id });
+  const policy = policyOf(await deps.store.backupPolicies.find(), site.id);
+  const problem = (await backupFailure(deps, site.id)) || overdue(site, backups, policy, deps.now());
   return {
     ...siteView(graph, site, caller),
     cron: await cronOf(deps, graph, site),
     usage: await usageOf(deps, site),
-    backups: siteBackupsView(await deps.store.backups.find({ siteId: site.id }), await backupFailure(deps, site.id)),
+    backups: siteBackupsView(backups, problem),
   };
 }
 
@@ -97,6 +105,15 @@ export async function deleteSite(deps: AdminDeps, caller: Caller, request: SiteR
       },
     };
   });
+}
+
+/** That a site's turn was missed for longer than a whole interval; '' when it was not. */
+function overdue(site: SiteRecord, backups: readonly BackupRecord[], policy: BackupPolicyRecord, now: number): string {
+  const whole = backups.filter(({ state }) => state === 'ready').map(({ takenAt }) => takenAt);
+  const last = Math.max(site.createdAt, ...whole);
+  if (policy.everySeconds === 0 || site.state === 'installing' || now < last + 2 * policy.everySeconds * 1000)
+    return '';
+  return `no backup was made since ${new Date(last).toISOString()}; is a server away, or its store? see: aegir task list`;
 }
 
 const LOOKED_AT = 50;

@@ -2,7 +2,7 @@
 // backups without this master.
 import { AegirError } from '../../shared/error.ts';
 import type { ExportStoreKeyRequest, ExportStoreKeyResponse } from '../../shared/gen/aegir/v1/backup_admin.ts';
-import type { ServiceRecord } from '../store/model.ts';
+import type { SecretRecord, ServiceRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -13,6 +13,32 @@ export const ENCRYPTION_KEY = 'encryption-key';
 
 export function isEncrypted({ type, settings }: Pick<ServiceRecord, 'type' | 'settings'>): boolean {
   return type === 'file' && settings[ENCRYPT] === 'true';
+}
+
+/** A key that a service would get. */
+export function newKey(deps: Pick<AdminDeps, 'newId' | 'newKey' | 'seal'>): SecretRecord {
+  const id = deps.newId('sec');
+  return { id, sealed: deps.seal(id, deps.newKey()) };
+}
+
+type Declared = Pick<ServiceRecord, 'settings' | 'secrets'>;
+
+/** With the key, where it is needed and not there: a person may bring the one that a lost master had. */
+export function keyed(
+  { type, settings, secrets }: Declared & Pick<ServiceRecord, 'type'>,
+  key: SecretRecord,
+): Declared {
+  const needed = isEncrypted({ type, settings }) && secrets[ENCRYPTION_KEY] === undefined;
+  return { settings, secrets: needed ? { ...secrets, [ENCRYPTION_KEY]: key.id } : secrets };
+}
+
+/** Those that the service names. */
+export function used(
+  { secrets }: Pick<Declared, 'secrets'>,
+  records: readonly SecretRecord[],
+): readonly SecretRecord[] {
+  const ids = new Set(Object.values(secrets));
+  return records.filter(({ id }) => ids.has(id));
 }
 
 /**
@@ -31,10 +57,12 @@ export function checkEncryption(
     throw new AegirError('failed_precondition', `cannot set ${name}: ${why}`);
   };
   if (value !== undefined && value !== 'true' && value !== 'false') refuse(`${ENCRYPT} is true or false`);
-  const turned = isEncrypted(before) !== isEncrypted({ type: before.type, settings: to.settings });
+  const turned =
+    isEncrypted(before) !== isEncrypted({ type: before.type, settings: to.settings }) ||
+    before.secrets[ENCRYPTION_KEY] !== to.secrets[ENCRYPTION_KEY];
   if (turned && backups.length > 0) {
     refuse(
-      `it has ${backups.length} ${backups.length === 1 ? 'backup' : 'backups'}, and ${ENCRYPT} counts for all of them; ` +
+      `it has ${backups.length} ${backups.length === 1 ? 'backup' : 'backups'}, and ${ENCRYPT} and its key count for all of them; ` +
         'delete them first, or declare another service',
     );
   }

@@ -168,7 +168,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
   methods.set(BackupServiceService.exportBackup.path, {
     path: BackupServiceService.exportBackup.path,
     stream: () => {
-      throw new AegirError('unimplemented', 'cannot export backups yet');
+      throw new AegirError('unimplemented', 'cannot export a backup: this master cannot do that yet');
     },
   });
   const { path } = TaskServiceService.watchTask;

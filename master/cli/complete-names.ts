@@ -11,6 +11,7 @@ import {
   TokenServiceService,
   ZoneServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import { BackupServiceService } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { displayName } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
 
@@ -20,6 +21,7 @@ const KINDS = [
   'cluster',
   'platform',
   'site',
+  'backup',
   'zone',
   'client',
   'task',
@@ -62,7 +64,7 @@ export function nameAfter(program: Command, words: readonly string[]): NameKind 
 
 function kindOf(word: string): NameKind | undefined {
   if (word === 'db' || word === 'dns' || word === 'head') return 'service';
-  if (word === 'front' || word === 'sender' || word === 'receiver') return 'server';
+  if (word === 'front' || word === 'sender' || word === 'receiver' || word === 'drillServer') return 'server';
   return KINDS.find((kind) => kind === word);
 }
 
@@ -81,6 +83,10 @@ export async function namesOf(link: Connection, kind: Exclude<NameKind, 'context
     case 'site':
       return (await link.call(SiteServiceService.listSites, { ...PAGE, client: '', platform: '' })).sites.map(
         ({ name }) => displayName(name),
+      );
+    case 'backup':
+      return (await link.call(BackupServiceService.listBackups, { ...PAGE, site: '', service: '' })).backups.map(
+        ({ id }) => id,
       );
     case 'zone':
       return (await link.call(ZoneServiceService.listZones, PAGE)).zones.map(({ name }) => displayName(name));

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { type AegirError, toAegirError } from '../../shared/error.ts';
 import { apiCommand } from './command/api.ts';
 import { auditCommand } from './command/audit.ts';
+import { backupCommand } from './command/backup.ts';
 import { clientCommand } from './command/client.ts';
 import { clusterCommand } from './command/cluster.ts';
 import { completionCommand } from './command/completion.ts';
@@ -42,6 +43,7 @@ export function createProgram(cli: Cli, version: string): Command {
     serviceCommand,
     platformCommand,
     siteCommand,
+    backupCommand,
     clusterCommand,
     zoneCommand,
     recordCommand,

@@ -8,8 +8,10 @@ import { durationInSeconds, sizeInBytes, wholeNumber } from '../number.ts';
 import { bytes, type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf } from '../settings.ts';
+import { createCommand as backupCommand } from './backup.ts';
 import { migrateCommand } from './move.ts';
 import { ACCESS_DETAILS, type AccessFlags, accessPart, withAccessFlags } from './site-access.ts';
+import { BACKUP_COLUMN, BACKUP_DETAILS } from './site-backups.ts';
 import { CRON_DETAILS, USAGE_DETAILS, usageCommand } from './site-usage.ts';
 
 const binding = (site: Site, type: string) => site.bindings.find((bound) => bound.type === type)?.service ?? '-';
@@ -22,6 +24,7 @@ const COLUMNS: readonly Column<Site>[] = [
   { title: 'http', value: (site) => binding(site, 'http') },
   { title: 'db', value: (site) => binding(site, 'db') },
   { title: 'client', value: (site) => site.client || '-' },
+  BACKUP_COLUMN,
   { title: 'url', value: (site) => site.url },
 ];
 
@@ -74,6 +77,7 @@ const DETAILS: readonly Column<Site>[] = [
   ...ACCESS_DETAILS,
   ...CRON_DETAILS,
   ...USAGE_DETAILS,
+  ...BACKUP_DETAILS,
   { title: 'Created', value: (site) => when(site.createdAt) },
 ];
 
@@ -182,16 +186,23 @@ export function siteCommand(cli: Cli, program: Command): void {
     );
   }
 
-  withChangeFlags(noun.command('delete <site>').description('remove a site with its files and database'))
+  withChangeFlags(
+    noun
+      .command('delete <site>')
+      .description('remove a site with its files and database; it is backed up before where a file service is'),
+  )
     .option('--yes', 'do not ask')
+    .option('--no-backup', 'without a last backup')
     .action(async (site: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<ChangeFlags>();
+      const flags = command.optsWithGlobals<ChangeFlags & { backup: boolean }>();
       await followChange(cli, flags, async (link) => {
         if (flags.plan !== true) {
           const { name } = await link.call(api.getSite, { site });
           await cli.confirm(`Delete ${displayName(name)} with its files and database?`, flags.yes === true);
         }
-        return link.call(api.deleteSite, { site, confirm: true, options: changeOptions(flags) });
+        return link.call(api.deleteSite, {
+          ...{ site, confirm: true, noBackup: !flags.backup, options: changeOptions(flags) },
+        });
       });
     });
 
@@ -264,6 +275,7 @@ export function siteCommand(cli: Cli, program: Command): void {
     },
   );
 
+  noun.addCommand(backupCommand(cli, 'backup'));
   usageCommand(cli, noun);
   migrateCommand(cli, noun);
 
