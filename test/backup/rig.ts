@@ -8,7 +8,9 @@ import type { Tree } from '../../agent/backup/entry.ts';
 import { createPartKind, type PartSources } from '../../agent/backup/parts.ts';
 import { sitePlace } from '../../agent/backup/site-owners.ts';
 import { createFakeHost } from '../../agent/host/fake.ts';
+import { createFiles } from '../../agent/host/files.ts';
 import type { Host } from '../../agent/host/host.ts';
+import { ourselves } from '../../agent/host/process.ts';
 import { siteLayout } from '../../agent/host/site-layout.ts';
 import { createMeshConnection } from '../../agent/mesh/connection.ts';
 import type { Links, Mesh } from '../../agent/mesh/mesh.ts';
@@ -99,6 +101,7 @@ function hostIn(dir: string, uid: number, webGid: number): Host {
   const host: Host = {
     ...fake,
     paths,
+    files: createFiles(async () => ourselves()),
     users: {
       ...fake.users,
       lookup: async (name) => (name === 'www-data' ? { name, uid: webGid, gid: webGid } : { name, uid, gid: uid }),

@@ -1,7 +1,11 @@
 // Measurements beside peers, opt-in: npm run bench -- NAME. They print figures and judge nothing.
+import { benchBackup } from './backup.ts';
 import { benchTransfer } from './transfer.ts';
 
-const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { transfer: benchTransfer };
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  transfer: benchTransfer,
+  backup: benchBackup,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = BENCHES[name];

@@ -1,6 +1,6 @@
 // 500 MB in 20,000 chunks from agent to agent, beside rsync and tar over ssh with as many files, in turn on this
 // machine. Ours is durable when it says so; the peers' figures are given as they end and with the sync that makes them so.
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { makeChunks } from '../mesh/kinds.ts';
 import { startPeer } from '../mesh/peer-process.ts';
 import { createMeshRig } from '../mesh/rig.ts';
 import { cpuOf } from './cpu.ts';
+import { piped } from './piped.ts';
 import { startPrivateSshd } from './private-sshd.ts';
 
 const CHUNKS = 20_000;
@@ -132,16 +133,6 @@ function makeTree(tree: string): Buffer[] {
     writeFileSync(join(dir, `file-${i}`), bytes);
     return bytes;
   });
-}
-
-async function piped(from: readonly string[], to: readonly string[]): Promise<void> {
-  const [first, second] = [from, to].map(([program = '', ...args], i) =>
-    spawn(program, args, { stdio: [i === 0 ? 'ignore' : 'pipe', i === 0 ? 'pipe' : 'ignore', 'inherit'] }),
-  );
-  if (first?.stdout == null || second?.stdin == null) throw new Error('cannot start the pipe');
-  first.stdout.pipe(second.stdin);
-  const code = await new Promise((resolve) => second.once('exit', resolve));
-  if (code !== 0) throw new Error(`${to.join(' ')}: status ${String(code)}`);
 }
 
 function ratios(figures: ReadonlyMap<string, readonly Figure[]>): void {

@@ -1,0 +1,229 @@
+// A site of 20,000 files and 500 MB: kept on a store of this server beside restic, and brought to another agent beside
+// rsync and tar over ssh; cold and unchanged, in turn on this machine. --large GB: the memory of both agents meanwhile.
+import { execFile } from 'node:child_process';
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { siteLayout } from '../../agent/host/site-layout.ts';
+import { Grant } from '../../shared/gen/aegir/v1/mesh.ts';
+import { type KeeperProcess, startKeeper } from '../backup/keeper-process.ts';
+import { SITE } from '../backup/rig.ts';
+import { createMeshRig, type MeshRig } from '../mesh/rig.ts';
+import { cpuOf } from './cpu.ts';
+import { piped } from './piped.ts';
+import { startPrivateSshd } from './private-sshd.ts';
+
+const FILES = 20_000;
+const FILE_BYTES = 25_000;
+const [A, B] = ['srv-0123456789abcdea', 'srv-0123456789abcdeb'];
+const exec = promisify(execFile);
+
+interface Figure {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly wireBytes: number;
+}
+/** Answers bytes on the wire; 0 where there is none. */
+type Runner = () => Promise<number>;
+
+export async function benchBackup(argv: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      rounds: { type: 'string', default: '3' },
+      dir: { type: 'string', default: tmpdir() },
+      large: { type: 'string', default: '0' },
+    },
+  });
+  const work = mkdtempSync(join(values.dir, 'aegir-bench-'));
+  const rig = await createMeshRig(work);
+  const agents = { a: await startKeeper(await rig.passport(A)), b: await startKeeper(await rig.passport(B)) };
+  const tree = siteLayout({ sites: join(rig.dir, A, 'sites'), logs: '', run: '', state: '', work: '' }, SITE.id).files;
+  try {
+    if (Number(values.large) > 0) await benchLarge(rig, agents, tree, Number(values.large));
+    else await benchSite(rig, agents, work, tree, Number(values.rounds));
+  } finally {
+    await Promise.all([agents.a.kill(), agents.b.kill()]);
+    await rig.close();
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+interface Agents {
+  readonly a: KeeperProcess;
+  readonly b: KeeperProcess;
+}
+
+let names = 0;
+/** A snapshot of a's site, and leave for who gets it. */
+async function taken(rig: MeshRig, { a }: Agents, receiverId: string) {
+  names += 1;
+  const id = `snap-${String(names).padStart(16, '0')}`;
+  const { digest = '', bytes = 0, readBytes = 0 } = await a.tell({ do: 'take', id });
+  const grant = rig.grant({
+    ...{
+      senderId: A,
+      receiverId,
+      kind: 'part',
+      name: `snapshot/${id}`,
+      digest: Buffer.from(digest, 'hex'),
+      maxBytes: bytes,
+    },
+  });
+  return { grant: Grant.toJSON(grant), readBytes };
+}
+
+async function benchSite(rig: MeshRig, agents: Agents, work: string, tree: string, rounds: number): Promise<void> {
+  const { a, b } = agents;
+  const sshd = await startPrivateSshd(join(work, 'sshd'));
+  const target = join(work, 'target');
+  const repository = join(work, 'restic');
+  const restic = ['-r', repository, '--cache-dir', join(work, 'restic-cache'), '-q'];
+  const env = { ...process.env, RESTIC_PASSWORD: 'bench' };
+  const [, ...sshArguments] = sshd.ssh;
+  const host = sshArguments.pop() ?? '';
+  const shell = ['ssh', ...sshArguments].join(' ');
+  const ours = () => [a.pid, b.pid, rig.pidOfNode()].reduce((sum, pid) => sum + cpuOf(pid, 'both'), 0);
+  const theirs = () => cpuOf('self', 'children') + cpuOf(sshd.pid, 'children');
+
+  const runners: Record<string, Runner> = {
+    async store() {
+      const { grant } = await taken(rig, agents, A);
+      await a.tell({ do: 'store', backupId: `bak-${String(names).padStart(16, '0')}`, grant });
+      return 0;
+    },
+    async restic() {
+      await exec('restic', [...restic, 'backup', tree], { env });
+      return 0;
+    },
+    async copy() {
+      const { grant } = await taken(rig, agents, B);
+      const { receivedBytes = 0 } = await b.tell({ do: 'restore', grant });
+      return receivedBytes;
+    },
+    async rsync() {
+      const { stdout } = await exec('rsync', ['-a', '--stats', '-e', shell, `${tree}/`, `${host}:${target}/`]);
+      return Number(/Total bytes sent: ([0-9,]+)/.exec(stdout)?.[1]?.replaceAll(',', ''));
+    },
+    async tar() {
+      return piped(['tar', '-C', tree, '-c', '.'], [...sshd.ssh, `tar -C ${target} -x`]);
+    },
+  };
+  const synced =
+    (runner: Runner | undefined): Runner =>
+    async () => {
+      const bytes = (await runner?.()) ?? 0;
+      await exec('sync', ['-f', work]);
+      return bytes;
+    };
+  const figures = new Map<string, Figure[]>();
+  const measure = async (name: string, cpu: () => number, runner: Runner | undefined, round: number) => {
+    const [begin, before] = [performance.now(), cpu()];
+    const wireBytes = (await runner?.()) ?? 0;
+    const figure = { seconds: (performance.now() - begin) / 1000, cpuSeconds: (cpu() - before) / 1000, wireBytes };
+    figures.set(name, [...(figures.get(name) ?? []), figure]);
+    console.log(
+      `round ${round + 1}: ${name.padEnd(20)} ${figure.seconds.toFixed(2)} s, cpu ${figure.cpuSeconds.toFixed(2)} s` +
+        (wireBytes === 0 ? '' : `, ${(wireBytes / 1e6).toFixed(1)} MB on the wire`),
+    );
+  };
+  const fresh = async (...dirs: readonly string[]) => {
+    for (const dir of dirs) {
+      rmSync(dir, { recursive: true, force: true });
+      mkdirSync(dir, { recursive: true });
+    }
+    await exec('sync', ['-f', work]);
+  };
+
+  try {
+    makeTree(tree);
+    for (let round = 0; round < rounds; round++) {
+      await fresh(repository, join(work, 'restic-cache'));
+      await exec('restic', [...restic, 'init'], { env });
+      await a.tell({ do: 'forget', trees: false });
+      // Files that changed seconds ago are copied, since they may change again: ours are older.
+      await new Promise((resolve) => setTimeout(resolve, round === 0 ? 11_000 : 0));
+      await measure('restic cold', theirs, runners['restic'], round);
+      await measure('store cold', ours, runners['store'], round);
+      await measure('restic unchanged', theirs, runners['restic'], round);
+      await measure('store unchanged', ours, runners['store'], round);
+      await fresh(repository);
+
+      await a.tell({ do: 'forget', trees: false });
+      await b.tell({ do: 'forget', trees: true });
+      await fresh(target);
+      await measure('copy cold', ours, runners['copy'], round);
+      await exec('diff', ['-r', '--brief', tree, tree.replace(A, B)]);
+      await measure('rsync cold', theirs, runners['rsync'], round);
+      await measure('copy unchanged', ours, runners['copy'], round);
+      await measure('rsync unchanged', theirs, runners['rsync'], round);
+      await fresh(target);
+      await measure('rsync cold, synced', theirs, synced(runners['rsync']), round);
+      await fresh(target);
+      await measure('tar cold', theirs, runners['tar'], round);
+      await fresh(target);
+      await measure('tar cold, synced', theirs, synced(runners['tar']), round);
+    }
+    ratios(figures);
+  } finally {
+    sshd.close();
+  }
+}
+
+async function benchLarge(rig: MeshRig, agents: Agents, tree: string, gigabytes: number): Promise<void> {
+  const { a, b } = agents;
+  const cipher = createCipheriv('aes-256-ctr', randomBytes(32), Buffer.alloc(16));
+  const file = join(tree, 'large');
+  for (let i = 0; i < gigabytes * 64; i++) {
+    writeFileSync(file, cipher.update(Buffer.alloc(16 * 1024 * 1024)), { flag: 'a' });
+  }
+  await new Promise((resolve) => setTimeout(resolve, 11_000));
+  const memory = async () => {
+    const all = await Promise.all([a, b].map((agent) => agent.tell({ do: 'usage' })));
+    return all.map(({ usage }) => `${((usage?.maxRssBytes ?? 0) / 1e6).toFixed(0)} MB`).join(', ');
+  };
+  console.log(`at rest: ${await memory()} (sender, receiver)`);
+  const begin = performance.now();
+  const { grant } = await taken(rig, agents, B);
+  console.log(`snapshot of ${gigabytes} GiB: ${((performance.now() - begin) / 1000).toFixed(1)} s, ${await memory()}`);
+  const { receivedBytes = 0 } = await b.tell({ do: 'restore', grant });
+  const seconds = (performance.now() - begin) / 1000;
+  console.log(
+    `with the restore: ${seconds.toFixed(1)} s, ${(receivedBytes / 1e9).toFixed(2)} GB came, ${await memory()}`,
+  );
+}
+
+/** 20 folders; bytes that do not compress. */
+function makeTree(tree: string): void {
+  const cipher = createCipheriv('aes-256-ctr', randomBytes(32), Buffer.alloc(16));
+  for (let i = 0; i < FILES; i++) {
+    const dir = join(tree, String(i % 20));
+    if (i < 20) mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, `file-${i}`), cipher.update(Buffer.alloc(FILE_BYTES)));
+  }
+}
+
+function ratios(figures: ReadonlyMap<string, readonly Figure[]>): void {
+  const pairs = [
+    ['store cold', 'restic cold'],
+    ['store unchanged', 'restic unchanged'],
+    ['copy cold', 'rsync cold'],
+    ['copy cold', 'tar cold'],
+    ['copy cold', 'rsync cold, synced'],
+    ['copy cold', 'tar cold, synced'],
+    ['copy unchanged', 'rsync unchanged'],
+  ] as const;
+  for (const [our, their] of pairs) {
+    const [one = [], other = []] = [figures.get(our), figures.get(their)];
+    const show = (value: (figure: Figure) => number) => {
+      const all = one.map((figure, i) => value(figure) / value(other[i] ?? figure)).sort((x, y) => x - y);
+      return `${all[Math.floor(all.length / 2)]?.toFixed(2)} (${all[0]?.toFixed(2)} to ${all.at(-1)?.toFixed(2)})`;
+    };
+    const wire = one.some(({ wireBytes }) => wireBytes > 0) ? `, wire ${show(({ wireBytes }) => wireBytes)}` : '';
+    console.log(
+      `${our} / ${their}: time ${show(({ seconds }) => seconds)}, cpu ${show(({ cpuSeconds }) => cpuSeconds)}${wire}`,
+    );
+  }
+}
