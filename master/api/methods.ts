@@ -36,6 +36,7 @@ import { getGraph, getStatus } from '../admin/graph.ts';
 import { installSite } from '../admin/install-site.ts';
 import { testMesh } from '../admin/mesh.ts';
 import { addPlatform, getPlatform, listPlatforms, removePlatform, verifyPlatform } from '../admin/platform.ts';
+import { rebindSite } from '../admin/rebind-site.ts';
 import {
   acceptServer,
   detectServer,
@@ -148,6 +149,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [SiteServiceService.setSite.path]: (caller, request) => setSite(deps, caller, request),
     [SiteServiceService.certifySite.path]: (caller, request) => certifySite(deps, caller, request),
     [SiteServiceService.cronSite.path]: (caller, request) => cronSite(deps, caller, request),
+    [SiteServiceService.rebindSite.path]: (caller, request) => rebindSite(deps, caller, request),
     [SiteServiceService.getUsage.path]: (_, request) => getUsage(deps, request),
     [ClientServiceService.listClients.path]: (_, request) => listClients(deps, request),
     [ClientServiceService.addClient.path]: (_, request) => addClient(deps, request),

@@ -54,6 +54,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.SiteService/SetSite': 'operator',
   '/aegir.v1.SiteService/CertifySite': 'operator',
   '/aegir.v1.SiteService/CronSite': 'operator',
+  '/aegir.v1.SiteService/RebindSite': 'operator',
   '/aegir.v1.SiteService/GetUsage': 'viewer',
   '/aegir.v1.ClientService/ListClients': 'viewer',
   '/aegir.v1.ClientService/AddClient': 'operator',

@@ -123,6 +123,16 @@ describe('exit codes, and errors on stderr alone', () => {
       /^aegir: cannot run the cron of example\.org every 691200 s: 60 s to 7 days/,
     ],
     [3, 'site cron example.org', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
+    [2, 'site rebind example.org', {}, /^aegir: cannot rebind: name one service, with --front or --dns\n$/],
+    [
+      2,
+      'site rebind example.org --dns web1/null --patience 1h',
+      {},
+      /^aegir: cannot wait 3600 s: only a front serves on/,
+    ],
+    [1, 'site rebind example.org --dns web1/nginx', {}, /^aegir: cannot use web1\/nginx for site example\.org: .* dns/],
+    [1, 'site rebind example.org --front db1/mariadb', {}, /^aegir: cannot use db1\/mariadb .* http is needed/],
+    [3, 'site rebind example.org --dns web1/null', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [3, 'site delete example.org --yes', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [
       4,
@@ -188,6 +198,17 @@ describe.each(READS)('aegir %s', (line) => {
   });
 });
 
+test('the graph is for Graphviz too, by either option', async () => {
+  for (const option of [['-o', 'dot'], ['--dot']]) {
+    const { code, out, err } = await aegir(['graph', ...option]);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(/^digraph aegir \{\n/);
+    expect(out).toMatch(new RegExp(`^  "${site.id}" \\[label="example\\.org", shape=box\\];$`, 'm'));
+    expect(out).toMatch(new RegExp(`^  "${site.id}" -> "${site.bindings.db}" \\[label="binds"\\];$`, 'm'));
+    expect(out).not.toMatch(DRIVES);
+  }
+});
+
 test('names from the wire are whole in JSON, and harmless in tables', async () => {
   const names = JSON.parse((await aegir(['client', 'list', '-o', 'json'])).out).map(
     (client: { name: string }) => client.name,
@@ -251,6 +272,20 @@ describe('changes', () => {
     expect((await aegir(['site', 'set', 'example.org', '--cron', 'off'])).code).toBe(0);
     expect(await cron()).toMatchObject({ intervalSeconds: 0 });
     expect((await aegir(['site', 'show', 'example.org'])).out).toMatch(/^Cron: +off$/m);
+  });
+
+  test('of the dns service: what it binds to already, and another', async () => {
+    const again = await aegir(['site', 'rebind', 'example.org', '--dns', 'web1/null']);
+    expect(again).toMatchObject({ code: 0, err: expect.stringMatching(/binds to web1\/null already: nothing to do/) });
+    const { dns } = site.bindings;
+    const there = (await master.store.services.find()).find(({ id }) => id === dns);
+    if (there === undefined) throw new Error('there is no dns service');
+    await master.store.services.insert({ ...there, id: 'svc-0123456789abcdez', instance: 'other' });
+    const moved = await aegir(['site', 'rebind', 'example.org', '--dns', 'web1/null:other']);
+    expect(moved).toMatchObject({ code: 0, err: expect.stringMatching(/site\.rebind example\.org: done\n$/) });
+    const shown = async () => JSON.parse((await aegir(['site', 'show', 'example.org', '-o', 'json'])).out).bindings;
+    expect(await shown()).toContainEqual(expect.objectContaining({ type: 'dns', service: 'web1/null:other' }));
+    expect((await aegir(['site', 'rebind', 'example.org', '--dns', 'web1/null'])).code).toBe(0);
   });
 
   test('are followed: lines on stderr, the result on stdout', async () => {

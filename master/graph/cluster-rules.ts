@@ -2,7 +2,7 @@
 import { AegirError } from '../../shared/error.ts';
 import { FIRST_SITE_UID, LAST_SITE_UID } from '../../shared/site-uid.ts';
 import { APPS, type AppName } from '../../shared/vocabulary.ts';
-import type { ServiceRecord, SiteRecord } from '../store/model.ts';
+import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { type Graph, isCluster } from './graph.ts';
 
 /** The declared setting of a cluster that names what its heads share, and of file/mount services that are it. */
@@ -78,6 +78,41 @@ export function firstWebServer(graph: Graph, http: ServiceRecord): ServiceRecord
   throw new AegirError(
     'failed_precondition',
     `cannot use ${graph.serviceName(http)}: it has no heads; add one: aegir cluster add ${http.instance} SERVER/nginx`,
+  );
+}
+
+/**
+ * The platform that a site has once its visitors come by another front: the same code, for the same heads with the same
+ * files, so that no data need move.
+ */
+export function platformBehind(graph: Graph, site: SiteRecord, front: ServiceRecord): PlatformRecord {
+  const former = graph.service(site.bindings.http);
+  const platform = graph.platform(site.platformId);
+  const name = graph.serviceName(front);
+  const refuse = (why: string): never => {
+    throw new AegirError('failed_precondition', `cannot rebind ${site.name} to ${name}: ${why}`);
+  };
+  const headsOf = (service: ServiceRecord) =>
+    graph
+      .webServersOf(service)
+      .map((head) => graph.serviceName(head))
+      .sort()
+      .join(', ');
+  if (!isCluster(former)) refuse(`its files are on ${graph.serviceName(former)}, and only fronts move without them`);
+  if (!isCluster(front)) refuse('it is no front of a cluster; see: aegir cluster list');
+  if (former.serverId === front.serverId) refuse(`${graph.serviceName(former)} is on the same server`);
+  if (headsOf(front) !== headsOf(former)) {
+    refuse(`its heads (${headsOf(front) || 'none'}) are not those that have the site (${headsOf(former)})`);
+  }
+  if ((front.settings[SHARE] ?? '') !== (former.settings[SHARE] ?? '')) refuse('its heads share other files');
+  const same = graph
+    .platformsOnService(front.id)
+    .find(({ root, app, state }) => root === platform.root && app === platform.app && state === 'verified');
+  return (
+    same ??
+    refuse(
+      `it has no verified platform of ${platform.root}; first: aegir platform add NAME ${platform.root} --service ${name}`,
+    )
   );
 }
 

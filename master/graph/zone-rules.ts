@@ -1,6 +1,6 @@
 // What must hold of zones and their records. Each rule throws and says what to do.
 import { AegirError } from '../../shared/error.ts';
-import type { DnsRecordRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
+import type { DnsRecordRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
 import type { Graph } from './graph.ts';
 
 const ADDRESSES = ['A', 'AAAA', 'CNAME'];
@@ -44,6 +44,21 @@ export function requireFreeRecords(graph: Graph, names: readonly string[]): void
       `cannot use the name ${name}: zone ${zone.name} has ${taken.type} ${taken.data} declared for it; ` +
         `remove that first: aegir record remove ${name} ${taken.type}`,
     );
+  }
+}
+
+/** Names in zones of ours are published by the services of these; the others only by hand. */
+export function requireFittingDns(graph: Graph, site: SiteRecord, dns: ServiceRecord): void {
+  if (dns.engine === 'null') return;
+  const name = graph.serviceName(dns);
+  for (const each of [site.name, ...site.aliases]) {
+    const zone = graph.zoneOf(each);
+    if (zone?.serviceId === dns.id) continue;
+    const why =
+      zone === undefined
+        ? `no zone of it holds ${each}; declare one: aegir zone add ZONE --service ${name}`
+        : `zone ${zone.name} is on ${graph.serviceName(graph.service(zone.serviceId))}`;
+    throw new AegirError('failed_precondition', `cannot rebind ${site.name} to ${name}: ${why}`);
   }
 }
 

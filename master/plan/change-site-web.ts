@@ -36,7 +36,7 @@ function restoreSteps(graph: Graph, site: SiteRecord, names: boolean): readonly 
   ];
 }
 
-function restoreServed(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {
+export function restoreServed(graph: Graph, site: SiteRecord, service: ServiceRecord): PlanStep {
   return {
     kind: 'site.restore',
     args: {

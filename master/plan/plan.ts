@@ -49,6 +49,12 @@ export type SiteValues = {
   readonly snippet?: { readonly engine: string; readonly text: string } | null;
 };
 
+/** What a site relates to. */
+export type SiteBindings = {
+  readonly platformId: string;
+  readonly bindings: { readonly http: string; readonly db?: string; readonly dns?: string; readonly file?: string };
+};
+
 /** SiteCertificate of the store as JSON. */
 export type PlannedCertificate = {
   readonly source: 'self-signed' | 'acme' | 'own';
@@ -228,6 +234,7 @@ export interface StepArgs extends BackupStepArgs {
   'replica.close': { siteId: string; from: Place; open: number };
   'site.upgrade': { serverId: string; siteId: string; place?: Place };
   'site.set': { siteId: string; to: SiteValues; before: SiteValues };
+  'site.rebind': { siteId: string; to: SiteBindings; before: SiteBindings };
   /** A self-signed certificate where there is none that is good for all names. */
   'certificate.ensure': { siteId: string; before: PlannedCertificate | null };
   'certificate.order': { siteId: string };

@@ -11,6 +11,7 @@ export type Verb =
   | 'site.certify'
   | 'site.cron'
   | 'site.migrate'
+  | 'site.rebind'
   | 'platform.add'
   | 'platform.verify'
   | 'service.enable'

@@ -23,6 +23,7 @@ import { SITE } from './site-tasks.ts';
 import { sql } from './sql.ts';
 
 const FRONT = '127.0.1.4';
+const FRONT2 = '127.0.1.5';
 const WEB2 = '127.0.1.3';
 const never = new AbortController().signal;
 let machine: Machine;
@@ -214,6 +215,61 @@ test('verify finds what was broken by hand on a head and on the front', async ()
   expect(await plan()).toEqual([]);
   expect(await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).toMatchObject({ status: 200 });
 });
+
+test('another front takes over under visitors, and the former one lets go', async () => {
+  const [haproxy = 0, haproxyTls = 0] = await freePorts(2, '127.0.0.1');
+  await machine.startServer({
+    ...{ name: 'front2', address: FRONT2, daemons: ['haproxy'], types: ['dns'] },
+    ports: { nginx: 0, mariadb: 0, haproxy, haproxyTls },
+  });
+  await until('the server to be there', undefined, never, async () => {
+    const all = { pageSize: 0, pageToken: '', server: '', type: '' };
+    const { services } = await link().call(ServiceServiceService.listServices, all);
+    return services.some(({ name }) => name === 'front2/haproxy');
+  });
+  const rebind = { site: SITE, http: 'front2/cluster:pool2', dns: '', patienceSeconds: 3, options };
+  const create = (heads: string[]) =>
+    link().call(ClusterServiceService.createCluster, {
+      ...{ name: 'pool2', front: 'front2', heads, share: 'common', checkMillis: 500, fall: 2, rise: 2, options },
+    });
+  await done(create(['web1/nginx']));
+  await expect(link().call(SiteServiceService.rebindSite, rebind)).rejects.toThrow(/are not those that have the site/);
+  await done(link().call(ClusterServiceService.addHead, { ...head('web2/nginx'), cluster: 'pool2' }));
+  await expect(link().call(SiteServiceService.rebindSite, rebind)).rejects.toThrow(/aegir platform add/);
+  const platform = { name: 'again', root: '/usr/share/wordpress', service: 'front2/cluster:pool2', app: '', options };
+  await done(link().call(PlatformServiceService.addPlatform, platform));
+  // WordPress leads visitors to the address that it knows: only a file is the same by both ports.
+  const file = '/wp-includes/css/dist/block-library/style.min.css';
+  const load = startLoad(FRONT, port, `${SITE}:${port}`, 3, { path: file, posts: 0 });
+  const { taskId } = await link().call(SiteServiceService.rebindSite, rebind);
+  await until('both fronts to serve', undefined, never, async () => {
+    const { status } = await createBrowser(FRONT2)
+      .get(`http://${SITE}:${haproxy}${file}`)
+      .catch(() => ({ status: 0 }));
+    return status === 200;
+  });
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  const { task } = await finish(machine, taskId);
+  expect([task.state, task.reason]).toEqual(['succeeded', '']);
+  const home = await createBrowser(FRONT2).get(`http://${SITE}:${haproxy}/`);
+  expect(home).toMatchObject({ status: 200, body: expect.stringContaining('Clustered') });
+  expect((await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).status).not.toBe(200);
+  const { plan } = await link().call(SiteServiceService.verifySite, {
+    ...{ site: SITE, confirm: false, options: { planOnly: true, idempotencyKey: '' } },
+  });
+  expect(plan?.steps.flatMap(({ changes }) => changes)).toEqual([]);
+  // And back, for the tests that follow.
+  await done(
+    link().call(SiteServiceService.rebindSite, { ...rebind, http: 'front1/cluster:pool', patienceSeconds: 0 }),
+  );
+  // The connection that was kept since it had no site there is answered once more by HAProxy's former worker.
+  await until('the former front to serve again', undefined, never, async () => {
+    return (await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).status === 200;
+  });
+  await link().call(PlatformServiceService.removePlatform, { platform: 'again', confirm: true });
+  await done(link().call(ClusterServiceService.deleteCluster, { cluster: 'pool2', confirm: true, options }));
+}, 300_000);
 
 test('a head is removed: nothing of the site is left there, and its files stay for the others', async () => {
   await done(link().call(ClusterServiceService.removeHead, head('web1/nginx')));

@@ -276,6 +276,28 @@ export function siteCommand(cli: Cli, program: Command): void {
   );
 
   noun.addCommand(backupCommand(cli, 'backup'));
+
+  withChangeFlags(
+    noun.command('rebind <site>').description('move a binding to another service, where no data need move'),
+  )
+    .option('--front <service>', 'front of a cluster with the same heads, SERVER/cluster:NAME')
+    .option('--dns <service>', 'dns service')
+    .option(
+      '--patience <time>',
+      'how long the former front serves on once the names lead to the new one, for example 2h; left out, as their TTL says',
+    )
+    .action(async (site: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags & { front?: string; dns?: string; patience?: string }>();
+      const patienceSeconds =
+        flags.patience === undefined ? undefined : durationInSeconds(flags.patience, '--patience');
+      await followChange(cli, flags, (link) =>
+        link.call(api.rebindSite, {
+          ...{ site, http: flags.front ?? '', dns: flags.dns ?? '', patienceSeconds },
+          options: changeOptions(flags),
+        }),
+      );
+    });
+
   usageCommand(cli, noun);
   migrateCommand(cli, noun);
 

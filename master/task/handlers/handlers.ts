@@ -48,6 +48,7 @@ import {
   createSiteRemove,
   createSiteUpgrade,
 } from './site-host.ts';
+import { createSiteRebind } from './site-rebind.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
 import { createSecretsKeep, createSiteRestore, createSiteSet } from './site-set.ts';
 import { createVerifyPart } from './verify-part.ts';
@@ -75,6 +76,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'db.drop': createDbDrop(deps),
     'dns.publish': createDnsPublish(deps),
     'dns.unpublish': createDnsUnpublish(deps),
+    'dns.await': createDnsAwait(deps),
+    'move.wait': createMoveWait(),
     'site.remove': createSiteRemove(deps),
     'site.install': createSiteInstall(deps),
     'site.probe': createSiteProbe(deps),
@@ -85,6 +88,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.restore': createSiteRestore(deps),
     'secrets.keep': createSecretsKeep(deps),
     'site.set': createSiteSet(deps),
+    'site.rebind': createSiteRebind(deps),
     'certificate.ensure': createCertificateEnsure(deps),
     'certificate.tidy': createCertificateTidy(deps),
     'certificate.order': createCertificateOrder(deps),
@@ -123,14 +127,12 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.place': createSitePlace(deps),
     'site.upgrade': createSiteUpgrade(deps),
     'move.check': createMoveCheck(deps),
-    'move.wait': createMoveWait(),
     'move.quiet': createMoveQuiet(deps),
     'copy.files': createCopyFiles(deps),
     'copy.database': createCopyDatabase(deps),
     'db.freeze': createDbFreeze(deps),
     'db.guard': createDbGuard(deps),
     'db.unguard': createDbUnguard(deps),
-    'dns.await': createDnsAwait(deps),
     'gate.hold': createGateHold(deps),
     'gate.forward': createGateForward(deps),
     'gate.close': createGateClose(deps),

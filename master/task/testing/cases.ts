@@ -13,6 +13,7 @@ import { planCertifySite, planSetSite, valuesOfSite } from '../../plan/change-si
 import { planInstallSite } from '../../plan/install-site.ts';
 import { planTestMesh } from '../../plan/mesh.ts';
 import type { Plan } from '../../plan/plan.ts';
+import { planRebindDns } from '../../plan/rebind-site.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { BackupRecord } from '../../store/model-backup.ts';
 import type { Store } from '../../store/store.ts';
@@ -68,6 +69,12 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
   const services = snapshot.services.map((service) => (service === nginx ? detected : service));
   const bare = ground({ sites: [], platforms: [{ ...platform, app: '', state: 'new' }] });
   const without = linesOf(ground({ sites: [] }));
+  const byHand: ServiceRecord = {
+    ...(snapshot.services[2] as ServiceRecord),
+    id: 'svc-0123456789abcdez',
+    instance: 'other',
+  };
+  const others = ground({ services: [...snapshot.services, byHand] });
 
   return [
     {
@@ -87,6 +94,10 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
       ...{ doneWorld: served, done: linesOf(siteIn('enabled')) },
     },
     still('verify', planVerifySite(graph, site), siteIn('enabled'), served),
+    {
+      ...still('rebind to another dns service', planRebindDns(graphOf(others), site, byHand), others, served),
+      done: linesOf({ ...others, sites: [{ ...site, bindings: { ...site.bindings, dns: byHand.id } }] }),
+    },
     still('cron', planCronSite(graph, site), siteIn('enabled'), served),
     still('login', planLoginSite(graph, site, ''), siteIn('enabled'), served),
     still('verify of a web server', planVerifyServer(graph, graph.server(web1)), snapshot, served),
@@ -214,9 +225,9 @@ function lines(snapshot: Ground, secrets: readonly string[], holds: number): str
     ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map(
-      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet }) =>
+      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet, platformId, bindings }) =>
         `site ${id} ${state} ${aliases.join()} ${web.https} ${cronSeconds} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'} ` +
-        JSON.stringify([auth, snippet]),
+        JSON.stringify([auth, snippet, platformId, bindings.http, bindings.db, bindings.dns]),
     ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),

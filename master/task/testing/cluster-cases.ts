@@ -12,6 +12,7 @@ import {
 import { planDeleteSite } from '../../plan/change-site.ts';
 import { planInstallSite } from '../../plan/install-site.ts';
 import type { Plan } from '../../plan/plan.ts';
+import { planRebindFront } from '../../plan/rebind-site.ts';
 import type { HeadRecord, PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 
 export interface ClusterCase {
@@ -99,7 +100,38 @@ export function clusterCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
     step.kind === 'cluster.pause' ? { ...step, args: { ...step.args, seconds: 0 } } : step,
   );
 
+  // A second front for the same heads, with the same code behind it.
+  const front2 = another(3, 'front2');
+  const pool2: ServiceRecord = {
+    ...{ ...cluster, id: 'svc-0123456789abcdx4', serverId: front2.id, instance: 'pool2' },
+    detected: { ...cluster.detected, instance: 'pool2' },
+  };
+  const platform2: PlatformRecord = { ...platform, id: 'plat-0123456789abcdx4', name: 'again', serviceId: pool2.id };
+  const [, , byHand] = snapshot.services as [ServiceRecord, ServiceRecord, ServiceRecord];
+  const named: SiteRecord = { ...site, bindings: { ...site.bindings, dns: byHand.id } };
+  const moved: SiteRecord = {
+    ...{ ...named, platformId: platform2.id, bindings: { ...named.bindings, http: pool2.id } },
+  };
+  const fronts = (one: SiteRecord): GraphSnapshot => ({
+    ...ground([], { sites: [one], platforms: [platform, platform2] }),
+    ...{ servers: [...two.servers, front2], services: [...two.services, pool2] },
+    heads: [
+      ...[first, active],
+      ...[first, active].map((each, n) => ({ ...each, id: `head-0123456789abcdy${n}`, clusterId: pool2.id })),
+    ],
+  });
+  const led = (from: ServerRecord) =>
+    sorted(
+      ...[`shared files ${at}`, `${from.id} http ${at} enabled, cron off`, `${byHand.serverId} dns ${at}`],
+      ...[...on(web1.id), ...on(web2.id), grants(a, b)],
+    );
+
   return [
+    {
+      ...{ name: 'site rebind to another front', ground: fronts(named), world: led(front) },
+      plan: planRebindFront(graphOf(fronts(named)), named, pool2, platform2, 0),
+      ...{ doneWorld: led(front2), done: fronts(moved), undone: fronts(named) },
+    },
     {
       ...{ name: 'cluster create', ground: bare, world: [] },
       plan: planCreateCluster(graphOf(bare), { ...cluster, state: 'detected' }, bare.heads),

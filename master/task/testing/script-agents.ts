@@ -56,10 +56,12 @@ export function createScriptAgents(): ScriptAgents {
     isConnected: () => true,
     connectedCount: () => 2,
     vitals: () => undefined,
-    ask: async (serverId, request) =>
-      request.$case === 'clusterStatus'
-        ? statusOf(world, serverId, request.value.service?.id ?? '')
-        : resultOf('', ['would change one thing']),
+    async ask(serverId, request) {
+      if (request.$case === 'clusterStatus') return statusOf(world, serverId, request.value.service?.id ?? '');
+      // A person has set at once what the engine null told.
+      const byHand = request.$case === 'apply' && request.value.service?.engine === 'null';
+      return resultOf('', byHand ? [] : ['would change one thing']);
+    },
     refreshInventory: async () => {},
     disconnect: () => {},
     async perform(serverId, order, options) {

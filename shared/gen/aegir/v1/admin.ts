@@ -1372,6 +1372,25 @@ export interface SiteRequest {
   noBackup?: boolean | undefined;
 }
 
+/** RebindSiteRequest names a site, and the service for one of its bindings. */
+export interface RebindSiteRequest {
+  /** Id or host name. */
+  site: string;
+  /** Front of a cluster with the same heads: id or name; empty for no change. */
+  http: string;
+  /** Dns service: id or name; empty for no change. */
+  dns: string;
+  /**
+   * Seconds that the former front goes on serving once the names lead to the
+   * new one, at most 604800; left out: as long as their records may be kept.
+   */
+  patienceSeconds?:
+    | number
+    | undefined;
+  /** How. */
+  options?: ChangeOptions | undefined;
+}
+
 /** LoginSiteRequest names a site to log in to. */
 export interface LoginSiteRequest {
   /** Id or host name. */
@@ -13966,6 +13985,145 @@ export const SiteRequest: MessageFns<SiteRequest> = {
   },
 };
 
+function createBaseRebindSiteRequest(): RebindSiteRequest {
+  return { site: "", http: "", dns: "", patienceSeconds: undefined, options: undefined };
+}
+
+export const RebindSiteRequest: MessageFns<RebindSiteRequest> = {
+  encode(message: RebindSiteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.http !== "") {
+      writer.uint32(18).string(message.http);
+    }
+    if (message.dns !== "") {
+      writer.uint32(26).string(message.dns);
+    }
+    if (message.patienceSeconds !== undefined) {
+      writer.uint32(32).uint32(message.patienceSeconds);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RebindSiteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRebindSiteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.http = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dns = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.patienceSeconds = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RebindSiteRequest {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      http: isSet(object.http) ? globalThis.String(object.http) : "",
+      dns: isSet(object.dns) ? globalThis.String(object.dns) : "",
+      patienceSeconds: isSet(object.patienceSeconds)
+        ? globalThis.Number(object.patienceSeconds)
+        : isSet(object.patience_seconds)
+        ? globalThis.Number(object.patience_seconds)
+        : undefined,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: RebindSiteRequest): unknown {
+    const obj: any = {};
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.http !== undefined) {
+      obj.http = message.http;
+    }
+    if (message.dns !== undefined) {
+      obj.dns = message.dns;
+    }
+    if (message.patienceSeconds !== undefined) {
+      obj.patienceSeconds = Math.round(message.patienceSeconds);
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RebindSiteRequest>, I>>(base?: I): RebindSiteRequest {
+    return RebindSiteRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RebindSiteRequest>, I>>(object: I): RebindSiteRequest {
+    const message = createBaseRebindSiteRequest();
+    message.site = object.site ?? "";
+    message.http = object.http ?? "";
+    message.dns = object.dns ?? "";
+    message.patienceSeconds = object.patienceSeconds ?? undefined;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseLoginSiteRequest(): LoginSiteRequest {
   return { site: "", account: "", options: undefined };
 }
@@ -17569,6 +17727,19 @@ export const SiteServiceService = {
     responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
   },
+  /**
+   * RebindSite moves a binding to another service, where no data need move:
+   * the front that visitors come by, or the dns service.
+   */
+  rebindSite: {
+    path: "/aegir.v1.SiteService/RebindSite" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RebindSiteRequest): Buffer => Buffer.from(RebindSiteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RebindSiteRequest => RebindSiteRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
   /** GetUsage tells what sites used. */
   getUsage: {
     path: "/aegir.v1.SiteService/GetUsage" as const,
@@ -17607,6 +17778,11 @@ export interface SiteServiceServer extends UntypedServiceImplementation {
   certifySite: handleUnaryCall<SiteRequest, ChangeResponse>;
   /** CronSite runs the app's cron now. */
   cronSite: handleUnaryCall<SiteRequest, ChangeResponse>;
+  /**
+   * RebindSite moves a binding to another service, where no data need move:
+   * the front that visitors come by, or the dns service.
+   */
+  rebindSite: handleUnaryCall<RebindSiteRequest, ChangeResponse>;
   /** GetUsage tells what sites used. */
   getUsage: handleUnaryCall<GetUsageRequest, GetUsageResponse>;
 }
@@ -17784,6 +17960,25 @@ export interface SiteServiceClient extends Client1 {
   ): ClientUnaryCall;
   cronSite(
     request: SiteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * RebindSite moves a binding to another service, where no data need move:
+   * the front that visitors come by, or the dns service.
+   */
+  rebindSite(
+    request: RebindSiteRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  rebindSite(
+    request: RebindSiteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  rebindSite(
+    request: RebindSiteRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChangeResponse) => void,
