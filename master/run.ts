@@ -26,6 +26,7 @@ import { createAcme } from './ca/acme.ts';
 import { acmeAccount } from './ca/acme-account.ts';
 import { openAuthority } from './ca/authority.ts';
 import { hashPassword } from './ca/password-hash.ts';
+import { published } from './ca/published.ts';
 import { openSealer } from './ca/seal.ts';
 import { openServing } from './ca/serving.ts';
 import { judgeCertificate, makeSelfSigned } from './ca/site-certificate.ts';
@@ -180,6 +181,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       },
       judge: judgeCertificate,
       authority: authorityOfSites,
+      published: (zone, proofs) => published(zone, proofs),
       seal,
     };
     const graph = () => loadGraph(store);

@@ -35,6 +35,12 @@ describe('due', () => {
       true,
     ],
     ['of a disabled site', secured({ certificate: null, state: 'disabled' }), false],
+    ['one proved by DNS', secured({ web: { ...secured().web, https: 'acme-dns' } }), false],
+    [
+      'none that would be proved by DNS',
+      secured({ certificate: null, web: { ...secured().web, https: 'acme-dns' } }),
+      true,
+    ],
     ["one of the owner's own", secured({ certificate: null, web: { ...secured().web, https: 'own' } }), false],
     ['without HTTPS', secured({ certificate: null, web: { ...secured().web, https: 'off' } }), false],
   ])('%s', (_, record, due) => {
@@ -70,6 +76,18 @@ describe('a look', () => {
       { verb: 'site.certify', actor: 'renewal', state: 'queued' },
     ]);
     expect(await renewals.look()).toEqual([]);
+  });
+
+  test('goes on with other sites when one cannot be asked for', async () => {
+    const web = { ...secured().web, https: 'acme-dns' as const };
+    const other = { ...site, id: 'site-0123456789abcdd0', name: 'other.example.net', aliases: [], web };
+    await master.store.sites.insert({ ...other, saltSecret: 'sec-0123456789abcdd0', dbPasswordSecret: null });
+    const faults: string[] = [];
+    const looking = startRenewals(master.deps, { error: (_, text) => faults.push(text) });
+    expect(await looking.look()).toEqual([]);
+    expect(faults).toEqual(['cannot renew the certificate of other.example.net']);
+    await looking.close();
+    await master.store.sites.delete(other.id);
   });
 
   test('waits an hour after a failure, longer after the next, and not after a success', async () => {

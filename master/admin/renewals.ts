@@ -25,8 +25,13 @@ export function startRenewals(deps: AdminDeps, log: { error(fields: object, text
     for (const site of await deps.store.sites.find()) {
       if (started.length >= MOST_AT_ONCE) break;
       if (!isDue(site, deps.now()) || !(await mayTry(deps, site))) continue;
-      await certifySite(deps, RENEWAL, { site: site.id, confirm: false, options: undefined });
-      started.push(site.name);
+      try {
+        await certifySite(deps, RENEWAL, { site: site.id, confirm: false, options: undefined });
+        started.push(site.name);
+      } catch (thrown) {
+        // One that cannot be asked for keeps no other from it.
+        log.error({ err: toAegirError(thrown, 'renew a certificate') }, `cannot renew the certificate of ${site.name}`);
+      }
     }
     return started;
   };
@@ -53,9 +58,9 @@ export function startRenewals(deps: AdminDeps, log: { error(fields: object, text
 export function isDue(site: SiteRecord, now: number): boolean {
   if (site.state !== 'enabled' || site.moving !== null) return false;
   const { https } = site.web;
-  if (https !== 'acme' && https !== 'self-signed') return false;
+  if (https === 'off' || https === 'own') return false;
   const { certificate } = site;
-  if (certificate === null || certificate.source !== https) return true;
+  if (certificate === null || certificate.source !== (https === 'acme-dns' ? 'acme' : https)) return true;
   if ([site.name, ...site.aliases].some((name) => !certificate.names.includes(name))) return true;
   return now >= certificate.notBefore + ((certificate.notAfter - certificate.notBefore) * 2) / 3;
 }

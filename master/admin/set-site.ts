@@ -10,7 +10,7 @@ import { hostName } from '../../shared/name.ts';
 import { APPS, MAX_CRON_SECONDS, MIN_CRON_SECONDS } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireFreeNames } from '../graph/rules.ts';
-import { requireFreeRecords } from '../graph/zone-rules.ts';
+import { requireFreeRecords, requireProvable } from '../graph/zone-rules.ts';
 import { planCertifySite, planSetSite, valuesOfSite } from '../plan/change-site-web.ts';
 import type { SiteValues } from '../plan/plan.ts';
 import type { JsonObject, SecretRecord, SiteCertificate, SitePhp, SiteRecord, SiteWeb } from '../store/model.ts';
@@ -24,7 +24,7 @@ const MAX_CERTIFICATE = 60_000;
 const MAX_KEY = 16_000;
 const MIB = 1024 * 1024;
 const MAX_HSTS_SECONDS = 2 * 365 * 86_400;
-const SOURCES = ['off', 'self-signed', 'acme', 'own'] as const;
+const SOURCES = ['off', 'self-signed', 'acme', 'acme-dns', 'own'] as const;
 
 interface Uploaded {
   readonly certificate: SiteCertificate;
@@ -79,6 +79,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
       php: checkPhp(site.web.php, request),
     });
     requireOwn(changed, web, uploaded);
+    if (web.https === 'acme-dns') requireProvable(graph, [site.name, ...aliases]);
     const auth = accessOf(site, request, users);
     const snippet = snippetOf(graph, site, request);
     const cronSeconds = checkCron(graph, site, request.cronSeconds);
@@ -123,6 +124,7 @@ export async function certifySite(deps: AdminDeps, caller: Caller, request: Site
             : `it has one of your own; give another with: aegir site set ${site.name} --certificate FILE --certificate-key FILE`),
       );
     }
+    if (site.web.https === 'acme-dns') requireProvable(graph, [site.name, ...site.aliases]);
     return { plan: planCertifySite(graph, site) };
   });
 }

@@ -21,21 +21,28 @@ export interface AccountStore {
   save(account: { readonly keyPem: string; readonly url: string }): Promise<void>;
 }
 
+/** How a name is proved: by an answer over HTTP, or by a TXT record (RFC 8555 sections 8.3 and 8.4). */
+export type Proof = 'http-01' | 'dns-01';
+
 export interface Challenge {
   readonly name: string;
+  readonly type: Proof;
   /** The authority's URLs of the challenge and of its authorisation. */
   readonly url: string;
   readonly authorization: string;
   readonly token: string;
-  /** Key authorisation (RFC 8555 section 8.1). */
+  /** Key authorisation (RFC 8555 section 8.1), for dns-01 as its record has it. */
   readonly answer: string;
 }
 
 export interface Acme {
   /** Begins an order for these names; challenges of names that are proved already are left out. */
-  order(names: readonly string[]): Promise<{ readonly orderUrl: string; readonly challenges: readonly Challenge[] }>;
+  order(
+    names: readonly string[],
+    by: Proof,
+  ): Promise<{ readonly orderUrl: string; readonly challenges: readonly Challenge[] }>;
   /** Tells the authority that the answers are there, and looks: pending, or why it is not content. */
-  validate(challenges: readonly Challenge[]): Promise<'valid' | 'pending'>;
+  validate(challenges: readonly (Omit<Challenge, 'type'> & { readonly type?: Proof })[]): Promise<'valid' | 'pending'>;
   /** The certificate of an order whose names are proved; pending while the authority still works on it. */
   finish(orderUrl: string, names: readonly string[], keyPem: string): Promise<string | 'pending'>;
   /** A key for a certificate, PKCS#8, PEM. */
@@ -92,18 +99,18 @@ export function createAcme(config: AcmeConfig, account: AccountStore): Acme {
   };
 
   return {
-    order: (names) =>
+    order: (names, by) =>
       asked('order a certificate', async (client) => {
         const order = await client.createOrder({ identifiers: names.map((value) => ({ type: 'dns', value })) });
         const challenges: Challenge[] = [];
         for (const authorization of await client.getAuthorizations(order)) {
           if (authorization.status === 'valid') continue;
-          const challenge = authorization.challenges.find(({ type }) => type === 'http-01');
+          const challenge = authorization.challenges.find(({ type }) => type === by);
           const name = authorization.identifier.value;
-          if (challenge === undefined) throw new Error(`the authority offers no HTTP-01 challenge for ${name}`);
+          if (challenge === undefined) throw new Error(`the authority offers no ${by} challenge for ${name}`);
           const answer = await client.getChallengeKeyAuthorization(challenge);
           const { url, token } = challenge;
-          challenges.push({ name, url, authorization: authorization.url, token, answer });
+          challenges.push({ name, type: by, url, authorization: authorization.url, token, answer });
         }
         return { orderUrl: order.url, challenges };
       }),
@@ -111,7 +118,7 @@ export function createAcme(config: AcmeConfig, account: AccountStore): Acme {
     validate: (challenges) =>
       asked('prove the names to the authority', async (client) => {
         let pending = false;
-        for (const { name, url, authorization, token } of challenges) {
+        for (const { name, type = 'http-01', url, authorization, token } of challenges) {
           const [now] = await client.getAuthorizations({ authorizations: [authorization] } as never);
           if (now?.status === 'valid') continue;
           const mine = now?.challenges.find((each) => each.url === url);
@@ -120,7 +127,7 @@ export function createAcme(config: AcmeConfig, account: AccountStore): Acme {
             throw new Refused(`${name} was not proved: ${problem ?? 'no reason given'}`);
           }
           pending = true;
-          if (mine?.status === 'pending') await client.completeChallenge({ type: 'http-01', url, token } as never);
+          if (mine?.status === 'pending') await client.completeChallenge({ type, url, token } as never);
         }
         return pending ? 'pending' : 'valid';
       }),

@@ -123,6 +123,7 @@ describe('exit codes, and errors on stderr alone', () => {
       /^aegir: cannot run the cron of example\.org every 691200 s: 60 s to 7 days/,
     ],
     [3, 'site cron example.org', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
+    [1, 'site set example.org --https acme-dns', {}, /^aegir: cannot (serve|prove) example\.org/],
     [2, 'site rebind example.org', {}, /^aegir: cannot rebind: name one service, with --front or --dns\n$/],
     [
       2,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { graphOf, ids, site } from '../../test/records.ts';
+import { graphOf, ids, service, site, snapshot } from '../../test/records.ts';
 import type { DnsRecordRecord, ZoneRecord } from '../store/model.ts';
-import { requireEmptyZone, requireFreeRecords, requireRecord, sitesInZone } from './zone-rules.ts';
+import { requireEmptyZone, requireFreeRecords, requireProvable, requireRecord, sitesInZone } from './zone-rules.ts';
 
 const zone = (id: string, name: string): ZoneRecord => ({
   ...{ id, name, serviceId: ids.dns, state: 'active', nameservers: [], contact: '', ttl: 60, lowTtl: 60 },
@@ -61,4 +61,15 @@ test('a zone with names of sites stays', () => {
   expect(sitesInZone(graph, org)).toEqual([site]);
   expect(() => requireEmptyZone(graph, org)).toThrow(/names of example.org are in it/);
   expect(() => requireEmptyZone(graph, sub)).not.toThrow();
+});
+
+test('names are proved by DNS in zones of ours that an engine sets', () => {
+  const bind = service('svc-b1', ids.db1, 'dns', 'bind', 53);
+  const zones = [{ ...org, serviceId: bind.id }, zone('zone-0123456789abcde3', 'example.net')];
+  const held = graphOf({ services: [...snapshot.services, bind], zones });
+  expect(() => requireProvable(held, ['example.org', 'a.b.example.org'])).not.toThrow();
+  expect(() => requireProvable(held, ['example.org', 'example.com'])).toThrow(
+    /no zone of ours holds it.*aegir zone add/,
+  );
+  expect(() => requireProvable(held, ['www.example.net'])).toThrow(/its records are set by hand.*--https acme/);
 });

@@ -62,6 +62,19 @@ export function requireFittingDns(graph: Graph, site: SiteRecord, dns: ServiceRe
   }
 }
 
+/** An authority can be shown by records of ours that all names are the site's. */
+export function requireProvable(graph: Graph, names: readonly string[]): void {
+  for (const name of names) {
+    const zone = graph.zoneOf(name);
+    if (zone !== undefined && graph.service(zone.serviceId).engine !== 'null') continue;
+    throw new AegirError(
+      'failed_precondition',
+      `cannot prove ${name} by DNS: ${zone === undefined ? 'no zone of ours holds it' : 'its records are set by hand'}; ` +
+        (zone === undefined ? 'declare one: aegir zone add ZONE' : 'prove it by HTTP: --https acme'),
+    );
+  }
+}
+
 export function requireEmptyZone(graph: Graph, zone: ZoneRecord): void {
   const sites = sitesInZone(graph, zone);
   if (sites.length === 0) return;

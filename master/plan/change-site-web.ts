@@ -204,19 +204,31 @@ export function planSetSite(graph: Graph, site: SiteRecord, to: SiteValues): Pla
   };
 }
 
+/** They go when the site's own records are published again. */
+function proveSteps(graph: Graph, site: SiteRecord): readonly PlanStep[] {
+  return siteRecordSets(graph, site).map(({ service, zone, names, records }) => ({
+    kind: 'certificate.prove',
+    args: { serviceId: service.id, siteId: site.id, zone, names, records },
+    summary: `Publish the proofs of ${names.map(displayName).join(', ')} in ${displayName(zone)} by ${graph.serviceName(service)}`,
+    serverId: service.serverId,
+    undo: { summary: 'take them back' },
+  }));
+}
+
 /** A certificate from the authority, or a fresh one of its own kind. */
 export function planCertifySite(graph: Graph, site: SiteRecord): Plan {
   const state = served(site);
   const shown = displayName(site.name);
+  const byDns = site.web.https === 'acme-dns';
   const ordered: readonly PlanStep[] = [
     {
       kind: 'certificate.order',
-      args: { siteId: site.id },
+      args: { siteId: site.id, ...(byDns ? { by: 'dns-01' as const } : {}) },
       summary: `Ask the certificate authority for a certificate of ${shown}`,
       serverId: null,
       undo: { summary: 'forget the order' },
     },
-    ...httpPublish(graph, site, state, state),
+    ...(byDns ? proveSteps(graph, site) : httpPublish(graph, site, state, state)),
     {
       kind: 'certificate.fetch',
       args: { siteId: site.id, before: site.certificate === null ? null : { ...site.certificate } },
@@ -224,11 +236,12 @@ export function planCertifySite(graph: Graph, site: SiteRecord): Plan {
       serverId: null,
       undo: { none: 'what it had before comes back with the first steps' },
     },
+    ...(byDns ? dnsPublish(graph, site, 'present') : []),
   ];
   const steps = [
     ...publishedOn(graph, site).map((service) => restoreServed(graph, site, service)),
     ensureStep(site),
-    ...(site.web.https === 'acme' ? ordered : []),
+    ...(site.web.https === 'acme' || byDns ? ordered : []),
     ...httpPublish(graph, site, state, state),
     ...(state === 'enabled' ? siteProbe(graph, site) : []),
   ];

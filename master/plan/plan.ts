@@ -26,7 +26,7 @@ export type DeclaredRecord = {
 export type SiteValues = {
   readonly aliases: readonly string[];
   readonly web: {
-    readonly https: 'off' | 'self-signed' | 'acme' | 'own';
+    readonly https: 'off' | 'self-signed' | 'acme' | 'acme-dns' | 'own';
     readonly redirect: boolean;
     readonly hstsSeconds: number;
     readonly redirectTo: string;
@@ -237,7 +237,16 @@ export interface StepArgs extends BackupStepArgs {
   'site.rebind': { siteId: string; to: SiteBindings; before: SiteBindings };
   /** A self-signed certificate where there is none that is good for all names. */
   'certificate.ensure': { siteId: string; before: PlannedCertificate | null };
-  'certificate.order': { siteId: string };
+  /** by left out: http-01. */
+  'certificate.order': { siteId: string; by?: 'dns-01' };
+  /** The proofs of these names beside records, which the site has in the zone; undo leaves records alone there. */
+  'certificate.prove': {
+    serviceId: string;
+    siteId: string;
+    zone: string;
+    names: readonly string[];
+    records: readonly PlannedRecord[];
+  };
   'certificate.fetch': { siteId: string; before: PlannedCertificate | null };
   /** Forget the key of a former certificate, unless the site still has it. */
   'certificate.tidy': { siteId: string; keySecret: string };

@@ -219,7 +219,7 @@ export interface UsageRecord {
 /** How the web sees a site. */
 export interface SiteWeb {
   /** Where its certificate comes from; off: plain HTTP alone. */
-  readonly https: 'off' | 'self-signed' | 'acme' | 'own';
+  readonly https: 'off' | 'self-signed' | 'acme' | 'acme-dns' | 'own';
   /** Plain HTTP leads to HTTPS. */
   readonly redirect: boolean;
   /** Strict-Transport-Security; 0 for none. */
@@ -258,6 +258,8 @@ export interface SiteIssuing {
   readonly names: readonly string[];
   readonly challenges: readonly {
     readonly name: string;
+    /** Left out in orders of before there was another: http-01. */
+    readonly type?: 'http-01' | 'dns-01';
     readonly url: string;
     readonly authorization: string;
     readonly token: string;

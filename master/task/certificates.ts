@@ -14,7 +14,7 @@ export interface MadeCertificate {
 
 /** An ACME authority (RFC 8555). Every call may be repeated. */
 export interface CertificateAuthority {
-  order(names: readonly string[]): Promise<Pick<SiteIssuing, 'orderUrl' | 'challenges'>>;
+  order(names: readonly string[], by: 'http-01' | 'dns-01'): Promise<Pick<SiteIssuing, 'orderUrl' | 'challenges'>>;
   /** Throws failed_precondition when a name cannot be proved. */
   validate(challenges: SiteIssuing['challenges']): Promise<'valid' | 'pending'>;
   finish(orderUrl: string, names: readonly string[], keyPem: string): Promise<string | 'pending'>;
@@ -26,6 +26,8 @@ export interface CertificateTools {
   /** What a chain says. Throws Error with a reason when chain and key do not fit. */
   judge(chainPem: string, keyPem: string): Omit<MadeCertificate, 'chainPem' | 'keyPem'>;
   readonly authority: CertificateAuthority;
+  /** Whether all name servers that lead to the zone have these TXT records; true where none of them can be asked. */
+  published(zone: string, proofs: readonly { readonly name: string; readonly data: string }[]): Promise<boolean>;
   /** A secret's id and what is kept of it. */
   seal(text: string): { readonly id: string; readonly sealed: string };
 }

@@ -128,7 +128,11 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cro
             redirect: site.web.redirect,
             hstsSeconds: site.web.hstsSeconds,
           },
-    challenges: Object.fromEntries((site.issuing?.challenges ?? []).map(({ token, answer }) => [token, answer])),
+    challenges: Object.fromEntries(
+      (site.issuing?.challenges ?? [])
+        .filter(({ type }) => type !== 'dns-01')
+        .map(({ token, answer }) => [token, answer]),
+    ),
     redirectTo: site.web.redirectTo,
     fronts: [],
     sticky: front !== null && platform.app !== '' && APPS[platform.app].sessions === 'files',

@@ -21,8 +21,8 @@ export interface Pebble {
 
 const HOST = '127.0.0.1';
 
-/** httpPort: where it asks for answers to challenges. */
-export async function startPebble(address: string, httpPort: number): Promise<Pebble> {
+/** httpPort: where it asks for answers to challenges. nameServer: which it asks instead of a DNS of its own, HOST:PORT. */
+export async function startPebble(address: string, httpPort: number, nameServer?: string): Promise<Pebble> {
   const dir = mkdtempSync(join(tmpdir(), 'aegir-pebble-'));
   const [acme = 0, management = 0, dns = 0, control = 0] = await freePorts(4, HOST);
   const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
@@ -52,7 +52,7 @@ export async function startPebble(address: string, httpPort: number): Promise<Pe
     ...['-defaultIPv4', address, '-defaultIPv6', '', '-dns01', `${HOST}:${dns}`, '-http01', '', '-https01', ''],
     ...['-tlsalpn01', '', '-management', `${HOST}:${control}`],
   ]);
-  start('pebble', ['-config', join(dir, 'config.json'), '-dnsserver', `${HOST}:${dns}`], {
+  start('pebble', ['-config', join(dir, 'config.json'), '-dnsserver', nameServer ?? `${HOST}:${dns}`], {
     ...{ PEBBLE_VA_NOSLEEP: '1', PEBBLE_AUTHZREUSE: '0' },
   });
   const close = async () => {

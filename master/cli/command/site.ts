@@ -210,7 +210,7 @@ export function siteCommand(cli: Cli, program: Command): void {
   withAccessFlags(withChangeFlags(set))
     .option('--add-alias <names...>', 'further host names')
     .option('--remove-alias <names...>', 'host names to take away')
-    .option('--https <how>', 'off, self-signed, acme (a certificate authority), or own')
+    .option('--https <how>', 'off, self-signed, acme (a certificate authority), acme-dns (proved in its zones), or own')
     .option('--certificate <file>', 'a certificate of your own with its intermediates, PEM')
     .option('--certificate-key <file>', 'its key, PEM; - for standard input')
     .option('--https-redirect', 'plain HTTP leads to HTTPS')
@@ -250,7 +250,7 @@ export function siteCommand(cli: Cli, program: Command): void {
           options: changeOptions(flags),
         }),
       );
-      if (flags.https === 'acme' && flags.plan !== true && flags.wait) {
+      if ((flags.https === 'acme' || flags.https === 'acme-dns') && flags.plan !== true && flags.wait) {
         await followChange(cli, flags, (link) =>
           link.call(api.certifySite, { site, confirm: false, options: undefined }),
         );

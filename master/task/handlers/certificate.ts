@@ -1,14 +1,20 @@
-// The steps about a site's certificate: made until there is a better one, ordered, proved, fetched.
+// The steps about a site's certificate: made until there is a better one, ordered, proved by DNS where it is not by HTTP,
+// fetched.
 import { AegirError } from '../../../shared/error.ts';
 import type { SiteRecord } from '../../store/model.ts';
 import type { Store } from '../../store/store.ts';
 import { covers, isOld, namesOf, replaceCertificate } from '../certificates.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
+import { perform } from '../perform.ts';
+import { dnsRequest } from './dns.ts';
 
 const POLL_MS = 2000;
 /** Authorities answer within seconds; one that takes this long is asked anew by a retry. */
 const PATIENCE_MS = 15 * 60_000;
+/** After that they are asked to look all the same. */
+const LAG_MS = 2 * 60_000;
+const PROOF_TTL_SECONDS = 60;
 
 async function siteOf(store: Store, id: string): Promise<SiteRecord> {
   const site = await store.sites.get(id);
@@ -77,7 +83,7 @@ export function createCertificateOrder({ store, certificates }: HandlerDeps): St
       const names = namesOf(site);
       // What a former task left is not taken up: authorities end orders.
       await forget(args.siteId);
-      const order = await certificates.authority.order(names);
+      const order = await certificates.authority.order(names, args.by ?? 'http-01');
       const key = certificates.seal(await certificates.authority.newKey());
       await store.transaction(async (tx) => {
         await tx.secrets.insert(key);
@@ -90,6 +96,32 @@ export function createCertificateOrder({ store, certificates }: HandlerDeps): St
     },
     undo: async (args) => {
       await forget(args.siteId);
+      return { is: 'done' };
+    },
+  };
+}
+
+export function createCertificateProve(deps: HandlerDeps): StepHandler<'certificate.prove'> {
+  return {
+    kind: 'certificate.prove',
+    do: async (args, ctx) => {
+      const { issuing } = await siteOf(deps.store, args.siteId);
+      const proofs = (issuing?.challenges ?? [])
+        .filter(({ name, type }) => type === 'dns-01' && args.names.includes(name))
+        .map(({ name, answer }) => ({ name: `_acme-challenge.${name}`, data: answer }));
+      const made = proofs.map(({ name, data }) => ({ name, type: 'TXT', ttl: PROOF_TTL_SECONDS, data: `"${data}"` }));
+      const records = [...args.records, ...made];
+      const { serverId, request } = await dnsRequest(deps, 'apply', { ...args, records }, false);
+      await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, request);
+      // Secondaries may lag; an authority that asks one of them too early takes no second look.
+      if ((await deps.certificates.published(args.zone, proofs)) || ctx.now() - ctx.startedAt >= LAG_MS) {
+        return { is: 'done' };
+      }
+      return { is: 'wait', at: ctx.now() + POLL_MS, why: `not all name servers of ${args.zone} have the proofs yet` };
+    },
+    undo: async (args, ctx) => {
+      const { serverId, request } = await dnsRequest(deps, 'apply', args, false);
+      await perform(deps, ctx, 'undo', serverId, `site/${args.siteId}`, request);
       return { is: 'done' };
     },
   };

@@ -6,6 +6,7 @@ import {
   createCertificateEnsure,
   createCertificateFetch,
   createCertificateOrder,
+  createCertificateProve,
   createCertificateTidy,
 } from './certificate.ts';
 import {
@@ -92,6 +93,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'certificate.ensure': createCertificateEnsure(deps),
     'certificate.tidy': createCertificateTidy(deps),
     'certificate.order': createCertificateOrder(deps),
+    'certificate.prove': createCertificateProve(deps),
     'certificate.fetch': createCertificateFetch(deps),
     'platform.verify': createPlatformVerify(deps),
     'service.enable': createServiceEnable(deps),

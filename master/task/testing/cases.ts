@@ -14,7 +14,7 @@ import { planInstallSite } from '../../plan/install-site.ts';
 import { planTestMesh } from '../../plan/mesh.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { planRebindDns } from '../../plan/rebind-site.ts';
-import type { PlatformRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
+import type { PlatformRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../../store/model.ts';
 import type { BackupRecord } from '../../store/model-backup.ts';
 import type { Store } from '../../store/store.ts';
 import { backupCases } from './backup-cases.ts';
@@ -148,6 +148,16 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
   const auth = { realm: 'Staff', users: [user('anne', anneAgain)] };
   // So are the hashes of new passwords.
   const given = { ...closed, secrets: [anneAgain] };
+  const zone: ZoneRecord = {
+    ...{ id: 'zone-0123456789abcdec', name: 'example.org', serviceId: site.bindings.dns ?? '', state: 'active' },
+    ...{ nameservers: [], contact: '', ttl: 300, lowTtl: 60, ttlPolicy: 'normal', leadSeconds: 0, negativeTtl: 60 },
+    ...{ dnssec: false, createdAt: 4 },
+  };
+  const byDns = (from: GraphSnapshot): GraphSnapshot => ({
+    ...from,
+    sites: from.sites.map((each) => ({ ...each, web: { ...https, https: 'acme-dns' } })),
+    zones: [zone],
+  });
   const graphOf = (from: GraphSnapshot) => createGraph(from);
   const siteOf = (from: GraphSnapshot) => from.sites[0] as SiteRecord;
   const often = (line: string) => line.replace('cron 900', 'cron 60');
@@ -184,6 +194,12 @@ function webCases(snapshot: GraphSnapshot, served: readonly string[]): TaskCase[
       plan: planCertifySite(graphOf(acme), siteOf(acme)),
       done: linesOf(at({ web: { ...https, https: 'acme' }, certificate: made('authority') })),
       undone: linesOf(acme),
+    },
+    {
+      ...{ name: 'site certify by DNS', ground: byDns(acme), ...same },
+      plan: planCertifySite(graphOf(byDns(acme)), siteOf(byDns(acme))),
+      done: linesOf(byDns(at({ certificate: made('authority') }))),
+      undone: linesOf(byDns(acme)),
     },
   ];
 }

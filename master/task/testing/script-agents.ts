@@ -127,7 +127,13 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       else if (spec?.$case === 'dns' && order.resource.startsWith('zone/')) {
         for (const { name, ttl, type, data } of spec.value.records) world.add(`${what} ${name} ${ttl} ${type} ${data}`);
       } else if (spec?.$case === 'db' && spec.value.from.length > 1) world.add(`${what} ${spec.value.from.join()}`);
-      else world.add(what);
+      else {
+        world.add(what);
+        // Proofs for a certificate authority are there for a while.
+        for (const { type, data } of spec?.$case === 'dns' ? spec.value.records : []) {
+          if (type === 'TXT') world.add(`${what} TXT ${data}`);
+        }
+      }
       break;
     }
     case 'remove':

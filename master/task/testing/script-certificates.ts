@@ -7,6 +7,8 @@ const DAY_MS = 86_400_000;
 export interface ScriptCertificates extends CertificateTools {
   /** How often the authority says "pending" first. */
   pendings: number;
+  /** How often name servers lack the proofs first. */
+  lags: number;
 }
 
 export function createScriptCertificates(): ScriptCertificates {
@@ -17,15 +19,16 @@ export function createScriptCertificates(): ScriptCertificates {
   });
   const tools: ScriptCertificates = {
     pendings: 0,
+    lags: 0,
     selfSigned: async (names) => certificate(names, 'itself'),
     judge(chainPem) {
       const { chainPem: _, keyPem, ...facts } = certificate(chainPem.split(' ').slice(2), 'authority');
       return facts;
     },
     authority: {
-      order: async (names) => ({
+      order: async (names, type) => ({
         orderUrl: `order of ${names.join(' ')}`,
-        challenges: names.map((name) => ({ name, url: name, authorization: name, token: name, answer: name })),
+        challenges: names.map((name) => ({ name, type, url: name, authorization: name, token: name, answer: name })),
       }),
       async validate() {
         if (tools.pendings === 0) return 'valid';
@@ -34,6 +37,11 @@ export function createScriptCertificates(): ScriptCertificates {
       },
       finish: async (_url, names) => `certificate of ${names.join(' ')}`,
       newKey: async () => 'key',
+    },
+    async published() {
+      if (tools.lags === 0) return true;
+      tools.lags -= 1;
+      return false;
     },
     seal(text) {
       made += 1;

@@ -822,7 +822,10 @@ export interface GetUsageResponse {
 
 /** SiteWeb is how a site is served. */
 export interface SiteWeb {
-  /** off, self-signed, acme or own. */
+  /**
+   * off, self-signed, acme (proved over HTTP), acme-dns (proved by records in
+   * zones that are here) or own.
+   */
   https: string;
   /** Plain HTTP redirects to HTTPS. */
   redirect: boolean;
@@ -874,7 +877,10 @@ export interface SetSiteRequest {
   addAliases: string[];
   /** Names to take away. */
   removeAliases: string[];
-  /** off, self-signed, acme or own. */
+  /**
+   * off, self-signed, acme (proved over HTTP), acme-dns (proved by records in
+   * zones that are here) or own.
+   */
   https?:
     | string
     | undefined;
