@@ -5,7 +5,7 @@ import type { Fleet } from './fleet.ts';
 
 const MOST_MB = { 'aegir-agent': 100, 'aegir-master': 150 } as const;
 const MOST_CPU_PERCENT = 5;
-const WATCH_MS = 10_000;
+const WATCH_MS = 60_000;
 
 interface Use {
   readonly rssMb: number;
