@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
-import { site } from '../../test/records.ts';
+import { ids, site } from '../../test/records.ts';
 import { loadGraph } from '../admin/load.ts';
 import { createHandlers } from '../task/handlers/handlers.ts';
 import { LIMITS } from '../task/limits.ts';
@@ -260,6 +260,44 @@ describe('what a site used, and its cron', () => {
     expect(out).toMatch(/^Size: +files 2\.0 KiB \(7 inodes\), database 1\.0 KiB$/m);
     expect(out).toMatch(/^Traffic: +12 requests, 3\.0 MiB sent in 30 days/m);
     expect(out).not.toMatch(DRIVES);
+  });
+});
+
+describe('servers', () => {
+  test.each([
+    ['--auto', { autoAccept: true, autoEnable: ['http', 'db', 'dns', 'file'] }],
+    ['--accept', { autoAccept: true }],
+    ['--enable http,db', { autoAccept: false, autoEnable: ['http', 'db'] }],
+  ])('that join with %s', async (options, policy) => {
+    const { code, out } = await aegir(['server', 'join-command', ...options.split(' '), '-o', 'json']);
+    expect(code).toBe(0);
+    const { command, token } = JSON.parse(out);
+    expect([command, token]).toEqual([expect.stringMatching(/^join /), expect.objectContaining(policy)]);
+  });
+
+  test('tell what is there now, on demand', async () => {
+    let asked = '';
+    const { refreshInventory } = master.agents;
+    master.agents.refreshInventory = async (serverId) => {
+      asked = serverId;
+    };
+    try {
+      expect(JSON.parse((await aegir(['server', 'detect', 'web1', '-o', 'json'])).out)).toMatchObject({ name: 'web1' });
+      expect(asked).toBe(ids.web1);
+    } finally {
+      master.agents.refreshInventory = refreshInventory;
+    }
+  });
+
+  test('are verified: one report, for people and for programs, then and later', async () => {
+    const table = await aegir(['server', 'verify', 'web1', '--check-only']);
+    expect(table.out).toMatch(/web1/);
+    expect(table.out).not.toMatch(DRIVES);
+    const verified = await aegir(['server', 'verify', 'web1', '--check-only', '-o', 'json']);
+    const report = JSON.parse(verified.out);
+    expect(report).toMatchObject({ server: 'web1', checkOnly: true, findings: expect.any(Array) });
+    const later = await aegir(['server', 'report', 'web1', '-o', 'json']);
+    expect(JSON.parse(later.out)).toEqual(report);
   });
 });
 
