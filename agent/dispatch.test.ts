@@ -10,6 +10,7 @@ import type { App, InstallState } from './app/app.ts';
 import { createDispatch, type DispatchOptions } from './dispatch.ts';
 import { createFakeHost } from './host/fake.ts';
 import { type Journal, openJournal } from './journal.ts';
+import { createUplink } from './session/uplink.ts';
 import { createFakeEngine } from './testing/fake-engine.ts';
 import { noBackups } from './testing/no-backups.ts';
 import { noCron } from './testing/no-cron.ts';
@@ -51,6 +52,7 @@ function boot(name: string, part: Partial<DispatchOptions> & { apps?: readonly A
       backups: noBackups,
       stores: noStores,
       gates: noGates,
+      uplink: createUplink(),
       now,
     },
     actions: createActions(),

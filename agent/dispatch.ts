@@ -247,7 +247,14 @@ function laneOf({ inTask, request }: ValidAction): 'question' | 'transfer' | 'ta
 }
 
 /** What moves the bytes of a site. */
-const LONG: ReadonlySet<string> = new Set(['receiveObject', 'takeSnapshot', 'restoreFiles', 'restoreDatabase']);
+const LONG: ReadonlySet<string> = new Set([
+  'receiveObject',
+  'takeSnapshot',
+  'restoreFiles',
+  'restoreDatabase',
+  'storeBackup',
+  'checkBackup',
+]);
 
 function expired(action: ValidAction, now: number): AegirError | undefined {
   if (action.expiresAt === undefined || now <= action.expiresAt) return undefined;

@@ -28,7 +28,9 @@ import { createMeshConnection } from './mesh/connection.ts';
 import { openMeshKey } from './mesh/key.ts';
 import { createProbeKind } from './mesh/probe.ts';
 import { createTransfers } from './mesh/transfers.ts';
+import { extractBackup, listBackups, type ReadStoreOptions } from './read-store.ts';
 import { createReports, type Reports } from './reports.ts';
+import { createUplink } from './session/uplink.ts';
 import { createSession } from './session.ts';
 import { openSiteBook } from './site-book.ts';
 import { createStatusFile, readStatus } from './status.ts';
@@ -103,6 +105,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     sharedRootOf: (siteId) => cron.get(siteId)?.entry.sharedRoot ?? '',
   });
   const reports: Reports = createReports(book, cron, usage.table);
+  const uplink = createUplink();
   const dispatch = createDispatch({
     host,
     tools: {
@@ -115,6 +118,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
       backups,
       stores,
       gates,
+      uplink,
       now,
     },
     actions: createActions(),
@@ -136,6 +140,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     reports,
     onLook: usage.poke,
     mesh,
+    onMaster: uplink.use,
     failpoint,
     log,
     now,
@@ -255,6 +260,19 @@ function createProgram(setCode: (code: number) => void): Command {
       process.stdout.write(`${status.lines.join('\n')}\n`);
       setCode(status.running ? 0 : EXIT_ERROR);
     },
+  );
+  const backup = program.command('backup').description('read backups of a store without a master');
+  const ofStore = (command: Command) =>
+    command
+      .requiredOption('--store <dir>', 'directory of the store, which has backups/ and chunks/ in it')
+      .option('--key-file <file>', 'key of an encrypted store, 64 hexadecimal digits; - for standard input');
+  ofStore(backup.command('list').description('the backups that are there')).action(
+    async (options: ReadStoreOptions) => {
+      process.stdout.write(await listBackups(options));
+    },
+  );
+  ofStore(backup.command('extract <id>').description('a backup as a tar on standard output')).action(
+    (id: string, options: ReadStoreOptions) => extractBackup(id, options, process.stdout),
   );
   return program;
 }

@@ -21,6 +21,9 @@ const MAX_TEXT = 2_000;
 const TASK_LIMIT_MS = 2 * 3600 * 1000; // the longest installer is minutes; this only ends what hangs for good
 const QUESTION_LIMIT_MS = 5 * 60 * 1000;
 
+/** An export lasts as long as whoever asked for it takes it. */
+const EXPORT_LIMIT_MS = 24 * 3600 * 1000;
+
 export interface RunnerOptions {
   readonly host: Host;
   readonly tools: Tools;
@@ -51,7 +54,7 @@ export function createRunner(options: RunnerOptions): Runner {
   const run = async (action: ValidAction, cancelled: AbortSignal, resumed: boolean): Promise<Ended> => {
     const label = labelOf(actions, action.request);
     const redactor = createRedactor(action.request.value);
-    const limit = AbortSignal.timeout(action.inTask ? TASK_LIMIT_MS : QUESTION_LIMIT_MS);
+    const limit = AbortSignal.timeout(limitOf(action));
     const signal = AbortSignal.any([cancelled, limit]);
     const { ctx, messages } = createActionContext({
       host: options.host,
@@ -89,6 +92,11 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   };
   return Object.assign(run, { label: (action: ValidAction) => labelOf(actions, action.request), stopReason });
+}
+
+function limitOf({ inTask, request }: ValidAction): number {
+  if (request.kind === 'exportBackup') return EXPORT_LIMIT_MS;
+  return inTask ? TASK_LIMIT_MS : QUESTION_LIMIT_MS;
 }
 
 function labelOf(actions: ActionHandlers, request: ValidRequest): string {

@@ -15,6 +15,7 @@ import { type AgentIdentity, createIdentityStore } from './identity.ts';
 import { createInventory } from './inventory.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createNoMesh } from './mesh/no-mesh.ts';
+import { createUplink } from './session/uplink.ts';
 import { createSession, type Session, type SessionOptions } from './session.ts';
 import { createAuthority, type TestAuthority } from './testing/authority.ts';
 import { createFakeEngine, type FakeEngine } from './testing/fake-engine.ts';
@@ -102,6 +103,7 @@ function agent(
       backups: noBackups,
       stores: noStores,
       gates: noGates,
+      uplink: createUplink(),
       now: Date.now,
     },
     actions: createActions(),

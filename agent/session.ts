@@ -36,6 +36,8 @@ export interface SessionOptions {
   /** The master asked for a look at the host. */
   readonly onLook?: () => void;
   readonly mesh: Mesh;
+  /** Told of each master that welcomed this agent. */
+  readonly onMaster?: (address: string, identity: AgentIdentity) => void;
   readonly failpoint: Failpoint;
   readonly log: Logger;
   readonly now: () => number;
@@ -91,6 +93,7 @@ export function createSession(options: SessionOptions): Session {
         log.info({ master: address, server: welcome.serverName, state: welcome.serverState }, 'session open');
         options.onState?.({ is: 'connected', master: address, serverState: welcome.serverState, why: '' });
         keepMasters(welcome);
+        options.onMaster?.(address, identity);
       },
       async onRenewed(renewed) {
         const merged = { ...renewed, masters: identity.masters, enrolAddresses: identity.enrolAddresses };

@@ -1,12 +1,14 @@
 // Checks of what is asked of an agent with backups on its file services.
 import type {
   CheckBackupRequest,
+  ExportBackupRequest,
   OfferPartRequest,
   PruneStoreRequest,
   StoreBackupRequest,
 } from '../shared/gen/aegir/v1/backup.ts';
 import type { ServiceRef } from '../shared/gen/aegir/v1/spec.ts';
 import type { CheckOrder } from './backup/store/check.ts';
+import type { ExportOrder } from './backup/store/export.ts';
 import type { OfferOrder } from './backup/store/offers.ts';
 import type { PruneOrder } from './backup/store/prune.ts';
 import type { StoreBackupOrder } from './backup/store/store-backup.ts';
@@ -18,6 +20,7 @@ export interface StoreRequests {
   offerPart: OfferOrder;
   pruneStore: PruneOrder;
   checkBackup: CheckOrder;
+  exportBackup: ExportOrder;
 }
 
 const MAX_BACKUPS = 1000;
@@ -68,6 +71,13 @@ export function checkCheckBackup(request: CheckBackupRequest, serverId: string):
   const { backupId, digest, readAll } = request;
   if (digest.length !== DIGEST) refuse('digest', `needs ${DIGEST} bytes`);
   return { service: fileService(request.service, serverId), backupId: backupIdOf(backupId), digest, readAll };
+}
+
+export function checkExportBackup(request: ExportBackupRequest, serverId: string): ExportOrder {
+  const { backupId, digest, uploadId } = request;
+  if (digest.length !== DIGEST) refuse('digest', `needs ${DIGEST} bytes`);
+  if (!/^[0-9a-f]{32}$/.test(uploadId)) refuse('upload_id', 'needs 32 hexadecimal digits');
+  return { service: fileService(request.service, serverId), backupId: backupIdOf(backupId), digest, uploadId };
 }
 
 function backupIdOf(text: string): string {

@@ -45,6 +45,7 @@ import {
 } from './validate-spec.ts';
 import {
   checkCheckBackup,
+  checkExportBackup,
   checkOfferPart,
   checkPruneStore,
   checkStoreBackup,
@@ -171,6 +172,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'clusterStatus':
     case 'probePorts':
     case 'siteTraffic':
+    case 'exportBackup':
       return true;
     case 'checkService':
     case 'probeShare':
@@ -343,6 +345,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'follow', value: checkFollow(request.value, serverId) };
     case 'closeReplica':
       return { kind: 'closeReplica', value: checkCloseReplica(request.value, serverId) };
+    case 'exportBackup':
+      return { kind: 'exportBackup', value: checkExportBackup(request.value, serverId) };
     default:
       return refuse('request', 'is of a kind that this agent does not know; update the agent');
   }

@@ -20,6 +20,7 @@ import type { ActionContext, Change, Engine } from '../engine/engine.ts';
 import { runChanges } from '../engine/engine.ts';
 import type { GateDesk } from '../gate/gates.ts';
 import type { Transfers } from '../mesh/transfers.ts';
+import type { Uplink } from '../session/uplink.ts';
 import type { ActionKind, RequestOf } from '../validate.ts';
 
 /** What every action may use of the agent. */
@@ -33,6 +34,7 @@ export interface Tools {
   readonly backups: Backups;
   readonly stores: Stores;
   readonly gates: GateDesk;
+  readonly uplink: Uplink;
   readonly now: () => number;
 }
 

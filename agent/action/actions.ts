@@ -6,6 +6,7 @@ import { createCheckBackup } from './check-backup.ts';
 import { createCheckService } from './check-service.ts';
 import { createApplyCluster, createClusterStatus, createRemoveCluster } from './cluster.ts';
 import { createDiagnose } from './diagnose.ts';
+import { createExportBackup } from './export-backup.ts';
 import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
 import { createOfferPart } from './offer-part.ts';
@@ -68,5 +69,6 @@ export function createActions(): ActionHandlers {
     siteTraffic: createSiteTraffic(),
     rewriteSite: createRewriteSite(),
     upgradeSite: createUpgradeSite(),
+    exportBackup: createExportBackup(),
   };
 }

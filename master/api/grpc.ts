@@ -83,6 +83,9 @@ async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: S
   try {
     requireCounted(call.request);
     const caller = await identify(deps, method.path, call.metadata);
+    // What only some may see is noted when it begins: it may never end.
+    const noted = RIGHTS[method.path] !== 'viewer';
+    if (noted) await audit(deps, caller, method.path, subjectOf(call.request), 'ok');
     for await (const message of method.stream?.(caller, call.request, end.signal) ?? []) {
       if (end.signal.aborted) return;
       // A watch may last for days; its token may end meanwhile.

@@ -1,5 +1,4 @@
 // Every method of the Admin API and the admin function that does it. gRPC and, later, HTTP/JSON both call these.
-import { AegirError } from '../../shared/error.ts';
 import {
   AuditServiceService,
   ClientServiceService,
@@ -32,6 +31,7 @@ import {
 import { declareService, removeService, setService } from '../admin/declare-service.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { addRecord, listRecords, removeRecord } from '../admin/dns-record.ts';
+import { exportBackup } from '../admin/export-backup.ts';
 import { getGraph, getStatus } from '../admin/graph.ts';
 import { installSite } from '../admin/install-site.ts';
 import { testMesh } from '../admin/mesh.ts';
@@ -169,9 +169,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
   for (const [path, call] of Object.entries(unary)) methods.set(path, { path, unary: call });
   methods.set(BackupServiceService.exportBackup.path, {
     path: BackupServiceService.exportBackup.path,
-    stream: () => {
-      throw new AegirError('unimplemented', 'cannot export a backup: this master cannot do that yet');
-    },
+    stream: (_, request, signal) => exportBackup(deps, request, signal),
   });
   const { path } = TaskServiceService.watchTask;
   methods.set(path, { path, stream: (caller, request, signal) => watchFor(deps, caller, request, signal) });

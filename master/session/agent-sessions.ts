@@ -1,6 +1,7 @@
 // Who is connected, and everything that is asked of agents: the implementation of agents.ts and of AgentService.
 import { AegirError } from '../../shared/error.ts';
 import { Action, type MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import type { UploadTaken } from '../../shared/gen/aegir/v1/backup.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Peer } from '../ca/peer.ts';
 import type { ServerRecord } from '../store/model.ts';
@@ -16,6 +17,7 @@ import { runSession, type Session } from './session.ts';
 import type { SessionLog } from './status.ts';
 import { createPruning } from './store-reports.ts';
 import { heartbeatSeconds, TIMING, type Timing } from './timing.ts';
+import { createUploads, type UploadCall } from './uploads.ts';
 
 export interface AgentSessionsDeps {
   readonly store: Store;
@@ -67,6 +69,8 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
   const limit = createRateLimit({ burst: SESSION_BURST, perSecond: SESSIONS_PER_SECOND, now: deps.now });
   const inventories = createRateLimit({ burst: INVENTORY_BURST, perSecond: INVENTORIES_PER_SECOND, now: deps.now });
   const countOn = createCountOn(deps);
+  const uploadLimit = createRateLimit({ burst: SESSION_BURST, perSecond: SESSIONS_PER_SECOND, now: deps.now });
+  const uploads = createUploads();
   const pruneReports = createPruning(deps);
   let closed = false;
 
@@ -119,6 +123,14 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
     all.add(session);
   }
 
+  async function upload(peer: Peer, call: UploadCall): Promise<UploadTaken> {
+    if (closed) throw stopping();
+    if (!uploadLimit.take(peer.serverId)) {
+      throw new AegirError('resource_exhausted', 'cannot take the upload: too many in a short time; wait a minute');
+    }
+    return uploads.serve(peer, call);
+  }
+
   /** The stream that carries an action too big would end, again and again. */
   function fits(order: ActionOrder): void {
     const { id, resource, taskId, step, request } = order;
@@ -153,7 +165,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
   return {
     service: guardAgentService(
       { store, now: deps.now, log, denied: (peer, path, code) => deps.denied?.(peer, path, code) },
-      { session: serve, renew: createRenew(deps) },
+      { session: serve, renew: createRenew(deps), upload },
     ),
     isConnected: (serverId) => openSession(serverId) !== undefined,
     connectedCount: () => [...sessions.values()].filter((session) => session.open).length,
@@ -178,6 +190,8 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
       return session.questions.ask(request, timeoutMs);
     },
 
+    expectUpload: (serverId) => uploads.expect(serverId),
+
     async refreshInventory(serverId, timeoutMs) {
       const session = await connected(serverId, 'take the inventory of');
       const late = Promise.withResolvers<never>();
@@ -195,6 +209,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
     disconnect(serverId, reason) {
       for (const session of [...all]) if (session.serverId === serverId) session.end(reasonError(reason), reason);
       if (reason !== 'revoked') return;
+      uploads.end(wasRevoked('the server'), serverId);
       desks.get(serverId)?.fail(wasRevoked('the server'));
       desks.delete(serverId);
     },
@@ -202,6 +217,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
     close() {
       closed = true;
       for (const session of [...all]) session.end(stopping(), 'shutdown');
+      uploads.end(stopping());
       for (const desk of desks.values()) desk.fail(stopping());
     },
   };

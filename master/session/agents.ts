@@ -1,5 +1,6 @@
 // The connected agents, as the rest of the master sees them.
 import type { Action, ActionEvent, ActionResult } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ExpectedUpload } from './uploads.ts';
 
 export type ActionRequest = NonNullable<Action['request']>;
 
@@ -48,6 +49,8 @@ export interface Agents {
   perform(serverId: string, order: ActionOrder, options: PerformOptions): Promise<Delivered>;
   /** Sends a preview or other reading action once, without journal; throws unavailable when not connected, deadline_exceeded after timeoutMs. */
   ask(serverId: string, request: ActionRequest, timeoutMs: number): Promise<ActionResult>;
+  /** Waits for what an agent of the server is told to send. Throws resource_exhausted when too many are waited for. */
+  expectUpload(serverId: string): ExpectedUpload;
   /** Asks for an inventory and resolves when a newer one was stored. */
   refreshInventory(serverId: string, timeoutMs: number): Promise<void>;
   /** Ends the server's open session at once (revocation). */

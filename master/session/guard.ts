@@ -2,6 +2,7 @@
 // caller before any handler runs. A method without a handler, or a handler without the guard, cannot be served.
 import type {
   handleBidiStreamingCall,
+  handleClientStreamingCall,
   ServerDuplexStream,
   ServerUnaryCall,
   sendUnaryData,
@@ -15,8 +16,10 @@ import {
   type RenewRequest,
   type RenewResponse,
 } from '../../shared/gen/aegir/v1/agent.ts';
+import type { UploadPiece, UploadTaken } from '../../shared/gen/aegir/v1/backup.ts';
 import { identifyPeer, type Peer, type PeerDeps } from '../ca/peer.ts';
 import { type SessionLog, statusOf } from './status.ts';
+import type { UploadCall } from './uploads.ts';
 
 export type AgentStream = ServerDuplexStream<AgentMessage, MasterMessage>;
 
@@ -25,6 +28,8 @@ export interface AgentHandlers extends Record<keyof AgentServiceService, unknown
   /** Ends the stream itself; a rejection ends it with that error. */
   session(peer: Peer, call: AgentStream): Promise<void>;
   renew(peer: Peer, request: RenewRequest): Promise<RenewResponse>;
+  /** Reads the call to its end, or rejects. */
+  upload(peer: Peer, call: UploadCall): Promise<UploadTaken>;
 }
 
 declare const guarded: unique symbol;
@@ -40,8 +45,12 @@ export function guardAgentService(deps: GuardDeps, handlers: AgentHandlers): Gua
   const implementation: UntypedServiceImplementation = {};
   for (const [name, definition] of Object.entries(AgentServiceService)) {
     const handler = handlers[name as keyof AgentServiceService];
-    if (typeof handler !== 'function' || definition.requestStream !== definition.responseStream) {
+    if (typeof handler !== 'function' || (definition.responseStream && !definition.requestStream)) {
       throw new AegirError('internal', `cannot serve ${definition.path}: it has no handler of its kind`);
+    }
+    if (definition.requestStream && !definition.responseStream) {
+      implementation[name] = guardUpload(deps, definition.path, handler as AgentHandlers['upload']);
+      continue;
     }
     implementation[name] = definition.responseStream
       ? guardStream(deps, definition.path, handler as AgentHandlers['session'])
@@ -71,6 +80,23 @@ function guardUnary(deps: GuardDeps, path: string, handler: (peer: Peer, request
       .then(
         (response) => answer(null, response),
         (thrown: unknown) => answer(statusOf(deps.log, path, thrown)),
+      );
+  };
+}
+
+function guardUpload(
+  deps: GuardDeps,
+  path: string,
+  handler: AgentHandlers['upload'],
+): handleClientStreamingCall<UploadPiece, UploadTaken> {
+  return (call, answer) => {
+    identify(deps, path, call)
+      .then((peer) => handler(peer, call))
+      .then(
+        (taken) => answer(null, taken),
+        (thrown: unknown) => {
+          if (!call.cancelled) answer(statusOf(deps.log, path, thrown));
+        },
       );
   };
 }

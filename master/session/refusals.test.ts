@@ -117,7 +117,8 @@ const NAMES = [
 ];
 
 test('the walk sees every method', () => {
-  expect(METHODS.length).toBeGreaterThanOrEqual(3);
+  expect(METHODS.length).toBeGreaterThanOrEqual(5);
+  expect(METHODS).toContain(AgentServiceService.upload);
   expect(NAMES.every((name) => callers.has(name))).toBe(true);
 });
 
@@ -144,6 +145,8 @@ describe('the listener of agents', () => {
   test('lets an agent in', async () => {
     expect(await outcome(rig.agents.port, AgentServiceService.renew, good)).toBe(status.INVALID_ARGUMENT);
     expect(await outcome(rig.agents.port, AgentServiceService.session, good)).toBe('open');
+    // In, but nobody waits for anything of it.
+    expect(await outcome(rig.agents.port, AgentServiceService.upload, good)).toBe(status.PERMISSION_DENIED);
   });
 });
 

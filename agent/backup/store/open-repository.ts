@@ -34,17 +34,29 @@ export async function openRepository(
   }
 }
 
-/** key: 32 bytes; undefined for a store that is not encrypted. Takes the store over when it resolves. */
-export async function repositoryIn(store: ObjectStore, key: Uint8Array | undefined): Promise<Repository> {
+/**
+ * key: 32 bytes; undefined for a store that is not encrypted. use: to read alone, without a change to anything. Takes the
+ * store over when it resolves.
+ */
+export async function repositoryIn(
+  store: ObjectStore,
+  key: Uint8Array | undefined,
+  use: 'write' | 'read' = 'write',
+): Promise<Repository> {
   const form = key === undefined ? plainForm : createSealedForm(key);
   const [mark, ours] = [await readMark(store), 'mark' in form ? (form as SealedForm).mark : undefined];
   const same = mark === undefined ? ours === undefined : ours !== undefined && sameMark(mark, ours);
-  if (!same) await become(store, mark, ours);
+  if (!same) await become(store, mark, ours, use);
   return createRepository(store, form);
 }
 
 /** While it has no backup, a store may become another one: encrypted, or no more, or by another key. */
-async function become(store: ObjectStore, mark: string | undefined, ours: string | undefined): Promise<void> {
+async function become(
+  store: ObjectStore,
+  mark: string | undefined,
+  ours: string | undefined,
+  use: 'write' | 'read',
+): Promise<void> {
   for await (const { name } of store.list(FILES)) {
     if (plainForm.fileOf(name) === undefined && !isSealedFile(name)) continue;
     const why =
@@ -55,6 +67,7 @@ async function become(store: ObjectStore, mark: string | undefined, ours: string
           : 'its backups are encrypted by another key; give the one that it was made with';
     throw new AegirError('failed_precondition', `cannot open the store: ${why}`);
   }
+  if (use === 'read') return;
   if (ours === undefined) await store.remove(KEY_MARK);
   else await store.put(KEY_MARK, [Buffer.from(ours)]);
   await store.flush();

@@ -63,6 +63,9 @@ export function createScriptAgents(): ScriptAgents {
       return resultOf('', byHand ? [] : ['would change one thing']);
     },
     refreshInventory: async () => {},
+    expectUpload: () => {
+      throw new Error('no upload is expected in this test');
+    },
     disconnect: () => {},
     async perform(serverId, order, options) {
       asked.push({ ...order, serverId, act: actOf(order) });

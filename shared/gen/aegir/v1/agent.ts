@@ -13,7 +13,9 @@ import {
   type ClientDuplexStream,
   type ClientOptions,
   type ClientUnaryCall,
+  type ClientWritableStream,
   type handleBidiStreamingCall,
+  type handleClientStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -38,6 +40,8 @@ import {
   StoreBackupRequest,
   TakeSnapshotRequest,
   UpgradeSiteRequest,
+  UploadPiece,
+  UploadTaken,
 } from "./backup.ts";
 import { LogLine, Message, Progress } from "./event.ts";
 import { Grant } from "./mesh.ts";
@@ -9375,6 +9379,19 @@ export const AgentServiceService = {
     responseSerialize: (value: RenewResponse): Buffer => Buffer.from(RenewResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenewResponse => RenewResponse.decode(value),
   },
+  /**
+   * Upload carries what the master waits for from this very agent, because it
+   * ordered it in export_backup. PERMISSION_DENIED when nobody waits for it.
+   */
+  upload: {
+    path: "/aegir.v1.AgentService/Upload" as const,
+    requestStream: true as const,
+    responseStream: false as const,
+    requestSerialize: (value: UploadPiece): Buffer => Buffer.from(UploadPiece.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UploadPiece => UploadPiece.decode(value),
+    responseSerialize: (value: UploadTaken): Buffer => Buffer.from(UploadTaken.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UploadTaken => UploadTaken.decode(value),
+  },
 } as const;
 
 export interface AgentServiceServer extends UntypedServiceImplementation {
@@ -9385,6 +9402,11 @@ export interface AgentServiceServer extends UntypedServiceImplementation {
    * PERMISSION_DENIED when the server is revoked.
    */
   renew: handleUnaryCall<RenewRequest, RenewResponse>;
+  /**
+   * Upload carries what the master waits for from this very agent, because it
+   * ordered it in export_backup. PERMISSION_DENIED when nobody waits for it.
+   */
+  upload: handleClientStreamingCall<UploadPiece, UploadTaken>;
 }
 
 export interface AgentServiceClient extends Client {
@@ -9411,6 +9433,24 @@ export interface AgentServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RenewResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Upload carries what the master waits for from this very agent, because it
+   * ordered it in export_backup. PERMISSION_DENIED when nobody waits for it.
+   */
+  upload(callback: (error: ServiceError | null, response: UploadTaken) => void): ClientWritableStream<UploadPiece>;
+  upload(
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UploadTaken) => void,
+  ): ClientWritableStream<UploadPiece>;
+  upload(
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UploadTaken) => void,
+  ): ClientWritableStream<UploadPiece>;
+  upload(
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UploadTaken) => void,
+  ): ClientWritableStream<UploadPiece>;
 }
 
 export const AgentServiceClient = makeGenericClientConstructor(
