@@ -6,6 +6,7 @@ import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '
 import { listAll } from '../list.ts';
 import { bytes, type Column, printData, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
+import { exportCommand } from './backup-export.ts';
 import { policyCommand } from './backup-policy.ts';
 
 const millis = (value: bigint) => (value >= 10_000n ? `${Number(value / 100n) / 10} s` : `${value} ms`);
@@ -162,6 +163,7 @@ export function backupCommand(cli: Cli, program: Command): void {
       );
     });
 
+  exportCommand(cli, noun);
   policyCommand(cli, noun);
 
   noun
