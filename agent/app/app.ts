@@ -115,7 +115,7 @@ export interface Rewriting {
 
 /** Apps whose database is brought to the code of a newer platform (drupal, wordpress). */
 export interface Upgrading {
-  /** May be repeated; touches nothing when there is nothing to do. Throws with the end of what the code said. */
+  /** May be repeated; touches nothing but caches when there is nothing to do. Throws with the end of what the code said. */
   upgrade(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void>;
 }
 

@@ -2,6 +2,14 @@
 import { spawn } from 'node:child_process';
 import type { SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
 
+/** Tables and values of caches and logs, and when they were made. */
+const DERIVED = [
+  /_transient_/,
+  /^INSERT INTO (?:`|public\.)(?:cache|router|menu_router|registry|semaphore|watchdog|sessions|flood)/,
+  /'(?:css_js_query_string|menu_masks|menu_expanded|drupal_(?:css|js)_cache_files|system\.css_js_query_string|drupal_http_request_fails)'/,
+];
+const SHOWN = 300;
+
 /** One statement for each row, a line each; the same content gives the same text. Bytes as they are ("latin1"). */
 export async function dumpOf({ db }: SiteSpec): Promise<string> {
   if (db?.driver === 'pgsql') {
@@ -20,6 +28,22 @@ export async function restoreInto({ db }: SiteSpec, dump: string): Promise<void>
   } else {
     await run('mariadb', [...mysql(db), db?.database ?? ''], { MYSQL_PWD: db?.password ?? '' }, dump);
   }
+}
+
+/** Rows of a dump, a line each, but those of caches and logs. */
+export function rowsOf(dump: string): readonly string[] {
+  return dump
+    .split('\n')
+    .filter((line) => line.startsWith('INSERT') && !DERIVED.some((derived) => derived.test(line)))
+    .sort();
+}
+
+/** Beginnings of the rows that only one of two dumps has. */
+export function changedRows(before: string, after: string): readonly string[] {
+  const [old, now] = [new Set(rowsOf(before)), new Set(rowsOf(after))];
+  const only = (some: ReadonlySet<string>, others: ReadonlySet<string>, mark: string) =>
+    [...some].filter((row) => !others.has(row)).map((row) => mark + row.slice(0, SHOWN));
+  return [...only(old, now, '- '), ...only(now, old, '+ ')];
 }
 
 function pgsql({ host, port, user }: NonNullable<SiteSpec['db']>): readonly string[] {

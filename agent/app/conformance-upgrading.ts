@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SiteSpec } from '../../shared/gen/aegir/v1/spec.ts';
 import type { App, Upgrading } from './app.ts';
-import { dumpOf } from './conformance-copy.ts';
+import { changedRows, dumpOf } from './conformance-copy.ts';
 import type { Stage } from './conformance-stage.ts';
 import { createVisitor } from './conformance-visitor.ts';
 
@@ -30,9 +30,11 @@ export function describeUpgrading(
 
     test('touches nothing where there is nothing to do', async () => {
       const { site } = world();
+      // What the app makes anew at its first chance is made.
+      await upgrade();
       const before = await dumpOf(site);
       await upgrade();
-      expect(await dumpOf(site)).toBe(before);
+      expect(changedRows(before, await dumpOf(site))).toEqual([]);
     });
 
     test('brings an older database to the code, and the site serves', async () => {
@@ -44,7 +46,7 @@ export function describeUpgrading(
       expect((await createVisitor(stage, site.url).get('/')).status).toBe(200);
       const before = await dumpOf(site);
       await upgrade();
-      expect(await dumpOf(site)).toBe(before);
+      expect(changedRows(before, await dumpOf(site))).toEqual([]);
     });
 
     test('says what went wrong, and goes on when it is mended', async () => {

@@ -27,6 +27,9 @@ export interface PhpRun {
   readonly onLine: (line: string) => void;
 }
 
+/** As Aegir's own programs, but for the time that it may take. */
+export type PhpTime = Pick<PhpRun, 'timeoutMs'>;
+
 /** The code gets $in (the decoded input) and calls answer($value) once at its end. */
 export async function runPhp(
   code: string,
@@ -34,8 +37,9 @@ export async function runPhp(
   layout: SiteLayout,
   doing: string,
   ctx: ActionContext,
-  run?: PhpRun,
+  how?: PhpRun | PhpTime,
 ): Promise<unknown> {
+  const run = how !== undefined && 'program' in how ? how : undefined;
   const program = `error_reporting(E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED); ini_set('display_errors', 'stderr');
 $in = json_decode(stream_get_contents(STDIN), true, 64, JSON_THROW_ON_ERROR);
 function answer($value) { echo "\\n${MARK}" . json_encode($value) . "\\n"; }
@@ -46,6 +50,7 @@ ${code}`;
     stderr,
   } = await ctx.host.run({
     ...command(['-r', program], layout.root, layout, ctx, run),
+    ...(how === undefined ? {} : { timeoutMs: how.timeoutMs }),
     input: JSON.stringify(input),
   });
   const line = stdout.split('\n').findLast((each) => each.startsWith(MARK));

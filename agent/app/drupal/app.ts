@@ -5,17 +5,18 @@ import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { ActionContext } from '../../engine/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
-import type { App, Installing, InstallState, Periodic } from '../app.ts';
+import type { App, Installing, InstallState, Periodic, Rewriting, Upgrading } from '../app.ts';
 import { runPhp } from '../php-cli.ts';
 import { connectionOf, databaseContents, emptyDatabase, type Marker } from '../site-database.ts';
 import { findDrush, installByDrush } from './drush.ts';
 import { drupalLangcode } from './locale.ts';
-import { localSettingsPath, settingsPath } from './places.ts';
+import { ground, localSettingsPath, settingsPath } from './places.ts';
 import { planSite, planSiteRemoval } from './prepare.ts';
 import { findProfiles } from './profiles.ts';
 import { CRON_MODERN, CRON_SEVEN, INSTALL_MODERN, INSTALL_SEVEN, LOGIN_MODERN, LOGIN_SEVEN } from './programs.ts';
 import { type CodeBase, codeBaseOf, recogniseDrupal } from './recognise.ts';
 import { drupalRules } from './rules.ts';
+import { rewriteDrupal, upgradeDrupal } from './upgrade.ts';
 
 /** The installer writes the name of each task that it has done, and in the end this word: serialized by PHP. */
 const DONE = 's:4:"done";';
@@ -27,7 +28,7 @@ const MARKERS: Readonly<Record<7 | 8, Marker>> = {
   },
 };
 
-export function createDrupalApp(): App & Installing & Periodic {
+export function createDrupalApp(): App & Installing & Periodic & Rewriting & Upgrading {
   return {
     name: 'drupal',
     recognise: recogniseDrupal,
@@ -108,6 +109,8 @@ export function createDrupalApp(): App & Installing & Periodic {
       );
     },
     secretFiles: (layout) => [settingsPath(layout), localSettingsPath(layout)],
+    rewrite: rewriteDrupal,
+    upgrade: upgradeDrupal,
   };
 }
 
@@ -126,11 +129,6 @@ async function drushCarries(site: SiteSpec, host: Host): Promise<boolean> {
   const { driver, password } = connectionOf(site);
   if (!/^[A-Za-z0-9._~-]+$/.test(password)) return false;
   return driver === 'mysql' || (await host.which('psql')) !== undefined;
-}
-
-/** What both programs need to find the site. */
-function ground(site: Pick<SiteSpec, 'id' | 'url'>, code: CodeBase) {
-  return { docroot: code.docroot, siteId: site.id, url: site.url };
 }
 
 async function profileOf(site: SiteSpec, code: CodeBase, ctx: ActionContext): Promise<string> {

@@ -13,8 +13,11 @@ import { createNginxEngine } from '../../engine/http/nginx/engine.ts';
 import { planAccount, planAccountRemoval } from '../../site/account.ts';
 import { createApps } from '../apps.ts';
 import { describeApp } from '../conformance.ts';
+import { writeCode } from '../conformance-code.ts';
 import type { Stage } from '../conformance-stage.ts';
+import { runPhp } from '../php-cli.ts';
 import { createDrupalApp } from './app.ts';
+import { REQUEST } from './programs.ts';
 
 const roots = (process.env['AEGIR_DRUPAL_CODE'] ?? '').split(':').filter((root) => root !== '');
 const common = { http: createNginxEngine(), planAccount, planAccountRemoval, runCron };
@@ -51,6 +54,66 @@ async function local(stage: Stage, site: SiteSpec, code: string): Promise<void> 
   await stage.host.files.write(path, `<?php if (PHP_SAPI === 'cli') { ${code} }`, { mode: 0o644 });
 }
 
+const BOOT_SEVEN = `${REQUEST} define('DRUPAL_ROOT', getcwd()); require_once DRUPAL_ROOT . '/includes/bootstrap.inc';
+  drupal_bootstrap(DRUPAL_BOOTSTRAP_FULL);`;
+const BOOT_MODERN = `${REQUEST} $loader = require 'autoload.php';
+  $request = Symfony\\Component\\HttpFoundation\\Request::createFromGlobals();
+  $kernel = Drupal\\Core\\DrupalKernel::createFromRequest($request, $loader, 'prod', FALSE, $in['docroot']);
+  $kernel->boot(); $kernel->preHandle($request); $kernel->getContainer()->get('request_stack')->push($request);`;
+
+const AGE_SEVEN = `module_enable(array('conformance')); include_once DRUPAL_ROOT . '/includes/install.inc';
+  drupal_set_installed_schema_version('conformance', 7000); answer(1);`;
+const VERSION_SEVEN = `include_once DRUPAL_ROOT . '/includes/install.inc'; answer((int) drupal_get_installed_schema_version('conformance', TRUE));`;
+const AGE_MODERN = `Drupal::service('module_installer')->install(array('conformance'));
+  Drupal::keyValue('system.schema')->set('conformance', 8000); answer(1);`;
+const VERSION_MODERN = `answer((int) Drupal::keyValue('system.schema')->get('conformance'));`;
+
+const BODY = `"<a href="$in[url]/x">one</a> <a href="//www.$in[name]/y">two</a> <img src="/sites/$in[siteId]/files/a.png"> see $in[name]"`;
+const VALUE = `array('u' => "$in[url]/é", 'deep' => array(serialize(array('in' => $in['url'], 'n' => 1))), 'json' => json_encode(array('u' => $in['url'])),
+  'object' => (object) array('u' => "https://www.$in[name]/y"), 'file' => "$in[files]/a.png", 'other' => "other.$in[name].example", $in['url'] => 'key')`;
+
+const PLANT_SEVEN = `
+  $node = (object) array('type' => 'page', 'title' => 'Planted', 'language' => LANGUAGE_NONE, 'uid' => 1, 'status' => 1, 'promote' => 1);
+  $node->body[LANGUAGE_NONE][0] = array('value' => ${BODY}, 'format' => 'full_html');
+  node_save($node);
+  variable_set('planted', ${VALUE});
+  cache_set('planted', $in['url']);
+  answer('/node/' . $node->nid);`;
+const READ_SEVEN = `
+  $node = node_load(db_query("SELECT nid FROM {node} WHERE title = 'Planted'")->fetchField());
+  answer(array('body' => $node->body[LANGUAGE_NONE][0]['value'], 'variable' => variable_get('planted'), 'home' => url('<front>', array('absolute' => TRUE))));`;
+const PLANT_MODERN = `
+  $node = Drupal\\node\\Entity\\Node::create(array('type' => 'page', 'title' => 'Planted', 'uid' => 1, 'status' => 1, 'promote' => 1,
+    'body' => array('value' => ${BODY}, 'format' => 'full_html')));
+  $node->save();
+  Drupal::state()->set('planted', ${VALUE});
+  Drupal::configFactory()->getEditable('system.site')->set('slogan', $in['url'])->save();
+  answer('/node/' . $node->id());`;
+const READ_MODERN = `
+  $nodes = Drupal::entityTypeManager()->getStorage('node')->loadByProperties(array('title' => 'Planted'));
+  answer(array('body' => reset($nodes)->body->value, 'state' => Drupal::state()->get('planted'), 'slogan' => Drupal::config('system.site')->get('slogan'),
+    'home' => Drupal\\Core\\Url::fromRoute('<front>', array(), array('absolute' => TRUE))->toString(TRUE)->getGeneratedUrl()));`;
+
+/** Runs a program with the site's Drupal loaded. */
+function drupal(stage: Stage, site: SiteSpec, docroot: string, code: string): Promise<unknown> {
+  const layout = stage.layout(site);
+  const { id: siteId, url, name } = site;
+  return runPhp(code, { docroot, siteId, url, name, files: layout.files }, layout, 'try Drupal', stage.ctx);
+}
+
+/** A module of the code base; its update does what it is told. */
+async function writeModule(stage: Stage, docroot: string, seven: boolean, update: string): Promise<void> {
+  const at = join(docroot, seven ? 'sites/all/modules' : 'modules', 'conformance');
+  const number = seven ? 7001 : 8001;
+  await writeCode(stage.host.files, at, {
+    ...(seven
+      ? { 'conformance.info': 'name = Conformance\ncore = 7.x\n' }
+      : { 'conformance.info.yml': 'name: Conformance\ntype: module\ncore_version_requirement: ">=8.7.7"\n' }),
+    'conformance.module': '<?php\n',
+    'conformance.install': `<?php\n/** Conformance. */\nfunction conformance_update_${number}() { ${update} }\n`,
+  });
+}
+
 if (roots.length === 0) {
   const why = 'set AEGIR_DRUPAL_CODE to the path of a Drupal code base to run these tests';
   console.warn(`app drupal is not tested against real code: ${why}`);
@@ -69,6 +132,7 @@ for (const source of roots) {
     ...(drush ? [{ by: 'drush', says: /installing by \S+drush\.php/, password: PLAIN }] : []),
     { by: 'its own installer', says: /by Drupal's own installer/, password: {} },
   ];
+  const at = (site: SiteSpec) => join(site.platform?.root ?? '', place);
   const cases = databases.flatMap(({ db, own }) => ways.map((way) => ({ ...way, on: db.name, db, own })));
   describe.each(cases)(`${source}, Drupal ${version}, installed by $by on $on`, ({ says, password, db, own }) => {
     describeApp({
@@ -139,6 +203,27 @@ for (const source of roots) {
         broken: (stage, site) => local(stage, site, `throw new Exception('broken on purpose ' . ${PASSWORD});`),
         mended: (stage, site) => local(stage, site, ''),
         timeoutMs: 120_000,
+      },
+      rewriting: {
+        plant: async (stage, site) => [
+          String(await drupal(stage, site, at(site), seven ? BOOT_SEVEN + PLANT_SEVEN : BOOT_MODERN + PLANT_MODERN)),
+        ],
+        read: async (stage, site) =>
+          Object(await drupal(stage, site, at(site), seven ? BOOT_SEVEN + READ_SEVEN : BOOT_MODERN + READ_MODERN)),
+        // Mail addresses, and another's name.
+        kept: /\w+@\w+\.test|other\.\w+\.test\.example/g,
+        timeoutMs: 300_000,
+      },
+      upgrading: {
+        age: async (stage, site) => {
+          await writeModule(stage, at(site), seven, '');
+          const say = (code: string) => drupal(stage, site, at(site), (seven ? BOOT_SEVEN : BOOT_MODERN) + code);
+          await say(seven ? AGE_SEVEN : AGE_MODERN);
+          return async () => (await say(seven ? VERSION_SEVEN : VERSION_MODERN)) === (seven ? 7001 : 8001);
+        },
+        broken: (stage, site) => writeModule(stage, at(site), seven, "throw new Exception('broken on purpose');"),
+        mended: (stage, site) => writeModule(stage, at(site), seven, ''),
+        timeoutMs: 300_000,
       },
       open: [[seven ? '/misc/drupal.js' : '/core/misc/drupal.js', /javascript/]],
       installing: { ownPage: seven ? '/user' : '/user/1', loggedIn: /user\/logout/, says, timeoutMs: 300_000 },

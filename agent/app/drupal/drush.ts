@@ -13,6 +13,8 @@ import type { CodeBase } from './recognise.ts';
 import { SITE_VARIABLE } from './sites-php.ts';
 
 const TIMEOUT_MS = 15 * 60_000;
+/** An update may go through all the content. */
+const UPDATE_MS = 60 * 60_000;
 /** In drush 8 and before, not after. */
 const EIGHT = 'commands/core/site_install.drush.inc';
 
@@ -68,12 +70,24 @@ export async function installByDrush(
   );
 }
 
+/** All updates that are pending. */
+export async function updateByDrush(
+  drush: Drush,
+  code: CodeBase,
+  site: SiteSpec,
+  layout: SiteLayout,
+  ctx: ActionContext,
+): Promise<void> {
+  await runDrush(drush, ['updatedb'], `upgrade the database of ${site.name}`, { code, site, layout }, ctx, UPDATE_MS);
+}
+
 async function runDrush(
   drush: Drush,
   args: readonly string[],
   doing: string,
   { code, site, layout }: { readonly code: CodeBase; readonly site: SiteSpec; readonly layout: SiteLayout },
   ctx: ActionContext,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
   const [program, ...before] = drush.program;
   const php = program === 'php' ? phpOptions(layout) : [];
@@ -90,7 +104,7 @@ async function runDrush(
       [SITE_VARIABLE]: site.id,
     },
     user: layout.user,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     signal: ctx.signal,
   });
   if (result.code === 0) return;

@@ -6,6 +6,7 @@
 //   <site>/docroot/own/  settings.php, names.php, files -> ../../files
 //   <site>/config/prepend.php   tells the pool which site it is
 import { basename, join } from 'node:path';
+import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
 
 /** Name of the site's directory under sites/: its id, which never changes, unlike its domain. */
@@ -23,3 +24,8 @@ export const privateFiles = (layout: SiteLayout) => join(layout.private, 'files'
 export const configSync = (layout: SiteLayout) => join(layout.private, 'config');
 /** Compiled templates: PHP that the site writes, so never below what the web serves. */
 export const compiled = (layout: SiteLayout) => join(layout.tmp, 'php');
+
+/** What programs need to find the site. */
+export function ground(site: Pick<SiteSpec, 'id' | 'url'>, code: { readonly docroot: string }) {
+  return { docroot: code.docroot, siteId: site.id, url: site.url };
+}

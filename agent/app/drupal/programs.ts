@@ -3,7 +3,7 @@
 import { SITE_VARIABLE } from './sites-php.ts';
 
 /** The request of the site's home page, as Drupal and sites.php see it. */
-const REQUEST = `
+export const REQUEST = `
 chdir($in['docroot']);
 putenv('${SITE_VARIABLE}=' . $in['siteId']);
 $url = parse_url($in['url']);

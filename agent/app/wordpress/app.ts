@@ -28,6 +28,8 @@ const MARKER: Marker = {
 };
 const LINK_LIFE_MS = 10 * 60_000;
 const TOKEN_BYTES = 32;
+/** It may go through all the content. */
+const UPGRADE_MS = 60 * 60_000;
 
 export function createWordpressApp(): App & Installing & Periodic & Rewriting & Upgrading {
   return {
@@ -95,7 +97,7 @@ export function createWordpressApp(): App & Installing & Periodic & Rewriting & 
 
 async function upgrade(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void> {
   const doing = `upgrade the database of ${site.name}`;
-  const told = (await runPhp(UPGRADE, loading(site, layout), layout, doing, ctx)) as {
+  const told = (await runPhp(UPGRADE, loading(site, layout), layout, doing, ctx, { timeoutMs: UPGRADE_MS })) as {
     done?: boolean;
     newer?: boolean;
     version?: string;
