@@ -130,7 +130,7 @@ async function asNew(
 }
 
 /** The same names and passwords, as secrets of its own. */
-async function copiedAuth(deps: AdminDeps, { realm, users }: SiteAuth) {
+export async function copiedAuth(deps: AdminDeps, { realm, users }: SiteAuth) {
   const secrets: SecretRecord[] = [];
   const copies: { name: string; secret: string }[] = [];
   for (const { name, secret } of users) {

@@ -1,6 +1,6 @@
 // The methods of the Admin API about copies and moves of sites.
-import { AegirError } from '../../shared/error.ts';
 import { MoveServiceService as of } from '../../shared/gen/aegir/v1/move_admin.ts';
+import { cloneSite } from '../admin/clone-site.ts';
 import type { AdminDeps, Caller } from '../admin/deps.ts';
 import { migrateSite } from '../admin/move.ts';
 import { getMoveBatch, listMoveBatches, migrateMany, resumeMoveBatch, stopMoveBatch } from '../admin/move-batch.ts';
@@ -9,11 +9,8 @@ import { getMoveBatch, listMoveBatches, migrateMany, resumeMoveBatch, stopMoveBa
 type Unary = (caller: Caller, request: any) => Promise<any>;
 
 export function moveMethods(deps: AdminDeps): Record<string, Unary> {
-  const later: Unary = async () => {
-    throw new AegirError('unimplemented', 'cannot do that yet');
-  };
   return {
-    [of.cloneSite.path]: later,
+    [of.cloneSite.path]: (caller, request) => cloneSite(deps, caller, request),
     [of.migrateSite.path]: (caller, request) => migrateSite(deps, caller, request),
     [of.migrateMany.path]: (caller, request) => migrateMany(deps, caller, request),
     [of.getMoveBatch.path]: (_, request) => getMoveBatch(deps, request),

@@ -39,7 +39,7 @@ import {
   RestoreBackupRequest,
   VerifyBackupRequest,
 } from '../../shared/gen/aegir/v1/backup_admin.ts';
-import { MigrateSiteRequest, MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
+import { CloneSiteRequest, MigrateSiteRequest, MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import type { Role } from '../../shared/vocabulary.ts';
 import { audit } from '../admin/audit.ts';
 import type { AdminDeps } from '../admin/deps.ts';
@@ -77,6 +77,7 @@ export const STANDS_FOR: Readonly<Record<Verb, Standing>> = {
   'site.cron': of(SiteServiceService.cronSite, SiteRequest),
   'site.migrate': of(MoveServiceService.migrateSite, MigrateSiteRequest),
   'site.rebind': of(SiteServiceService.rebindSite, RebindSiteRequest),
+  'site.clone': of(MoveServiceService.cloneSite, CloneSiteRequest),
   'platform.add': of(PlatformServiceService.addPlatform, AddPlatformRequest),
   'platform.verify': of(PlatformServiceService.verifyPlatform, VerifyPlatformAdminRequest),
   'service.enable': of(ServiceServiceService.enableService, EnableServiceRequest),

@@ -188,12 +188,27 @@ export interface StepArgs extends BackupStepArgs {
   /** Where the site is. */
   'site.place': { siteId: string; to: Place; before: Place };
   /** Whether the site can be where it shall: platform, room, ports, mesh. Its result says what it found. */
-  'move.check': { siteId: string; from: Place; to: Place; replicate: boolean };
+  'move.check': {
+    siteId: string;
+    from: Place;
+    to: Place;
+    replicate: boolean;
+    /** The site stays: a copy of it is to be there. */
+    copy?: boolean;
+  };
   /**
    * A part as it is now, brought to where the site shall be. round counts from 1; more: it is left out when the round before
    * had little to bring. deadline: no later than so long after the step that began to hold.
    */
-  'copy.files': { siteId: string; from: Place; to: Place; round: number; deadline: Deadline | null };
+  'copy.files': {
+    siteId: string;
+    from: Place;
+    to: Place;
+    round: number;
+    deadline: Deadline | null;
+    /** The site that is at from, where that is another one: it is copied. */
+    of?: string;
+  };
   'copy.database': {
     siteId: string;
     from: Place;
@@ -202,6 +217,8 @@ export interface StepArgs extends BackupStepArgs {
     deadline: Deadline | null;
     /** Index of replica.open: left out when the database follows. */
     unless: number | null;
+    /** See copy.files. */
+    of?: string;
   };
   /** Opens the gate at the old place, which holds; undo has it hand on what it holds to the old place, and closes it. */
   'gate.hold': { siteId: string; serviceId: string; from: Place; maxHoldMillis: number; bound: 'undo' | 'maintenance' };

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { graphOf, ids, platform, site } from '../../test/records.ts';
+import { graphOf, ids, platform, server, service, site, snapshot } from '../../test/records.ts';
 import { planEnableService, planVerifyPlatform, planVerifyServer } from './change-server.ts';
 import { planDeleteSite, planDisableSite, planEnableSite, planLoginSite, planVerifySite } from './change-site.ts';
+import { planCloneSite } from './clone-site.ts';
 import { planInstallSite } from './install-site.ts';
 import { planTestMesh } from './mesh.ts';
 import type { Plan } from './plan.ts';
@@ -14,12 +15,43 @@ const fresh = {
   state: 'installing' as const,
 };
 const graph = graphOf();
+const copy = {
+  ...fresh,
+  name: 'copy.example.org',
+  dbPasswordSecret: 'sec-0123456789abcde7',
+  saltSecret: 'sec-0123456789abcde8',
+};
+const secure = { ...site.web, https: 'acme' as const, redirect: true };
+const elsewhere = graphOf({
+  servers: [...snapshot.servers, server('srv-w2', 'web2', '192.0.2.12')],
+  services: [...snapshot.services, service('svc-w2', 'srv-w2', 'http', 'nginx', 80)],
+  platforms: [
+    platform,
+    {
+      ...{ ...platform, id: 'plat-w2', name: 'newer', serviceId: 'svc-w2' },
+      facts: { app: 'wordpress', version: '9.0', docroot: platform.root, phpMinimum: '', profiles: [] },
+    },
+  ],
+});
 
 const plans: readonly (readonly [string, Plan])[] = [
   ['install', planInstallSite(graph, { ...fresh, name: 'xn--bcher-kva.example' }, true)],
   [
     'install of an app without installer',
     planInstallSite(graph, { ...fresh, bindings: { http: ids.nginx }, name: 'static.example' }, false),
+  ],
+  ['clone', planCloneSite(graph, site, copy, { fileBytes: 5_000_000, databaseBytes: null })],
+  [
+    'clone to another server, with HTTPS',
+    planCloneSite(
+      elsewhere,
+      site,
+      { ...copy, platformId: 'plat-w2', bindings: { http: 'svc-w2', db: ids.mariadb }, web: secure },
+      {
+        fileBytes: null,
+        databaseBytes: null,
+      },
+    ),
   ],
   ['verify', planVerifySite(graph, site)],
   ['verify of a disabled site', planVerifySite(graph, { ...site, state: 'disabled' })],
@@ -62,4 +94,20 @@ test('nothing is removed before the point of no return of a delete', () => {
     ['http.unpublish', 'db.drop', 'site.remove', 'site.forget'].includes(step.kind),
   );
   expect(plan.pointOfNoReturn).toBe(first);
+});
+
+test('a clone only reads the site that is copied', () => {
+  for (const [name, plan] of plans.filter(([name]) => name.startsWith('clone'))) {
+    for (const { kind, args, serverId } of plan.steps) {
+      if (!JSON.stringify(args).includes(site.id)) continue;
+      expect([name, kind]).toEqual([
+        name,
+        expect.stringMatching(/^(?:move\.check|copy\.database|copy\.files|site\.rewrite)$/),
+      ]);
+      // What they write is the copy's.
+      if (kind !== 'move.check') expect(args).toMatchObject({ siteId: copy.id });
+      expect(serverId).not.toBeNull();
+    }
+    expect(plan.pointOfNoReturn).toBeNull();
+  }
 });

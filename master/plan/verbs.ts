@@ -12,6 +12,7 @@ export type Verb =
   | 'site.cron'
   | 'site.migrate'
   | 'site.rebind'
+  | 'site.clone'
   | 'platform.add'
   | 'platform.verify'
   | 'service.enable'

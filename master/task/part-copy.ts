@@ -61,17 +61,30 @@ export async function dropSnapshots(
   upTo: number,
 ): Promise<void> {
   for (let attempt = Math.max(1, upTo - MOST_ATTEMPTS + 1); attempt <= upTo; attempt++) {
-    const value = { snapshotId: snapshotId(ctx, attempt, label) };
-    await perform(
-      deps,
-      ctx,
-      direction,
-      serverId,
-      `site/${siteId}`,
-      { $case: 'dropSnapshot', value },
-      `${label}.drop${attempt}`,
-    );
+    await dropSnapshot(deps, ctx, direction, serverId, siteId, label, attempt);
   }
+}
+
+/** That of one attempt. No error when it is not there. */
+export async function dropSnapshot(
+  deps: HandlerDeps,
+  ctx: StepContext,
+  direction: 'do' | 'undo',
+  serverId: string,
+  siteId: string,
+  label: 'files' | 'database',
+  attempt: number,
+): Promise<void> {
+  const value = { snapshotId: snapshotId(ctx, attempt, label) };
+  await perform(
+    deps,
+    ctx,
+    direction,
+    serverId,
+    `site/${siteId}`,
+    { $case: 'dropSnapshot', value },
+    `${label}.drop${attempt}`,
+  );
 }
 
 /** Leave for a server to fetch a snapshot. */

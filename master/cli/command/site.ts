@@ -9,6 +9,7 @@ import { bytes, type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf } from '../settings.ts';
 import { createCommand as backupCommand } from './backup.ts';
+import { cloneCommand } from './clone.ts';
 import { migrateCommand } from './move.ts';
 import { ACCESS_DETAILS, type AccessFlags, accessPart, withAccessFlags } from './site-access.ts';
 import { BACKUP_COLUMN, BACKUP_DETAILS } from './site-backups.ts';
@@ -299,6 +300,7 @@ export function siteCommand(cli: Cli, program: Command): void {
     });
 
   usageCommand(cli, noun);
+  cloneCommand(cli, noun);
   migrateCommand(cli, noun);
 
   withChangeFlags(noun.command('login <site>').description('make a one-time login link'))

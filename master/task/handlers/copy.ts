@@ -5,7 +5,7 @@ import type { DatabasePart, RestoreFacts, SnapshotFacts } from '../../../shared/
 import { APPS } from '../../../shared/vocabulary.ts';
 import type { Deadline, Place } from '../../plan/plan.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
-import { dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot } from '../part-copy.ts';
+import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { dbSpec, type SiteParts, siteSpec } from '../spec.ts';
 
@@ -23,6 +23,17 @@ export async function databasePart(deps: HandlerDeps, siteId: string, place: Pla
   const service = parts.db?.service;
   if (service === undefined) throw new AegirError('internal', 'cannot copy a database: the site has none');
   return { service: await refOf(deps, service), db: dbSpec(parts, true) };
+}
+
+/** Where its files are read and written: of a cluster on one that stays, and sees those of all. */
+export function webServerOf({ http, front, servers, site }: SiteParts): string {
+  if (front === null) return http.serverId;
+  const found = servers.find(({ leaving, sharedRoot }) => !leaving && sharedRoot !== null);
+  if (found !== undefined) return found.server.id;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot reach the files of ${site.name}: no head of its cluster sees them`,
+  );
 }
 
 /** True when the round before this one had little to bring: this one is left out. */
@@ -68,14 +79,14 @@ function tell(ctx: StepContext, what: string, { bytes, readBytes }: SnapshotFact
 export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
   return {
     kind: 'copy.files',
-    do: async ({ siteId, from, to, round, deadline }, ctx) => {
+    do: async ({ siteId, from, to, round, deadline, of = siteId }, ctx) => {
       if (deadline === null && isEnough(ctx, 'files', round)) {
         return { is: 'done', result: { copied: 'files', round, received: 0, left: true } };
       }
       return inTime(ctx, deadline, async (within) => {
-        const [here, there] = [await readParts(deps, siteId, from), await readParts(deps, siteId, to)];
+        const [here, there] = [await readParts(deps, of, from), await readParts(deps, siteId, to)];
         const trees = treesOf(here);
-        const [source, target] = [here.http.serverId, there.http.serverId];
+        const [source, target] = [webServerOf(here), webServerOf(there)];
         const snapshot = await takeSnapshot(deps, within, source, 'files', {
           site: siteSpec(here, source),
           part: { $case: 'files', value: { trees: [...trees], last: true } },
@@ -84,15 +95,15 @@ export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
           $case: 'restoreFiles',
           value: { site: siteSpec(there, target), source: part, trees: [...trees], fetchOnly: false },
         }));
-        await dropSnapshots(deps, within, 'do', source, siteId, 'files', ctx.attempt);
+        await dropSnapshot(deps, within, 'do', source, of, 'files', ctx.attempt);
         tell(ctx, 'files', snapshot.facts, restore);
         const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
         return { is: 'done', result: { copied: 'files', round, bytes, received } };
       });
     },
-    undo: async ({ siteId, from }, ctx) => {
-      const { http } = await readParts(deps, siteId, from);
-      await dropSnapshots(deps, ctx, 'undo', http.serverId, siteId, 'files', MOST_ATTEMPTS);
+    undo: async ({ siteId, from, of = siteId }, ctx) => {
+      const source = webServerOf(await readParts(deps, of, from));
+      await dropSnapshots(deps, ctx, 'undo', source, of, 'files', MOST_ATTEMPTS);
       return { is: 'done' };
     },
   };
@@ -101,17 +112,17 @@ export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
 export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.database'> {
   return {
     kind: 'copy.database',
-    do: async ({ siteId, from, to, round, deadline, unless }, ctx) => {
+    do: async ({ siteId, from, to, round, deadline, unless, of = siteId }, ctx) => {
       const follows = unless !== null && ctx.results.get(unless)?.['follows'] === true;
       if (follows || (deadline === null && isEnough(ctx, 'database', round))) {
         return { is: 'done', result: { copied: 'database', round, received: 0, left: true } };
       }
       return inTime(ctx, deadline, async (within) => {
-        const here = await readParts(deps, siteId, from);
+        const here = await readParts(deps, of, from);
         const [source, target] = [await readService(deps.store, from.db), await readService(deps.store, to.db)];
         const snapshot = await takeSnapshot(deps, within, source.serverId, 'database', {
-          site: siteSpec(here, here.http.serverId),
-          part: { $case: 'database', value: await databasePart(deps, siteId, from) },
+          site: siteSpec(here, webServerOf(here)),
+          part: { $case: 'database', value: await databasePart(deps, of, from) },
         });
         const restore = await restoreSnapshot(
           deps,
@@ -125,16 +136,16 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
             value: { ...(await databasePart(deps, siteId, to)), source: part },
           }),
         );
-        await dropSnapshots(deps, within, 'do', source.serverId, siteId, 'database', ctx.attempt);
+        await dropSnapshot(deps, within, 'do', source.serverId, of, 'database', ctx.attempt);
         tell(ctx, 'database', snapshot.facts, restore);
         const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
         const { position } = snapshot.facts;
         return { is: 'done', result: { copied: 'database', round, bytes, received, position } };
       });
     },
-    undo: async ({ siteId, from }, ctx) => {
+    undo: async ({ siteId, from, of = siteId }, ctx) => {
       const { serverId } = await readService(deps.store, from.db);
-      await dropSnapshots(deps, ctx, 'undo', serverId, siteId, 'database', MOST_ATTEMPTS);
+      await dropSnapshots(deps, ctx, 'undo', serverId, of, 'database', MOST_ATTEMPTS);
       return { is: 'done' };
     },
   };

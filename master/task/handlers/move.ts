@@ -8,6 +8,7 @@ import type { StepContext, StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readServer } from '../parts.ts';
 import { perform } from '../perform.ts';
 import { platformSpec } from '../spec.ts';
+import { webServerOf } from './copy.ts';
 
 export function createSiteMove({ store }: HandlerDeps): StepHandler<'site.move'> {
   const say = (siteId: string, moving: PlannedMove | null) =>
@@ -57,10 +58,11 @@ const SPARE_BYTES = 256 * 1024 * 1024;
 export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
   return {
     kind: 'move.check',
-    do: async ({ siteId, from, to }, ctx) => {
+    do: async ({ siteId, from, to, copy = false }, ctx) => {
       const [there, here] = [await readParts(deps, siteId, to), await readParts(deps, siteId, from)];
-      const oldServer = await readServer(deps.store, here.http.serverId);
-      const newServer = await readServer(deps.store, there.http.serverId);
+      const verb = copy ? 'copy' : 'move';
+      const oldServer = await readServer(deps.store, webServerOf(here));
+      const newServer = await readServer(deps.store, webServerOf(there));
       const site = `site/${siteId}`;
       const { output } = await perform(
         deps,
@@ -75,17 +77,17 @@ export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
       if (found?.app !== here.platform.app) {
         throw new AegirError(
           'failed_precondition',
-          `cannot move ${here.site.name} to ${there.platform.name}: that is ${found?.app ?? 'no platform'}, and the site runs on ${here.platform.app}`,
+          `cannot ${verb} ${here.site.name} to ${there.platform.name}: that is ${found?.app ?? 'no platform'}, and the site runs on ${here.platform.app}`,
         );
       }
-      await requireRoom(deps, siteId, newServer);
+      await requireRoom(deps, siteId, newServer, verb);
       // What hands visitors on must reach the new server, and the new server its database.
-      if (oldServer.id !== newServer.id) {
-        await requirePorts(deps, ctx, oldServer, newServer, there.http.detected.ports.slice(0, 2), 'http');
+      if (!copy && oldServer.id !== newServer.id) {
+        await requirePorts(deps, ctx, oldServer, newServer, there.http.detected.ports.slice(0, 2), 'http', verb);
       }
       const db = there.db;
       if (db !== null && db.server.id !== newServer.id) {
-        await requirePorts(deps, ctx, newServer, db.server, db.service.detected.ports.slice(0, 1), 'db');
+        await requirePorts(deps, ctx, newServer, db.server, db.service.detected.ports.slice(0, 1), 'db', verb);
       }
       return { is: 'done', result: { version: found.version } };
     },
@@ -93,7 +95,7 @@ export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
   };
 }
 
-async function requireRoom(deps: HandlerDeps, siteId: string, server: ServerRecord): Promise<void> {
+async function requireRoom(deps: HandlerDeps, siteId: string, server: ServerRecord, verb: string): Promise<void> {
   const days = await deps.store.usage.byDay(siteId, '');
   const files = Math.max(0, ...days.map(({ fileBytes }) => fileBytes ?? 0));
   const disk = server.facts.disks
@@ -102,7 +104,7 @@ async function requireRoom(deps: HandlerDeps, siteId: string, server: ServerReco
   if (disk === undefined || Number(disk.freeBytes) >= files + SPARE_BYTES) return;
   throw new AegirError(
     'failed_precondition',
-    `cannot move the site to ${server.name}: it has ${byteSize(files)} of files and ${disk.mount} has room for ` +
+    `cannot ${verb} the site to ${server.name}: it has ${byteSize(files)} of files and ${disk.mount} has room for ` +
       `${byteSize(Number(disk.freeBytes))}; make room there`,
   );
 }
@@ -114,6 +116,7 @@ async function requirePorts(
   to: ServerRecord,
   ports: readonly number[],
   part: string,
+  verb: string,
 ): Promise<void> {
   const [address] = to.facts.addresses;
   if (address === undefined || ports.length === 0) return;
@@ -131,7 +134,7 @@ async function requirePorts(
   if (shut === undefined) return;
   throw new AegirError(
     'failed_precondition',
-    `cannot move the site: ${from.name} does not reach port ${shut.port} of ${to.name} at ${address} (${shut.answer}); ` +
+    `cannot ${verb} the site: ${from.name} does not reach port ${shut.port} of ${to.name} at ${address} (${shut.answer}); ` +
       'let it through, and see that the daemon runs',
   );
 }

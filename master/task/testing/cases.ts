@@ -18,6 +18,7 @@ import type { PlatformRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../.
 import type { BackupRecord } from '../../store/model-backup.ts';
 import type { Store } from '../../store/store.ts';
 import { backupCases } from './backup-cases.ts';
+import { cloneCases } from './clone-cases.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { fileCases } from './file-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
@@ -115,7 +116,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     ...webCases(snapshot, served),
     ...[
       ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)],
-      ...backupCases(snapshot, served),
+      ...[...backupCases(snapshot, served), ...cloneCases(snapshot, served)],
     ].map(({ plan, world, done, undone, ...of }) => ({
       ...{ ...of, plan, world, undoneWorld: world, done: linesOf(done), undone: linesOf(undone) },
     })),
