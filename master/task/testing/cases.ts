@@ -21,6 +21,7 @@ import { backupCases } from './backup-cases.ts';
 import { cloneCases } from './clone-cases.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { fileCases } from './file-cases.ts';
+import { moveCases } from './move-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
 import { zoneCases } from './zone-cases.ts';
 
@@ -117,6 +118,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     ...[
       ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)],
       ...[...backupCases(snapshot, served), ...cloneCases(snapshot, served)],
+      ...moveCases(snapshot),
     ].map(({ plan, world, done, undone, ...of }) => ({
       ...{ ...of, plan, world, undoneWorld: world, done: linesOf(done), undone: linesOf(undone) },
     })),

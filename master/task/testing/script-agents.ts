@@ -4,6 +4,7 @@ import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { ActionResult, Finding, PlatformFacts, TransferFacts } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
 
+import { moveOutput } from './script-moves.ts';
 import { createScriptParts, type ScriptParts } from './script-parts.ts';
 
 export interface Performed {
@@ -103,7 +104,7 @@ function partsOf(
   order: ActionOrder,
 ): ActionResult | undefined {
   try {
-    const output = parts.carryOut(world, serverId, order);
+    const output = parts.carryOut(world, serverId, order) ?? moveOutput(world, serverId, order);
     if (output === undefined) return undefined;
     const result = resultOf(order.id, []);
     if (result.outcome?.$case === 'ok') Object.assign(result.outcome.value, output);

@@ -1,0 +1,47 @@
+// What script agents do while a site moves: gates, databases that follow, ports, and code that brings a database along.
+import type { ActionOutput } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { ActionOrder } from '../../session/agents.ts';
+
+/** undefined for an action that is about something else. */
+export function moveOutput(
+  world: Set<string>,
+  serverId: string,
+  { request, resource }: ActionOrder,
+): Partial<ActionOutput> | undefined {
+  const forget = (prefix: string) => {
+    for (const line of [...world]) if (line.startsWith(prefix)) world.delete(line);
+  };
+  switch (request.$case) {
+    case 'setGate': {
+      const { phase } = request.value;
+      forget(`${serverId} gate ${resource} `);
+      if (phase !== 'closed') world.add(`${serverId} gate ${resource} ${phase}`);
+      const counts = { waiting: 0n, held: 3n, longestMillis: 40n, forwarded: 3n, refused: 0n, failed: 0n };
+      return { gate: { phase, ...counts, lastAt: undefined, holdingSince: undefined } };
+    }
+    case 'siteTraffic':
+      return { traffic: { lastAt: undefined } };
+    case 'openReplica':
+      world.add(`${serverId} leads ${resource} `);
+      return { replica: { position: 'binlog.1:4', running: false, caughtUp: false, error: '' } };
+    case 'closeReplica':
+      forget(`${serverId} leads ${resource} `);
+      return {};
+    case 'follow':
+      if (request.value.verb === 'start') world.add(`${serverId} follows ${resource} `);
+      if (request.value.verb === 'stop') forget(`${serverId} follows ${resource} `);
+      return { replica: { position: '', running: true, caughtUp: true, error: '' } };
+    case 'probePorts':
+      return { ports: request.value.targets.map(({ address, port }) => ({ address, port, answer: 'open' })) };
+    case 'upgradeSite':
+      for (const line of [...world]) {
+        const [, at] = /^(\S+ database of \S+ )/.exec(line) ?? [];
+        if (at === undefined || !line.includes(` ${resource} `)) continue;
+        world.delete(line);
+        world.add(`${at}upgraded`);
+      }
+      return {};
+    default:
+      return undefined;
+  }
+}
