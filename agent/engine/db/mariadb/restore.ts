@@ -40,6 +40,7 @@ export async function restoreDatabase(
   }
   const password = nobodys();
   await ending(client, doing, deputy, deputySql(dialect, siteId, password, false)).run(ctx);
+  let failed = false;
   try {
     await client.query(emptyDatabase(database), doing, ctx.signal);
     ctx.failpoint('agent.db.emptied');
@@ -69,10 +70,18 @@ export async function restoreDatabase(
     for await (const _answer of program);
     source.assertWhole();
     ctx.failpoint('agent.db.restored');
+  } catch (thrown) {
+    failed = true;
+    throw thrown;
   } finally {
     // Whatever became of it, and whoever learned or changed the password. After a cancellation too.
     const after = { ...ctx, signal: new AbortController().signal };
-    await ending(client, `close ${deputy}`, deputy, deputySql(dialect, siteId, nobodys(), true)).run(after);
+    const close = ending(client, `close ${deputy}`, deputy, deputySql(dialect, siteId, nobodys(), true));
+    await close.run(after).catch((thrown: Error) => {
+      // What went wrong first is what matters; verify closes it.
+      if (!failed) throw thrown;
+      ctx.log('warn', thrown.message);
+    });
   }
 }
 

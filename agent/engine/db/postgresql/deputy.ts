@@ -40,14 +40,22 @@ export async function* asDeputy<T>(
     for (const change of await planNoDeputy(access, spec.siteId, closing)) await change.run(closing);
   };
   await close();
+  let failed = false;
   try {
     const doing = `let the agent into database ${database} as ${user}`;
     const sql = createDeputy(deputy, user, database, scramVerifier(password));
     await access.client.query(sql, doing, { signal: ctx.signal });
     await openSocket(access, deputy, database, ctx);
     yield* use({ PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', PGPASSWORD: password });
+  } catch (thrown) {
+    failed = true;
+    throw thrown;
   } finally {
-    await close();
+    await close().catch((thrown: Error) => {
+      // What went wrong first is what matters; verify drops it.
+      if (!failed) throw thrown;
+      ctx.log('warn', thrown.message);
+    });
   }
 }
 
