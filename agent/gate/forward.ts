@@ -44,11 +44,11 @@ export async function forward(exchange: Exchange, handing: Handing): Promise<voi
   };
   const end = performance.now() + PATIENCE_MS;
   for (let tries = 0; ; tries++) {
-    const call = await connect(handing, outgoing, end);
+    // A connection that was kept may end as it is used, and all that are kept may at once.
+    const call = await connect(handing, { ...outgoing, repeatable: repeatable && tries === 0 }, end);
     try {
       return await (upgrade ? pass(exchange, call, handing) : relay(exchange, call, handing));
     } catch (error) {
-      // A connection that was kept may end as it is used.
       if (!repeatable || handing.signal.aborted || tries >= 2) throw error;
     }
   }

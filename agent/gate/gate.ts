@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, rename, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { connect, Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { GateFacts } from '../../shared/gen/aegir/v1/move.ts';
 import type { UpstreamSpec } from '../../shared/gen/aegir/v1/spec.ts';
@@ -17,6 +18,8 @@ const MOST_UNANSWERED = 64;
 const PLACE_MS = 2_000;
 const MOST_HEADERS = 128 * 1024;
 const HEADERS_MS = 60_000;
+
+const NOBODY = { upstream: undefined, maxHeld: 0, maxHoldMillis: 0, holdingSince: undefined };
 
 export type GatePhase = 'hold' | 'forward' | 'refuse';
 
@@ -44,9 +47,9 @@ export interface Gate {
   open(order: GateOrder): Promise<void>;
   set(order: GateOrder): void;
   facts(): GateFacts;
-  /** No more requests come; those that wait are refused; those that were handed over end by themselves. */
+  /** No more requests come; those that wait are refused, unless it hands them over; those end by themselves. */
   close(): Promise<void>;
-  /** Ends those, too. */
+  /** Ends all at once, without an answer. */
   cut(): void;
 }
 
@@ -187,17 +190,42 @@ export function createGate(options: GateOptions): Gate {
     }),
     async close() {
       clearTimeout(timer);
-      await rm(options.socket, { force: true });
-      server.close();
-      server.closeIdleConnections();
-      refuseAll();
-      way?.close();
+      await stopListening(server, options.socket);
+      if (!hands()) {
+        set({ ...NOBODY, phase: 'refuse' });
+      }
     },
     cut() {
+      clearTimeout(timer);
+      way?.close();
+      server.close();
       server.closeAllConnections();
       for (const socket of tunnels) socket.destroy();
     },
   };
+}
+
+/**
+ * A connection that nobody has accepted yet is reset when its server ends. So the name goes first, and then all who came by
+ * it before are let in: one of our own comes last.
+ */
+async function stopListening(server: Server, socket: string): Promise<void> {
+  const last = `${socket}.closing`;
+  try {
+    await rename(socket, last);
+    await new Promise<void>((resolve) => {
+      const own = connect({ path: last });
+      own.once('error', () => resolve());
+      // Accepting is in order, and what is accepted here stays behind by one turn at most.
+      own.once('connect', () => own.end());
+      own.once('close', () => resolve());
+    });
+  } catch {
+    // Somebody took the name away: nobody comes by it.
+  }
+  await rm(last, { force: true });
+  // Not that of HTTP, which ends connections whose request is still on its way.
+  NetServer.prototype.close.call(server);
 }
 
 /** Those that still wait count, too. */

@@ -130,10 +130,8 @@ export function createGates({ host, state, log, now }: Options): Gates {
         clearTimeout(last);
         gate.cut();
       }
-      for (const { gate } of open.values()) {
-        await gate.close();
-        gate.cut();
-      }
+      // Not refused: nginx asks the next agent for what had no answer.
+      for (const { gate } of open.values()) gate.cut();
     },
   };
 }

@@ -13,6 +13,8 @@ export interface Seen {
   readonly what: string;
   readonly outcome: string;
   readonly millis: number;
+  /** ms since the visitors began. */
+  readonly at: number;
 }
 
 export interface Visitors {
@@ -30,6 +32,7 @@ export function startVisitors({ addresses, port, tlsPort }: Daemon, tls: boolean
     ? new SecureAgent({ keepAlive: true, maxSockets: 6 })
     : new Agent({ keepAlive: true, maxSockets: 6 });
   const used = new WeakSet<object>();
+  const start = performance.now();
   let count = 0;
 
   const once = (path: string, body: Buffer | undefined, keep: boolean): Promise<string> =>
@@ -71,7 +74,12 @@ export function startVisitors({ addresses, port, tlsPort }: Daemon, tls: boolean
     const body = isForm ? randomBytes(BODIES[(n / 5) % BODIES.length] ?? 10) : undefined;
     if (body !== undefined) posted.set(`p${n}`, createHash('sha256').update(body).digest('hex'));
     const outcome = await once(isForm ? `/admin/post.php?id=p${n}` : `/any?n=${n}`, body, keep);
-    seen.push({ what: isForm ? 'form' : keep ? 'kept' : 'page', outcome, millis: performance.now() - begun });
+    seen.push({
+      what: isForm ? 'form' : keep ? 'kept' : 'page',
+      outcome,
+      millis: performance.now() - begun,
+      at: begun - start,
+    });
   };
 
   const timer = setInterval(() => {

@@ -26,8 +26,9 @@ export function forwardingLines(host: VirtualHost, secure: boolean): string {
   RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}"
   RequestHeader set X-Forwarded-Proto ${secure ? 'https' : 'http'}
 ${secure || host.fronts.length === 0 ? '' : `  RequestHeader set X-Forwarded-Proto https "expr=reqenv('HTTPS') == 'on'"\n`}  RequestHeader unset Forwarded
+  ErrorDocument 502 ${quoted(AWAY_PAGE)}
   ErrorDocument 503 ${quoted(AWAY_PAGE)}
-  Header always setifempty Retry-After 5 "expr=%{REQUEST_STATUS} == 503"
+  Header always setifempty Retry-After 5 "expr=%{REQUEST_STATUS} == 502 || %{REQUEST_STATUS} == 503"
 ${tlsLines(to)}${mine.join('')}  ProxyPass "/" ${quoted(urlOf(to))} ${options}
 `;
 }
