@@ -2,6 +2,12 @@
 import { AegirError } from '../../shared/error.ts';
 import { type ActionHandler, engineFor } from './action.ts';
 
+/**
+ * Apache keeps a thread for each request that is held, of 150 in Debian: with none left its other sites stand still, and it
+ * could not even tell that it has read a new configuration.
+ */
+const MOST_BY_APACHE = 100;
+
 export function createSetGate(): ActionHandler<'setGate'> {
   return {
     kind: 'setGate',
@@ -16,7 +22,8 @@ export function createSetGate(): ActionHandler<'setGate'> {
           `cannot open a gate: this server has no ${service.engine} that passes requests on to it`,
         );
       }
-      const gate = await tools.gates.set({ ...wish, webUser: daemon?.user ?? '' });
+      const maxHeld = service.engine === 'apache' ? Math.min(wish.maxHeld, MOST_BY_APACHE) : wish.maxHeld;
+      const gate = await tools.gates.set({ ...wish, maxHeld, webUser: daemon?.user ?? '' });
       ctx.log('info', `the gate is in phase ${gate.phase}: ${gate.waiting} requests wait, ${gate.forwarded} went on`);
       return { changes: [], gate };
     },

@@ -1,7 +1,9 @@
 // One site, served by nginx and then by Apache, from the same files by the same PHP-FPM: every request of the suite's
 // table gets the same answer from both, over HTTP and HTTPS, behind a password, and while it is down.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEmbeddedHost } from '../../host/embedded/host.ts';
@@ -20,6 +22,8 @@ const ALIAS = 'www.one.example.org';
 const PASSWORD = 'correct horse';
 const credentials = `Basic ${Buffer.from(`alice:${PASSWORD}`).toString('base64')}`;
 
+let other: Server;
+const elsewhere = { address: ADDRESS, port: 0, tlsPort: 0 };
 let nginx: Stage;
 let apache: Stage;
 
@@ -36,8 +40,25 @@ beforeAll(async () => {
   );
   apache = await subject('apache', createApacheEngine, async () => nginx.host);
   await nginx.fixture.prepareSite(SITE);
+  other = createHttpServer(async (request, response) => {
+    let body = 0;
+    for await (const chunk of request) body += (chunk as Buffer).length;
+    const { method, headers } = request;
+    // Apache takes several slashes at the beginning for one, whatever it is told.
+    const url = request.url?.replace(/^\/+/, '/');
+    const said = ['host', 'proxy', 'x-forwarded-for', 'x-forwarded-proto', 'authorization'].map(
+      (name) => headers[name],
+    );
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ method, url, said, body }));
+  });
+  other.listen(0, ADDRESS);
+  await once(other, 'listening');
+  const at = other.address();
+  elsewhere.port = typeof at === 'object' && at !== null ? at.port : 0;
 });
 afterAll(async () => {
+  other?.close();
   await apache?.close();
   await nginx?.close();
 });
@@ -56,6 +77,13 @@ describe('nginx and Apache', () => {
     ['by a name that leads to another', () => ({ aliases: [ALIAS], redirectTo: ALIAS, tls: tls() }), { tls: true }],
     ['behind a password', () => ({ auth: auth() }), { headers: { authorization: credentials } }],
     ['to those without the password', () => ({ auth: auth() }), {}],
+    [
+      'to visitors of the server that a site has left',
+      () => ({ tls: tls(), fronts: ['127.0.0.1', ADDRESS] }),
+      { headers: { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7' } },
+    ],
+    ['once it has moved', () => ({ state: 'moved', upstream: elsewhere }), {}],
+    ['once it has moved, over HTTPS', () => ({ state: 'moved', upstream: elsewhere, tls: tls() }), { tls: true }],
     ['while it is down', () => ({ state: 'disabled' }), {}],
   ];
 

@@ -28,7 +28,7 @@ export function forwardingLines(host: VirtualHost, secure: boolean): string {
 ${secure || host.fronts.length === 0 ? '' : `  RequestHeader set X-Forwarded-Proto https "expr=reqenv('HTTPS') == 'on'"\n`}  RequestHeader unset Forwarded
   ErrorDocument 502 ${quoted(AWAY_PAGE)}
   ErrorDocument 503 ${quoted(AWAY_PAGE)}
-  Header always setifempty Retry-After 5 "expr=%{REQUEST_STATUS} == 502 || %{REQUEST_STATUS} == 503"
+  Header always set Retry-After 5 "expr=(%{REQUEST_STATUS} == 502 || %{REQUEST_STATUS} == 503) && -z resp('Retry-After')"
 ${tlsLines(to)}${mine.join('')}  ProxyPass "/" ${quoted(urlOf(to))} ${options}
 `;
 }

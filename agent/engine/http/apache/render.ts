@@ -150,7 +150,7 @@ function believedLines(host: VirtualHost): string {
   if (fronts.length === 0) return '';
   return `  RemoteIPHeader X-Forwarded-For
 ${fronts.map((front) => `  RemoteIPInternalProxy ${front}\n`).join('')}  RewriteCond "%{CONN_REMOTE_ADDR}" "^(?:${fronts.map(escaped).join('|')})$"
-  RewriteCond "%{HTTP:X-Forwarded-Proto}" "=https"
+  RewriteCond "%{HTTP:X-Forwarded-Proto}" "=https" [NV]
   RewriteRule "^" "-" [E=HTTPS:on]
 `;
 }

@@ -62,7 +62,7 @@ ${schemeMap(host)}${forwarded ? forwardingMaps(host.siteId) : ''}${servers.join(
     if (tls !== undefined) server(names, secure, `${certificate}${forwardingLines(host, true, schemeOf(host))}`);
     return text();
   }
-  const body = host.state === 'disabled' ? maintenance() : serving(host);
+  const body = bodyOf(host);
   const toSecure = (name: string) => redirection('https', name, listening.tlsPort, 443);
   if (others.length > 0 && tls?.redirect !== true) {
     server(others, plain, `${challenges}${redirection('http', target, listening.port, 80)}`);
@@ -70,7 +70,9 @@ ${schemeMap(host)}${forwarded ? forwardingMaps(host.siteId) : ''}${servers.join(
   if (tls?.redirect === true) {
     // $host is one of these names: others do not get here.
     const name = others.length === 0 ? '$host' : target;
-    const led = host.fronts.length === 0 ? toSecure(name) : `${unlessSecure(host, name)}${body}`;
+    // HSTS is of the other port (RFC 6797, 7.2).
+    const plainly = { ...host, tls: { ...tls, hstsSeconds: 0 } };
+    const led = host.fronts.length === 0 ? toSecure(name) : `${unlessSecure(host, name)}${bodyOf(plainly)}`;
     server(names, plain, `${challenges}${led}`);
   }
   if (others.length > 0 && tls !== undefined) server(others, secure, `${certificate}${toSecure(target)}`);
@@ -167,6 +169,10 @@ function redirection(scheme: 'http' | 'https', name: string, port: number | unde
     return 301 ${scheme}://${name}${at}$request_uri;
   }
 `;
+}
+
+function bodyOf(host: VirtualHost): string {
+  return host.state === 'disabled' ? maintenance() : serving(host);
 }
 
 function serving(host: VirtualHost): string {
