@@ -147,6 +147,7 @@ function okResult(
         prune: outcome.prune,
         check: outcome.check,
         replica: outcome.replica,
+        found: outcome.found,
         gate: outcome.gate,
         traffic: outcome.traffic,
       },

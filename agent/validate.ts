@@ -82,6 +82,8 @@ export interface RequestOf extends BackupRequests, StoreRequests, RewriteRequest
     readonly masterTime: Date | undefined;
     readonly services: readonly ServiceRef[];
     readonly hostOnly: boolean;
+    /** Services to look into for what is there of sites. */
+    readonly search: readonly ServiceRef[] | undefined;
   };
   checkService: { readonly service: ServiceRef; readonly zones: readonly string[] };
   probePorts: { readonly targets: readonly { readonly address: string; readonly port: number }[] };
@@ -239,10 +241,12 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
     }
     case 'diagnose': {
       const { masterTime, services, hostOnly } = request.value;
+      const search = request.value.search?.services;
       if (Number.isNaN(masterTime?.getTime())) refuse('master_time', 'is no time');
       if (services.length > MAX_SERVICES) refuse('services', `has more than ${MAX_SERVICES} services`);
-      for (const service of services) checkService(service, serverId);
-      return { kind: 'diagnose', value: { masterTime, services, hostOnly } };
+      if ((search?.length ?? 0) > MAX_SERVICES) refuse('search.services', `has more than ${MAX_SERVICES} services`);
+      for (const service of [...services, ...(search ?? [])]) checkService(service, serverId);
+      return { kind: 'diagnose', value: { masterTime, services, hostOnly, search } };
     }
     case 'checkService': {
       const service = validService(request.value.service, serverId);

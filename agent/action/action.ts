@@ -1,7 +1,13 @@
 // The contract of action kinds: one file beside this one per kind, named like the proto's field.
 import { AegirError } from '../../shared/error.ts';
 import type { Finding } from '../../shared/finding.ts';
-import type { ClusterStatus, PlatformFacts, PortAnswer, TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import type {
+  ClusterStatus,
+  FoundSites,
+  PlatformFacts,
+  PortAnswer,
+  TransferFacts,
+} from '../../shared/gen/aegir/v1/agent.ts';
 import type {
   BackupFacts,
   CheckFacts,
@@ -52,6 +58,7 @@ export interface Outcome {
   readonly prune?: PruneFacts;
   readonly check?: CheckFacts;
   readonly replica?: ReplicaFacts;
+  readonly found?: FoundSites;
   readonly gate?: GateFacts;
   readonly traffic?: SiteTraffic;
 }

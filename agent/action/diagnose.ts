@@ -13,12 +13,13 @@ import type { ActionContext } from '../engine/engine.ts';
 import { canCheck } from '../engine/engine.ts';
 import type { ActionHandler, Tools } from './action.ts';
 import { checkCron } from './cron.ts';
+import { searchSites } from './search-sites.ts';
 
 export function createDiagnose(): ActionHandler<'diagnose'> {
   return {
     kind: 'diagnose',
     label: () => 'diagnose',
-    async run({ masterTime, services, hostOnly }, ctx, tools) {
+    async run({ masterTime, services, hostOnly, search }, ctx, tools) {
       const identity = await ctx.host.identity();
       const findings: Finding[] = [
         { subject: 'agent', code: 'agent.version', level: 'ok', text: `agent ${tools.agentVersion} on ${identity.os}` },
@@ -30,13 +31,14 @@ export function createDiagnose(): ActionHandler<'diagnose'> {
       findings.push(await checkOwnName(identity));
       findings.push(...(await checkUpdates(ctx.host, ctx.signal, tools.now())));
       findings.push(...(await checkReboot(ctx.host, identity.kernel)));
-      if (hostOnly) return { changes: [], findings };
+      const found = search === undefined ? {} : { found: await searchSites(search, ctx, tools) };
+      if (hostOnly) return { changes: [], findings, ...found };
       findings.push(...checkCron(tools));
       for (const look of serviceChecks(services, ctx, tools)) {
         ctx.signal.throwIfAborted();
         findings.push(...(await look()));
       }
-      return { changes: [], findings };
+      return { changes: [], findings, ...found };
     },
   };
 }

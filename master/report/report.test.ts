@@ -3,6 +3,7 @@ import { facts, graphOf, ids, server, service, site, snapshot } from '../../test
 import { judgeCertificates } from './certificates.ts';
 import { DEBIAN, LIFETIMES } from './end-of-life.ts';
 import { finding, makeReport } from './finding.ts';
+import { judgeFound } from './leftover.ts';
 import { judgePorts, portLooks } from './ports.ts';
 import { judgePresence, seenOf } from './presence.ts';
 import { judgeVersions } from './versions.ts';
@@ -111,6 +112,29 @@ describe('presence', () => {
       'service.version web1/nginx',
       'server.addresses addresses',
     ]);
+  });
+});
+
+describe('what is there of sites', () => {
+  const thing = (siteId: string, serviceId: string, what: string) => ({ siteId, serviceId, what });
+
+  test('those of the graph are no news; one that it does not know is named with all that is there of it', () => {
+    const lost = 'site-00000000000lost1';
+    const findings = judgeFound(graphOf(), [
+      thing(ids.site, ids.nginx, 'virtual host'),
+      thing(lost, ids.nginx, 'virtual host'),
+      thing(lost, ids.nginx, 'pool of PHP 8.2'),
+      thing(lost, ids.nginx, 'virtual host'),
+      thing(lost, 'svc-gone', 'database'),
+    ]);
+    expect(findings).toMatchObject([
+      {
+        ...{ group: 'site', severity: 'warning', code: 'site.unknown', subject: lost },
+        text: 'the master knows no such site, and it is there: virtual host on web1/nginx, pool of PHP 8.2 on web1/nginx, database',
+        advice: expect.stringMatching(/bring back a newer one/),
+      },
+    ]);
+    expect(judgeFound(graphOf(), [])).toEqual([]);
   });
 });
 

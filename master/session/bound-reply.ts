@@ -1,6 +1,13 @@
 // Events and results of agents, bounded and formed before they reach a task: an agent may be wrong or hostile.
 import { isErrorCode } from '../../shared/error.ts';
-import type { ActionEvent, ActionOutput, ActionResult, Finding, HeadStatus } from '../../shared/gen/aegir/v1/agent.ts';
+import type {
+  ActionEvent,
+  ActionOutput,
+  ActionResult,
+  Finding,
+  FoundSites,
+  HeadStatus,
+} from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
 import { boundFacts } from './bound-facts.ts';
 
@@ -12,6 +19,7 @@ const MAX_CHANGES = 1000;
 const MAX_MESSAGES = 50;
 const MAX_FINDINGS = 500;
 const MAX_HEADS = 100;
+const MAX_FOUND = 5000;
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 const KINDS = ['link', 'secret', 'warning', 'todo'];
 const FINDING_LEVELS = ['ok', 'info', 'warning', 'error'];
@@ -79,12 +87,23 @@ function boundOutput(output: ActionOutput): ActionOutput {
     },
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
     cluster: output.cluster && { heads: output.cluster.heads.slice(0, MAX_HEADS).map(boundHead) },
+    ...(output.found === undefined ? {} : { found: boundFound(output.found) }),
     ...(output.transfer === undefined ? {} : { transfer: output.transfer }),
     ...boundFacts(output),
     ports: output.ports.slice(0, MAX_PORTS).map(({ address, port, answer }) => ({
       address: cut(address, MAX_LABEL),
       port,
       answer: oneOf(answer, PORT_ANSWERS, 'unreachable'),
+    })),
+  };
+}
+
+function boundFound({ sites }: FoundSites): FoundSites {
+  const good = sites.slice(0, MAX_FOUND).filter(({ siteId }) => /^site-[0-9a-z]{16}$/.test(siteId));
+  return {
+    sites: good.map(({ serviceId, siteId, what }) => ({
+      ...{ serviceId: cut(serviceId, MAX_LABEL), siteId },
+      what: cut(what, MAX_LABEL).replace(/\p{Cc}/gu, ' '),
     })),
   };
 }

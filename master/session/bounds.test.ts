@@ -175,5 +175,19 @@ describe('replies', () => {
     const findings = ok.outcome?.$case === 'ok' ? ok.outcome.value.findings : [];
     expect(findings).toHaveLength(500);
     expect(findings[0]).toMatchObject({ level: 'warning', code: '', advice: 'a' });
+    const site = { serviceId: 's', siteId: 'site-0000000000000001', what: 'x\u001b[2J'.repeat(100) };
+    const found = boundResult({
+      ...{ actionId: 'a', changes: [] },
+      outcome: {
+        $case: 'ok',
+        value: {
+          ...{ messages: [], platform: undefined, findings: [], ports: [] },
+          found: { sites: [{ ...site, siteId: '../x' }, ...Array(9000).fill(site)] },
+        },
+      },
+    });
+    const sites = found.outcome?.$case === 'ok' ? (found.outcome.value.found?.sites ?? []) : [];
+    expect(sites).toHaveLength(4999);
+    expect(sites[0]?.what).toMatch(/^[\x20-\x7e]{1,200}$/);
   });
 });

@@ -161,6 +161,18 @@ export function describeFailures(subject: HttpSubject, scene: Scene): void {
     });
   });
 
+  it('a name that a site of ours holds which the master does not know: it is called a leftover', async () => {
+    await scene.stage.apply(scene.spec);
+    await scene.stage.apply(scene.other);
+    const before = await scene.configuration();
+    const applied = scene.stage.apply({ ...scene.spec, aliases: [OTHER_NAME] });
+    await expect(applied).rejects.toMatchObject({ code: 'already_exists' });
+    await expect(applied).rejects.toThrow(
+      new RegExp(`already serves ${OTHER_NAME} for ${scene.other.siteId}, which is a leftover of Aegir's own`),
+    );
+    expect(await scene.configuration()).toEqual(before);
+  });
+
   describe('what the daemon refuses', () => {
     it('is told in its own words, and the old configuration stays in force', async () => {
       const before = await scene.configuration();

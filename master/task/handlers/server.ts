@@ -1,9 +1,13 @@
 // The steps about services and servers: prepare and enable a service, detect and diagnose a server.
+import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import { judgeFound } from '../../report/leftover.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { fromAgent, tell } from './verify-part.ts';
 
+/** A cluster is a front: its heads have the sites. */
+const BALANCER_ENGINE = 'cluster';
 const DETECT_TIMEOUT_MS = 60_000;
 
 export function createServicePrepare(deps: HandlerDeps): StepHandler<'service.prepare'> {
@@ -73,12 +77,19 @@ export function createServerDiagnose(deps: HandlerDeps): StepHandler<'server.dia
   return {
     kind: 'server.diagnose',
     do: async (args, ctx) => {
+      const enabled = await deps.store.services.find({ serverId: args.serverId, state: 'enabled' });
+      const carriers = enabled.filter(
+        ({ type, engine }) => (type === 'http' && engine !== BALANCER_ENGINE) || type === 'db',
+      );
+      const search: ServiceRef[] = [];
+      for (const service of carriers) search.push(await refOf(deps, service));
       const { output } = await perform(deps, ctx, 'do', args.serverId, `server/${args.serverId}`, {
         $case: 'diagnose',
         // Services are checked one by one, as they were declared.
-        value: { masterTime: new Date(ctx.now()), services: [], hostOnly: true },
+        value: { masterTime: new Date(ctx.now()), services: [], hostOnly: true, search: { services: search } },
       });
-      return { is: 'done', result: { findings: tell(fromAgent('host', output.findings), ctx) } };
+      const left = judgeFound(await deps.graph(), output.found?.sites ?? []);
+      return { is: 'done', result: { findings: tell([...fromAgent('host', output.findings), ...left], ctx) } };
     },
     undo: { none: 'it only looks' },
   };

@@ -36,7 +36,7 @@ export interface Edit {
   /** An error that tells more of the daemon's complaint about this file than we could; it undoes the edit. */
   explains?(complaint: Complaint): Error | undefined;
   /** Looks through the daemon's warnings after the test; an error it answers undoes the edit. */
-  objects?(warnings: readonly string[]): Error | undefined;
+  objects?(warnings: readonly string[]): Promise<Error | undefined>;
 }
 
 /** Begins what an administrator wrote (snippet.ts): keys may be in it. */

@@ -46,7 +46,7 @@ export async function applyEdit(set: ConfigSet, edit: Edit | undefined, doing: s
       const explained = complaint.file === editPath ? edit?.explains?.(complaint) : undefined;
       throw explained ?? refused(doing, label, includeDir, complaint);
     }
-    const objection = edit?.objects?.(warnings);
+    const objection = await edit?.objects?.(warnings);
     if (objection !== undefined) throw objection;
   } catch (thrown) {
     if (!keep) await putBack();

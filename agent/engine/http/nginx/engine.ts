@@ -8,6 +8,7 @@ import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../en
 import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
 import { siteFile, siteOfFile } from '../config/complaint.ts';
 import type { Edit } from '../config/config-set.ts';
+import { leftoverFault } from '../config/leftover.ts';
 import { createLocks } from '../config/lock.ts';
 import { planBase, planFile } from '../config/plan-file.ts';
 import { isForwarded } from '../forwarding.ts';
@@ -143,9 +144,11 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     makes: [layout.logs, layout.tls],
     mark: spec.tls === undefined ? '' : 'tls',
     explains: (complaint) => snippetFault(content, snippet, complaint, { label: 'nginx', site: spec.name }),
-    objects(warnings) {
+    async objects(warnings) {
       const taken = conflictingNames(warnings).filter((name) => names.has(name));
       if (taken.length === 0) return undefined;
+      const leftover = await leftoverFault(host, daemon.includeDir, spec, taken);
+      if (leftover !== undefined) return leftover;
       return new AegirError(
         'already_exists',
         `cannot serve ${spec.name}: nginx on this server already has another virtual host for ${taken.join(', ')}; ` +

@@ -643,6 +643,30 @@ export interface DiagnoseRequest {
    * check_service.
    */
   hostOnly: boolean;
+  /** What to look for of Aegir's sites; absent: nothing. */
+  search?: SiteSearch | undefined;
+}
+
+/** SiteSearch asks what is there of Aegir's sites, whichever they are. */
+export interface SiteSearch {
+  /** Services to look into, at most 500. */
+  services: ServiceRef[];
+}
+
+/** FoundSites is what a search found. */
+export interface FoundSites {
+  /** At most 5000. */
+  sites: FoundSite[];
+}
+
+/** FoundSite is something of a site of Aegir, as a service has it. */
+export interface FoundSite {
+  /** Service id. */
+  serviceId: string;
+  /** Site id, as the thing itself is named. */
+  siteId: string;
+  /** What it is: virtual host, pool, database and so on. */
+  what: string;
 }
 
 /**
@@ -892,6 +916,10 @@ export interface ActionOutput {
     | undefined;
   /** Answer to probe_ports, one for each target. */
   ports: PortAnswer[];
+  /** Answer to the search of diagnose. */
+  found?:
+    | FoundSites
+    | undefined;
   /** Answer to take_snapshot. */
   snapshot?:
     | SnapshotFacts
@@ -5674,7 +5702,7 @@ export const PrepareServiceRequest: MessageFns<PrepareServiceRequest> = {
 };
 
 function createBaseDiagnoseRequest(): DiagnoseRequest {
-  return { masterTime: undefined, services: [], hostOnly: false };
+  return { masterTime: undefined, services: [], hostOnly: false, search: undefined };
 }
 
 export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
@@ -5687,6 +5715,9 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     }
     if (message.hostOnly !== false) {
       writer.uint32(24).bool(message.hostOnly);
+    }
+    if (message.search !== undefined) {
+      SiteSearch.encode(message.search, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -5728,6 +5759,14 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
             message.hostOnly = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.search = SiteSearch.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5755,6 +5794,7 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
         : isSet(object.host_only)
         ? globalThis.Boolean(object.host_only)
         : false,
+      search: isSet(object.search) ? SiteSearch.fromJSON(object.search) : undefined,
     };
   },
 
@@ -5769,6 +5809,9 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     if (message.hostOnly !== undefined) {
       obj.hostOnly = message.hostOnly;
     }
+    if (message.search !== undefined) {
+      obj.search = SiteSearch.toJSON(message.search);
+    }
     return obj;
   },
 
@@ -5780,6 +5823,258 @@ export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
     message.masterTime = object.masterTime ?? undefined;
     message.services = object.services?.map((e) => ServiceRef.fromPartial(e)) || [];
     message.hostOnly = object.hostOnly ?? false;
+    message.search = (object.search !== undefined && object.search !== null)
+      ? SiteSearch.fromPartial(object.search)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSiteSearch(): SiteSearch {
+  return { services: [] };
+}
+
+export const SiteSearch: MessageFns<SiteSearch> = {
+  encode(message: SiteSearch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.services) {
+      ServiceRef.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteSearch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteSearch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.services.push(ServiceRef.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteSearch {
+    return {
+      services: globalThis.Array.isArray(object?.services)
+        ? object.services.map((e: any) => ServiceRef.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SiteSearch): unknown {
+    const obj: any = {};
+    if (message.services?.length) {
+      obj.services = message.services.map((e) => ServiceRef.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteSearch>, I>>(base?: I): SiteSearch {
+    return SiteSearch.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteSearch>, I>>(object: I): SiteSearch {
+    const message = createBaseSiteSearch();
+    message.services = object.services?.map((e) => ServiceRef.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFoundSites(): FoundSites {
+  return { sites: [] };
+}
+
+export const FoundSites: MessageFns<FoundSites> = {
+  encode(message: FoundSites, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sites) {
+      FoundSite.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FoundSites {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFoundSites();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sites.push(FoundSite.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FoundSites {
+    return {
+      sites: globalThis.Array.isArray(object?.sites) ? object.sites.map((e: any) => FoundSite.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: FoundSites): unknown {
+    const obj: any = {};
+    if (message.sites?.length) {
+      obj.sites = message.sites.map((e) => FoundSite.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FoundSites>, I>>(base?: I): FoundSites {
+    return FoundSites.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FoundSites>, I>>(object: I): FoundSites {
+    const message = createBaseFoundSites();
+    message.sites = object.sites?.map((e) => FoundSite.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFoundSite(): FoundSite {
+  return { serviceId: "", siteId: "", what: "" };
+}
+
+export const FoundSite: MessageFns<FoundSite> = {
+  encode(message: FoundSite, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.serviceId !== "") {
+      writer.uint32(10).string(message.serviceId);
+    }
+    if (message.siteId !== "") {
+      writer.uint32(18).string(message.siteId);
+    }
+    if (message.what !== "") {
+      writer.uint32(26).string(message.what);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FoundSite {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFoundSite();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.serviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.siteId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.what = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FoundSite {
+    return {
+      serviceId: isSet(object.serviceId)
+        ? globalThis.String(object.serviceId)
+        : isSet(object.service_id)
+        ? globalThis.String(object.service_id)
+        : "",
+      siteId: isSet(object.siteId)
+        ? globalThis.String(object.siteId)
+        : isSet(object.site_id)
+        ? globalThis.String(object.site_id)
+        : "",
+      what: isSet(object.what) ? globalThis.String(object.what) : "",
+    };
+  },
+
+  toJSON(message: FoundSite): unknown {
+    const obj: any = {};
+    if (message.serviceId !== undefined) {
+      obj.serviceId = message.serviceId;
+    }
+    if (message.siteId !== undefined) {
+      obj.siteId = message.siteId;
+    }
+    if (message.what !== undefined) {
+      obj.what = message.what;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FoundSite>, I>>(base?: I): FoundSite {
+    return FoundSite.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FoundSite>, I>>(object: I): FoundSite {
+    const message = createBaseFoundSite();
+    message.serviceId = object.serviceId ?? "";
+    message.siteId = object.siteId ?? "";
+    message.what = object.what ?? "";
     return message;
   },
 };
@@ -7573,6 +7868,7 @@ function createBaseActionOutput(): ActionOutput {
     cluster: undefined,
     transfer: undefined,
     ports: [],
+    found: undefined,
     snapshot: undefined,
     backup: undefined,
     restore: undefined,
@@ -7603,6 +7899,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     for (const v of message.ports) {
       PortAnswer.encode(v!, writer.uint32(170).fork()).join();
+    }
+    if (message.found !== undefined) {
+      FoundSites.encode(message.found, writer.uint32(178).fork()).join();
     }
     if (message.snapshot !== undefined) {
       SnapshotFacts.encode(message.snapshot, writer.uint32(482).fork()).join();
@@ -7692,6 +7991,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.ports.push(PortAnswer.decode(reader, reader.uint32()));
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.found = FoundSites.decode(reader, reader.uint32());
+            continue;
+          }
           case 60: {
             if (tag !== 482) {
               break;
@@ -7776,6 +8083,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       cluster: isSet(object.cluster) ? ClusterStatus.fromJSON(object.cluster) : undefined,
       transfer: isSet(object.transfer) ? TransferFacts.fromJSON(object.transfer) : undefined,
       ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => PortAnswer.fromJSON(e)) : [],
+      found: isSet(object.found) ? FoundSites.fromJSON(object.found) : undefined,
       snapshot: isSet(object.snapshot) ? SnapshotFacts.fromJSON(object.snapshot) : undefined,
       backup: isSet(object.backup) ? BackupFacts.fromJSON(object.backup) : undefined,
       restore: isSet(object.restore) ? RestoreFacts.fromJSON(object.restore) : undefined,
@@ -7806,6 +8114,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.ports?.length) {
       obj.ports = message.ports.map((e) => PortAnswer.toJSON(e));
+    }
+    if (message.found !== undefined) {
+      obj.found = FoundSites.toJSON(message.found);
     }
     if (message.snapshot !== undefined) {
       obj.snapshot = SnapshotFacts.toJSON(message.snapshot);
@@ -7851,6 +8162,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       ? TransferFacts.fromPartial(object.transfer)
       : undefined;
     message.ports = object.ports?.map((e) => PortAnswer.fromPartial(e)) || [];
+    message.found = (object.found !== undefined && object.found !== null)
+      ? FoundSites.fromPartial(object.found)
+      : undefined;
     message.snapshot = (object.snapshot !== undefined && object.snapshot !== null)
       ? SnapshotFacts.fromPartial(object.snapshot)
       : undefined;
