@@ -83,9 +83,12 @@ export interface ActionHandler<K extends ActionKind> {
 export function engineFor(tools: Tools, service: ServiceRef): Engine {
   const engine = tools.engines.find((each) => each.type === service.type && each.name === service.engine);
   if (engine !== undefined) return engine;
+  const there = tools.engines.filter(({ type }) => type === service.type).map(({ name }) => name);
   throw new AegirError(
     'unimplemented',
-    `cannot use service ${service.id}: this agent has no engine ${service.type}/${service.engine}; update the agent`,
+    `cannot use ${service.engine} as a ${service.type} service: this agent has no such engine; it has ` +
+      `${there.join(', ') || 'none of that type'}; choose one of those, or update the agent`,
+    { untouched: true },
   );
 }
 

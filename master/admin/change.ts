@@ -89,6 +89,7 @@ async function previewed(deps: AdminDeps, decision: Decision): Promise<ChangeRes
   for (const [index, step] of plan.steps.entries()) {
     step.changes = [...(previews[index]?.changes ?? [])];
     step.previewNote = previews[index]?.note ?? '';
+    step.refused = previews[index]?.refusal !== undefined;
   }
   return { plan, taskId: '', subjectId: decision.draft === undefined ? decision.plan.subjectId : '' };
 }

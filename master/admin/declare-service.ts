@@ -9,12 +9,13 @@ import type {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
 import { plainName } from '../../shared/name.ts';
+import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
 import { planDeclareService, planSetService } from '../plan/change-service.ts';
 import type { SecretRecord, ServiceRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import { requireNoBackups } from './backup-remove.ts';
-import { change } from './change.ts';
+import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { checkEncryption, keyed, newKey, used } from './store-key.ts';
@@ -46,7 +47,7 @@ export async function declareService(
   const key = newKey(deps);
   // A retry has no secrets: it says so, and a repeat by key compares their names.
   const kept = { method: 'service.declare' as const, ...asked, secretKeys: Object.keys(sealed.ids) };
-  return change(deps, caller, options, kept, (graph) => {
+  const decide = (graph: Graph): Decision => {
     const server = graph.server(request.server);
     if (server.state !== 'accepted') {
       throw new AegirError('failed_precondition', `cannot declare a service on ${server.name}: it is ${server.state}`);
@@ -82,7 +83,9 @@ export async function declareService(
         await tx.services.insert(service);
       },
     };
-  });
+  };
+  if (options?.planOnly !== true) await requireTaken(deps, decide);
+  return change(deps, caller, options, kept, decide);
 }
 
 export async function setService(deps: AdminDeps, caller: Caller, request: SetServiceRequest): Promise<ChangeResponse> {
@@ -93,7 +96,7 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
   const backups = await deps.store.backups.find();
   const { options, secrets: _, ...asked } = request;
   const kept = { method: 'service.set' as const, ...asked, secretKeys: Object.keys(sealed.ids) };
-  return change(deps, caller, options, kept, (graph) => {
+  const decide = (graph: Graph): Decision => {
     const service = graph.service(request.service);
     for (const key of unset) {
       if (Object.hasOwn(service.settings, key) || Object.hasOwn(service.secrets, key)) continue;
@@ -117,7 +120,28 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
       draft: { service: { ...service, ...to }, secrets },
       save: (tx) => insertSecrets(tx, secrets),
     };
-  });
+  };
+  if (options?.planOnly !== true) await requireTaken(deps, decide);
+  return change(deps, caller, options, kept, decide);
+}
+
+/**
+ * What the agent refuses for its settings is refused before a task begins: a task that is undone leaves nothing that could
+ * be corrected. An agent that is away judges when it does the task.
+ */
+async function requireTaken(deps: AdminDeps, decide: (graph: Graph) => Decision): Promise<void> {
+  let decision: Decision;
+  try {
+    decision = decide(await loadGraph(deps.store));
+  } catch {
+    // The call itself throws it, or knows that it is a repeat.
+    return;
+  }
+  const previews = await deps.preview(decision.plan, decision.draft ?? {});
+  const refusal = previews.find((each) => each.refusal !== undefined)?.refusal;
+  if (refusal === undefined) return;
+  const code = refusal.code === 'unimplemented' ? 'invalid_argument' : refusal.code;
+  throw new AegirError(code, refusal.message, { cause: refusal });
 }
 
 export async function removeService(deps: AdminDeps, request: RemoveServiceRequest): Promise<Service> {

@@ -63,7 +63,8 @@ export async function acceptServer(deps: AdminDeps, caller: Caller, request: Acc
 }
 
 /**
- * Enables what the server's policy names and is only detected so far. Called when a server is accepted and after every
+ * Enables what the server's policy names and is only detected so far, and the engine that only tells people which DNS
+ * records to set: it harms nobody, and without it nobody is told. Called when a server is accepted and after every
  * inventory; a service that a person disabled stays so.
  */
 export async function enableByPolicy(deps: AdminDeps, caller: Caller, serverId: string): Promise<void> {
@@ -71,8 +72,8 @@ export async function enableByPolicy(deps: AdminDeps, caller: Caller, serverId: 
   const server = graph.server(serverId);
   if (server.state !== 'accepted') return;
   for (const service of graph.servicesOf(serverId)) {
-    const wanted =
-      service.state === 'detected' && service.detected.manageable && server.autoEnable.includes(service.type);
+    const named = server.autoEnable.includes(service.type) || (service.type === 'dns' && service.engine === 'null');
+    const wanted = service.state === 'detected' && service.detected.manageable && named;
     if (!wanted || (await hasOpenTask(deps.store, service.id))) continue;
     await change(deps, caller, undefined, { method: 'service.enable', service: service.id }, (now) => ({
       plan: planEnableService(now, now.service(service.id)),

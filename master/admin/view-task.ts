@@ -18,6 +18,7 @@ export function planView(plan: Plan, graph: Graph): PlanMessage {
       noUndoReason: 'none' in step.undo ? step.undo.none : '',
       changes: [],
       previewNote: '',
+      refused: false,
     })),
     warnings: [...plan.warnings],
     pointOfNoReturn: plan.pointOfNoReturn ?? undefined,

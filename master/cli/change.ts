@@ -42,8 +42,12 @@ export async function followChange(
     const answer = await call(connection);
     if (flags.plan === true) {
       printPlan(out, answer.plan);
-      return;
+      const refused = answer.plan?.steps.findIndex((step) => step.refused) ?? -1;
+      if (refused < 0) return;
+      const why = answer.plan?.steps[refused]?.previewNote ?? '';
+      throw new AegirError('failed_precondition', `cannot do that: step ${refused + 1} would be ${why}`);
     }
+    for (const warning of answer.plan?.warnings ?? []) out.stderr.write(`Warning: ${safe(warning)}\n`);
     if (answer.taskId === '') {
       out.stderr.write(`${safe(answer.plan?.summary ?? 'Nothing to do.')}\n`);
       if (out.format !== 'table') printData(out, ChangeResponseMessage.toJSON(answer));
@@ -95,6 +99,8 @@ function ended(task: Task): string {
   const undone = task.plan?.steps.some((step) => step.undo !== '') === true ? ' and was undone' : '';
   switch (task.state) {
     case 'failed':
+      // Its secrets are kept nowhere, so nothing can declare it again but the person.
+      if (task.verb === 'service.declare') return `${what} failed${undone}${why}; mend the cause and declare it again`;
       return `${what} failed${undone}${why}; after mending the cause: aegir task retry ${task.id}`;
     case 'cancelled':
       return `${what} was cancelled${undone}`;

@@ -76,6 +76,7 @@ describe.each(EVIL)('%j', (evil) => {
       noUndoReason: '',
       changes: [evil],
       previewNote: evil,
+      refused: false,
     };
     const text = renderPlan({ ...plan, steps: [step] });
     expect(text.replaceAll('\n', '')).not.toMatch(DRIVES);

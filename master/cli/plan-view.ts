@@ -17,7 +17,8 @@ export function renderPlan(plan: Plan): string {
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${String(index + 1).padStart(2)}. ${step.summary}`);
     for (const change of step.changes) lines.push(`        ~ ${change}`);
-    if (step.previewNote !== '') lines.push(`        (${step.previewNote})`);
+    if (step.previewNote !== '')
+      lines.push(step.refused ? `        ! ${step.previewNote}` : `        (${step.previewNote})`);
     lines.push(step.undo === '' ? `        undo: none, ${step.noUndoReason}` : `        undo: ${step.undo}`);
     if (plan.pointOfNoReturn === index) lines.push('        From here on it only goes forward.');
   }

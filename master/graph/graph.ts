@@ -88,9 +88,14 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
   const zoneKeys = byKey(snapshot.zones, (zone) => [zone.name]);
   const clientKeys = byKey(snapshot.clients, (client) => [client.name]);
 
+  const revoked = new Set(snapshot.servers.filter(({ state }) => state === 'revoked').map(({ name }) => name));
   const find = <R>(kind: string, keys: ReadonlyMap<string, R>, ref: string, names: readonly string[]): R => {
     const found = keys.get(ref);
     if (found !== undefined) return found;
+    const [host = ''] = ref.split('/');
+    if ((kind === 'server' || kind === 'service') && revoked.has(host) && !serverKeys.has(host)) {
+      throw new AegirError('not_found', `cannot use ${kind} ${ref}: ${host} is revoked; let the host join again`);
+    }
     const known = names.slice(0, NAMES_IN_ERROR).join(', ') + (names.length > NAMES_IN_ERROR ? ', …' : '');
     const hint =
       names.length === 0 ? `there is no ${kind} yet` : `${names.length === 1 ? 'there is' : 'there are'} ${known}`;
@@ -123,7 +128,14 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
         alive.map((server) => server.name),
       ),
     service: (ref) =>
-      find('service', serviceKeys, ref, snapshot.services.filter((s) => s.type !== '').map(serviceName)),
+      find(
+        'service',
+        serviceKeys,
+        ref,
+        snapshot.services
+          .filter((one) => one.type !== '' && servers.get(one.serverId)?.state !== 'revoked')
+          .map(serviceName),
+      ),
     platform: (ref) =>
       find(
         'platform',

@@ -115,8 +115,10 @@ test('a revoked server gives its name away but keeps its record', () => {
   const graph = graphOf({
     servers: [server(ids.web1, 'web1', '192.0.2.11', { state: 'revoked' }), ...snapshot.servers.slice(1)],
   });
-  expect(() => graph.server('web1')).toThrow(/cannot find/);
+
   expect(graph.server(ids.web1).state).toBe('revoked');
+  expect(() => graph.server('web1')).toThrow('cannot use server web1: web1 is revoked; let the host join again');
+  expect(() => graph.service('web1/nginx')).toThrow('cannot use service web1/nginx: web1 is revoked');
 });
 
 test('the view has every node once and edges between nodes that are there', () => {

@@ -53,6 +53,21 @@ function applyStep(
   ];
 }
 
+/** Where somebody else keeps the zone, publishing nothing in it shows that it is there and is ours to change. */
+function lookStep(graph: Graph, zone: ZoneRecord): readonly PlanStep[] {
+  if (makesZones(graph, zone)) return [];
+  const service = graph.service(zone.serviceId);
+  return [
+    {
+      kind: 'zone.publish',
+      args: { zoneId: zone.id, serviceId: service.id, records: [], before: [] },
+      summary: `See that ${graph.serviceName(service)} carries ${displayName(zone.name)}`,
+      serverId: service.serverId,
+      undo: LOOKS,
+    },
+  ];
+}
+
 /** Empty when nothing was, is or shall be declared. */
 function recordsStep(
   graph: Graph,
@@ -105,7 +120,12 @@ export function planAddZone(graph: Graph, zone: ZoneRecord): Plan {
     'zone.add',
     `Add zone ${displayName(zone.name)} on ${graph.serviceName(graph.service(zone.serviceId))}`,
     // The undo of the first forgets the zone, when all else was undone.
-    [stateStep(zone, 'active', 'absent'), ...applyStep(graph, zone, 'absent'), ...sitesSteps(graph, zone)],
+    [
+      stateStep(zone, 'active', 'absent'),
+      ...applyStep(graph, zone, 'absent'),
+      ...lookStep(graph, zone),
+      ...sitesSteps(graph, zone),
+    ],
     {
       warnings: makesZones(graph, zone)
         ? [`Delegate ${zone.name} to ${zone.nameservers.join(', ')} at your registrar, if it is not.`]
@@ -119,7 +139,7 @@ export function planVerifyZone(graph: Graph, zone: ZoneRecord): Plan {
   const declared = declaredRecords(zone, graph.recordsOf(zone.id));
   return plan(zone, 'zone.verify', `Verify zone ${displayName(zone.name)} and mend what drifted`, [
     ...applyStep(graph, zone, 'present'),
-    ...recordsStep(graph, zone, declared, declared),
+    ...(declared.length === 0 ? lookStep(graph, zone) : recordsStep(graph, zone, declared, declared)),
     ...sitesSteps(graph, zone),
   ]);
 }

@@ -38,11 +38,19 @@ export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolea
       ...(installs ? [loginStep(graph, site, '')] : []),
       siteRecordStep(site, 'enabled', 'installing'),
     ],
-    warnings:
-      siteRecordSets(graph, site).length === 0 ? ['No dns service is bound: set the names in DNS yourself.'] : [],
+    warnings: untold(graph, site),
     pointOfNoReturn: null,
     locks: [`site/${site.id}`],
   };
+}
+
+/** Names that nothing publishes and no engine tells of. */
+function untold(graph: Graph, site: SiteRecord): readonly string[] {
+  if (siteRecordSets(graph, site).length > 0) return [];
+  const { name, facts } = graph.server(graph.service(site.bindings.http).serverId);
+  const names = [site.name, ...site.aliases].map(displayName).join(', ');
+  const addresses = facts.addresses.join(', ') || `of ${name}`;
+  return [`No dns service is bound: lead ${names} to the address ${addresses} in DNS yourself.`];
 }
 
 export function loginStep(graph: Graph, site: SiteRecord, account: string): Plan['steps'][number] {

@@ -1,5 +1,5 @@
 // What each step of a plan would change now, asked from the agents' engines. Reads only.
-import { toAegirError } from '../../shared/error.ts';
+import { type AegirError, type ErrorCode, toAegirError } from '../../shared/error.ts';
 import type { Plan } from '../plan/plan.ts';
 import type {
   HeadRecord,
@@ -18,7 +18,18 @@ export interface StepPreview {
   readonly changes: readonly string[];
   /** Why changes could not be told; empty otherwise. */
   readonly note: string;
+  /** The agent will not do the step as it stands, and no step before it changes that. */
+  readonly refusal?: AegirError;
 }
+
+/** What an agent answers when asking again, or waiting, is of no use. */
+const DEFINITE: ReadonlySet<ErrorCode> = new Set([
+  'invalid_argument',
+  'failed_precondition',
+  'not_found',
+  'permission_denied',
+  'unimplemented',
+]);
 
 export async function previewPlan(
   plan: Plan,
@@ -32,8 +43,11 @@ export async function previewPlan(
       signal.throwIfAborted();
       return { changes: await handler.preview(step.args as never, signal), note: '' };
     } catch (thrown) {
-      const why = signal.aborted ? 'there was no time left to ask' : toAegirError(thrown, 'preview').message;
-      return { changes: [], note: `not known: ${why}` };
+      if (signal.aborted) return { changes: [], note: 'not known: there was no time left to ask' };
+      const error = toAegirError(thrown, 'preview');
+      // A verify goes on past what it cannot mend, and tells it.
+      const definite = DEFINITE.has(error.code) && !error.retryable && step.kind !== 'verify.part';
+      return { changes: [], note: `not known: ${error.message}`, ...(definite ? { refusal: error } : {}) };
     }
   };
   // A server may carry thousands of sites: agents are asked a few questions at a time.
@@ -43,7 +57,12 @@ export async function previewPlan(
     for (const [index, step] of left) previews[index] = await look(step);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return previews;
+  const acts = previews.findIndex(({ changes }) => changes.length > 0);
+  return previews.map(({ refusal, ...told }, index) => {
+    // What a step before would change may be what this one needs.
+    if (refusal === undefined || (acts >= 0 && acts < index)) return told;
+    return { ...told, note: `refused: ${refusal.message}`, refusal };
+  });
 }
 
 /** The store with records that a plan would save, so that previews can be made before anything is saved. */

@@ -22,7 +22,7 @@ export function checkKeys(service: ServiceRef, known: Known): void {
 export function wrong(service: ServiceRef, what: string, why: string): AegirError {
   return new AegirError(
     'invalid_argument',
-    `cannot use dns/${service.engine} service ${service.id}: ${what}: ${why}; correct it with: aegir service set`,
+    `cannot use service ${service.engine}${service.instance === '' ? '' : `:${service.instance}`}: ${what}: ${why}; correct that`,
     { untouched: true },
   );
 }

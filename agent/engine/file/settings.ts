@@ -35,7 +35,7 @@ export function encryptionKeyOf(service: ServiceRef): Uint8Array | undefined {
 export function wrong(service: ServiceRef, what: string, why: string): AegirError {
   return new AegirError(
     'invalid_argument',
-    `cannot use file/${service.engine} service ${service.id}: ${what}: ${why}; correct it with: aegir service set`,
+    `cannot use service ${service.engine}${service.instance === '' ? '' : `:${service.instance}`}: ${what}: ${why}; correct that`,
     { untouched: true },
   );
 }

@@ -1,4 +1,5 @@
 // The steps about zones: made, removed, published on their server; recorded, changed and forgotten in the graph.
+import { isDeepStrictEqual } from 'node:util';
 import { toAegirError } from '../../../shared/error.ts';
 import type { StepArgs, ZoneValues } from '../../plan/plan.ts';
 import type { StepHandler } from '../handler.ts';
@@ -83,6 +84,8 @@ export function createZonePublish(deps: HandlerDeps): StepHandler<'zone.publish'
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
+      // What was to stay as it was is not worth asking a server that may be the reason why the task failed.
+      if (isDeepStrictEqual(args.records, args.before)) return { is: 'done' };
       const { serverId } = await readService(deps.store, args.serviceId);
       await perform(deps, ctx, 'undo', serverId, `zone/${args.zoneId}`, await request(args, args.before, false));
       return { is: 'done' };

@@ -71,6 +71,19 @@ it('says which package is missing, and not that there is no zone', async () => {
   });
 });
 
+it('says of a refused MX record that its host may lack an address', async () => {
+  const host = createFakeHost({ answer: () => ({ code: 2, stderr: 'update failed: REFUSED' }) });
+  const refused = (data: string) => {
+    const edits: Edit[] = [
+      { name: 'example.org', type: 'MX', before: undefined, after: set('example.org', 'MX', data) },
+    ];
+    return sendUpdate(host, server, 'example.org', edits, new AbortController().signal);
+  };
+  await expect(refused('10 mail.example.org.')).rejects.toThrow(/add one for mail\.example\.org first/);
+  // Of other zones it knows nothing.
+  await expect(refused('10 mail.example.net.')).rejects.toThrow(/refuses it; allow updates/);
+});
+
 it.each([
   ['update failed: NXRRSET', 'aborted', 'somebody else has changed it meanwhile'],
   ['update failed: YXRRSET', 'aborted', 'somebody else has changed it meanwhile'],

@@ -54,10 +54,10 @@ export async function sendUpdate(
   const result = await host.run({ argv, input, timeoutMs: WITHIN_MS, signal }).catch((thrown: unknown) => {
     throw ofTool(thrown, server, doing);
   });
-  if (result.code !== 0) throw refused(server, zone, doing, `${result.stdout}\n${result.stderr}`);
+  if (result.code !== 0) throw refused(server, zone, edits, doing, `${result.stdout}\n${result.stderr}`);
 }
 
-function refused(server: NameServer, zone: string, doing: string, said: string): AegirError {
+function refused(server: NameServer, zone: string, edits: readonly Edit[], doing: string, said: string): AegirError {
   const where = `name server ${nameOf(server)}`;
   const status = /update failed: ([A-Z]+)/.exec(said)?.[1] ?? '';
   const fault = keyFault(said);
@@ -66,7 +66,12 @@ function refused(server: NameServer, zone: string, doing: string, said: string):
   }
   if (/^(NX|YX)(RRSET|DOMAIN)$/.test(status)) return new AegirError('aborted', `cannot ${doing}: ${CHANGED}`);
   if (status === 'REFUSED') {
-    const why = `${where} refuses it; allow updates of the zone, TXT records too, to our key there, and leave its name servers an address`;
+    const hosts = mailHosts(zone, edits);
+    const mail =
+      hosts.length === 0
+        ? ''
+        : ` an MX record may lead only to a host that has an address, so add one for ${hosts.join(', ')} first; or`;
+    const why = `${where} refuses it;${mail} allow updates of the zone, TXT records too, to our key there, and leave its name servers an address`;
     return new AegirError('permission_denied', `cannot ${doing}: ${why}`);
   }
   if (status === 'NOTAUTH' || status === 'NOTZONE') {
@@ -80,4 +85,14 @@ function refused(server: NameServer, zone: string, doing: string, said: string):
   // It may quote what it read.
   const safe = server.key === undefined ? said : said.replaceAll(server.key.secret, '[secret]');
   return new AegirError('internal', `cannot ${doing}: nsupdate says: ${safe.trim().slice(0, 300)}`);
+}
+
+/** Hosts of the zone that new MX records lead to: BIND refuses those without an address (check-mx, check-integrity). */
+function mailHosts(zone: string, edits: readonly Edit[]): readonly string[] {
+  const targets = edits.flatMap(({ type, after }) =>
+    type === 'MX'
+      ? (after?.data ?? []).map((data) => (data.split(/\s+/)[1] ?? '').toLowerCase().replace(/\.$/, ''))
+      : [],
+  );
+  return [...new Set(targets)].filter((host) => host === zone || host.endsWith(`.${zone}`));
 }

@@ -126,6 +126,8 @@ export interface PlanStep {
   changes: string[];
   /** Why changes could not be told; empty otherwise. */
   previewNote: string;
+  /** The agent refuses the step as it stands: preview_note says why, and the call would fail. */
+  refused: boolean;
 }
 
 /** Server is a machine with one agent. */
@@ -2295,7 +2297,16 @@ export const Plan: MessageFns<Plan> = {
 };
 
 function createBasePlanStep(): PlanStep {
-  return { kind: "", summary: "", server: "", undo: "", noUndoReason: "", changes: [], previewNote: "" };
+  return {
+    kind: "",
+    summary: "",
+    server: "",
+    undo: "",
+    noUndoReason: "",
+    changes: [],
+    previewNote: "",
+    refused: false,
+  };
 }
 
 export const PlanStep: MessageFns<PlanStep> = {
@@ -2320,6 +2331,9 @@ export const PlanStep: MessageFns<PlanStep> = {
     }
     if (message.previewNote !== "") {
       writer.uint32(58).string(message.previewNote);
+    }
+    if (message.refused !== false) {
+      writer.uint32(64).bool(message.refused);
     }
     return writer;
   },
@@ -2393,6 +2407,14 @@ export const PlanStep: MessageFns<PlanStep> = {
             message.previewNote = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.refused = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2422,6 +2444,7 @@ export const PlanStep: MessageFns<PlanStep> = {
         : isSet(object.preview_note)
         ? globalThis.String(object.preview_note)
         : "",
+      refused: isSet(object.refused) ? globalThis.Boolean(object.refused) : false,
     };
   },
 
@@ -2448,6 +2471,9 @@ export const PlanStep: MessageFns<PlanStep> = {
     if (message.previewNote !== undefined) {
       obj.previewNote = message.previewNote;
     }
+    if (message.refused !== undefined) {
+      obj.refused = message.refused;
+    }
     return obj;
   },
 
@@ -2463,6 +2489,7 @@ export const PlanStep: MessageFns<PlanStep> = {
     message.noUndoReason = object.noUndoReason ?? "";
     message.changes = object.changes?.map((e) => e) || [];
     message.previewNote = object.previewNote ?? "";
+    message.refused = object.refused ?? false;
     return message;
   },
 };
