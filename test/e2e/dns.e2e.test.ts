@@ -65,8 +65,9 @@ test('the server elsewhere is declared; a wrong setting is said so, and nothing 
       ...{ server: 'web1', type: 'dns', engine: 'rfc2136', instance: 'provider', settings },
       ...{ secrets: { key: KNOT_SECRET }, options: undefined },
     });
-  const wrong = await ended(declare({ server: world.address, 'key-name': 'aegir', 'key-algorithm': 'rot13' }));
-  expect([wrong.state, wrong.reason]).toEqual(['failed', expect.stringMatching(/key-algorithm/)]);
+  await expect(declare({ server: world.address, 'key-name': 'aegir', 'key-algorithm': 'rot13' })).rejects.toThrow(
+    /key-algorithm/,
+  );
   await done(declare({ server: world.address, 'key-name': 'aegir', zones: 'example.org' }));
   const shown = await link().call(ServiceServiceService.getService, { service: PROVIDER });
   expect(shown).toMatchObject({ state: 'enabled', origin: 'declared', secrets: ['key'] });
@@ -78,6 +79,10 @@ test('a zone and a record in it', async () => {
     dnssec: false,
   };
   await done(link().call(ZoneServiceService.addZone, { name: 'example.org', service: '', values, options: undefined }));
+  const elsewhere = { name: 'example.com', service: '', values, options: undefined };
+  const absent = await ended(link().call(ZoneServiceService.addZone, elsewhere));
+  expect([absent.state, absent.reason]).toEqual(['failed', expect.stringMatching(/does not carry zone example\.com/)]);
+  await expect(link().call(ZoneServiceService.getZone, { zone: 'example.com' })).rejects.toThrow(/cannot find zone/);
   const record = { name: 'example.org', type: 'MX', data: '10 mail.example.org', ttl: 0, zone: '', options: undefined };
   await done(link().call(ZoneServiceService.addRecord, record));
   expect(await world.everything()).toContain('example.org. 300 IN MX 10 mail.example.org.');
