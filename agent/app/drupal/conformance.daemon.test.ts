@@ -68,7 +68,7 @@ const AGE_MODERN = `Drupal::service('module_installer')->install(array('conforma
   Drupal::keyValue('system.schema')->set('conformance', 8000); answer(1);`;
 const VERSION_MODERN = `answer((int) Drupal::keyValue('system.schema')->get('conformance'));`;
 
-const BODY = `"<a href="$in[url]/x">one</a> <a href="//www.$in[name]/y">two</a> <img src="/sites/$in[siteId]/files/a.png"> see $in[name]"`;
+const BODY = `"<a href='$in[url]/x'>one</a> <a href='//www.$in[name]/y'>two</a> <img src='/sites/$in[siteId]/files/a.png'> see $in[name]"`;
 const VALUE = `array('u' => "$in[url]/é", 'deep' => array(serialize(array('in' => $in['url'], 'n' => 1))), 'json' => json_encode(array('u' => $in['url'])),
   'object' => (object) array('u' => "https://www.$in[name]/y"), 'file' => "$in[files]/a.png", 'other' => "other.$in[name].example", $in['url'] => 'key')`;
 
