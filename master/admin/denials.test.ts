@@ -35,6 +35,15 @@ test('the first at once, then how many, by source; silence forgets', async () =>
   ]);
 });
 
+test('of somebody known it is told what the first call was about', async () => {
+  const { rows, denials } = rig();
+  const denied = { actor: 'tok-1 (viewer)', method: '/aegir.v1.SiteService/DeleteSite', outcome: 'permission_denied' };
+  denials.note({ ...denied, subject: 'www.example.org' });
+  denials.note({ ...denied, subject: 'x'.repeat(1000) });
+  await denials.close();
+  expect(rows.map(({ subject }) => subject)).toEqual(['www.example.org', '1 more in 1 s']);
+});
+
 test('a day of knocking from everywhere fills nothing, and none of it is uncounted', async () => {
   const { rows, clock, denials, knock } = rig();
   let knocks = 0;

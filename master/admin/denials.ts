@@ -9,6 +9,8 @@ export interface Denial {
   readonly actor?: string;
   /** What was called. */
   readonly method: string;
+  /** What it was about, where that is known: of the first time. */
+  readonly subject?: string;
   /** An error code. */
   readonly outcome: string;
 }
@@ -74,7 +76,7 @@ export function createDenials({ append, now, onError }: DenialOptions): Denials 
   timer.unref();
 
   return {
-    note({ peer = '', actor, method, outcome }) {
+    note({ peer = '', actor, method, subject = '', outcome }) {
       const who = (actor ?? `stranger at ${callerOf(peer) || 'an unknown address'}`).slice(0, 300);
       const what = method.slice(0, 100);
       const key = JSON.stringify([who, what, outcome]);
@@ -84,7 +86,7 @@ export function createDenials({ append, now, onError }: DenialOptions): Denials 
         return;
       }
       if (counted.size < MOST_SOURCES && budget.take('')) {
-        write(keep(key, { actor: who, method: what, outcome }), '');
+        write(keep(key, { actor: who, method: what, outcome }), subject.slice(0, 300));
         return;
       }
       const others = keep('', { actor: 'strangers elsewhere', method: 'several', outcome: 'unauthenticated' });

@@ -41,10 +41,16 @@ export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): 
 }
 
 /** plans: the request asks what would be done, and nothing else. */
-async function identify(deps: AdminDeps, path: string, metadata: Metadata, plans = false): Promise<Caller> {
+async function identify(
+  deps: AdminDeps,
+  path: string,
+  metadata: Metadata,
+  request: Record<string, unknown>,
+  plans = false,
+): Promise<Caller> {
   const caller = await authorise(deps, tokenOf(metadata));
   if (mayCall(caller.role, path) || (plans && mayPlan(caller.role, path))) return caller;
-  deps.denied({ actor: caller.actor, method: path, outcome: 'permission_denied' });
+  deps.denied({ actor: caller.actor, method: path, subject: subjectOf(request), outcome: 'permission_denied' });
   requireRole(caller, RIGHTS[path], inWords(path));
   return caller;
 }
@@ -61,11 +67,11 @@ async function serveUnary(
   try {
     requireCounted(call.request);
     const plans = call.request?.options?.planOnly === true;
-    const caller = { ...(await identify(deps, method.path, call.metadata, plans)), gone: gone.signal };
-    const reads = RIGHTS[method.path] === 'viewer';
+    const caller = { ...(await identify(deps, method.path, call.metadata, call.request, plans)), gone: gone.signal };
+    const reads = RIGHTS[method.path] === 'viewer' || method.path.endsWith('/ListTokens');
     try {
       const response = await method.unary?.(caller, call.request);
-      if (!reads) await audit(deps, caller, method.path, subjectOf(call.request), 'ok');
+      if (!reads) await audit(deps, caller, method.path, subjectOf(call.request), plans ? 'planned' : 'ok');
       answer(null, response);
     } catch (thrown) {
       const error = toAegirError(thrown, 'answer the call');
@@ -82,14 +88,14 @@ async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: S
   call.on('cancelled', () => end.abort());
   try {
     requireCounted(call.request);
-    const caller = await identify(deps, method.path, call.metadata);
+    const caller = await identify(deps, method.path, call.metadata, call.request);
     // What only some may see is noted when it begins: it may never end.
     const noted = RIGHTS[method.path] !== 'viewer';
     if (noted) await audit(deps, caller, method.path, subjectOf(call.request), 'ok');
     for await (const message of method.stream?.(caller, call.request, end.signal) ?? []) {
       if (end.signal.aborted) return;
       // A watch may last for days; its token may end meanwhile.
-      await identify(deps, method.path, call.metadata);
+      await identify(deps, method.path, call.metadata, call.request);
       if (!call.write(message)) await drained(call, end.signal);
     }
     call.end();
@@ -116,6 +122,8 @@ function subjectOf(request: Record<string, unknown>): string {
   for (const field of [
     'site',
     'zone',
+    // Of what is made, rather than where.
+    'name',
     'service',
     'server',
     'platform',
@@ -123,7 +131,6 @@ function subjectOf(request: Record<string, unknown>): string {
     'backup',
     'taskId',
     'tokenId',
-    'name',
     'kind',
   ]) {
     const value = request[field];

@@ -69,7 +69,7 @@ export interface AuditEntry {
   method: string;
   /** What it was about; of strangers, how often they called again. */
   subject: string;
-  /** ok or an error code. */
+  /** ok (of a change: its task was made, and tells how it ended), planned (it only asked for the plan) or an error code. */
   outcome: string;
 }
 
