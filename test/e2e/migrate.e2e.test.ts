@@ -23,6 +23,8 @@ const WEB2 = '127.0.1.3';
 const WEB1 = '127.0.1.1';
 const never = new AbortController().signal;
 const options = undefined;
+/** Between two visitors: what two cores carry beside the fleet itself. */
+const EVERY_MS = 200;
 let machine: Machine;
 let port = 0;
 let siteId = '';
@@ -123,7 +125,8 @@ function visitors(from: string, to: string, isThere: (site: Site) => boolean) {
   let address = from;
   let going = true;
   const following = (async () => {
-    while (going && !isThere(await site())) await new Promise((resolve) => setTimeout(resolve, 200));
+    while (going && !(await site().then(isThere, () => false)))
+      await new Promise((resolve) => setTimeout(resolve, 200));
     // As long as a resolver keeps the old answer.
     await new Promise((resolve) => setTimeout(resolve, 2000));
     address = to;
@@ -132,16 +135,17 @@ function visitors(from: string, to: string, isThere: (site: Site) => boolean) {
   const longest = { millis: 0 };
   const written: string[] = [];
   let count = 0;
+  const stamp = () => `${new Date().toISOString().slice(17, 23)} ${address}`;
   const note = (what: string, answer: Promise<Answer>, good: readonly number[]) =>
     answer.then(
       ({ status, millis }) => {
         count += 1;
         longest.millis = Math.max(longest.millis, millis);
-        if (!good.includes(status)) failures.push(`${what}: ${status}`);
+        if (!good.includes(status)) failures.push(`${stamp()} ${what}: ${status}`);
         return good.includes(status);
       },
       (cause: Error) => {
-        failures.push(`${what}: ${cause.message}`);
+        failures.push(`${stamp()} ${what}: ${cause.message}`);
         return false;
       },
     );
@@ -150,7 +154,7 @@ function visitors(from: string, to: string, isThere: (site: Site) => boolean) {
     while (going) {
       const one: Promise<unknown> = note('GET', ask(address, '/'), [200]).finally(() => open.delete(one));
       open.add(one);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
     await Promise.all(open);
   })();
@@ -216,7 +220,7 @@ test('moves under visitors: no request fails, nothing written is lost or doubled
   console.log(
     `migration: ${load.failures.length} of ${load.count()} requests failed, ${load.written.length} comments; the longest request took ${Math.round(load.longest.millis)} ms`,
   );
-  expect(load.failures).toEqual([]);
+  expect(load.failures.slice(0, 20)).toEqual([]);
   const moved = await site();
   expect(moved.platform).toBe('wordpress2');
   expect(moved.bindings.map(({ service }) => service).sort()).toEqual(
