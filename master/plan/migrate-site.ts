@@ -19,6 +19,7 @@ import {
   nameOf,
   placeOf,
   publishAt,
+  reachStep,
   serverOf,
   siteAt,
 } from './move-steps.ts';
@@ -99,6 +100,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
         summary: `Prepare ${shown} on ${nameOf(move, to.http)}, answering with a maintenance page`,
       }),
     );
+    add(reachStep(move));
   }
   let open: number | null = null;
   if (replicate && options.passwordSecret !== null) {

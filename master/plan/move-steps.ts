@@ -59,6 +59,17 @@ export function checkStep(move: Move, replicate: boolean): PlanStep {
   };
 }
 
+export function reachStep(move: Move): PlanStep {
+  const { graph, site, from, to } = move;
+  return {
+    kind: 'move.reach',
+    args: { siteId: site.id, from, to },
+    summary: `Check that ${graph.server(serverOf(move, from.http)).name} reaches it there, to hand visitors on`,
+    serverId: serverOf(move, from.http),
+    undo: LOOKS,
+  };
+}
+
 export function copyFiles(move: Move, round: number, deadline: Deadline | null): PlanStep {
   const { site, from, to } = move;
   const what = deadline === null ? (round === 1 ? 'Copy' : 'Copy what has changed of') : 'Copy the last changes of';

@@ -196,6 +196,8 @@ export interface StepArgs extends BackupStepArgs {
     /** The site stays: a copy of it is to be there. */
     copy?: boolean;
   };
+  /** Whether the old server reaches the site's ports on the new one, which listens by now. */
+  'move.reach': { siteId: string; from: Place; to: Place };
   /**
    * A part as it is now, brought to where the site shall be. round counts from 1; more: it is left out when the round before
    * had little to bring. deadline: no later than so long after the step that began to hold.

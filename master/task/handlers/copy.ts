@@ -44,6 +44,12 @@ function isEnough(ctx: StepContext, kind: 'files' | 'database', round: number): 
   return last !== undefined && Number(last['received']) <= LITTLE_BYTES;
 }
 
+/** No database follows: the leader cannot be followed (open: index of that step), or the follower cannot follow. */
+export function isOff(ctx: StepContext, open: number): boolean {
+  if (ctx.results.get(open)?.['follows'] !== true) return true;
+  return [...ctx.results.values()].some((result) => result['cannotFollow'] === true);
+}
+
 /** Runs within what is left of the time that visitors may be held. */
 export async function inTime<T>(
   ctx: StepContext,
@@ -113,7 +119,7 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
   return {
     kind: 'copy.database',
     do: async ({ siteId, from, to, round, deadline, unless, of = siteId }, ctx) => {
-      const follows = unless !== null && ctx.results.get(unless)?.['follows'] === true;
+      const follows = unless !== null && !isOff(ctx, unless);
       if (follows || (deadline === null && isEnough(ctx, 'database', round))) {
         return { is: 'done', result: { copied: 'database', round, received: 0, left: true } };
       }

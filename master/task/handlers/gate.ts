@@ -10,6 +10,8 @@ import { upstreamSpec } from '../spec.ts';
 /** More are refused; each costs some kilobytes of the agent. */
 const MOST_HELD = 10_000;
 const LOOK_AGAIN_MS = 1_000;
+/** Workers of before the reload still lead to the gate for a moment. */
+const STILL_MS = 2_000;
 /** What a gate still hands on after so long are uploads and websockets of hours: they end. */
 const MOST_DRAIN_MS = 3_600_000;
 /** An undo may not sleep durably: it looks for so long. */
@@ -91,7 +93,8 @@ export function createGateClose(deps: HandlerDeps): StepHandler<'gate.close'> {
     do: async ({ siteId, serviceId, to }, ctx) => {
       const of = { siteId, serviceId };
       const facts = await setGate(deps, ctx, 'do', of, { phase: 'forward', to: to.http }, 'look');
-      if (facts.waiting > 0n && ctx.now() < ctx.startedAt + MOST_DRAIN_MS) {
+      const still = facts.lastAt === undefined || ctx.now() - facts.lastAt.getTime() >= STILL_MS;
+      if ((facts.waiting > 0n || !still) && ctx.now() < ctx.startedAt + MOST_DRAIN_MS) {
         const why = `${facts.waiting} requests are still on their way through the old server`;
         return { is: 'wait', at: ctx.now() + LOOK_AGAIN_MS, why };
       }

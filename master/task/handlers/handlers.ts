@@ -34,7 +34,14 @@ import { createGateClose, createGateForward, createGateHold } from './gate.ts';
 import { createHttpPublish } from './http-publish.ts';
 import { createHttpUnpublish } from './http-unpublish.ts';
 import { createMeshProbe } from './mesh-probe.ts';
-import { createMoveCheck, createMoveQuiet, createMoveWait, createSiteMove, createSitePlace } from './move.ts';
+import {
+  createMoveCheck,
+  createMoveQuiet,
+  createMoveReach,
+  createMoveWait,
+  createSiteMove,
+  createSitePlace,
+} from './move.ts';
 import { createPlatformVerify } from './platform-verify.ts';
 import { createReplicaClose, createReplicaFinish, createReplicaFollow, createReplicaOpen } from './replica.ts';
 import { createServerDetect, createServerDiagnose, createServiceEnable, createServicePrepare } from './server.ts';
@@ -129,6 +136,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'site.place': createSitePlace(deps),
     'site.upgrade': createSiteUpgrade(deps),
     'move.check': createMoveCheck(deps),
+    'move.reach': createMoveReach(deps),
     'move.quiet': createMoveQuiet(deps),
     'copy.files': createCopyFiles(deps),
     'copy.database': createCopyDatabase(deps),

@@ -61,7 +61,6 @@ export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
     do: async ({ siteId, from, to, copy = false }, ctx) => {
       const [there, here] = [await readParts(deps, siteId, to), await readParts(deps, siteId, from)];
       const verb = copy ? 'copy' : 'move';
-      const oldServer = await readServer(deps.store, webServerOf(here));
       const newServer = await readServer(deps.store, webServerOf(there));
       const site = `site/${siteId}`;
       const { output } = await perform(
@@ -81,15 +80,27 @@ export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
         );
       }
       await requireRoom(deps, siteId, newServer, verb);
-      // What hands visitors on must reach the new server, and the new server its database.
-      if (!copy && oldServer.id !== newServer.id) {
-        await requirePorts(deps, ctx, oldServer, newServer, there.http.detected.ports.slice(0, 2), 'http', verb);
-      }
       const db = there.db;
       if (db !== null && db.server.id !== newServer.id) {
         await requirePorts(deps, ctx, newServer, db.server, db.service.detected.ports.slice(0, 1), 'db', verb);
       }
       return { is: 'done', result: { version: found.version } };
+    },
+    undo: { none: 'it only looks' },
+  };
+}
+
+/** A web server without any site may not listen yet: so this comes when the site is prepared there. */
+export function createMoveReach(deps: HandlerDeps): StepHandler<'move.reach'> {
+  return {
+    kind: 'move.reach',
+    do: async ({ siteId, from, to }, ctx) => {
+      const [there, here] = [await readParts(deps, siteId, to), await readParts(deps, siteId, from)];
+      const oldServer = await readServer(deps.store, webServerOf(here));
+      const newServer = await readServer(deps.store, webServerOf(there));
+      const ports = there.http.detected.ports.slice(0, there.site.web.https === 'off' ? 1 : 2);
+      await requirePorts(deps, ctx, oldServer, newServer, ports, 'http', 'move');
+      return { is: 'done' };
     },
     undo: { none: 'it only looks' },
   };

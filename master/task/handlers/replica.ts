@@ -7,7 +7,7 @@ import type { StepContext, StepHandler } from '../handler.ts';
 import { told } from '../part-copy.ts';
 import { type HandlerDeps, openSecret, readServer, readService } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { databasePart, inTime } from './copy.ts';
+import { databasePart, inTime, isOff } from './copy.ts';
 
 const LOOK_AGAIN_MS = 200;
 /** It cannot be followed, or its agent is of a time before there was any of it. */
@@ -89,17 +89,20 @@ export function createReplicaOpen(deps: HandlerDeps): StepHandler<'replica.open'
   };
 }
 
-function isOff(ctx: StepContext, open: number): boolean {
-  return ctx.results.get(open)?.['follows'] !== true;
-}
-
 export function createReplicaFollow(deps: HandlerDeps): StepHandler<'replica.follow'> {
   return {
     kind: 'replica.follow',
     do: async (args, ctx) => {
       if (isOff(ctx, args.open)) return { is: 'done' };
       const copied = [...ctx.results.values()].findLast((result) => result['copied'] === 'database');
-      await follow(deps, ctx, 'do', args, 'start', String(copied?.['position'] ?? ''), 'start');
+      try {
+        await follow(deps, ctx, 'do', args, 'start', String(copied?.['position'] ?? ''), 'start');
+      } catch (thrown) {
+        if (!(thrown instanceof AegirError && thrown.code === 'failed_precondition')) throw thrown;
+        const text = `the database cannot follow, so visitors wait for a last copy of it: ${thrown.message}`;
+        ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+        return { is: 'done', result: { cannotFollow: true } };
+      }
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
