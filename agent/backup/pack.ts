@@ -6,6 +6,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
 import { MAX_CHUNK_BYTES, type StoredChunk } from '../mesh/objects.ts';
 import { ID_BYTES } from './caibx-file.ts';
+import { isCompressible } from './compressible.ts';
 import { fullDisk } from './full-disk.ts';
 
 export interface Pack {
@@ -121,17 +122,11 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
   };
 }
 
-const SAMPLE_BYTES = 16 * 1024;
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/** By zstd where that saves something worth it: what is compressed already (pictures) is tried by a sample only. */
+/** By zstd where that saves something. */
 export function packedChunk(raw: Uint8Array): StoredChunk {
-  if (raw.length > 4 * SAMPLE_BYTES) {
-    const middle = (raw.length - SAMPLE_BYTES) >>> 1;
-    const sample = zstdCompressSync(raw.subarray(middle, middle + SAMPLE_BYTES), LEVEL).length;
-    const first = zstdCompressSync(raw.subarray(0, SAMPLE_BYTES), LEVEL).length;
-    if (sample + first > 1.9 * SAMPLE_BYTES) return { compression: 'none', bytes: raw };
-  }
+  if (!isCompressible(raw)) return { compression: 'none', bytes: raw };
   const bytes = zstdCompressSync(raw, LEVEL);
   return bytes.length < raw.length ? { compression: 'zstd', bytes } : { compression: 'none', bytes: raw };
 }

@@ -77,13 +77,14 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   };
   /** A program of somebody else's that runs as its owner is nothing that a site may bring along. */
   const modeOf = ({ kind, mode, owner }: Entry) => (kind === 'file' && owner.user !== 'site' ? mode & ~0o6000 : mode);
-  const dress = (fd: number, entry: Entry, facts: BigIntStats) => {
+  /** facts undefined: of a new file, which nobody has yet. */
+  const dress = (fd: number, entry: Entry, facts: BigIntStats | undefined) => {
     const { uid, gid } = numbersOf(entry.owner);
     const mode = modeOf(entry);
-    const given = mayGive && (Number(facts.uid) !== uid || Number(facts.gid) !== gid);
+    const given = mayGive && (Number(facts?.uid) !== uid || Number(facts?.gid) !== gid);
     if (given) fchownSync(fd, uid, gid);
     // Giving a file away takes its set-id bits.
-    if (given || (Number(facts.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
+    if (given || (Number(facts?.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
   };
 
   const enter = (path: ByteName, fd: number, entry: Entry) => {
@@ -106,25 +107,25 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
       closeSync(fd);
     }
   };
-  /** What lies before the name in its directory and is not in the part goes; the name itself is passed. */
-  const passTo = (level: Level, name: ByteName) => {
+  /** What lies before the name in its directory and is not in the part goes. Answers what has the name. */
+  const passTo = (level: Level, name: ByteName): BigIntStats | undefined => {
     const { names, fd } = level;
     for (; level.next < names.length && (names[level.next] as ByteName) < name; level.next++) {
       remove(fd, names[level.next] as ByteName, 0);
     }
-    if (names[level.next] === name) level.next += 1;
+    if (names[level.next] !== name) return undefined;
+    level.next += 1;
+    return statIn(fd, name);
   };
 
-  const putDirectory = ({ fd }: Level, name: ByteName, entry: Entry) => {
-    const facts = statIn(fd, name);
+  const putDirectory = ({ fd }: Level, name: ByteName, entry: Entry, facts: BigIntStats | undefined) => {
     if (facts !== undefined && !facts.isDirectory()) unlinkSync(inside(fd, name));
     if (facts === undefined || !facts.isDirectory())
       fullDisk(readable(entry.path), () => mkdirSync(inside(fd, name), 0o700));
     enter(entry.path, openDirectoryIn(fd, name), entry);
   };
 
-  const putLink = ({ fd }: Level, name: ByteName, entry: Entry) => {
-    const facts = statIn(fd, name);
+  const putLink = ({ fd }: Level, name: ByteName, entry: Entry, facts: BigIntStats | undefined) => {
     const { uid, gid } = numbersOf(entry.owner);
     const owned = facts !== undefined && (!mayGive || (Number(facts.uid) === uid && Number(facts.gid) === gid));
     if (facts?.isSymbolicLink() && owned && facts.mtimeNs === entry.mtimeNs && linkIn(fd, name) === entry.target)
@@ -139,8 +140,12 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   };
 
   /** Answers the file as it is now. */
-  const putFile = ({ fd }: Level, name: ByteName, { entry, contentAt, same }: PartEntry): BigIntStats => {
-    const facts = statIn(fd, name);
+  const putFile = (
+    { fd }: Level,
+    name: ByteName,
+    { entry, contentAt, same }: PartEntry,
+    facts: BigIntStats | undefined,
+  ): BigIntStats => {
     if (same !== undefined) {
       if (facts !== undefined && isSame(same, facts)) return facts;
       throw new AegirError(
@@ -166,7 +171,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     const file = fullDisk(readable(entry.path), () => openSync(inside(fd, temporary), NEW, 0o600));
     try {
       fullDisk(readable(entry.path), () => writeContent(file, part, contentAt, entry.size, saying));
-      dress(file, entry, fstatSync(file, { bigint: true }));
+      dress(file, entry, undefined);
       libc.setTime(fd, temporary, entry.mtimeNs);
       if (facts?.isDirectory()) remove(fd, name, 0);
       renameSync(inside(fd, temporary), inside(fd, name));
@@ -195,10 +200,10 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     const level = levels.at(-1);
     if (level === undefined) return; // of a tree that was not asked for
     const name = entry.path.slice(parent.length + 1);
-    passTo(level, name);
-    if (entry.kind === 'directory') putDirectory(level, name, entry);
-    else if (entry.kind === 'link') putLink(level, name, entry);
-    memory.add(each, entry.kind === 'file' ? putFile(level, name, each) : undefined);
+    const facts = passTo(level, name);
+    if (entry.kind === 'directory') putDirectory(level, name, entry, facts);
+    else if (entry.kind === 'link') putLink(level, name, entry, facts);
+    memory.add(each, entry.kind === 'file' ? putFile(level, name, each, facts) : undefined);
     passed += entry.size;
     saying.progress(passed);
   };

@@ -16,7 +16,7 @@ export async function startKeeper(passport: Passport): Promise<KeeperProcess> {
   const child = fork(new URL('./keeper-child.ts', import.meta.url), ['keeper'], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // As the binary: see deploy/build.
-    execArgv: ['--max-semi-space-size=1'],
+    execArgv: ['--max-semi-space-size=1', '--single-threaded-gc'],
   });
   const connected = answerOf(child);
   child.send(passport);
