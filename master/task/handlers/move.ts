@@ -25,6 +25,8 @@ export function createSiteMove({ store }: HandlerDeps): StepHandler<'site.move'>
       await say(siteId, before);
       return { is: 'done' };
     },
+    // Where its bindings say is where a verify brings it.
+    givenUp: ({ siteId }) => say(siteId, null),
   };
 }
 

@@ -39,16 +39,18 @@ export function cloneCases(snapshot: GraphSnapshot, served: readonly string[]): 
     auth: { realm: 'Staff', users: [{ name: 'anne', secret: 'sec-0123456789abcdz5' }] },
     ...patch,
   });
-  const words = (word: string, id: string, serverId: string) => [
+  const words = (word: string, id: string, serverId: string, database = word) => [
     `${serverId} files of site/${id} ${word}`,
-    `${mariadb.serverId} database of site/${id} ${word}`,
+    `${mariadb.serverId} database of site/${id} ${database}`,
   ];
   const now = [...served, ...words('live', site.id, nginx.serverId)].sort();
   const one = (name: string, copy: SiteRecord, serverId: string, done: Partial<SiteRecord> = {}): BackupCase => {
     const withCopy = (patch: Partial<SiteRecord>): GraphSnapshot => ({ ...base, sites: [site, { ...copy, ...patch }] });
+    // The other platform has another version: the database was brought to it.
+    const database = serverId === nginx.serverId ? 'live' : 'upgraded';
     const copied = [
       ...[`${mariadb.serverId} db site/${copy.id}`, `${serverId} files site/${copy.id}`],
-      ...[`${serverId} http site/${copy.id} enabled, cron 900`, ...words('live', copy.id, serverId)],
+      ...[`${serverId} http site/${copy.id} enabled, cron 900`, ...words('live', copy.id, serverId, database)],
     ];
     return {
       ...{ name, plan: planCloneSite(createGraph(withCopy({})), site, copy, NO_SIZES), kept: {} },
