@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+import { platform, server, service, site, snapshot } from '../../test/records.ts';
+import { createGraph } from '../graph/graph.ts';
+import type { ZoneRecord } from '../store/model.ts';
+import { type MigrateOptions, planMigrateSite } from './migrate-site.ts';
+
+const web2 = server('srv-0123456789abcdm1', 'web2', '192.0.2.21');
+const nginx2 = service('svc-0123456789abcdm1', web2.id, 'http', 'nginx', [80]);
+const mariadb2 = service('svc-0123456789abcdm2', web2.id, 'db', 'mariadb', [3306]);
+const bind = service('svc-0123456789abcdm3', web2.id, 'dns', 'bind', [53]);
+const there = { ...platform, id: 'plat-0123456789abcdm1', name: 'there', serviceId: nginx2.id };
+const zone: ZoneRecord = {
+  ...{ id: 'zone-0123456789abcde1', name: 'example.org', serviceId: bind.id, state: 'active' },
+  ...{ nameservers: ['ns1.example.net'], contact: 'hostmaster@example.org', ttl: 3600, lowTtl: 60 },
+  ...{ ttlPolicy: 'normal', leadSeconds: 86_400, negativeTtl: 300, dnssec: false, createdAt: 4 },
+};
+const named = { ...site, name: 'example.org', aliases: ['www.example.org'] };
+const base = {
+  ...snapshot,
+  servers: [...snapshot.servers, web2],
+  services: [...snapshot.services, nginx2, mariadb2, bind],
+  platforms: [...snapshot.platforms, there],
+  sites: [named],
+  zones: [zone],
+};
+const to = { platformId: there.id, http: nginx2.id, db: mariadb2.id };
+const OPTIONS: MigrateOptions = {
+  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false, passwordSecret: null },
+  ...{ fileBytes: 5_000_000, databaseBytes: 40_000_000 },
+};
+const planned = (options: Partial<MigrateOptions> = {}, patch: object = {}, changed: object = {}) =>
+  planMigrateSite(createGraph({ ...base, ...patch }), { ...named, ...changed }, to, { ...OPTIONS, ...options });
+const kinds = (plan: ReturnType<typeof planned>) => plan.steps.map(({ kind }) => kind as string);
+const ttls = (plan: ReturnType<typeof planned>) =>
+  plan.steps.flatMap((step) => (step.kind === 'dns.publish' ? [step.args.records[0]?.ttl] : []));
+const waits = (plan: ReturnType<typeof planned>) =>
+  plan.steps.flatMap((step) => (step.kind === 'move.wait' ? [step.args.seconds] : []));
+
+describe('DNS is staged', () => {
+  test('lowered a day ahead, switched low, raised at the end', () => {
+    const plan = planned();
+    expect(ttls(plan)).toEqual([60, 60, 3600]);
+    expect(waits(plan)).toEqual([86_400, 60]);
+    const all = kinds(plan);
+    expect(all.indexOf('dns.publish')).toBeLessThan(all.indexOf('copy.files'));
+    expect(all.indexOf('move.wait')).toBeLessThan(all.indexOf('gate.hold'));
+    expect(all.indexOf('dns.await')).toBeGreaterThan(all.indexOf('gate.forward'));
+    expect(all.indexOf('move.quiet')).toBeLessThan(all.indexOf('http.unpublish'));
+    expect(all.lastIndexOf('dns.publish')).toBeLessThan(all.indexOf('site.remove'));
+  });
+
+  test('without a lead the old server hands on for as long as answers of before live', () => {
+    const plan = planned({ skipLead: true });
+    expect(waits(plan)).toEqual([3600]);
+    expect(ttls(plan)).toEqual([60, 3600]);
+  });
+
+  test('a zone whose TTL is always low needs neither', () => {
+    const plan = planned({}, { zones: [{ ...zone, ttlPolicy: 'low' }] });
+    expect(waits(plan)).toEqual([60]);
+    expect(ttls(plan)).toEqual([60]);
+  });
+});
+
+test('until the new server has answered everything undoes, and from then on nothing', () => {
+  const plan = planned();
+  const back = plan.pointOfNoReturn ?? 0;
+  expect(plan.steps[back]?.kind).toBe('site.place');
+  expect(plan.steps[back - 1]?.kind).toBe('site.probe');
+  // What a step before it changed, its undo brings back.
+  const changing = ['http.publish', 'db.create', 'db.freeze', 'site.prepare', 'gate.hold', 'dns.publish', 'site.move'];
+  for (const { kind, undo } of plan.steps.slice(0, back)) {
+    if (changing.includes(kind)) expect([kind, 'summary' in undo]).toEqual([kind, true]);
+  }
+  const removing = ['http.unpublish', 'db.drop', 'site.remove'];
+  for (const kind of removing) expect(kinds(plan).indexOf(kind)).toBeGreaterThan(back);
+});
+
+test('never are both writable: the old is held and its database frozen before the last copies, the new serves after them', () => {
+  const plan = planned();
+  const order = plan.steps.map((step) =>
+    step.kind === 'http.publish'
+      ? `${step.args.serviceId === nginx2.id ? 'new' : 'old'} ${step.args.state}`
+      : step.kind,
+  );
+  const at = (what: string) => order.indexOf(what);
+  const lastCopy = Math.max(order.lastIndexOf('copy.files'), order.lastIndexOf('copy.database'));
+  expect(at('gate.hold')).toBeLessThan(at('old held'));
+  expect(at('old held')).toBeLessThan(at('db.freeze'));
+  expect(at('db.freeze')).toBeLessThan(order.lastIndexOf('copy.database'));
+  expect(lastCopy).toBeLessThan(at('new enabled'));
+  expect(order.slice(0, at('old held')).filter((what) => what === 'new enabled')).toEqual([]);
+});
+
+test('what a person should know is said before it begins', () => {
+  const words = planned().warnings.join('\n');
+  expect(words).toMatch(/Files 4\.8 MiB, database 38\.1 MiB/);
+  expect(words).toMatch(/Visitors wait for about 4 s/);
+  expect(words).toMatch(/waits 1 day first/);
+});
+
+test('a disabled site moves without a gate', () => {
+  const plan = planned({}, {}, { state: 'disabled' });
+  expect(kinds(plan).filter((kind) => kind.startsWith('gate.') || kind === 'site.probe')).toEqual([]);
+  expect(kinds(plan)).toContain('db.freeze');
+});
+
+test('where a longest hold ends in maintenance, the last copies may take their time', () => {
+  const deadlines = (plan: ReturnType<typeof planned>) =>
+    plan.steps.flatMap((step) => (step.kind === 'copy.files' && step.args.deadline ? [step.args.deadline.millis] : []));
+  expect(deadlines(planned())).toEqual([60_000]);
+  expect(deadlines(planned({ pastHold: 'maintenance' }))).toEqual([86_400_000]);
+});
