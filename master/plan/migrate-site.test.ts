@@ -5,9 +5,9 @@ import type { ZoneRecord } from '../store/model.ts';
 import { type MigrateOptions, planMigrateSite } from './migrate-site.ts';
 
 const web2 = server('srv-0123456789abcdm1', 'web2', '192.0.2.21');
-const nginx2 = service('svc-0123456789abcdm1', web2.id, 'http', 'nginx', [80]);
-const mariadb2 = service('svc-0123456789abcdm2', web2.id, 'db', 'mariadb', [3306]);
-const bind = service('svc-0123456789abcdm3', web2.id, 'dns', 'bind', [53]);
+const nginx2 = service('svc-0123456789abcdm1', web2.id, 'http', 'nginx', 80);
+const mariadb2 = service('svc-0123456789abcdm2', web2.id, 'db', 'mariadb', 3306);
+const bind = service('svc-0123456789abcdm3', web2.id, 'dns', 'bind', 53);
 const there = { ...platform, id: 'plat-0123456789abcdm1', name: 'there', serviceId: nginx2.id };
 const zone: ZoneRecord = {
   ...{ id: 'zone-0123456789abcde1', name: 'example.org', serviceId: bind.id, state: 'active' },
