@@ -1,10 +1,12 @@
 // Every step of every short task failed, undone, given up; see testing/undo-suite.ts. Long ones have a test of their own.
 import { afterEach, expect, test } from 'vitest';
-import { graphLines, type TaskCase } from './testing/cases.ts';
+import { graphOf, snapshot } from '../../test/records.ts';
+import { graphLines, type TaskCase, taskCases } from './testing/cases.ts';
 import { Crash } from './testing/rig.ts';
 import { gapsIn } from './testing/story.ts';
-import { closeRig, describeUndoing, mishap, refused, shortCases, started } from './testing/undo-suite.ts';
+import { closeRig, describeUndoing, isShort, mishap, refused, started } from './testing/undo-suite.ts';
 
+const shortCases = taskCases(snapshot, graphOf).filter(isShort);
 afterEach(closeRig);
 
 describeUndoing(shortCases);

@@ -2,17 +2,13 @@
 // order, or the task is stuck and says why; a crash at any boundary of undoing changes nothing of that.
 import { describe, expect, test } from 'vitest';
 import { AegirError } from '../../../shared/error.ts';
-import { graphOf, snapshot } from '../../../test/records.ts';
-import { graphLines, type TaskCase, taskCases, worldLines } from './cases.ts';
+import { graphLines, type TaskCase, worldLines } from './cases.ts';
 import { createTaskRig, LIMITS, type Mishap, type TaskRig } from './rig.ts';
 import { gapsIn, turnsOf } from './story.ts';
 
-/** Steps of plans whose every failure is tried within seconds. */
+/** Runs of every failure grow with the square of a plan's steps: those of longer ones take minutes. */
 const FEW = 20;
-const all = taskCases(snapshot, graphOf);
-export const shortCases = all.filter(({ plan }) => plan.steps.length <= FEW);
-/** Their runs grow with the square of their steps: minutes. */
-export const longCases = all.filter(({ plan }) => plan.steps.length > FEW);
+export const isShort = ({ plan }: TaskCase): boolean => plan.steps.length <= FEW;
 
 export const refused = (what: string) =>
   new AegirError('failed_precondition', `cannot do ${what}: it is full; make room`);
