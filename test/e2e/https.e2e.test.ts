@@ -189,13 +189,16 @@ test("has an administrator's lines in its virtual host; a wrong one is named, an
   expect((await set({ webSnippet: 'add_header X-Mine yes;\n' })).state).toBe('succeeded');
   const mine = async () => (await ask(`${secure}/wp-login.php`, {})).headers['x-mine'];
   expect(await mine()).toBe('yes');
-  const task = await set({ webSnippet: '# Ours.\nnonsense on;\n' });
+  await expect(set({ webSnippet: '# Ours.\nnonsense on;\n' })).rejects.toThrow(/line 2/);
+  const task = await set({ webSnippet: '# Ours.\nadd_header X-Mine;\n' });
   expect([task.state, task.reason]).toEqual([
     'failed',
-    expect.stringMatching(/line 2: nginx says: unknown directive "nonsense"; the old configuration stays in force/),
+    expect.stringMatching(
+      /line 2: nginx says: invalid number of arguments in "add_header" directive; the old configuration stays in force/,
+    ),
   ]);
   expect(await mine()).toBe('yes');
-  expect((await read()).snippet).toEqual({ engine: 'nginx', text: 'add_header X-Mine yes;\n' });
+  expect((await read()).snippet).toEqual({ engine: 'nginx', text: 'add_header X-Mine yes;\n', bytes: 23 });
   expect((await set({ webSnippet: '' })).state).toBe('succeeded');
   expect(await mine()).toBeUndefined();
 });

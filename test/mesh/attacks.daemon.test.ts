@@ -65,11 +65,11 @@ function caller(by: Peer, to: string) {
     bytes: (ask: number, offset: number, length: number) =>
       say({ $case: 'bytes', value: { ask, offset: BigInt(offset), length } }),
     failure: async () => {
-      await vi.waitFor(() => expect(heard.some(({ $case }) => $case === 'failed')).toBe(true), 5000);
+      await vi.waitFor(() => expect(heard.some(({ $case }) => $case === 'failed')).toBe(true), 20_000);
       const failed = heard.find((each) => each.$case === 'failed');
       return failed?.$case === 'failed' ? failed.value : undefined;
     },
-    opened: () => vi.waitFor(() => expect(heard.map(({ $case }) => $case)).toContain('opened'), 5000),
+    opened: () => vi.waitFor(() => expect(heard.map(({ $case }) => $case)).toContain('opened'), 20_000),
   };
 }
 

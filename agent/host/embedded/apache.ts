@@ -69,7 +69,13 @@ export async function createApache(context: EmbeddedContext): Promise<Daemon> {
     await test();
     const mark = await markLog(log);
     const before = await acceptingChildren(master);
-    process.kill(master, 'SIGUSR1');
+    try {
+      process.kill(master, 'SIGUSR1');
+    } catch (thrown) {
+      // It has just ended: told below, with what it said.
+      if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown;
+      await waitUntil(async () => child.pid() !== master, RELOAD_MS);
+    }
     const changed = await waitUntil(async () => {
       if (child.pid() === master) return isNewGeneration(before, await acceptingChildren(master));
       const why = lastLines(await mark.since(), 10);
