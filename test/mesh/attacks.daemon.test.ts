@@ -268,13 +268,16 @@ test('a receiver that never takes what it asked for: the sender holds little and
   // More at once than it may: refused.
   for (let ask = 300; ask <= 900; ask++) call.bytes(ask, 0, 524_288);
   await vi.waitFor(() => expect(sender.sender.open()).toBe(0), 5000);
-  // One that asks nothing is forgotten.
+});
+
+test('a receiver that asks for nothing is forgotten', async () => {
+  const [a, b] = [await peer(passports.a, { idleMs: 1500 }), await peer(passports.b)];
   const idle = caller(b, A);
-  idle.begin(rig.grant({ senderId: A, receiverId: B, kind: 'zeros', name: 'y', digest, maxBytes: size }));
+  idle.begin(rig.grant(give('idle', randomBytes(1000))));
   await idle.opened();
-  expect(sender.sender.open()).toBe(1);
+  expect(a.sender.open()).toBe(1);
   expect(await idle.failure()).toMatchObject({ message: expect.stringMatching(/asked for nothing/) });
-  expect(sender.sender.open()).toBe(0);
+  expect(a.sender.open()).toBe(0);
 });
 
 test('the same bytes again and again: at some point no more', async () => {
