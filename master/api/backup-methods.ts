@@ -6,11 +6,9 @@ import { drillBackup, verifyBackup } from '../admin/backup-drill.ts';
 import { getBackupPolicy, setBackupPolicy } from '../admin/backup-policy.ts';
 import { deleteBackups, pruneStore } from '../admin/backup-remove.ts';
 import { restoreBackup } from '../admin/backup-restore.ts';
-import type { AdminDeps, Caller } from '../admin/deps.ts';
+import type { AdminDeps } from '../admin/deps.ts';
 import { exportStoreKey } from '../admin/store-key.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
-type Unary = (caller: Caller, request: any) => Promise<any>;
+import type { Unary } from './methods.ts';
 
 export function backupMethods(deps: AdminDeps): Record<string, Unary> {
   const of = BackupServiceService;

@@ -70,10 +70,11 @@ import { createVerbs } from './retry.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
 type AnyMessage = any;
+export type Unary = (caller: Caller, request: AnyMessage) => Promise<AnyMessage>;
 
 export interface Method {
   readonly path: string;
-  readonly unary?: (caller: Caller, request: AnyMessage) => Promise<AnyMessage>;
+  readonly unary?: Unary;
   readonly stream?: (caller: Caller, request: AnyMessage, signal: AbortSignal) => AsyncIterable<AnyMessage>;
 }
 
@@ -96,7 +97,7 @@ export const ADMIN_SERVICES = [
 export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
   const methods = new Map<string, Method>();
   const verbs = createVerbs(deps, methods);
-  const unary: Record<string, (caller: Caller, request: AnyMessage) => Promise<AnyMessage>> = {
+  const unary: Record<string, Unary> = {
     [AuditServiceService.listAudit.path]: (_, request) => listAudit(deps, request),
     [ServerServiceService.listServers.path]: (_, request) => listServers(deps, request),
     [ServerServiceService.getServer.path]: (_, request) => getServer(deps, request),

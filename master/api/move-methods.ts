@@ -1,12 +1,10 @@
 // The methods of the Admin API about copies and moves of sites.
 import { MoveServiceService as of } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { cloneSite } from '../admin/clone-site.ts';
-import type { AdminDeps, Caller } from '../admin/deps.ts';
+import type { AdminDeps } from '../admin/deps.ts';
 import { migrateSite } from '../admin/move.ts';
 import { getMoveBatch, listMoveBatches, migrateMany, resumeMoveBatch, stopMoveBatch } from '../admin/move-batch.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: each method has its own request and response; the definitions decode them
-type Unary = (caller: Caller, request: any) => Promise<any>;
+import type { Unary } from './methods.ts';
 
 export function moveMethods(deps: AdminDeps): Record<string, Unary> {
   return {

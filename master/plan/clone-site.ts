@@ -63,7 +63,7 @@ function checkStep(graph: Graph, site: SiteRecord, copy: SiteRecord): PlanStep {
   const web = firstWebServer(graph, graph.service(copy.bindings.http));
   return {
     kind: 'move.check',
-    args: { siteId: site.id, from: placeOf(site), to: placeOf(copy), replicate: false, copy: true },
+    args: { siteId: site.id, from: placeOf(site), to: placeOf(copy), copy: true },
     summary: `Check that a copy of ${displayName(site.name)} can be on ${graph.serviceName(web)}: platform ${graph.platform(copy.platformId).name}, room, ports`,
     serverId: web.serverId,
     undo: { none: 'it only looks' },

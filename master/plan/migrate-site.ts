@@ -69,7 +69,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     });
   }
   add(moveStep(move, moving('copying'), null, `Record that ${shown} is on its way to ${nameOf(move, to.http)}`));
-  add(checkStep(move, replicate));
+  add(checkStep(move));
   const lead = live && host && !options.skipLead ? lowerSteps(move) : [];
   // Lowered first: the copies are made while old answers end.
   add(...lead.filter(({ kind }) => kind === 'dns.publish'));

@@ -48,11 +48,11 @@ export function moveStep(
   };
 }
 
-export function checkStep(move: Move, replicate: boolean): PlanStep {
+export function checkStep(move: Move): PlanStep {
   const { graph, site, from, to } = move;
   return {
     kind: 'move.check',
-    args: { siteId: site.id, from, to, replicate },
+    args: { siteId: site.id, from, to },
     summary: `Check that ${displayName(site.name)} can be on ${nameOf(move, to.http)}: platform ${graph.platform(to.platformId).name}, room, ports`,
     serverId: serverOf(move, to.http),
     undo: LOOKS,
@@ -133,7 +133,7 @@ export function gateHold(move: Move, maxHoldMillis: number, bound: 'undo' | 'mai
   const past = bound === 'undo' ? 'then the move is given up' : 'then they are asked to come again';
   return {
     kind: 'gate.hold',
-    args: { siteId: site.id, serviceId: from.http, from, maxHoldMillis, bound },
+    args: { siteId: site.id, serviceId: from.http, maxHoldMillis },
     summary: `Open a gate that holds visitors on ${nameOf(move, from.http)}, for ${maxHoldMillis / 1000} s at most, ${past}`,
     serverId: serverOf(move, from.http),
     undo: { summary: 'hand those who wait to the site as it was, and close it' },

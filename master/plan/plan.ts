@@ -192,7 +192,6 @@ export interface StepArgs extends BackupStepArgs {
     siteId: string;
     from: Place;
     to: Place;
-    replicate: boolean;
     /** The site stays: a copy of it is to be there. */
     copy?: boolean;
   };
@@ -223,7 +222,7 @@ export interface StepArgs extends BackupStepArgs {
     of?: string;
   };
   /** Opens the gate at the old place, which holds; undo has it hand on what it holds to the old place, and closes it. */
-  'gate.hold': { siteId: string; serviceId: string; from: Place; maxHoldMillis: number; bound: 'undo' | 'maintenance' };
+  'gate.hold': { siteId: string; serviceId: string; maxHoldMillis: number };
   /** What was held, and what still comes to the gate, goes to the new place. */
   'gate.forward': { siteId: string; serviceId: string; to: Place };
   /** Waits until the gate has nothing left, and closes it. */

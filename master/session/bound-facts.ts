@@ -61,6 +61,6 @@ function digestOf(bytes: Uint8Array): Uint8Array {
   return bytes.length === DIGEST_BYTES ? bytes : new Uint8Array(0);
 }
 
-function cut(text: string, max: number): string {
+export function cut(text: string, max: number): string {
   return text.length > max ? text.slice(0, max).toWellFormed() : text;
 }

@@ -9,7 +9,7 @@ import type {
   HeadStatus,
 } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
-import { boundFacts } from './bound-facts.ts';
+import { boundFacts, cut } from './bound-facts.ts';
 
 const MAX_LOG = 4096;
 const MAX_LABEL = 200;
@@ -137,10 +137,6 @@ function boundFinding(finding: Finding): Finding {
     code: /^[a-z][a-z0-9.-]{0,63}$/.test(finding.code) ? finding.code : '',
     advice: cut(finding.advice, MAX_TEXT),
   };
-}
-
-function cut(text: string, max: number): string {
-  return text.length > max ? text.slice(0, max).toWellFormed() : text;
 }
 
 function oneOf(word: string, known: readonly string[], otherwise: string): string {
