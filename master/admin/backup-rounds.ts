@@ -11,6 +11,7 @@ import { drillBackup } from './backup-drill.ts';
 import { pruneStore, removable } from './backup-remove.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
+import { startRounds } from './rounds.ts';
 
 const EVERY_MS = 60_000;
 const FIRST_MS = 45_000;
@@ -33,7 +34,6 @@ export function startBackupRounds(
   deps: AdminDeps,
   log: { error(fields: object, text: string): void; warn(fields: object, text: string): void },
 ): BackupRounds {
-  let running: Promise<unknown> = Promise.resolve();
   const told = new Map<string, string>();
   const look = async (): Promise<readonly string[]> => {
     if (deps.facts.meshState() === 'off') return [];
@@ -56,23 +56,12 @@ export function startBackupRounds(
     await beginPrunes(deps, round, begin);
     return begun;
   };
-  const turn = () => {
-    running = running.then(look).catch((thrown: unknown) => {
-      log.error({ err: toAegirError(thrown, 'look what backups are due') }, 'cannot look what backups are due');
-    });
-  };
-  const first = setTimeout(turn, FIRST_MS);
-  const timer = setInterval(turn, EVERY_MS);
-  first.unref();
-  timer.unref();
-  return {
-    look,
-    async close() {
-      clearTimeout(first);
-      clearInterval(timer);
-      await running;
-    },
-  };
+  const rounds = startRounds(look, {
+    ...{ firstMs: FIRST_MS, everyMs: EVERY_MS },
+    onFailure: (thrown) =>
+      log.error({ err: toAegirError(thrown, 'look what backups are due') }, 'cannot look what backups are due'),
+  });
+  return { look, close: rounds.close };
 }
 
 interface Round {

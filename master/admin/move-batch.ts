@@ -14,6 +14,7 @@ import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { checkWish, migrateSite, migration } from './move.ts';
 import { pageOf } from './page.ts';
+import { type Rounds, startRounds } from './rounds.ts';
 
 const AT_ONCE = { usual: 2, most: 16 };
 const STOP_AFTER = { usual: 3, most: 1000 };
@@ -217,13 +218,7 @@ async function settle(deps: AdminDeps, id: string): Promise<BatchRecord> {
   });
 }
 
-export interface MoveBatches {
-  close(): Promise<void>;
-}
-
-export function startMoveBatches(deps: AdminDeps, log: { error(fields: object, text: string): void }): MoveBatches {
-  let running: Promise<unknown> = Promise.resolve();
-  let busy = false;
+export function startMoveBatches(deps: AdminDeps, log: { error(fields: object, text: string): void }): Rounds {
   const look = async () => {
     // One that was stopped, or in which too many failed, still has tasks at work.
     for (const batch of await deps.store.batches.find()) {
@@ -231,24 +226,11 @@ export function startMoveBatches(deps: AdminDeps, log: { error(fields: object, t
       if (batch.state === 'running' || atWork) await advanceBatch(deps, batch.id);
     }
   };
-  const timer = setInterval(() => {
-    if (busy) return;
-    busy = true;
-    running = look()
-      .catch((thrown: unknown) => {
-        log.error({ err: toAegirError(thrown, 'move sites') }, 'cannot go on with a move of many sites');
-      })
-      .finally(() => {
-        busy = false;
-      });
-  }, EVERY_MS);
-  timer.unref();
-  return {
-    async close() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return startRounds(look, {
+    everyMs: EVERY_MS,
+    onFailure: (thrown) =>
+      log.error({ err: toAegirError(thrown, 'move sites') }, 'cannot go on with a move of many sites'),
+  });
 }
 
 function view(batch: BatchRecord, plans: readonly (readonly string[])[] = []): MoveBatch {

@@ -2,6 +2,7 @@
 import { toAegirError } from '../../shared/error.ts';
 import type { SiteRecord, TaskRecord } from '../store/model.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { startRounds } from './rounds.ts';
 import { certifySite } from './set-site.ts';
 
 const EVERY_MS = 5 * 60_000;
@@ -19,7 +20,6 @@ export interface Renewals {
 }
 
 export function startRenewals(deps: AdminDeps, log: { error(fields: object, text: string): void }): Renewals {
-  let running: Promise<unknown> = Promise.resolve();
   const look = async (): Promise<readonly string[]> => {
     const started: string[] = [];
     for (const site of await deps.store.sites.find()) {
@@ -35,23 +35,12 @@ export function startRenewals(deps: AdminDeps, log: { error(fields: object, text
     }
     return started;
   };
-  const round = () => {
-    running = look().catch((thrown: unknown) => {
-      log.error({ err: toAegirError(thrown, 'renew certificates') }, 'cannot look which certificates are due');
-    });
-  };
-  const first = setTimeout(round, FIRST_MS);
-  const timer = setInterval(round, EVERY_MS);
-  first.unref();
-  timer.unref();
-  return {
-    look,
-    async close() {
-      clearTimeout(first);
-      clearInterval(timer);
-      await running;
-    },
-  };
+  const rounds = startRounds(look, {
+    ...{ firstMs: FIRST_MS, everyMs: EVERY_MS },
+    onFailure: (thrown) =>
+      log.error({ err: toAegirError(thrown, 'renew certificates') }, 'cannot look which certificates are due'),
+  });
+  return { look, close: rounds.close };
 }
 
 /** After two thirds of its life, when it lacks a name, or when it only stands in for one of the authority. */
