@@ -4,8 +4,6 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine, ProcessName } from '../e2e/machine.ts';
 
-export const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'db1'];
-
 const logOf = (dir: string, name: ProcessName) => join(dir, `${name}.boundaries.log`);
 const trapOf = (dir: string, name: ProcessName) => join(dir, `${name}.trap`);
 
@@ -14,15 +12,16 @@ export function watched(dir: string, name: ProcessName): Record<string, string> 
   return { AEGIR_FAILPOINT_LOG: logOf(dir, name), AEGIR_FAILPOINT_FILE: trapOf(dir, name) };
 }
 
-/** The boundaries that each process passes while `run` does, as NAME#N. */
+/** The boundaries that each of the processes passes while `run` does, as NAME#N. */
 export async function boundariesOf(
   machine: Machine,
+  names: readonly ProcessName[],
   run: () => Promise<void>,
 ): Promise<ReadonlyMap<ProcessName, readonly string[]>> {
   const { dir } = machine.layout;
-  for (const name of PROCESSES) rmSync(logOf(dir, name), { force: true });
+  for (const name of names) rmSync(logOf(dir, name), { force: true });
   await run();
-  return new Map(PROCESSES.map((name) => [name, numbered(lines(logOf(dir, name)))]));
+  return new Map(names.map((name) => [name, numbered(lines(logOf(dir, name)))]));
 }
 
 /** The process will die by SIGKILL at the boundary, once. */

@@ -14,9 +14,11 @@ import {
   taskIds,
 } from '../e2e/machine.ts';
 import { deleteSite, installSite, newTask, SITE } from '../e2e/site-tasks.ts';
-import { boundariesOf, clearTrap, PROCESSES, setTrap, watched } from './boundaries.ts';
+import { boundariesOf, clearTrap, setTrap, watched } from './boundaries.ts';
 import { brokenCode } from './broken-code.ts';
 import { gapsIn } from './story.ts';
+
+const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'db1'];
 
 export interface Change {
   readonly verb: 'site.install' | 'site.delete';
@@ -60,10 +62,11 @@ export async function createRig(): Promise<Rig> {
     await succeed(DELETE);
     const without = await stateOf(machine);
     const found = new Map<Change, ReadonlyMap<ProcessName, readonly string[]>>();
-    for (const change of [INSTALL, DELETE]) found.set(change, await boundariesOf(machine, async () => succeed(change)));
+    for (const change of [INSTALL, DELETE])
+      found.set(change, await boundariesOf(machine, PROCESSES, async () => succeed(change)));
     found.set(
       DOOMED,
-      await boundariesOf(machine, async () => {
+      await boundariesOf(machine, PROCESSES, async () => {
         const { task } = await follow(DOOMED);
         if (task.state !== 'failed') throw new Error(`the broken site's install ended as ${task.state}`);
       }),
