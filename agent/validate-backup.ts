@@ -1,5 +1,6 @@
 // Checks of what is asked of an agent with parts of sites: snapshots and restores.
 import type {
+  DropSnapshotRequest,
   PartSource,
   RestoreDatabaseRequest,
   RestoreFilesRequest,
@@ -7,6 +8,7 @@ import type {
 } from '../shared/gen/aegir/v1/backup.ts';
 import type { Grant } from '../shared/gen/aegir/v1/mesh.ts';
 import type { DbSpec, ServiceRef, SiteSpec } from '../shared/gen/aegir/v1/spec.ts';
+import { isId } from '../shared/id.ts';
 import { hostName } from '../shared/name.ts';
 import { TREES, type Tree } from './backup/entry.ts';
 import { checkDbSpec, checkService, checkSite, present, refuse, type ValidSite } from './validate-spec.ts';
@@ -18,7 +20,7 @@ export type ValidSource = PartSource & { readonly grant: Grant };
 
 export interface BackupRequests {
   takeSnapshot: { readonly snapshotId: string; readonly site: ValidSite; readonly part: ValidPart };
-  dropSnapshot: { readonly snapshotId: string };
+  dropSnapshot: { readonly snapshotId: string; readonly keepFor: string };
   restoreFiles: {
     readonly site: ValidSite;
     readonly source: ValidSource;
@@ -44,7 +46,12 @@ function validPart(part: NonNullable<TakeSnapshotRequest['part']>, siteId: strin
   return { of: 'database', service, db };
 }
 
-export function checkSnapshotId({ snapshotId }: { readonly snapshotId: string }): BackupRequests['dropSnapshot'] {
+export function checkDropSnapshot({ snapshotId, keepFor }: DropSnapshotRequest): BackupRequests['dropSnapshot'] {
+  if (keepFor !== '' && !isId('site', keepFor)) refuse('keep_for', 'is none of the form site-…');
+  return { ...checkSnapshotId({ snapshotId }), keepFor };
+}
+
+function checkSnapshotId({ snapshotId }: { readonly snapshotId: string }): { readonly snapshotId: string } {
   if (!/^snap-[0-9a-z]{16}$/.test(snapshotId)) refuse('snapshot_id', 'is none of the form snap-…');
   return { snapshotId };
 }
@@ -83,7 +90,7 @@ function siteOf(site: SiteSpec | undefined): ValidSite {
   return checkSite({ ...told, title: '', locale: '', profile: '', adminName: '', adminMail: '' });
 }
 
-function validTrees(trees: readonly string[]): readonly Tree[] {
+export function validTrees(trees: readonly string[]): readonly Tree[] {
   const sorted = TREES.filter((tree) => trees.includes(tree));
   if (trees.length === 0 || sorted.join() !== trees.join()) {
     refuse('trees', `must be some of ${TREES.join(', ')}, each once, in this order`);

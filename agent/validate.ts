@@ -14,12 +14,14 @@ import type {
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
 import { hostName } from '../shared/name.ts';
+import type { Tree } from './backup/entry.ts';
 import {
   type BackupRequests,
+  checkDropSnapshot,
   checkRestoreDatabase,
   checkRestoreFiles,
-  checkSnapshotId,
   checkTakeSnapshot,
+  validTrees,
 } from './validate-backup.ts';
 import { checkGate, checkTraffic, type GateRequest } from './validate-gate.ts';
 import { checkCloseReplica, checkFollow, checkOpenReplica, type ReplicaRequests } from './validate-move.ts';
@@ -90,7 +92,12 @@ export interface RequestOf extends BackupRequests, StoreRequests, RewriteRequest
   probeShare: { readonly service: ServiceRef; readonly verb: ShareVerb; readonly token: string };
   verifyPlatform: { readonly platform: PlatformSpec };
   prepareSite: { readonly site: ValidSite; readonly preview: boolean };
-  removeSite: { readonly site: ValidSite; readonly preview: boolean; readonly keepShared: boolean };
+  removeSite: {
+    readonly site: ValidSite;
+    readonly preview: boolean;
+    readonly keepShared: boolean;
+    readonly keepTrees: readonly Tree[];
+  };
   installSite: { readonly site: ValidSite };
   loginLink: { readonly site: ValidSite; readonly account: string };
   receiveObject: { readonly grant: Grant; readonly senderName: string };
@@ -284,7 +291,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       const told = present(request.value.site, 'site');
       const site = checkSite({ ...told, title: '', locale: '', profile: '', adminName: '', adminMail: '' });
       const { preview, keepShared } = request.value;
-      return { kind: 'removeSite', value: { site, preview, keepShared } };
+      const keepTrees = request.value.keepTrees.length === 0 ? [] : validTrees(request.value.keepTrees);
+      return { kind: 'removeSite', value: { site, preview, keepShared, keepTrees } };
     }
     case 'installSite':
       return { kind: 'installSite', value: { site: checkSite(present(request.value.site, 'site')) } };
@@ -326,7 +334,7 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
     case 'takeSnapshot':
       return { kind: 'takeSnapshot', value: checkTakeSnapshot(request.value, serverId) };
     case 'dropSnapshot':
-      return { kind: 'dropSnapshot', value: checkSnapshotId(request.value) };
+      return { kind: 'dropSnapshot', value: checkDropSnapshot(request.value) };
     case 'restoreFiles':
       return { kind: 'restoreFiles', value: checkRestoreFiles(request.value) };
     case 'restoreDatabase':

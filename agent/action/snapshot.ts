@@ -37,8 +37,10 @@ export function createDropSnapshot(): ActionHandler<'dropSnapshot'> {
   return {
     kind: 'dropSnapshot',
     label: () => 'drop-snapshot',
-    async run({ snapshotId }: RequestOf['dropSnapshot'], _ctx, tools) {
-      await tools.backups.snapshots.drop(snapshotId);
+    async run({ snapshotId, keepFor }: RequestOf['dropSnapshot'], _ctx, tools) {
+      const { snapshots, former } = tools.backups;
+      if (keepFor !== '') await former.keepDump(keepFor, snapshots.packOf(snapshotId));
+      await snapshots.drop(snapshotId);
       return { changes: [] };
     },
   };

@@ -3,6 +3,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Host } from '../host/host.ts';
+import { createFormer, type Former } from './former.ts';
 import { createRestores, type Restores } from './restores.ts';
 import { segmentsDir } from './site-owners.ts';
 import { createSnapshots, namesIn, type Snapshots } from './snapshots.ts';
@@ -11,6 +12,8 @@ import { createWorkers, type Workers } from './workers.ts';
 export interface Backups {
   readonly snapshots: Snapshots;
   readonly restores: Restores;
+  /** What sites that moved away had here. */
+  readonly former: Former;
   readonly workers: Workers;
   /** Keeps order from now on. */
   start(): void;
@@ -30,7 +33,9 @@ const FORGET_MS = 60 * 24 * 3600 * 1000;
 export function createBackups({ host, now, log }: BackupsOptions): Backups {
   const workers = createWorkers();
   const snapshots = createSnapshots({ dir: join(host.paths.work, 'snapshots'), workers, now });
-  const restores = createRestores({ dir: join(host.paths.work, 'restores'), workers, now });
+  const kept = join(host.paths.work, 'restores');
+  const former = createFormer(kept);
+  const restores = createRestores({ dir: kept, workers, former, now });
   let timer: NodeJS.Timeout | undefined;
 
   const sweepSegments = async () => {
@@ -53,6 +58,7 @@ export function createBackups({ host, now, log }: BackupsOptions): Backups {
   return {
     snapshots,
     restores,
+    former,
     workers,
     start() {
       void sweep();

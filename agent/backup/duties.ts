@@ -21,8 +21,12 @@ export interface StageOrder {
   /** Keeps what came: pack, and live for what the site has now. */
   readonly dir: string;
   /** The site's trees as they are; undefined when they are of no use. */
-  readonly live: Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes'> | undefined;
+  readonly live: StagedTrees | undefined;
+  /** Those that it had here before it moved away; undefined for none. */
+  readonly former: StagedTrees | undefined;
 }
+
+type StagedTrees = Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes'>;
 
 /** Each takes one order, which is cloned on its way, and so is its answer. */
 export interface Duties {
@@ -52,6 +56,7 @@ const END = Buffer.alloc(END_BYTES);
 
 export function createDuties(now: () => number): Duties {
   let snapshot: SnapshotBytes | undefined;
+  let former: SnapshotBytes | undefined;
   let pack: Pack | undefined;
   let dump: TakingDump | undefined;
   let part: PartBytes | undefined;
@@ -80,23 +85,26 @@ export function createDuties(now: () => number): Duties {
     },
     dumpPiece: (bytes) => opened(dump).piece(bytes),
     endDump: () => opened(dump).finish(),
-    openStage({ dir, live }, saying) {
-      if (live !== undefined) {
-        const at = join(dir, 'live');
+    openStage(order, saying) {
+      const { dir } = order;
+      const look = (trees: StagedTrees, name: string) => {
+        const at = join(dir, name);
         rmSync(at, { recursive: true, force: true });
         mkdirSync(at, { recursive: true, mode: 0o700 });
-        takeFiles({ ...live, dir: at, last: false, at: now(), copyBytes: 0 }, { ...saying, warn: () => {} }, now);
-        snapshot = openSnapshotBytes(
+        takeFiles({ ...trees, dir: at, last: false, at: now(), copyBytes: 0 }, { ...saying, warn: () => {} }, now);
+        return openSnapshotBytes(
           at,
-          live.trees.map(({ path }) => path),
+          trees.trees.map(({ path }) => path),
         );
-      }
+      };
+      if (order.live !== undefined) snapshot = look(order.live, 'live');
+      if (order.former !== undefined) former = look(order.former, 'was');
       pack = openPack(join(dir, 'pack'), { compress: false, verify: true });
       // The end of an archive is the same for all: no need to ask for it.
       pack.put(hash('sha256', END, 'buffer'), END);
     },
     useIndex(path) {
-      part = openPartBytes(path, opened(pack), snapshot);
+      part = openPartBytes(path, opened(pack), snapshot, former);
     },
     has: (ids) => opened(part).has(ids),
     put: ({ id, raw }) => opened(pack).put(Buffer.from(id, 'hex'), raw),
@@ -119,9 +127,11 @@ export function createDuties(now: () => number): Duties {
     readDump: (offset) => readDump(opened(part), contentAt, dumpSize, offset),
     reset() {
       snapshot?.close();
+      former?.close();
       pack?.close();
       dump?.close();
       snapshot = undefined;
+      former = undefined;
       pack = undefined;
       dump = undefined;
       part = undefined;

@@ -2,6 +2,7 @@
 // For workers alone.
 import { hash } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
+import { AegirError } from '../../shared/error.ts';
 import { createPlaces, ID_BYTES, type IndexFile, readIndex } from './caibx-file.ts';
 import type { FoundEntry } from './found-entry.ts';
 import type { Pack } from './pack.ts';
@@ -21,8 +22,13 @@ export interface PartBytes {
 const FREE = -1;
 const WITHIN = -2;
 
-/** live: what the site has now; undefined when that is of no use. */
-export function openPartBytes(indexPath: string, pack: Pack, live: SnapshotBytes | undefined): PartBytes {
+/** live: what the site has now; undefined when that is of no use. former: what it had, to be copied from. */
+export function openPartBytes(
+  indexPath: string,
+  pack: Pack,
+  live: SnapshotBytes | undefined,
+  former?: SnapshotBytes,
+): PartBytes {
   const index = readIndex(indexPath);
   const places = createPlaces(index);
   /** For each place: the segment of the site that begins with it, WITHIN one, or FREE. */
@@ -39,17 +45,20 @@ export function openPartBytes(indexPath: string, pack: Pack, live: SnapshotBytes
 
   const copied = (id: Buffer): boolean => {
     if (pack.has(id)) return true;
-    const place = live?.placeOf(id);
-    if (live === undefined || place === undefined) return false;
-    let bytes: Buffer;
-    try {
-      bytes = live.chunkAt(place);
-    } catch {
-      return false; // changed meanwhile: it comes from the sender then
+    for (const there of [live, former]) {
+      const place = there?.placeOf(id);
+      if (there === undefined || place === undefined) continue;
+      try {
+        const bytes = there.chunkAt(place);
+        if (!hash('sha256', bytes, 'buffer').equals(id)) continue;
+        pack.put(id, bytes);
+        return true;
+      } catch (thrown) {
+        // Changed meanwhile: it comes from the sender then.
+        if (!(thrown instanceof AegirError) || thrown.code !== 'data_loss') throw thrown;
+      }
     }
-    if (!hash('sha256', bytes, 'buffer').equals(id)) return false;
-    pack.put(id, bytes);
-    return true;
+    return false;
   };
   const chunkAt = (place: number): Buffer => {
     if (last?.place === place) return last.bytes;

@@ -10,6 +10,7 @@ import { createFileSink } from '../mesh/file-sink.ts';
 import type { Taken } from '../mesh/objects.ts';
 import type { TransferProgress } from '../mesh/tally.ts';
 import type { Transfers } from '../mesh/transfers.ts';
+import type { Former } from './former.ts';
 import { checkPartGrant } from './parts.ts';
 import type { SitePlace } from './site-owners.ts';
 import { namesIn } from './snapshots.ts';
@@ -42,12 +43,13 @@ export interface RestoresOptions {
   /** Each restore has a directory in it. */
   readonly dir: string;
   readonly workers: Workers;
+  readonly former: Pick<Former, 'trees'>;
   readonly now: () => number;
 }
 
 const KEEP_MS = 7 * 24 * 3600 * 1000;
 
-export function createRestores({ dir, workers, now }: RestoresOptions): Restores {
+export function createRestores({ dir, workers, former, now }: RestoresOptions): Restores {
   const busy = new Set<string>();
 
   const within = async <T>(name: string, act: (hand: Hand, at: string) => Promise<T>): Promise<T> => {
@@ -99,7 +101,7 @@ export function createRestores({ dir, workers, now }: RestoresOptions): Restores
       within(`${key}-files`, async (hand, at) => {
         const { signal, onRestored: onProgress, onWarning } = options;
         const { owners, cacheDir } = place;
-        await hand.call('openStage', { dir: at, live: place }, { signal });
+        await hand.call('openStage', { dir: at, live: place, former: await former.trees(key) }, { signal });
         const transfer = await fetch(hand, at, options);
         if (!transfer.complete) return unfinished(transfer);
         const { entries } = await hand.call('checkFiles', place.trees, { signal });
@@ -115,7 +117,7 @@ export function createRestores({ dir, workers, now }: RestoresOptions): Restores
     dump: (key, feed, options) =>
       within(`${key}-database`, async (hand, at) => {
         const { signal } = options;
-        await hand.call('openStage', { dir: at, live: undefined }, { signal });
+        await hand.call('openStage', { dir: at, live: undefined, former: undefined }, { signal });
         const transfer = await fetch(hand, at, options);
         if (!transfer.complete) return unfinished(transfer);
         const size = await hand.call('checkDump', undefined, { signal });

@@ -22,6 +22,8 @@ export interface Snapshots {
     facts: () => Promise<DumpedFacts>,
     options: CallOptions,
   ): Promise<SnapshotFacts>;
+  /** Path of the chunks that it has itself; of a dump all of them. */
+  packOf(id: string): string;
   /** No error when there is none. */
   drop(id: string): Promise<void>;
   readonly source: PartSources;
@@ -140,6 +142,8 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
         const { tables: entries, position } = await facts();
         return { ...taken, entries, position };
       }),
+
+    packOf: (id) => join(dir, id, 'pack'),
 
     drop: async (id) => {
       if (isSnapshotId(id)) await rm(join(dir, id), { recursive: true, force: true });

@@ -7,10 +7,12 @@ export const noBackups: Backups = {
   snapshots: {
     takeFiles: none,
     takeDump: none,
+    packOf: () => '',
     drop: none,
     source: { prefix: 'snapshot/', give: none },
     sweep: none,
   },
+  former: { keepTrees: none, keepDump: none, trees: none },
   restores: { files: none, dump: none, sweep: none },
   workers: { take: none, close: async () => {} },
   start: () => {},

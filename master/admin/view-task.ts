@@ -1,5 +1,5 @@
 // Tasks and plans as the API's messages.
-import type { Plan as PlanMessage, Step, Task } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Copied, Plan as PlanMessage, Step, Task } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { StepRecord, TaskRecord } from '../store/model.ts';
@@ -42,7 +42,22 @@ export function taskView(task: TaskRecord, details?: { plan: PlanMessage; steps:
     finishedAt: date(task.finishedAt),
     resumeAt: date(task.resumeAt),
     cancelRequested: task.cancelRequested,
+    copied: copiedOf(details?.steps ?? []),
   };
+}
+
+/** Passes of files and of the database follow each other: each says how large its part was then. */
+function copiedOf(steps: readonly StepRecord[]): Copied | undefined {
+  const sizes = new Map<unknown, number>();
+  let sent = 0;
+  for (const { result } of steps) {
+    if (result === null || typeof result['copied'] !== 'string') continue;
+    sent += Number(result['received'] ?? 0);
+    if (typeof result['bytes'] === 'number') sizes.set(result['copied'], result['bytes']);
+  }
+  if (sizes.size === 0) return undefined;
+  const siteBytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return { siteBytes: BigInt(siteBytes), sentBytes: BigInt(sent) };
 }
 
 function stepView(step: StepRecord): Step {

@@ -282,7 +282,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   }
   if (host) {
     const step = siteRemove(graph, site, oldServer, false);
-    add(step.kind === 'site.remove' ? { ...step, args: { ...step.args, place: from } } : step);
+    add(step.kind === 'site.remove' ? { ...step, args: { ...step.args, mayReturn: true, place: from } } : step);
   }
   if (replicate && options.passwordSecret !== null) {
     add({

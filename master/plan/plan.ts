@@ -156,8 +156,8 @@ export interface StepArgs extends BackupStepArgs {
     keepShared: boolean;
     place?: Place;
   };
-  /** keepShared: other web servers still serve it, with the files that they share. */
-  'site.remove': { serverId: string; siteId: string; keepShared: boolean; place?: Place };
+  /** keepShared: other web servers still serve it, with the files that they share. mayReturn: it lives on elsewhere. */
+  'site.remove': { serverId: string; siteId: string; keepShared: boolean; mayReturn?: boolean; place?: Place };
   /** The app's installer. */
   'site.install': { serverId: string; siteId: string };
   /** Ask for the home page on the web server. */

@@ -65,7 +65,7 @@ export async function dropSnapshots(
   }
 }
 
-/** That of one attempt. No error when it is not there. */
+/** That of one attempt. No error when it is not there. keep: what was dumped may come back to that server. */
 export async function dropSnapshot(
   deps: HandlerDeps,
   ctx: StepContext,
@@ -74,8 +74,9 @@ export async function dropSnapshot(
   siteId: string,
   label: 'files' | 'database',
   attempt: number,
+  keep = false,
 ): Promise<void> {
-  const value = { snapshotId: snapshotId(ctx, attempt, label) };
+  const value = { snapshotId: snapshotId(ctx, attempt, label), keepFor: keep ? siteId : '' };
   await perform(
     deps,
     ctx,

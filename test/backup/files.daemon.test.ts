@@ -19,10 +19,11 @@ import {
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { sitePlace } from '../../agent/backup/site-owners.ts';
 import type { CheckedGrant } from '../../agent/mesh/grant.ts';
 import { createMeshRig, type MeshRig, type Passport } from '../mesh/rig.ts';
 import { lookAt } from './look.ts';
-import { type Keeper, type KeeperOptions, openKeeper, sourceOf } from './rig.ts';
+import { ALL, type Keeper, type KeeperOptions, openKeeper, SITE, sourceOf } from './rig.ts';
 
 const A = 'srv-0123456789abcdea';
 const B = 'srv-0123456789abcdeb';
@@ -57,6 +58,35 @@ async function taken(from: Keeper) {
   const id = `snap-${snaps.toString().padStart(16, '0')}`;
   return { id, facts: await from.take(id) };
 }
+test('a site that went away and comes back brings only what has changed; what was kept of it goes then', async () => {
+  fill(a);
+  await copied(a, b);
+  // As remove-site does when a site has moved.
+  const place = await sitePlace(SITE, ALL, a.host);
+  await a.backups.former.keepTrees(SITE.id, place);
+  await a.backups.former.keepTrees(SITE.id, place);
+  for (const { path } of place.trees) mkdirSync(path, { mode: 0o700 });
+  writeFileSync(join(b.site, 'files/a/new'), noise(200_000));
+  const { facts, restored } = await copied(b, a);
+  expect(Number(restored.receivedBytes)).toBeGreaterThanOrEqual(200_000);
+  expect(Number(restored.receivedBytes)).toBeLessThan(Number(facts.bytes) / 2);
+  expect(readFileSync(join(a.site, 'files/a/new')).equals(readFileSync(join(b.site, 'files/a/new')))).toBe(true);
+  expect(await a.backups.former.trees(SITE.id)).toBeUndefined();
+});
+
+test('what was kept of a site is not believed: changed, it comes from the other side', async () => {
+  fill(a);
+  writeFileSync(join(a.site, 'files/a/kept'), noise(300_000));
+  await copied(a, b);
+  await a.backups.former.keepTrees(SITE.id, await sitePlace(SITE, ALL, a.host));
+  const kept = await a.backups.former.trees(SITE.id);
+  const was = kept?.trees.find(({ tree }) => tree === 'files')?.path ?? '';
+  writeFileSync(join(was, 'a/kept'), noise(300_000));
+  for (const { path } of (await sitePlace(SITE, ALL, a.host)).trees) mkdirSync(path, { mode: 0o700 });
+  await copied(b, a);
+  expect(readFileSync(join(a.site, 'files/a/kept')).equals(readFileSync(join(b.site, 'files/a/kept')))).toBe(true);
+});
+
 async function copied(from: Keeper, to: Keeper) {
   const { id, facts } = await taken(from);
   return { facts, restored: await to.restore(sourceOf(rig, from, to, id, facts)) };

@@ -1,6 +1,7 @@
 // A real site moves between two web servers and two databases while visitors read and write: no request fails, nothing
-// that was written is lost or doubled, and nothing is left where it was.
-import { existsSync } from 'node:fs';
+// that was written is lost or doubled, nothing is left where it was, and on the way back only what changed travels.
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,6 +13,7 @@ import {
   ServiceServiceService,
   type Site,
   SiteServiceService,
+  type Task,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { freePorts } from './free-ports.ts';
@@ -42,11 +44,12 @@ async function loginLink(): Promise<string> {
   return message?.body?.$case === 'message' ? message.body.value.value : '';
 }
 
-async function done(change: Promise<ChangeResponse>): Promise<void> {
+async function done(change: Promise<ChangeResponse>): Promise<Task> {
   const { task, events } = await finish(machine, (await change).taskId);
   if (task.state !== 'succeeded')
     console.log(events.flatMap(({ body }) => (body?.$case === 'log' ? [body.value.text] : [])).join('\n'));
   expect([task.verb, task.state, task.reason]).toEqual([task.verb, 'succeeded', '']);
+  return task;
 }
 
 beforeAll(async () => {
@@ -78,6 +81,7 @@ beforeAll(async () => {
   const browser = createBrowser(WEB1);
   await browser.get(await loginLink());
   cookies = browser.cookies();
+  upload('web1');
 }, 240_000);
 afterAll(() => machine?.close());
 
@@ -188,6 +192,29 @@ function comments(server: string): readonly string[] {
   return sql(machine, `SELECT comment_content FROM ${table} WHERE comment_content LIKE 'word-%'`, server);
 }
 
+/** Bytes that travelled of bytes of the site. */
+function share(way: string, copied: Task['copied']): number {
+  const [sent, all] = [Number(copied?.sentBytes), Number(copied?.siteBytes)];
+  console.log(`${way}: ${sent} of ${all} bytes travelled, ${((100 * sent) / all).toFixed(1)} %`);
+  return sent / all;
+}
+
+/** 30 MB of pictures, as a site of some years has. */
+function upload(server: string): void {
+  const cipher = createCipheriv('aes-256-ctr', randomBytes(32), Buffer.alloc(16));
+  const { uid, gid } = statSync(host(server, 'sites', siteId, 'files'));
+  for (let month = 1; month <= 6; month++) {
+    const dir = host(server, 'sites', siteId, 'files', String(month));
+    mkdirSync(dir, { recursive: true });
+    chownSync(dir, uid, gid);
+    for (let picture = 0; picture < 50; picture++) {
+      const file = join(dir, `picture-${picture}.jpg`);
+      writeFileSync(file, cipher.update(Buffer.alloc(100_000)));
+      chownSync(file, uid, gid);
+    }
+  }
+}
+
 function names() {
   return { database: `site_${siteId.slice('site-'.length)}` };
 }
@@ -213,7 +240,8 @@ test('moves under visitors: no request fails, nothing written is lost or doubled
   const load = visitors(WEB1, WEB2, ({ platform }) => platform === 'wordpress2');
   try {
     await until('visitors to have written', undefined, never, async () => load.written.length > 3);
-    await done(migrate('web2', '', ''));
+    const { copied } = await done(migrate('web2', '', ''));
+    expect(share('there', copied)).toBeGreaterThan(0.9);
   } finally {
     await load.stop();
   }
@@ -245,7 +273,8 @@ test('and back, only what changed travels', async () => {
   const load = visitors(WEB2, WEB1, ({ platform }) => platform === 'wordpress');
   try {
     await until('visitors to have written', undefined, never, async () => load.written.length > 3);
-    await done(migrate('web1', 'wordpress', 'db1/mariadb'));
+    const { copied } = await done(migrate('web1', 'wordpress', 'db1/mariadb'));
+    expect(share('back', copied)).toBeLessThan(0.1);
   } finally {
     await load.stop();
   }

@@ -5,7 +5,7 @@ import { Event } from '../../../shared/gen/aegir/v1/event.ts';
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, follow, followChange } from '../change.ts';
 import { wholeNumber } from '../number.ts';
-import { type Column, printData, printList, printOne, renderJson, safe, when } from '../output.ts';
+import { bytes, type Column, printData, printList, printOne, renderJson, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 /** Sites bear host names. */
@@ -32,6 +32,11 @@ const DETAILS: readonly Column<Task>[] = [
   { title: 'By', value: (task) => task.actor },
   { title: 'Asked', value: (task) => when(task.createdAt) },
   { title: 'Ended', value: (task) => when(task.finishedAt) },
+  {
+    title: 'Copied',
+    value: ({ copied }) =>
+      copied === undefined ? '' : `${bytes(copied.siteBytes)}, of which ${bytes(copied.sentBytes)} travelled`,
+  },
   { title: 'Goes on', value: (task) => (task.resumeAt === undefined ? '' : when(task.resumeAt)) },
 ];
 

@@ -142,7 +142,7 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
             value: { ...(await databasePart(deps, siteId, to)), source: part },
           }),
         );
-        await dropSnapshot(deps, within, 'do', source.serverId, of, 'database', ctx.attempt);
+        await dropSnapshot(deps, within, 'do', source.serverId, of, 'database', ctx.attempt, of === siteId);
         tell(ctx, 'database', snapshot.facts, restore);
         const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
         const { position } = snapshot.facts;

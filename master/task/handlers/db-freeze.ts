@@ -86,7 +86,7 @@ export function createDbUnguard(deps: HandlerDeps): StepHandler<'db.unguard'> {
     do: async ({ siteId, serviceId, guard }, ctx) => {
       const { serverId } = await readService(deps.store, serviceId);
       for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-        const value = { snapshotId: snapshotId({ taskId: ctx.taskId, step: guard }, attempt, 'database') };
+        const value = { snapshotId: snapshotId({ taskId: ctx.taskId, step: guard }, attempt, 'database'), keepFor: '' };
         await perform(deps, ctx, 'do', serverId, `site/${siteId}`, { $case: 'dropSnapshot', value }, `drop${attempt}`);
       }
       return { is: 'done' };

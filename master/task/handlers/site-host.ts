@@ -7,6 +7,7 @@ import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { phpSpec, type SiteParts, siteSpec } from '../spec.ts';
+import { treesOf } from './copy.ts';
 
 /** The site as its record is now. */
 export async function prepareRequest(
@@ -33,7 +34,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
       const site = siteSpec(await readParts(deps, args.siteId, args.place), args.serverId);
       await perform(deps, ctx, 'undo', args.serverId, `site/${args.siteId}`, {
         $case: 'removeSite',
-        value: { site, preview: false, keepShared: args.keepShared },
+        value: { site, preview: false, keepShared: args.keepShared, keepTrees: [] },
       });
       return { is: 'done' };
     },
@@ -42,10 +43,12 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
 }
 
 export function createSiteRemove(deps: HandlerDeps): StepHandler<'site.remove'> {
-  const request = async ({ siteId, serverId, keepShared, place }: StepArgs['site.remove'], preview: boolean) => ({
-    $case: 'removeSite' as const,
-    value: { site: siteSpec(await readParts(deps, siteId, place), serverId), preview, keepShared },
-  });
+  const request = async (args: StepArgs['site.remove'], preview: boolean): Promise<ActionRequest> => {
+    const { siteId, serverId, keepShared, mayReturn = false, place } = args;
+    const parts = await readParts(deps, siteId, place);
+    const keepTrees = mayReturn ? [...treesOf(parts)] : [];
+    return { $case: 'removeSite', value: { site: siteSpec(parts, serverId), preview, keepShared, keepTrees } };
+  };
   return {
     kind: 'site.remove',
     do: async (args, ctx) => {

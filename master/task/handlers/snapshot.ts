@@ -57,7 +57,7 @@ export async function drop(
   take: number,
   round: number,
 ): Promise<void> {
-  const value = { snapshotId: snapshotId({ taskId: ctx.taskId, step: take }, round, part) };
+  const value = { snapshotId: snapshotId({ taskId: ctx.taskId, step: take }, round, part), keepFor: '' };
   const name = round === 1 ? '' : `drop${round}`;
   await perform(deps, ctx, direction, serverId, `site/${siteId}`, { $case: 'dropSnapshot', value }, name);
 }

@@ -1015,6 +1015,19 @@ export interface Task {
     | undefined;
   /** True when somebody asked to cancel it. */
   cancelRequested: boolean;
+  /** What it copied of a site from place to place; absent when it copies none. */
+  copied?: Copied | undefined;
+}
+
+/** Copied is what a task copied of a site, in all its passes so far. */
+export interface Copied {
+  /** Files and database as they were last, in bytes, before compression. */
+  siteBytes: bigint;
+  /**
+   * Bytes of them that travelled, before compression: what the other side had
+   * already did not.
+   */
+  sentBytes: bigint;
 }
 
 /** Step is one step of a task as it stands. */
@@ -10119,6 +10132,7 @@ function createBaseTask(): Task {
     finishedAt: undefined,
     resumeAt: undefined,
     cancelRequested: false,
+    copied: undefined,
   };
 }
 
@@ -10165,6 +10179,9 @@ export const Task: MessageFns<Task> = {
     }
     if (message.cancelRequested !== false) {
       writer.uint32(112).bool(message.cancelRequested);
+    }
+    if (message.copied !== undefined) {
+      Copied.encode(message.copied, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -10294,6 +10311,14 @@ export const Task: MessageFns<Task> = {
             message.cancelRequested = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.copied = Copied.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10346,6 +10371,7 @@ export const Task: MessageFns<Task> = {
         : isSet(object.cancel_requested)
         ? globalThis.Boolean(object.cancel_requested)
         : false,
+      copied: isSet(object.copied) ? Copied.fromJSON(object.copied) : undefined,
     };
   },
 
@@ -10393,6 +10419,9 @@ export const Task: MessageFns<Task> = {
     if (message.cancelRequested !== undefined) {
       obj.cancelRequested = message.cancelRequested;
     }
+    if (message.copied !== undefined) {
+      obj.copied = Copied.toJSON(message.copied);
+    }
     return obj;
   },
 
@@ -10415,6 +10444,108 @@ export const Task: MessageFns<Task> = {
     message.finishedAt = object.finishedAt ?? undefined;
     message.resumeAt = object.resumeAt ?? undefined;
     message.cancelRequested = object.cancelRequested ?? false;
+    message.copied = (object.copied !== undefined && object.copied !== null)
+      ? Copied.fromPartial(object.copied)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCopied(): Copied {
+  return { siteBytes: 0n, sentBytes: 0n };
+}
+
+export const Copied: MessageFns<Copied> = {
+  encode(message: Copied, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.siteBytes !== 0n) {
+      if (BigInt.asUintN(64, message.siteBytes) !== message.siteBytes) {
+        throw new globalThis.Error("value provided for field message.siteBytes of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.siteBytes);
+    }
+    if (message.sentBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sentBytes) !== message.sentBytes) {
+        throw new globalThis.Error("value provided for field message.sentBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sentBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Copied {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopied();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.siteBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sentBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Copied {
+    return {
+      siteBytes: isSet(object.siteBytes)
+        ? BigInt(object.siteBytes)
+        : isSet(object.site_bytes)
+        ? BigInt(object.site_bytes)
+        : 0n,
+      sentBytes: isSet(object.sentBytes)
+        ? BigInt(object.sentBytes)
+        : isSet(object.sent_bytes)
+        ? BigInt(object.sent_bytes)
+        : 0n,
+    };
+  },
+
+  toJSON(message: Copied): unknown {
+    const obj: any = {};
+    if (message.siteBytes !== undefined) {
+      obj.siteBytes = message.siteBytes.toString();
+    }
+    if (message.sentBytes !== undefined) {
+      obj.sentBytes = message.sentBytes.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Copied>, I>>(base?: I): Copied {
+    return Copied.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Copied>, I>>(object: I): Copied {
+    const message = createBaseCopied();
+    message.siteBytes = (object.siteBytes !== undefined && object.siteBytes !== null) ? BigInt(object.siteBytes) : 0n;
+    message.sentBytes = (object.sentBytes !== undefined && object.sentBytes !== null) ? BigInt(object.sentBytes) : 0n;
     return message;
   },
 };

@@ -759,6 +759,11 @@ export interface RemoveSiteRequest {
    * stays.
    */
   keepShared: boolean;
+  /**
+   * Its trees (files, private, sessions) that are kept aside for a week, so that
+   * less has to travel should it come back; none when it is gone for good.
+   */
+  keepTrees: string[];
 }
 
 /** InstallSiteRequest runs the app's installer into the site's empty database. */
@@ -6679,7 +6684,7 @@ export const PrepareSiteRequest: MessageFns<PrepareSiteRequest> = {
 };
 
 function createBaseRemoveSiteRequest(): RemoveSiteRequest {
-  return { site: undefined, preview: false, keepShared: false };
+  return { site: undefined, preview: false, keepShared: false, keepTrees: [] };
 }
 
 export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
@@ -6692,6 +6697,9 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     }
     if (message.keepShared !== false) {
       writer.uint32(24).bool(message.keepShared);
+    }
+    for (const v of message.keepTrees) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -6733,6 +6741,14 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
             message.keepShared = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keepTrees.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6754,6 +6770,11 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
         : isSet(object.keep_shared)
         ? globalThis.Boolean(object.keep_shared)
         : false,
+      keepTrees: globalThis.Array.isArray(object?.keepTrees)
+        ? object.keepTrees.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.keep_trees)
+        ? object.keep_trees.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -6768,6 +6789,9 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     if (message.keepShared !== undefined) {
       obj.keepShared = message.keepShared;
     }
+    if (message.keepTrees?.length) {
+      obj.keepTrees = message.keepTrees;
+    }
     return obj;
   },
 
@@ -6779,6 +6803,7 @@ export const RemoveSiteRequest: MessageFns<RemoveSiteRequest> = {
     message.site = (object.site !== undefined && object.site !== null) ? SiteSpec.fromPartial(object.site) : undefined;
     message.preview = object.preview ?? false;
     message.keepShared = object.keepShared ?? false;
+    message.keepTrees = object.keepTrees?.map((e) => e) || [];
     return message;
   },
 };

@@ -97,6 +97,11 @@ export interface SnapshotFacts {
 export interface DropSnapshotRequest {
   /** Which. */
   snapshotId: string;
+  /**
+   * Of a dump: site id whose restores on this server may use its chunks for a
+   * week, should the database come back; empty when all goes.
+   */
+  keepFor: string;
 }
 
 /** PartSource says where a part is fetched from. */
@@ -870,13 +875,16 @@ export const SnapshotFacts: MessageFns<SnapshotFacts> = {
 };
 
 function createBaseDropSnapshotRequest(): DropSnapshotRequest {
-  return { snapshotId: "" };
+  return { snapshotId: "", keepFor: "" };
 }
 
 export const DropSnapshotRequest: MessageFns<DropSnapshotRequest> = {
   encode(message: DropSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.snapshotId !== "") {
       writer.uint32(10).string(message.snapshotId);
+    }
+    if (message.keepFor !== "") {
+      writer.uint32(18).string(message.keepFor);
     }
     return writer;
   },
@@ -902,6 +910,14 @@ export const DropSnapshotRequest: MessageFns<DropSnapshotRequest> = {
             message.snapshotId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keepFor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -921,6 +937,11 @@ export const DropSnapshotRequest: MessageFns<DropSnapshotRequest> = {
         : isSet(object.snapshot_id)
         ? globalThis.String(object.snapshot_id)
         : "",
+      keepFor: isSet(object.keepFor)
+        ? globalThis.String(object.keepFor)
+        : isSet(object.keep_for)
+        ? globalThis.String(object.keep_for)
+        : "",
     };
   },
 
@@ -928,6 +949,9 @@ export const DropSnapshotRequest: MessageFns<DropSnapshotRequest> = {
     const obj: any = {};
     if (message.snapshotId !== undefined) {
       obj.snapshotId = message.snapshotId;
+    }
+    if (message.keepFor !== undefined) {
+      obj.keepFor = message.keepFor;
     }
     return obj;
   },
@@ -938,6 +962,7 @@ export const DropSnapshotRequest: MessageFns<DropSnapshotRequest> = {
   fromPartial<I extends Exact<DeepPartial<DropSnapshotRequest>, I>>(object: I): DropSnapshotRequest {
     const message = createBaseDropSnapshotRequest();
     message.snapshotId = object.snapshotId ?? "";
+    message.keepFor = object.keepFor ?? "";
     return message;
   },
 };
