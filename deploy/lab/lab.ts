@@ -43,8 +43,8 @@ function run(program: string, args: readonly string[], env: Record<string, strin
     child.stdout.on('data', (part: Buffer) => parts.stdout.push(part));
     child.stderr.on('data', (part: Buffer) => parts.stderr.push(part));
     child.on('error', reject);
-    // exit, not close: a host that was started holds no pipe of ours, but be sure not to wait for one.
-    child.on('exit', (code) => {
+    // close, not exit: what a program wrote last may be read after its end. No host holds these pipes (host.sh, up).
+    child.on('close', (code) => {
       resolve({
         code: code ?? 1,
         stdout: Buffer.concat(parts.stdout).toString(),
