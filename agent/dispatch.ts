@@ -39,6 +39,8 @@ export interface Dispatch {
   acknowledge(actionId: string): void;
   /** Whether an action of a task is at work on the resource, or waits for it. */
   isBusy(resource: string): boolean;
+  /** Whether any action is at work or waits. */
+  isAtWork(): boolean;
   /** Actions that began, here or in a former boot, and whose result nobody acknowledged. */
   openActions(): readonly string[];
   /** Of all actions that it has seen; 0 for none. */
@@ -222,6 +224,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       upstream.forget(actionId);
     },
     isBusy: (resource) => [...entries.values()].some(({ action }) => action.inTask && action.resource === resource),
+    isAtWork: () => entries.size > 0,
     openActions: () => journal.open(),
     highestGeneration: () => journal.highestOfAll(),
     async stop(graceMs) {

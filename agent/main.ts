@@ -28,6 +28,7 @@ import { createMeshConnection } from './mesh/connection.ts';
 import { openMeshKey } from './mesh/key.ts';
 import { createProbeKind } from './mesh/probe.ts';
 import { createTransfers } from './mesh/transfers.ts';
+import { createOwnMemory } from './own-memory.ts';
 import { extractBackup, listBackups, type ReadStoreOptions } from './read-store.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createUplink } from './session/uplink.ts';
@@ -129,6 +130,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     boot: bootId,
     onChanged: inventory.poke,
   });
+  const ownMemory = createOwnMemory({ busy: dispatch.isAtWork, log });
   const status = createStatusFile(files, config.stateDir, now);
   const session = createSession({
     identity,
@@ -162,6 +164,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     await cron.start((siteId) => dispatch.isBusy(`site/${siteId}`));
     usage.start();
     backups.start();
+    ownMemory.start();
     const end = await session.run();
     if (end === 'revoked') {
       log.error('this server was revoked by its master: the agent stops; to come back, join again with --again');
@@ -170,6 +173,7 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
     return end === 'revoked' ? EXIT_REVOKED : 0;
   } finally {
     stop.forget();
+    ownMemory.stop();
     inventory.stop();
     await cron.stop();
     await usage.stop();

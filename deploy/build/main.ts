@@ -49,7 +49,7 @@ const PROGRAMS: readonly Program[] = [
     entry: 'agent/main.ts',
     more: ['deploy/systemd/aegir-agent.service'],
     threads: { [WORKER_ASSET]: 'agent/backup/worker.ts' },
-    node: ['--max-semi-space-size=1', '--single-threaded-gc'],
+    node: ['--max-semi-space-size=1', '--single-threaded-gc', '--disable-warning=ExperimentalWarning'],
   },
   { name: 'aegir', entry: 'master/cli/main.ts', more: [], node: [] },
   {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { LabHost } from '../../deploy/lab/lab.ts';
 import type { Fleet } from './fleet.ts';
 
-const MOST_MB = { 'aegir-agent': 100, 'aegir-master': 150 } as const;
+const MOST_MB = { 'aegir-agent': 80, 'aegir-master': 150 } as const;
 const MOST_CPU_PERCENT = 5;
 const WATCH_MS = 60_000;
 
