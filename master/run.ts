@@ -210,6 +210,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         startedAt,
         caPin: authority.caPin(),
         addresses: [config.listen.api, config.listen.agent, config.listen.enrol, config.listen.web].map(showListen),
+        acmeAgreed: config.acme.agreed,
         meshState: () => mesh?.state() ?? 'off',
       },
       now,

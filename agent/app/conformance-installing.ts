@@ -12,6 +12,8 @@ export interface InstallingSubject {
   readonly loggedIn: RegExp;
   /** What the log says of how it was installed. */
   readonly says: RegExp;
+  /** What it says to a language that it has not; nothing when it takes any. */
+  readonly refusesLanguage?: RegExp;
   /** Milliseconds that an install may take. */
   readonly timeoutMs: number;
 }
@@ -52,6 +54,15 @@ export function describeInstalling(
       await app.wipe(site, layout, stage.ctx);
       expect(await app.installState(site, layout, stage.ctx)).toBe('absent');
       await app.wipe(site, layout, stage.ctx);
+      expect(await app.installState(site, layout, stage.ctx)).toBe('absent');
+    });
+
+    const { refusesLanguage } = subject;
+    test.runIf(refusesLanguage !== undefined)('a language that is not there is told', { timeout: limit }, async () => {
+      const { stage, site } = world();
+      const layout = stage.layout(site);
+      const inKlingon = app.install({ ...site, locale: 'tlh_XX' }, layout, stage.ctx);
+      await expect(inKlingon).rejects.toThrow(refusesLanguage);
       expect(await app.installState(site, layout, stage.ctx)).toBe('absent');
     });
 

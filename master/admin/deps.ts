@@ -47,6 +47,8 @@ export interface MasterFacts {
   readonly startedAt: number;
   readonly caPin: string;
   readonly addresses: readonly string[];
+  /** Whether an administrator agreed to the terms of the certificate authority, in the configuration. */
+  readonly acmeAgreed: boolean;
   meshState(): string;
 }
 

@@ -79,6 +79,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
       php: checkPhp(site.web.php, request),
     });
     requireOwn(changed, web, uploaded);
+    if (request.https === 'acme' || request.https === 'acme-dns') requireAgreed(deps, site.name);
     if (web.https === 'acme-dns') requireProvable(graph, [site.name, ...aliases]);
     const auth = accessOf(site, request, users);
     const snippet = snippetOf(graph, site, request);
@@ -124,9 +125,20 @@ export async function certifySite(deps: AdminDeps, caller: Caller, request: Site
             : `it has one of your own; give another with: aegir site set ${site.name} --certificate FILE --certificate-key FILE`),
       );
     }
+    if (site.web.https !== 'self-signed') requireAgreed(deps, site.name);
     if (site.web.https === 'acme-dns') requireProvable(graph, [site.name, ...site.aliases]);
     return { plan: planCertifySite(graph, site) };
   });
+}
+
+/** The authority's terms are agreed to by a person, in a file: no task can do it, so none begins. */
+function requireAgreed(deps: AdminDeps, name: string): void {
+  if (deps.facts.acmeAgreed) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot get a certificate for ${name}: the terms of the authority are not agreed to; read them, say ` +
+      '"acme": { "termsOfServiceAgreed": true, "contact": "you@example.org" } in the configuration of the master, and start it again',
+  );
 }
 
 function uploadedCertificate(deps: AdminDeps, request: SetSiteRequest): Uploaded | undefined {

@@ -60,7 +60,15 @@ export function createWordpressApp(): App & Installing & Periodic & Rewriting & 
     install: async (site, layout, ctx) => {
       const { title, adminName, adminMail, locale } = site;
       const input = { ...loading(site, layout), title, adminName, adminMail, locale, siteId: site.id };
-      const answer = (await runPhp(INSTALL, input, layout, `install ${site.name}`, ctx)) as { version?: string };
+      const answer = (await runPhp(INSTALL, input, layout, `install ${site.name}`, ctx)) as InstallAnswer;
+      if (answer.languages !== undefined) {
+        const there = ['en_US', ...answer.languages].map((each) => JSON.stringify(each)).join(', ');
+        throw new AegirError(
+          'failed_precondition',
+          `cannot install ${site.name} in ${JSON.stringify(locale)}: ${site.platform?.root ?? 'its platform'} has the languages ` +
+            `${there}; choose one, or add that one's files (Debian has them in wordpress-l10n)`,
+        );
+      }
       ctx.log('info', `WordPress ${answer.version ?? ''} is installed`);
     },
 
@@ -93,6 +101,12 @@ export function createWordpressApp(): App & Installing & Periodic & Rewriting & 
     rewrite: rewriteWordpress,
     upgrade,
   };
+}
+
+interface InstallAnswer {
+  readonly version?: string;
+  /** Those that are there, when the one that was asked for is not; nothing was done then. */
+  readonly languages?: readonly string[];
 }
 
 async function upgrade(site: SiteSpec, layout: SiteLayout, ctx: ActionContext): Promise<void> {

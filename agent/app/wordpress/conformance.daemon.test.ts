@@ -105,6 +105,8 @@ if (existsSync(`${CODE}/wp-settings.php`)) {
       ownPage: '/wp-admin/profile.php',
       loggedIn: /action=logout/,
       says: /^WordPress .* is installed$/m,
+      refusesLanguage:
+        /^cannot install \S+ in "tlh_XX": \/usr\/share\/wordpress has the languages "en_US".*; choose one/,
       timeoutMs: 120_000,
     },
     cron: {

@@ -18,6 +18,13 @@ define('WP_INSTALLING', true);
 function wp_new_blog_notification() {}
 require ABSPATH . 'wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+// WordPress would take any other for English, and say nothing.
+$languages = get_available_languages();
+if ($in['locale'] !== '' && $in['locale'] !== 'en_US' && !in_array($in['locale'], $languages, true)) {
+  sort($languages);
+  answer(array('languages' => array_slice($languages, 0, 50)));
+  exit(0);
+}
 // Thrown away: the way in is a login link.
 $password = bin2hex(random_bytes(24));
 wp_install($in['title'], $in['adminName'], $in['adminMail'], true, '', $password, $in['locale']);
