@@ -51,6 +51,10 @@ import { isSettled } from './task/settled.ts';
 const HASHES_AT_ONCE = 2;
 const MOST_HASHES_WAITING = 50;
 const PREVIEW_TIMEOUT_MS = 20_000;
+/** Each asks agents, which work for it: those who may only look have less of them. */
+const VIEWERS_PREVIEWS_AT_ONCE = 2;
+const PREVIEWS_AT_ONCE = 8;
+const MOST_PREVIEWS_WAITING = 50;
 const ARCHIVE = `aegir-agent-linux-${process.arch}.tar.gz`;
 
 /** Resolves when it was told to stop and everything has ended. */
@@ -140,6 +144,11 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     closing.push(() => events.close());
 
     const hashing = createGate(HASHES_AT_ONCE, MOST_HASHES_WAITING, 'keep the password');
+    const previewing = {
+      viewer: createGate(VIEWERS_PREVIEWS_AT_ONCE, MOST_PREVIEWS_WAITING, 'show the plan'),
+      operator: createGate(PREVIEWS_AT_ONCE, MOST_PREVIEWS_WAITING, 'show the plan'),
+      admin: createGate(PREVIEWS_AT_ONCE, MOST_PREVIEWS_WAITING, 'show the plan'),
+    };
     const denials = createDenials({
       append: (record) => store.audit.append(record),
       now,
@@ -227,11 +236,13 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       wakeRunner: () => runner.wake(),
       denied: denials.note,
       watch: events.watch,
-      preview: (plan, draft) =>
-        previewPlan(
-          plan,
-          createHandlers({ ...handlerDeps, store: withDraft(store, draft) }),
-          AbortSignal.timeout(PREVIEW_TIMEOUT_MS),
+      preview: (plan, draft, role) =>
+        previewing[role].run(() =>
+          previewPlan(
+            plan,
+            createHandlers({ ...handlerDeps, store: withDraft(store, draft) }),
+            AbortSignal.timeout(PREVIEW_TIMEOUT_MS),
+          ),
         ),
     };
 

@@ -36,7 +36,7 @@ export async function change(
       `cannot use that idempotency key: 1 to ${MAX_KEY} printable characters are needed`,
     );
   }
-  if (options?.planOnly === true) return previewed(deps, decide(await loadGraph(deps.store)));
+  if (options?.planOnly === true) return previewed(deps, caller, decide(await loadGraph(deps.store)));
 
   const answer = await deps.store.transaction(async (tx): Promise<ChangeResponse> => {
     const graph = await loadGraph(tx);
@@ -82,10 +82,10 @@ export async function change(
   return answer;
 }
 
-async function previewed(deps: AdminDeps, decision: Decision): Promise<ChangeResponse> {
+async function previewed(deps: AdminDeps, caller: Caller, decision: Decision): Promise<ChangeResponse> {
   const graph = await loadGraph(deps.store);
   const plan = planView(decision.plan, graph);
-  const previews = await deps.preview(decision.plan, decision.draft ?? {});
+  const previews = await deps.preview(decision.plan, decision.draft ?? {}, caller.role);
   for (const [index, step] of plan.steps.entries()) {
     step.changes = [...(previews[index]?.changes ?? [])];
     step.previewNote = previews[index]?.note ?? '';

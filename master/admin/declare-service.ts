@@ -84,7 +84,7 @@ export async function declareService(
       },
     };
   };
-  if (options?.planOnly !== true) await requireTaken(deps, decide);
+  if (options?.planOnly !== true) await requireTaken(deps, caller, decide);
   return change(deps, caller, options, kept, decide);
 }
 
@@ -121,7 +121,7 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
       save: (tx) => insertSecrets(tx, secrets),
     };
   };
-  if (options?.planOnly !== true) await requireTaken(deps, decide);
+  if (options?.planOnly !== true) await requireTaken(deps, caller, decide);
   return change(deps, caller, options, kept, decide);
 }
 
@@ -129,7 +129,7 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
  * What the agent refuses for its settings is refused before a task begins: a task that is undone leaves nothing that could
  * be corrected. An agent that is away judges when it does the task.
  */
-async function requireTaken(deps: AdminDeps, decide: (graph: Graph) => Decision): Promise<void> {
+async function requireTaken(deps: AdminDeps, caller: Caller, decide: (graph: Graph) => Decision): Promise<void> {
   let decision: Decision;
   try {
     decision = decide(await loadGraph(deps.store));
@@ -137,7 +137,7 @@ async function requireTaken(deps: AdminDeps, decide: (graph: Graph) => Decision)
     // The call itself throws it, or knows that it is a repeat.
     return;
   }
-  const previews = await deps.preview(decision.plan, decision.draft ?? {});
+  const previews = await deps.preview(decision.plan, decision.draft ?? {}, caller.role);
   const refusal = previews.find((each) => each.refusal !== undefined)?.refusal;
   if (refusal === undefined) return;
   const code = refusal.code === 'unimplemented' ? 'invalid_argument' : refusal.code;

@@ -85,7 +85,11 @@ export interface AdminDeps {
   /** Into the audit log, in bounds. */
   denied(denial: Denial): void;
   watch(taskId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<Event>;
-  preview(plan: Plan, draft: Draft): Promise<readonly StepPreview[]>;
+  /**
+   * Asks agents what a plan would change, few plans of callers of one role at a time: who may only look keeps nobody from
+   * working. Throws resource_exhausted when too many wait.
+   */
+  preview(plan: Plan, draft: Draft, role: Caller['role']): Promise<readonly StepPreview[]>;
 }
 
 export type Options = ChangeOptions | undefined;

@@ -21,9 +21,9 @@ beforeAll(async () => {
       hashed.push({ password, gone });
       return master.deps.hashPassword(password, gone);
     },
-    preview: async (plan, draft) => {
+    preview: async (plan, draft, role) => {
       drafts.push(draft);
-      return master.deps.preview(plan, draft);
+      return master.deps.preview(plan, draft, role);
     },
   };
 });
