@@ -31,6 +31,9 @@ export async function install(deps: InstallDeps): Promise<void> {
   const missing = FILES.find((name) => !existsSync(join(from, name)));
   if (missing !== undefined) refuse(`${missing} is not beside the binary; unpack the whole archive`);
 
+  // First of all: a token that is refused leaves nothing on the host.
+  if (deps.again || !(await deps.hasIdentity())) deps.say(await deps.join());
+  else deps.say('This host has joined already and keeps its identity; use --again for a new one.');
   if (from !== HOME) {
     mkdirSync(HOME, { recursive: true, mode: 0o755 });
     for (const name of FILES) replace(join(from, name), join(HOME, name), name === 'aegir-agent' ? 0o755 : 0o644);
@@ -39,8 +42,6 @@ export async function install(deps: InstallDeps): Promise<void> {
   symlinkSync(join(HOME, 'aegir-agent'), COMMAND);
   replace(join(HOME, 'aegir-agent.service'), UNIT, 0o644);
   deps.say(`Installed ${COMMAND} and ${UNIT}.`);
-  if (deps.again || !(await deps.hasIdentity())) deps.say(await deps.join());
-  else deps.say('This host has joined already and keeps its identity; use --again for a new one.');
   for (const args of [['daemon-reload'], ['enable', '--quiet', 'aegir-agent'], ['restart', 'aegir-agent']]) {
     execFileSync('systemctl', args, { stdio: ['ignore', 'ignore', 'inherit'] });
   }

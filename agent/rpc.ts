@@ -32,7 +32,9 @@ export function masterCredentials(caPem: string, own?: AgentIdentity): ChannelCr
 /** What a call failed with. The details of a master are meant for people. */
 export function fromServiceError(error: ServiceError, doing: string): AegirError {
   const code = (Object.keys(ERROR_CODES) as ErrorCode[]).find((name) => ERROR_CODES[name] === error.code);
-  return new AegirError(code ?? 'unknown', `cannot ${doing}: ${error.details || error.message}`, { cause: error });
+  const why = error.details || error.message;
+  const said = why.startsWith(`cannot ${doing}: `);
+  return new AegirError(code ?? 'unknown', said ? why : `cannot ${doing}: ${why}`, { cause: error });
 }
 
 export function isServiceError(error: unknown): error is ServiceError {

@@ -17,12 +17,14 @@ export function joinCommand(facts: JoinCommandFacts, token: string): string {
   const join = `--master ${facts.enrol} --ca-pin ${facts.caPin}`;
   if (facts.archive === undefined) return `AEGIR_JOIN_TOKEN=${token} aegir-agent install ${join}`;
   const { name, digest } = facts.archive;
-  return [
+  const steps = [
     'd=$(mktemp -d)',
+    `trap 'rm -rf "$d"' EXIT`,
     `curl -fsSk -o $d/agent.tar.gz https://${facts.web}/agent/${name}`,
     `echo "${digest}  $d/agent.tar.gz" | sha256sum --check --quiet`,
     'tar -xzf $d/agent.tar.gz -C $d',
     `AEGIR_JOIN_TOKEN=${token} $d/aegir-agent install ${join}`,
-    'rm -rf $d',
-  ].join(' && ');
+  ];
+  // In a shell of its own, whose trap takes away what was fetched, however it ends.
+  return `(${steps.join(' && ')})`;
 }
