@@ -20,20 +20,34 @@ export type CutPoint = (bytes: Uint8Array, from: number, to: number) => number;
  */
 export function createCutPoint(): CutPoint {
   const gear = gearTable();
+  let hash = 0;
+  /** Where the hash first meets the mask; 0 when it does nowhere. Four bytes a turn: it is the most that a snapshot does. */
+  const meets = (bytes: Uint8Array, from: number, to: number, mask: number): number => {
+    let at = from;
+    let here = hash;
+    for (const turns = to - 3; at < turns; at += 4) {
+      const one = ((here << 1) + (gear[bytes[at] as number] as number)) | 0;
+      const two = ((one << 1) + (gear[bytes[at + 1] as number] as number)) | 0;
+      const three = ((two << 1) + (gear[bytes[at + 2] as number] as number)) | 0;
+      here = ((three << 1) + (gear[bytes[at + 3] as number] as number)) | 0;
+      if ((one & mask) === 0) return at + 1;
+      if ((two & mask) === 0) return at + 2;
+      if ((three & mask) === 0) return at + 3;
+      if ((here & mask) === 0) return at + 4;
+    }
+    for (; at < to; at++) {
+      here = ((here << 1) + (gear[bytes[at] as number] as number)) | 0;
+      if ((here & mask) === 0) return at + 1;
+    }
+    hash = here;
+    return 0;
+  };
   return (bytes, from, to) => {
     const end = Math.min(to, from + SIZES.max);
     const middle = Math.min(end, from + SIZES.average);
-    let hash = 0;
-    let at = from + MIN;
-    for (; at < middle; at++) {
-      hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0;
-      if ((hash & HARD) === 0) return at + 1;
-    }
-    for (; at < end; at++) {
-      hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0;
-      if ((hash & EASY) === 0) return at + 1;
-    }
-    return end;
+    const begin = from + MIN;
+    hash = 0;
+    return meets(bytes, begin, middle, HARD) || meets(bytes, Math.max(begin, middle), end, EASY) || end;
   };
 }
 

@@ -2,24 +2,32 @@
 // anything else that is done to them. Pure.
 
 const SAMPLES = 8;
+/** Samples other than noise that say nothing yet. */
+const FEW = 2;
 const SAMPLE_BYTES = 512;
 /** Fewer are not worth a thought. */
 const SMALL = 64 * 1024;
 /** Of two bytes taken at random the same ones this much more often than in noise. */
 const FAR_FROM_NOISE = 1.3;
 
-/** False for what looks like noise wherever it is looked at. */
+/** False for what looks like noise nearly wherever it is looked at: between packed files there are headers. */
 export function isCompressible(bytes: Uint8Array): boolean {
   if (bytes.length < SMALL) return true;
-  const counts = new Uint32Array(256);
   const stride = Math.floor((bytes.length - SAMPLE_BYTES) / (SAMPLES - 1));
+  let worth = 0;
   for (let sample = 0; sample < SAMPLES; sample++) {
-    const end = sample * stride + SAMPLE_BYTES;
-    for (let at = end - SAMPLE_BYTES; at < end; at++)
-      counts[bytes[at] as number] = (counts[bytes[at] as number] as number) + 1;
+    if (isNoise(bytes, sample * stride)) continue;
+    worth += 1;
+    if (worth > FEW) return true;
   }
+  return false;
+}
+
+function isNoise(bytes: Uint8Array, from: number): boolean {
+  const counts = new Uint32Array(256);
+  for (let at = from; at < from + SAMPLE_BYTES; at++)
+    counts[bytes[at] as number] = (counts[bytes[at] as number] as number) + 1;
   let pairs = 0;
   for (const count of counts) pairs += count * (count - 1);
-  const all = SAMPLES * SAMPLE_BYTES;
-  return pairs > (FAR_FROM_NOISE * all * (all - 1)) / 256;
+  return pairs <= (FAR_FROM_NOISE * SAMPLE_BYTES * (SAMPLE_BYTES - 1)) / 256;
 }

@@ -20,6 +20,8 @@ export interface Pack {
   /** Bytes before compression that were put since it was opened. */
   added(): number;
   sync(): void;
+  /** Nothing of it is there any more, and what was not on the disk yet never gets there. */
+  forget(): void;
   /** Repeatable. */
   close(): void;
 }
@@ -115,6 +117,11 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
     raw: (id) => rawAt(id, placeOf(id)),
     added: () => added,
     sync: () => fullDisk(path, () => fdatasyncSync(file)),
+    forget() {
+      ftruncateSync(file, 0);
+      places.clear();
+      end = 0;
+    },
     close() {
       if (open) closeSync(file);
       open = false;

@@ -17,6 +17,8 @@ export interface PartBytes {
   sameAt(offset: number): { readonly entries: readonly FoundEntry[]; readonly length: number } | undefined;
   /** Forgets all sameness but that which sameAt was asked for, and copies what it takes. */
   settle(): void;
+  /** All that shall be read was read. */
+  done(): void;
 }
 
 const FREE = -1;
@@ -96,6 +98,7 @@ export function openPartBytes(
       asked[place] = 1;
       return { entries: live.segments.entriesOf(segment), length: live.segments.at(segment).length };
     },
+    done: () => pack.forget(),
     settle() {
       for (let place = 0; place < index.count; ) {
         const from = place;

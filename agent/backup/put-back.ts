@@ -214,6 +214,8 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
       put(each);
     }
     while (levels.length > 0) leave();
+    // It would be written to the disk with the files, for nothing: should the power go now, what is lacking comes again.
+    part.done();
     const synced = new Set<bigint>();
     for (const { path } of order.trees) {
       const root = openTree(path);

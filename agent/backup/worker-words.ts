@@ -6,8 +6,8 @@ export interface WorkerOrder {
   readonly id: number;
   readonly duty: keyof Duties;
   readonly order: unknown;
-  /** One number that becomes 1 when the work shall stop. */
-  readonly stop: SharedArrayBuffer;
+  /** One number that becomes 1 when the work shall stop; undefined for what nobody stops. */
+  readonly stop: SharedArrayBuffer | undefined;
 }
 
 export type Told = { readonly id: number } & (

@@ -14,11 +14,12 @@ const say = (told: Told, give: ArrayBuffer[] = []) => parentPort?.postMessage(to
 function serve(): void {
   const duties = createDuties(Date.now);
   parentPort?.on('message', ({ id, duty, order, stop }: WorkerOrder) => {
-    const flag = new Int32Array(stop);
+    const flag = stop === undefined ? undefined : new Int32Array(stop);
     let toldAt = 0;
     const saying: Saying = {
       check() {
-        if (Atomics.load(flag, 0) !== 0) throw new AegirError('cancelled', 'cannot go on: it was cancelled');
+        if (flag !== undefined && Atomics.load(flag, 0) !== 0)
+          throw new AegirError('cancelled', 'cannot go on: it was cancelled');
       },
       progress(bytes) {
         const now = performance.now();

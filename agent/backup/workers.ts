@@ -45,6 +45,7 @@ interface Thread {
 }
 
 const IDLE_MS = 15_000;
+const YOUNG_MB = 16;
 /** File name in the binary; see deploy/build. */
 export const WORKER_ASSET = 'backup-worker.cjs';
 
@@ -92,9 +93,10 @@ export function createWorkers(): Workers {
     const { signal, give = [] } = options;
     signal?.throwIfAborted();
     if (thread.dead) throw new AegirError('internal', 'cannot go on: a worker of the agent ended', { retryable: true });
-    const stop = new SharedArrayBuffer(4);
+    // Chunks come by the thousand, and nobody stops one.
+    const stop = signal === undefined ? undefined : new SharedArrayBuffer(4);
     const answer = Promise.withResolvers<unknown>();
-    const aborted = () => void Atomics.store(new Int32Array(stop), 0, 1);
+    const aborted = () => void (stop && Atomics.store(new Int32Array(stop), 0, 1));
     calls += 1;
     thread.pending.set(calls, { options, answer });
     signal?.addEventListener('abort', aborted, { once: true });
@@ -138,7 +140,11 @@ export function createWorkers(): Workers {
 
 function startWorker(): Worker {
   // FFI is marked as an experiment in the Node that we bring along, which is the only one that runs this.
-  const options = { execArgv: ['--disable-warning=ExperimentalWarning'] };
+  const options = {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    // What a file takes is short-lived: with less room V8 would clear up hundreds of times for one site.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  };
   return isSea()
     ? new Worker(getAsset(WORKER_ASSET, 'utf8'), { ...options, eval: true })
     : new Worker(join(import.meta.dirname, 'worker.ts'), options);

@@ -3,6 +3,7 @@ import { connect, type NatsConnection } from 'nats';
 import type { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import { meshLogin } from '../../shared/mesh-login.ts';
 import type { KeyPair } from '../../shared/nkeys.ts';
+import { gatherLargeMessages } from './large-messages.ts';
 import { createLink } from './link.ts';
 import type { Link, Links, Mesh } from './mesh.ts';
 
@@ -29,6 +30,7 @@ const STEADY_MS = 3000;
 
 /** Connects when the master gives leave, and again after every loss, until closed. Each connect uses the newest leave. */
 export function createMeshConnection(deps: MeshDeps): Mesh & Links {
+  gatherLargeMessages();
   let credentials: MeshCredentials | undefined;
   let connection: NatsConnection | undefined;
   let loop: Promise<void> | undefined;

@@ -1,6 +1,6 @@
 // An agent with parts of sites in a process of its own, for measurements: told what to do by its parent, tells what came of
 // it. Its store of backups is the engine mesh.
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { sitePlace } from '../../agent/backup/site-owners.ts';
 import { storeBackup } from '../../agent/backup/store/store-backup.ts';
@@ -62,7 +62,7 @@ async function obey(keeper: Keeper, order: KeeperOrder): Promise<KeeperAnswer> {
       return { receivedBytes: await store(keeper, order.backupId, Grant.fromJSON(order.grant)) };
     case 'forget': {
       const { state, work } = keeper.host.paths;
-      for (const dir of [state, work, join(work, '../store')]) rmSync(dir, { recursive: true, force: true });
+      for (const dir of [state, work, join(work, '../store')]) putAway(dir);
       const place = await sitePlace(SITE, ALL, keeper.host);
       if (order.trees) for (const { path } of place.trees) empty(path);
       return {};
@@ -72,8 +72,21 @@ async function obey(keeper: Keeper, order: KeeperOrder): Promise<KeeperAnswer> {
   }
 }
 
+let away = 0;
+/** Not removed: ext4 passes over inodes that went minutes ago one by one, and a measurement would be one of that. */
+function putAway(path: string): void {
+  if (!existsSync(path)) return;
+  away += 1;
+  renameSync(path, `${path}.away-${away}`);
+}
+
 function empty(dir: string): void {
-  for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true });
+  const aside = `${dir}.away-${away}`;
+  for (const name of readdirSync(dir)) {
+    mkdirSync(aside, { recursive: true });
+    renameSync(join(dir, name), join(aside, name));
+  }
+  away += 1;
 }
 
 async function store({ host, transfers }: Keeper, backupId: string, grant: Grant): Promise<number> {

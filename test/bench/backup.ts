@@ -2,7 +2,7 @@
 // rsync and tar over ssh; cold and unchanged, in turn on this machine. --large GB: the memory of both agents meanwhile.
 import { execFile } from 'node:child_process';
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -129,9 +129,12 @@ async function benchSite(rig: MeshRig, agents: Agents, work: string, tree: strin
         (wireBytes === 0 ? '' : `, ${(wireBytes / 1e6).toFixed(1)} MB on the wire`),
     );
   };
+  let away = 0;
+  /** Nothing is removed before the end: see keeper-child.ts. */
   const fresh = async (...dirs: readonly string[]) => {
     for (const dir of dirs) {
-      rmSync(dir, { recursive: true, force: true });
+      away += 1;
+      if (existsSync(dir)) renameSync(dir, `${dir}.away-${away}`);
       mkdirSync(dir, { recursive: true });
     }
     await exec('sync', ['-f', work]);

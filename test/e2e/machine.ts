@@ -157,9 +157,9 @@ export interface Finished {
 const TASK_TIMEOUT_MS = 120_000;
 
 /** Follows a task to its end, over restarts of the master. */
-export async function finish(machine: Machine, taskId: string): Promise<Finished> {
+export async function finish(machine: Machine, taskId: string, mostMs = TASK_TIMEOUT_MS): Promise<Finished> {
   let task: Task | undefined;
-  for (const deadline = Date.now() + TASK_TIMEOUT_MS; ; ) {
+  for (const deadline = Date.now() + mostMs; ; ) {
     try {
       task = await machine.connection().call(TaskServiceService.getTask, { taskId });
       if (['succeeded', 'failed', 'cancelled', 'stuck'].includes(task.state)) break;
