@@ -24,6 +24,8 @@ test('places for connections', () => {
 
 test.each([
   [{ ...good, connections: { web: {} } }, /no such setting/],
+  [{ ...good, transfer: { grantSeconds: 1 } }, /transfer.grantSeconds/],
+  [{ ...good, transfer: { grantSeconds: 7200 } }, /5 to 3600/],
   [{ ...good, connections: { api: { least: 1 } } }, /no such setting/],
   [{ ...good, connections: { api: { most: 0 } } }, /connections.api.most/],
   [{ ...good, connections: { api: { mostOfAddress: '9' } } }, /1 to 30000/],

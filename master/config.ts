@@ -29,6 +29,10 @@ export interface MasterConfig {
   };
   /** Connections at a time, in all and from one address; what is left out is as each listener has it. */
   readonly connections: Readonly<Record<'api' | 'agent' | 'enrol', ConnectionBounds>>;
+  readonly transfer: {
+    /** How long leave for one transfer lasts, in ms; a longer one gets another. */
+    readonly grantMs: number;
+  };
   readonly store: { readonly kind: 'sqlite' } | { readonly kind: 'postgresql'; readonly url: string };
   readonly logLevel: string;
   /** The certificate authority for sites (RFC 8555). */
@@ -47,6 +51,9 @@ export interface MasterConfig {
 export const DEFAULT_PORTS = { api: 7443, agent: 7444, enrol: 7445, web: 7446, mesh: 7447 } as const;
 /** Each takes a file descriptor: the unit gives the master 65536. */
 const MOST_CONNECTIONS = 30_000;
+/** Clocks of servers differ, and the last seconds of a grant are not used. */
+const LEAST_GRANT_SECONDS = 5;
+const MOST_GRANT_SECONDS = 3600;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
 
 export function readMasterConfig(path: string): MasterConfig {
@@ -63,7 +70,11 @@ export function readMasterConfig(path: string): MasterConfig {
 /** Unknown keys are refused: a misspelt one must not pass unseen. */
 export function parseMasterConfig(value: unknown): MasterConfig {
   const top = object(value, 'the configuration');
-  known(top, ['dataDir', 'advertise', 'listen', 'connections', 'store', 'logLevel', 'acme'], 'the configuration');
+  known(
+    top,
+    ['dataDir', 'advertise', 'listen', 'connections', 'transfer', 'store', 'logLevel', 'acme'],
+    'the configuration',
+  );
   const listen = object(top['listen'] ?? {}, 'listen');
   known(listen, Object.keys(DEFAULT_PORTS), 'listen');
   const at = (key: keyof typeof DEFAULT_PORTS) =>
@@ -84,6 +95,7 @@ export function parseMasterConfig(value: unknown): MasterConfig {
       mesh: listen['mesh'] === 'off' ? undefined : at('mesh'),
     },
     connections: parseConnections(object(top['connections'] ?? {}, 'connections')),
+    transfer: parseTransfer(object(top['transfer'] ?? {}, 'transfer')),
     store: parseStore(top['store'] ?? { kind: 'sqlite' }),
     logLevel,
     acme: parseAcme(object(top['acme'] ?? {}, 'acme')),
@@ -102,6 +114,14 @@ function parseConnections(given: Record<string, unknown>): MasterConfig['connect
     return bounds;
   };
   return { api: of('api'), agent: of('agent'), enrol: of('enrol') };
+}
+
+function parseTransfer(given: Record<string, unknown>): MasterConfig['transfer'] {
+  known(given, ['grantSeconds'], 'transfer');
+  const seconds = given['grantSeconds'] ?? MOST_GRANT_SECONDS;
+  if (typeof seconds !== 'number' || !(seconds >= LEAST_GRANT_SECONDS && seconds <= MOST_GRANT_SECONDS))
+    throw wrong('transfer.grantSeconds', `a number of ${LEAST_GRANT_SECONDS} to ${MOST_GRANT_SECONDS} is needed`);
+  return { grantMs: seconds * 1000 };
 }
 
 function parseAcme(acme: Record<string, unknown>): MasterConfig['acme'] {

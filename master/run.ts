@@ -129,6 +129,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         keys: openMeshKeys(at('mesh', 'keys.json')),
         store,
         advertise: first(port),
+        grantMs: config.transfer.grantMs,
         now,
         log: (level, text) => log[level](text),
       });

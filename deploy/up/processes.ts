@@ -18,6 +18,8 @@ export interface EmbeddedServer {
   readonly types: readonly string[];
   /** By daemon, where the layout has none for it. */
   readonly ports?: Readonly<Record<string, number>>;
+  /** Most bytes a second of its transfers. */
+  readonly bytesPerSecond?: number;
 }
 
 export type ExtraEnv = Readonly<Record<string, string>>;
@@ -82,6 +84,7 @@ export async function startAgent(
       daemons: server.daemons.map((daemon) => (daemon === 'php-fpm' ? newestPhpFpm() : daemon)),
       hostname: server.name,
     },
+    ...(server.bytesPerSecond === undefined ? {} : { transfer: { bytesPerSecond: server.bytesPerSecond } }),
   };
   writeFileSync(config, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
   const agent = (...args: string[]) =>

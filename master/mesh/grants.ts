@@ -27,10 +27,12 @@ export const MAX_LIFE_MS = 3_600_000;
 export interface GrantOptions {
   readonly key: KeyPair;
   readonly store: Pick<Store, 'servers'>;
+  /** Of grants whose order says nothing; default MAX_LIFE_MS. */
+  readonly lifeMs?: number | undefined;
   now(): number;
 }
 
-export function createGrants({ key, store, now }: GrantOptions) {
+export function createGrants({ key, store, lifeMs, now }: GrantOptions) {
   return async (order: GrantOrder): Promise<Grant> => {
     for (const id of [order.senderId, order.receiverId]) {
       const server = await store.servers.get(id);
@@ -38,7 +40,11 @@ export function createGrants({ key, store, now }: GrantOptions) {
       const why = server === undefined ? 'it is not there' : `it is ${server.state}`;
       throw new AegirError('failed_precondition', `cannot let ${server?.name ?? id} take part in a transfer: ${why}`);
     }
-    return signGrant(key, { ...order, id: randomBytes(16).toString('hex') }, now());
+    return signGrant(
+      key,
+      { ...(lifeMs === undefined ? {} : { lifeMs }), ...order, id: randomBytes(16).toString('hex') },
+      now(),
+    );
   };
 }
 

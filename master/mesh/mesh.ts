@@ -16,6 +16,8 @@ export interface MeshOptions extends Omit<NodeOptions, 'claims'> {
   readonly store: Store;
   /** host:port as agents reach the node. */
   readonly advertise: string;
+  /** How long leave for one transfer lasts; default and at most an hour. */
+  readonly grantMs?: number;
   now(): number;
 }
 
@@ -101,7 +103,7 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
         grantKey: keys.account.getPublicKey(),
       };
     },
-    grant: createGrants({ key: keys.account, store, now: options.now }),
+    grant: createGrants({ key: keys.account, store, lifeMs: options.grantMs, now: options.now }),
     revoke: async (userKey) => {
       await store.transaction(async (tx) => {
         const all = { ...(await revocations(tx)), [userKey]: Math.ceil(options.now() / 1000) + 1 };
