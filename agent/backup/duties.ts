@@ -107,7 +107,11 @@ export function createDuties(now: () => number): Duties {
       part = openPartBytes(path, opened(pack), snapshot, former);
     },
     has: (ids) => opened(part).has(ids),
-    put: ({ id, raw }) => opened(pack).put(Buffer.from(id, 'hex'), raw),
+    put({ id, raw }) {
+      opened(pack).put(Buffer.from(id, 'hex'), raw);
+      // It came as a copy, for this alone: hundreds of megabytes of them would wait for V8 to look.
+      if (raw.buffer instanceof ArrayBuffer) raw.buffer.transfer(0);
+    },
     checkFiles(trees, saying) {
       const content = checkPart(
         opened(part),

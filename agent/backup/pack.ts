@@ -15,6 +15,8 @@ export interface Pack {
   put(id: Uint8Array, raw: Uint8Array): void;
   /** Throws data_loss when it is not there. */
   get(id: Uint8Array): StoredChunk;
+  /** Reads it into room that is large enough, where it is kept as it is; undefined where it is not. */
+  getInto(id: Uint8Array, room: Buffer): Buffer | undefined;
   /** The same before compression, verified. */
   raw(id: Uint8Array): Buffer;
   /** Bytes before compression that were put since it was opened. */
@@ -50,8 +52,7 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
   let added = 0;
   let open = true;
   const keyOf = (id: Uint8Array) => Buffer.from(id.buffer, id.byteOffset, ID_BYTES).toString('latin1');
-  const read = (at: number, length: number): Buffer => {
-    const bytes = Buffer.allocUnsafe(length);
+  const read = (at: number, length: number, bytes: Buffer = Buffer.allocUnsafe(length)): Buffer => {
     for (let done = 0; done < length; ) {
       const count = readSync(file, bytes, done, length - done, at + done);
       if (count === 0) throw damaged(path);
@@ -113,6 +114,10 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
     get(id) {
       const { at, stored, packed } = placeOf(id);
       return { compression: packed ? 'zstd' : 'none', bytes: read(at, stored) };
+    },
+    getInto(id, room) {
+      const { at, stored, packed } = placeOf(id);
+      return packed ? undefined : read(at, stored, room.subarray(0, stored));
     },
     raw: (id) => rawAt(id, placeOf(id)),
     added: () => added,

@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
+import { MAX_CHUNK_BYTES } from '../mesh/objects.ts';
 import { createPlaces, ID_BYTES, type IndexFile, readIndex } from './caibx-file.ts';
 import type { FoundEntry } from './found-entry.ts';
 import type { Pack } from './pack.ts';
@@ -13,6 +14,8 @@ export interface PartBytes {
   /** For each, 64 hexadecimal digits, whether it need not come. What the site's files have of it is copied, before they change. */
   has(ids: readonly string[]): boolean[];
   read(offset: number, length: number): Buffer;
+  /** At least one of the bytes, at most length; they are good until the next call. For what is long: it takes no memory. */
+  lend(offset: number, length: number): Buffer;
   /** What begins at the offset is, entry by entry, what the site has: its entries and how many bytes they are. */
   sameAt(offset: number): { readonly entries: readonly FoundEntry[]; readonly length: number } | undefined;
   /** Forgets all sameness but that which sameAt was asked for, and copies what it takes. */
@@ -39,6 +42,8 @@ export function openPartBytes(
   /** By the first place of a chunk: it stands at a place that is FREE. */
   const needed = new Uint8Array(index.count);
   let last: { readonly place: number; readonly bytes: Buffer } | undefined;
+  let room: Buffer | undefined;
+  let lent: { readonly place: number; readonly bytes: Buffer } | undefined;
 
   if (live !== undefined) markSame(index, live, same);
   for (let place = 0; place < index.count; place++) {
@@ -72,8 +77,23 @@ export function openPartBytes(
     return bytes;
   };
 
+  const lentAt = (place: number): Buffer => {
+    if (lent?.place === place) return lent.bytes;
+    room ??= Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
+    const id = index.idAt(place);
+    const bytes = pack.has(id) ? pack.getInto(id, room) : undefined;
+    if (bytes === undefined || bytes.length !== index.sizeAt(place)) return chunkAt(place);
+    lent = { place, bytes };
+    return bytes;
+  };
+
   return {
     index,
+    lend(offset, length) {
+      const place = index.placeOf(offset);
+      const begin = offset - index.offsetAt(place);
+      return lentAt(place).subarray(begin, begin + length);
+    },
     has: (ids) =>
       ids.map((text) => {
         const id = Buffer.from(text, 'hex');

@@ -271,7 +271,7 @@ function writeContent(file: number, part: PartBytes, contentAt: number, size: nu
   let hole = false;
   for (let at = 0; at < size; ) {
     saying.check();
-    const piece = part.read(contentAt + at, Math.min(PIECE_BYTES, size - at));
+    const piece = part.lend(contentAt + at, Math.min(PIECE_BYTES, size - at));
     let from = 0;
     for (let block = 0; block < piece.length; block += HOLE_BYTES) {
       const end = Math.min(piece.length, block + HOLE_BYTES);

@@ -25,7 +25,7 @@ const SIZE = Math.round(Number(process.env['AEGIR_BIG'] ?? '0.3') * GB);
 /** Of a task and of a test; 5 GB take a minute or two each way on two cores. */
 const PATIENCE_MS = 60_000 + (SIZE / GB) * 120_000;
 /** Of an agent, whatever the size of the site. */
-const MOST_RSS = 500e6;
+const MOST_RSS = 400e6;
 const PIECE = 16 * 1024 * 1024;
 let machine: Machine;
 let siteId = '';
