@@ -6,7 +6,7 @@ import { appendFileSync, readFileSync, unlinkSync } from 'node:fs';
  * Marks a boundary. AEGIR_FAILPOINT_LOG=FILE appends each name reached to FILE, one a line.
  * AEGIR_FAILPOINT=NAME kills this process when NAME is reached; NAME#N at its Nth time (from 1).
  * AEGIR_FAILPOINT_FILE=FILE does so when FILE holds that: it may be written while the process runs, and is removed with
- * the process, so that the next one lives.
+ * the process, so that the next one lives. "pause NAME#N" stops it there instead (SIGSTOP), until it gets SIGCONT.
  */
 export type Failpoint = (name: string) => void;
 
@@ -14,6 +14,7 @@ interface Trap {
   /** As written. */
   readonly text: string;
   readonly name: string;
+  readonly signal: 'SIGKILL' | 'SIGSTOP';
   left: number;
 }
 
@@ -32,13 +33,13 @@ export function createFailpoint(env: NodeJS.ProcessEnv): Failpoint {
     trap.left -= 1;
     if (trap.left !== 0) return;
     if (file) unlinkSync(file);
-    process.kill(process.pid, 'SIGKILL');
+    process.kill(process.pid, trap.signal);
   };
 }
 
 function set(text: string): Trap {
-  const [name = '', nth = '1'] = text.split('#');
-  return { text, name, left: Number(nth) };
+  const [, pause, name = '', nth = '1'] = /^(pause )?([^#]*)(?:#(.*))?$/.exec(text) ?? [];
+  return { text, name, signal: pause === undefined ? 'SIGKILL' : 'SIGSTOP', left: Number(nth) };
 }
 
 function read(file: string): string {

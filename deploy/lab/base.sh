@@ -5,7 +5,7 @@ set -euo pipefail
 LAB=${AEGIR_LAB_DIR:-/var/tmp/aegir-lab}
 PACKAGES=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,iputils-ping,procps,ca-certificates,curl,openssh-server,cron,\
 nginx-light,mariadb-server,php8.2-fpm,php8.2-cli,php8.2-mysql,php8.2-xml,php8.2-gd,php8.2-mbstring,php8.2-curl,php8.2-zip,\
-php8.2-opcache,php8.2-intl,wordpress,wordpress-theme-twentytwentythree,haproxy,nats-server,nftables,netcat-openbsd,openssl,xz-utils
+php8.2-opcache,php8.2-intl,wordpress,wordpress-theme-twentytwentythree,haproxy,nats-server,apache2,bind9,bind9-dnsutils,nftables,netcat-openbsd,openssl,xz-utils
 id=$(printf '%s' "$PACKAGES" | sha256sum | cut -c1-12)
 base=$LAB/base-$id
 if [ ! -e "$base/.aegir-complete" ]; then
@@ -24,6 +24,9 @@ if [ ! -e "$base/.aegir-complete" ]; then
     : >"$base/etc/resolv.conf"
     # nats-server of the package would take the mesh node's port; Aegir runs its own node.
     rm -f "$base/etc/systemd/system/multi-user.target.wants/nats-server.service"
+    # Two more that not every host shall run: Apache would take the port of nginx. `systemctl enable --now` where wanted.
+    for unit in apache2 named; do rm -f "$base/etc/systemd/system/multi-user.target.wants/$unit.service"; done
+    rm -f "$base/etc/systemd/system/bind9.service"
     touch "$base/.aegir-complete"
   fi
 fi

@@ -6,6 +6,8 @@ import { type Move, recordSets, spanOf } from './move-steps.ts';
 
 /** What a hold costs, about: a dump and a restore of the database, and a look at all files. */
 const DATABASE_BYTES_PER_SECOND = 20_000_000;
+/** As the agent bounds it: see set-gate there. */
+const MOST_BY_APACHE = 100;
 
 export function warningsOf(
   move: Move,
@@ -28,8 +30,10 @@ export function warningsOf(
   if (is.live) {
     const seconds = 2 + Math.ceil(is.db ? (options.databaseBytes ?? 0) / DATABASE_BYTES_PER_SECOND : 0);
     const how = is.replicate ? ' (less where the database can be followed)' : '';
+    // It holds them also when the site moves to another platform of the same server.
+    const few = move.graph.service(move.from.http).engine === 'apache';
     lines.push(
-      `Visitors wait for about ${seconds} s${how}, ${options.maxHoldMillis / 1000} s at most; no request fails.`,
+      `Visitors wait for about ${seconds} s${how}, ${options.maxHoldMillis / 1000} s at most; ${few ? `no request fails while no more than ${MOST_BY_APACHE} wait: Apache keeps a thread for each, and who comes then gets a page (503) that asks to come again` : 'no request fails'}.`,
     );
     if (options.pastHold === 'maintenance')
       lines.push('Past that they get a maintenance page (503) until the site is there.');

@@ -29,6 +29,43 @@ export function setTrap(machine: Machine, name: ProcessName, boundary: string): 
   writeFileSync(trapOf(machine.layout.dir, name), boundary);
 }
 
+/**
+ * Stops it at the boundary, once: resolves true when it stands there, until resume; false when it has ended before, or
+ * `over` has resolved.
+ */
+export async function pausedAt(
+  machine: Machine,
+  name: ProcessName,
+  boundary: string,
+  over: Promise<unknown>,
+): Promise<boolean> {
+  writeFileSync(trapOf(machine.layout.dir, name), `pause ${boundary}`);
+  let going = true;
+  const end = () => {
+    going = false;
+  };
+  over.then(end, end);
+  const child = machine.process(name);
+  while (going && child.alive()) {
+    if (isStopped(child.pid)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  clearTrap(machine, name);
+  return child.alive() && isStopped(child.pid);
+}
+
+export function resume(machine: Machine, name: ProcessName): void {
+  process.kill(machine.process(name).pid, 'SIGCONT');
+}
+
+function isStopped(pid: number): boolean {
+  try {
+    return /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 export function clearTrap(machine: Machine, name: ProcessName): void {
   rmSync(trapOf(machine.layout.dir, name), { force: true });
 }
