@@ -14,8 +14,16 @@ import {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { freePorts } from '../e2e/free-ports.ts';
-import { addPlatform, createMachine, type Finished, finish, type Machine, type ProcessName } from '../e2e/machine.ts';
-import { installSite, SITE } from '../e2e/site-tasks.ts';
+import {
+  addPlatform,
+  createMachine,
+  type Finished,
+  finish,
+  type Machine,
+  type ProcessName,
+  taskIds,
+} from '../e2e/machine.ts';
+import { installSite, newTask, SITE } from '../e2e/site-tasks.ts';
 import { sql } from '../e2e/sql.ts';
 import { boundariesOf, pausedAt, resume, setTrap, watched } from './boundaries.ts';
 import { bothWritable, startWriters, WORDS_TABLE, writableCode } from './writers.ts';
@@ -135,14 +143,25 @@ async function prepare(machine: Machine): Promise<MoveRig> {
   /** True when it came to that. */
   const strikeAt = async ({ what, name, boundary }: Strike, toWeb2: boolean): Promise<readonly [boolean, string]> => {
     if (what === 'kill') {
+      const known = await taskIds(machine);
       setTrap(machine, name, boundary);
-      const { taskId } = await ask(toWeb2);
       const victim = machine.process(name);
+      const asked = await ask(toWeb2).then(
+        ({ taskId }) => taskId,
+        (error: { code?: string }) => {
+          // The master died before its answer went out; whether the task was made shows afterwards.
+          if (name === 'master' && error.code === 'unavailable') return undefined;
+          throw error;
+        },
+      );
       // It loses its connection when the master dies.
-      const over = finish(machine, taskId).catch(() => undefined);
-      const died = await Promise.race([victim.ended.then(() => true), over.then((done) => done === undefined)]);
+      const over = asked === undefined ? [] : [finish(machine, asked).catch(() => undefined)];
+      const died = await Promise.race([
+        victim.ended.then(() => true),
+        ...over.map((ended) => ended.then((done) => done === undefined)),
+      ]);
       if (died) await start(name);
-      return [died, taskId];
+      return [died, asked ?? (await newTask(machine, 'site.migrate', known))?.id ?? (await ask(toWeb2)).taskId];
     }
     const order = Promise.withResolvers<void>();
     const paused = pausedAt(machine, name, boundary, order.promise);

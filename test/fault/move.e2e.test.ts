@@ -23,6 +23,7 @@ test.concurrent.each(Array.from({ length: SHARDS }, (_, shard) => ({ shard })))(
     try {
       const mine = (toWeb2: boolean) => strikes(rig, toWeb2).filter((_, index) => index % SHARDS === shard);
       const [there, back] = [mine(true), mine(false)];
+      if (ALL && shard === 0) tellCounts(strikes(rig, true));
       expect(new Set(there.map(({ what, name }) => (what === 'mesh' ? 'mesh' : name)))).toEqual(
         new Set([...PROCESSES, 'mesh']),
       );
@@ -63,6 +64,11 @@ test.concurrent.each(Array.from({ length: SHARDS }, (_, shard) => ({ shard })))(
   },
   4 * 3_600_000,
 );
+
+function tellCounts(all: readonly Strike[]): void {
+  const by = Map.groupBy(all, ({ what, name }) => (what === 'mesh' ? `mesh at ${name}` : name));
+  console.log([...by].map(([name, { length }]) => `${length} of ${name}`).join(', '));
+}
 
 function strikes(rig: MoveRig, toWeb2: boolean): Strike[] {
   const all = [...rig.boundaries(toWeb2)].flatMap(([name, boundaries]) =>
