@@ -22,7 +22,8 @@ export function createSetGate(): ActionHandler<'setGate'> {
           `cannot open a gate: this server has no ${service.engine} that passes requests on to it`,
         );
       }
-      const maxHeld = service.engine === 'apache' ? Math.min(wish.maxHeld, MOST_BY_APACHE) : wish.maxHeld;
+      const room = service.engine === 'apache' ? MOST_BY_APACHE : await daemon?.room?.();
+      const maxHeld = Math.min(wish.maxHeld, room ?? wish.maxHeld);
       const gate = await tools.gates.set({ ...wish, maxHeld, webUser: daemon?.user ?? '' });
       ctx.log('info', `the gate is in phase ${gate.phase}: ${gate.waiting} requests wait, ${gate.forwarded} went on`);
       return { changes: [], gate };

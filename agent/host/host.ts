@@ -116,6 +116,8 @@ export interface Daemon {
   readonly dropIn?: { readonly path: string; readonly content: string };
   /** User that its workers run as, whose group must read public files. */
   readonly user: string;
+  /** Requests that may wait in it at once while it serves others; absent where nobody knows. */
+  room?(): Promise<number>;
   isRunning(): Promise<boolean>;
   /** Starts it unless it runs; resolves when it answers. Throws with the end of its log. */
   start(): Promise<void>;

@@ -4,7 +4,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 
-const EVERY_MS = 150;
+const EVERY_MS = 400;
 const TIMEOUT_MS = 100_000;
 /** A page of WordPress that its rules let through, and that nothing here needs. */
 const PAGE = 'wp-links-opml.php';

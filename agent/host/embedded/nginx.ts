@@ -4,6 +4,7 @@ import { AegirError } from '../../../shared/error.ts';
 import { isNewGeneration } from '../generation.ts';
 import type { Daemon } from '../host.ts';
 import { lastLines, markLog } from '../log-mark.ts';
+import { nginxRoom } from '../nginx-room.ts';
 import { acceptingWorkers } from '../nginx-workers.ts';
 import { createSerial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';
@@ -90,6 +91,7 @@ export async function createNginx(context: EmbeddedContext): Promise<Daemon> {
     ...(context.ports.nginxTls === undefined ? {} : { tlsPort: context.ports.nginxTls }),
     socket: '',
     user: user.name,
+    room: async () => nginxRoom(conf, await acceptingWorkers(child.pid() ?? 0)),
     isRunning: async () => child.pid() !== undefined,
     start: () => serial(child.start),
     reload: () => serial(reload),

@@ -3,6 +3,7 @@ import { AegirError } from '../../../shared/error.ts';
 import { isNewGeneration } from '../generation.ts';
 import type { Daemon } from '../host.ts';
 import { lastLines, logEnd, markLog } from '../log-mark.ts';
+import { nginxRoom } from '../nginx-room.ts';
 import { acceptingWorkers } from '../nginx-workers.ts';
 import type { Run } from '../process.ts';
 import type { Serial } from '../serial.ts';
@@ -11,6 +12,7 @@ import type { Systemctl } from './systemctl.ts';
 import { createUnitDaemon } from './unit-daemon.ts';
 
 const UNIT = 'nginx.service';
+const CONF = '/etc/nginx/nginx.conf';
 const ERROR_LOG = '/var/log/nginx/error.log';
 const RELOAD_MS = 20_000;
 const READY_MS = 15_000;
@@ -54,6 +56,7 @@ export function createNginx(options: NginxOptions): Daemon {
     tlsPort: 443,
     socket: '',
     user: 'www-data',
+    room: async () => nginxRoom(CONF, await accepting()),
     mayRun: async () => true,
     async ready() {
       if (await waitUntil(async () => (await accepting()).length > 0, READY_MS, 100)) return;
