@@ -26,7 +26,7 @@ export interface Load {
 }
 
 /** Hosts share the machine's few processors: of that many reads one is a page of WordPress, the others files. */
-const READS_PER_PAGE = 10;
+const READS_PER_PAGE = 20;
 const FILE = '/wp-includes/css/dist/block-library/style.min.css';
 const TIMEOUT_MS = 90_000;
 /** Each with a resolver of its own, so that old answers end at different moments. */

@@ -74,7 +74,7 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
     what: string,
     from: readonly [Kind, Kind],
     to: readonly [Kind, Kind],
-    { readsPerSecond = 50, writesPerSecond = 3 } = {},
+    { readsPerSecond = 50, writesPerSecond = 2 } = {},
   ): Promise<void> {
     const [oldWeb, oldDb] = from;
     const [web, db] = to;

@@ -84,7 +84,7 @@ export function createMoveCheck(deps: HandlerDeps): StepHandler<'move.check'> {
       await requireRoom(deps, siteId, newServer, verb);
       const db = there.db;
       if (db !== null && db.server.id !== newServer.id) {
-        await requirePorts(deps, ctx, newServer, db.server, db.service.detected.ports.slice(0, 1), 'db', verb);
+        await requirePorts(deps, ctx, siteId, newServer, db.server, db.service.detected.ports.slice(0, 1), 'db', verb);
       }
       return { is: 'done', result: { version: found.version } };
     },
@@ -101,7 +101,7 @@ export function createMoveReach(deps: HandlerDeps): StepHandler<'move.reach'> {
       const oldServer = await readServer(deps.store, webServerOf(here));
       const newServer = await readServer(deps.store, webServerOf(there));
       const ports = there.http.detected.ports.slice(0, there.site.web.https === 'off' ? 1 : 2);
-      await requirePorts(deps, ctx, oldServer, newServer, ports, 'http', 'move');
+      await requirePorts(deps, ctx, siteId, oldServer, newServer, ports, 'http', 'move');
       return { is: 'done' };
     },
     undo: { none: 'it only looks' },
@@ -125,6 +125,7 @@ async function requireRoom(deps: HandlerDeps, siteId: string, server: ServerReco
 async function requirePorts(
   deps: HandlerDeps,
   ctx: StepContext,
+  siteId: string,
   from: ServerRecord,
   to: ServerRecord,
   ports: readonly number[],
@@ -139,7 +140,8 @@ async function requirePorts(
     ctx,
     'do',
     from.id,
-    `server/${from.id}`,
+    // Of the site, not of the server: moves of others look there at the same time.
+    `site/${siteId}`,
     { $case: 'probePorts', value: { targets } },
     `ports.${part}`,
   );
