@@ -14,7 +14,8 @@ export function hostName(text: string, what = 'host name'): string {
   };
   const trimmed = text.endsWith('.') ? text.slice(0, -1) : text;
   if (trimmed === '' || trimmed.length > 1000) refuse('a name of 1 to 253 characters is needed');
-  if (/[\s/:@?#%\\_*\p{Cc}]/u.test(trimmed)) refuse('it has a character that no host name has');
+  const [odd] = /[\s/:@?#%\\_*\p{Cc}]/u.exec(trimmed) ?? [];
+  if (odd !== undefined) refuse(`it has ${JSON.stringify(odd)}, which no host name has`);
   const ascii = domainToASCII(trimmed);
   if (ascii === '') refuse('it is no valid internationalised domain name (IDNA)');
   if (ascii.length > 253) refuse('it is longer than 253 characters');

@@ -23,7 +23,8 @@ function parse(argv: readonly string[]): Flags {
     if (word === '--check') check = true;
     else if (word === '--dir' && argv[i + 1] !== undefined) dir = argv[++i];
     else {
-      process.stderr.write('usage: npm run up [-- --check] [--dir DIR]\n');
+      if (word !== '--help') process.stderr.write(`up: cannot use ${JSON.stringify(word)}: there is no such option\n`);
+      process.stderr.write('usage: npm run up -- [--check] [--dir DIR]\n');
       process.exit(word === '--help' ? 0 : 2);
     }
   }

@@ -94,6 +94,25 @@ async function previewed(deps: AdminDeps, caller: Caller, decision: Decision): P
   return { plan, taskId: '', subjectId: decision.draft === undefined ? decision.plan.subjectId : '' };
 }
 
+/**
+ * What the agent surely refuses is refused before a task begins: one that is undone leaves nothing that could be corrected.
+ * An agent that is away judges when it does the task.
+ */
+export async function requireTaken(deps: AdminDeps, caller: Caller, decide: (graph: Graph) => Decision): Promise<void> {
+  let decision: Decision;
+  try {
+    decision = decide(await loadGraph(deps.store));
+  } catch {
+    // The call itself throws it, or knows that it is a repeat.
+    return;
+  }
+  const previews = await deps.preview(decision.plan, decision.draft ?? {}, caller.role);
+  const refusal = previews.find((each) => each.refusal !== undefined)?.refusal;
+  if (refusal === undefined) return;
+  const code = refusal.code === 'unimplemented' ? 'invalid_argument' : refusal.code;
+  throw new AegirError(code, refusal.message, { cause: refusal });
+}
+
 /** The plan stored with a task; the store keeps it as the JSON that change() gave. */
 export function planOf(task: TaskRecord): Plan {
   return task.plan as unknown as Plan;

@@ -15,7 +15,7 @@ import { planDeclareService, planSetService } from '../plan/change-service.ts';
 import type { SecretRecord, ServiceRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import { requireNoBackups } from './backup-remove.ts';
-import { change, type Decision } from './change.ts';
+import { change, type Decision, requireTaken } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { checkEncryption, keyed, newKey, used } from './store-key.ts';
@@ -123,25 +123,6 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
   };
   if (options?.planOnly !== true) await requireTaken(deps, caller, decide);
   return change(deps, caller, options, kept, decide);
-}
-
-/**
- * What the agent refuses for its settings is refused before a task begins: a task that is undone leaves nothing that could
- * be corrected. An agent that is away judges when it does the task.
- */
-async function requireTaken(deps: AdminDeps, caller: Caller, decide: (graph: Graph) => Decision): Promise<void> {
-  let decision: Decision;
-  try {
-    decision = decide(await loadGraph(deps.store));
-  } catch {
-    // The call itself throws it, or knows that it is a repeat.
-    return;
-  }
-  const previews = await deps.preview(decision.plan, decision.draft ?? {}, caller.role);
-  const refusal = previews.find((each) => each.refusal !== undefined)?.refusal;
-  if (refusal === undefined) return;
-  const code = refusal.code === 'unimplemented' ? 'invalid_argument' : refusal.code;
-  throw new AegirError(code, refusal.message, { cause: refusal });
 }
 
 export async function removeService(deps: AdminDeps, request: RemoveServiceRequest): Promise<Service> {

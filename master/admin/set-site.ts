@@ -1,4 +1,5 @@
 // How a site is served: names, HTTPS, redirects, who may see it; and its certificate, by order of a person or when it is due.
+import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
 import {
   type ChangeResponse,
@@ -14,7 +15,7 @@ import { requireFreeRecords, requireProvable } from '../graph/zone-rules.ts';
 import { planCertifySite, planSetSite, valuesOfSite } from '../plan/change-site-web.ts';
 import type { SiteValues } from '../plan/plan.ts';
 import type { JsonObject, SecretRecord, SiteCertificate, SitePhp, SiteRecord, SiteWeb } from '../store/model.ts';
-import { change } from './change.ts';
+import { change, type Decision, requireTaken } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { findSite, requireState } from './site.ts';
 import { accessOf, newUsers, requireSnippetRight, snippetOf } from './site-access.ts';
@@ -57,7 +58,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
     }) as JsonObject),
     secretKeys,
   };
-  return change(deps, caller, options, kept, (graph) => {
+  const decide = (graph: Graph): Decision => {
     const site = findSite(graph, request.site);
     requireState(site, ['enabled', 'disabled'], 'change');
     for (const name of remove) {
@@ -109,7 +110,10 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
         for (const secret of secrets) await tx.secrets.insert(secret);
       },
     };
-  });
+  };
+  // Which versions there are, the server knows.
+  if (options?.planOnly !== true && request.phpVersion !== undefined) await requireTaken(deps, caller, decide);
+  return change(deps, caller, options, kept, decide);
 }
 
 export async function certifySite(deps: AdminDeps, caller: Caller, request: SiteRequest): Promise<ChangeResponse> {
@@ -182,19 +186,26 @@ function checkPhp(now: SitePhp, request: SetSiteRequest): SitePhp {
       `cannot use ${JSON.stringify(version)} as PHP version: 8.2 is one, for example`,
     );
   }
-  const within = (what: string, value: bigint | number | undefined, before: number, least: number, most: number) => {
+  const within = (
+    what: string,
+    value: bigint | number | undefined,
+    before: number,
+    least: number,
+    most: number,
+    show: (amount: number) => string = String,
+  ) => {
     const wanted = value === undefined ? before : Number(value);
     if (wanted === 0 || (wanted >= least && wanted <= most)) return wanted;
     throw new AegirError(
       'invalid_argument',
-      `cannot allow PHP ${what} of ${wanted}: ${least} to ${most}, or 0 for the default`,
+      `cannot allow PHP ${what} of ${show(wanted)}: ${show(least)} to ${show(most)} is possible, or 0 for the default`,
     );
   };
   return {
     version,
     children: within('requests at once', request.phpChildren, now.children, 1, 500),
-    memoryBytes: within('memory in bytes', request.phpMemoryBytes, now.memoryBytes, 32 * MIB, 16_384 * MIB),
-    bodyBytes: within('uploads in bytes', request.phpBodyBytes, now.bodyBytes, MIB, 16_384 * MIB),
+    memoryBytes: within('memory', request.phpMemoryBytes, now.memoryBytes, 32 * MIB, 16_384 * MIB, byteSize),
+    bodyBytes: within('uploads', request.phpBodyBytes, now.bodyBytes, MIB, 16_384 * MIB, byteSize),
     seconds: within('time in seconds', request.phpSeconds, now.seconds, 5, 3600),
   };
 }

@@ -135,7 +135,8 @@ function chooseZoneService(graph: Graph, ref: string, zone: string): ServiceReco
   throw new AegirError(
     'failed_precondition',
     only === undefined
-      ? `cannot choose a dns service for ${what}: none that carries zones is enabled; see: aegir service list --type dns`
+      ? `cannot choose a dns service for ${what}: none that carries zones is enabled; ` +
+          'enable bind or powerdns of a server (aegir service list --all shows what is there), or: aegir service declare --help'
       : `cannot choose a dns service for ${what}: there are several; name one of ${names} with --service`,
   );
 }

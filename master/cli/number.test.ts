@@ -11,7 +11,7 @@ test.each([
   expect(sizeInBytes(text, '--php-memory')).toBe(size);
 });
 
-test.each(['', 'M', '1.5G', '-1', '1T', '1 M', '1MB', '9999999999999'])('%j is no size', (text) => {
+test.each(['', 'M', '1.5G', '-1', '1P', '1 M', '1MB', '9999999999999'])('%j is no size', (text) => {
   expect(() => sizeInBytes(text, '--php-memory')).toThrow(/for --php-memory: a size is needed/);
 });
 

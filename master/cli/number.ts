@@ -6,11 +6,11 @@ export function wholeNumber(text: string, what: string): bigint {
   throw new AegirError('invalid_argument', `cannot use ${JSON.stringify(text)} for ${what}: a whole number is needed`);
 }
 
-const UNITS: Readonly<Record<string, bigint>> = { '': 1n, k: 1024n, m: 1024n ** 2n, g: 1024n ** 3n };
+const UNITS: Readonly<Record<string, bigint>> = { '': 1n, k: 1024n, m: 1024n ** 2n, g: 1024n ** 3n, t: 1024n ** 4n };
 
-/** Bytes, or with K, M or G for powers of 1024, as PHP writes them. */
+/** Bytes, or with K, M, G or T for powers of 1024, as PHP writes them. */
 export function sizeInBytes(text: string, what: string): bigint {
-  const [, digits = '', unit = ''] = /^([0-9]{1,12})([kmg]?)$/i.exec(text) ?? [];
+  const [, digits = '', unit = ''] = /^([0-9]{1,12})([kmgt]?)$/i.exec(text) ?? [];
   const factor = UNITS[unit.toLowerCase()];
   if (digits !== '' && factor !== undefined) return BigInt(digits) * factor;
   throw new AegirError(

@@ -21,8 +21,7 @@ export function secretsOf(words: readonly string[]): Record<string, string> {
       try {
         return [key, readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n$/, '')];
       } catch (cause) {
-        const why = cause instanceof Error ? cause.message : String(cause);
-        throw new AegirError('invalid_argument', `cannot read secret ${key}: ${why}`, { cause });
+        throw new AegirError('invalid_argument', `cannot read ${file} for ${key}: ${whyUnread(cause)}`, { cause });
       }
     }),
   );
@@ -32,4 +31,16 @@ function pair(word: string, flag: string, form: string): [string, string] {
   const at = word.indexOf('=');
   if (at > 0) return [word.slice(0, at), word.slice(at + 1)];
   throw new AegirError('invalid_argument', `cannot use ${JSON.stringify(word)} for ${flag}: ${form} is needed`);
+}
+
+const UNREAD: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'you may not read it',
+  EISDIR: 'it is a directory',
+};
+
+/** Why a file that a person named was not read. */
+function whyUnread(cause: unknown): string {
+  const { code = '', message = String(cause) } = cause as NodeJS.ErrnoException;
+  return UNREAD[code] ?? message;
 }

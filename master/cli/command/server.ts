@@ -11,7 +11,7 @@ import {
   withChangeFlags,
 } from '../change.ts';
 import { listAll } from '../list.ts';
-import { wholeNumber } from '../number.ts';
+import { durationInSeconds, wholeNumber } from '../number.ts';
 import { bytes, type Column, printData, printList, printOne, safe, when } from '../output.ts';
 import { printReport } from '../report-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
@@ -183,7 +183,7 @@ export function serverCommand(cli: Cli, program: Command): void {
   noun
     .command('join-command')
     .description('print the line that makes a host join')
-    .option('--ttl <seconds>', 'how long the token lives', '3600')
+    .option('--ttl <time>', 'how long the token lives, seconds or for example 2d', '1h')
     .option('--uses <n>', 'how many servers may use it', '1')
     .option('--accept', 'accept those servers by themselves')
     .option('--enable <types>', 'enable their detected services of these types')
@@ -194,7 +194,7 @@ export function serverCommand(cli: Cli, program: Command): void {
       >();
       await cli.connected(flags, async (link, out) => {
         const answer = await link.call(api.getJoinCommand, {
-          ttlSeconds: wholeNumber(flags.ttl, '--ttl'),
+          ttlSeconds: BigInt(durationInSeconds(flags.ttl, '--ttl')),
           uses: Number(wholeNumber(flags.uses, '--uses')),
           autoAccept: flags.accept === true || flags.auto === true,
           autoEnable: typesOf(flags),

@@ -216,13 +216,13 @@ export function siteCommand(cli: Cli, program: Command): void {
     .option('--certificate-key <file>', 'its key, PEM; - for standard input')
     .option('--https-redirect', 'plain HTTP leads to HTTPS')
     .option('--no-https-redirect', 'plain HTTP is served too')
-    .option('--hsts <seconds>', 'browsers remember for so long to use HTTPS only; 0 for not')
+    .option('--hsts <time>', 'browsers remember for so long, seconds or 180d, to use HTTPS only; 0 for not')
     .option('--redirect-to <name>', 'all other names lead to this one; "" for not')
     .option('--php-version <version>', 'for example 8.2; "" for the newest of the server')
     .option('--php-workers <n>', 'requests at once; 0 for the default')
     .option('--php-memory <size>', 'memory of one request, for example 512M; 0 for the default')
     .option('--php-upload <size>', 'largest request and upload, for example 100M; 0 for the default')
-    .option('--php-time <seconds>', 'time of one request; 0 for the default')
+    .option('--php-time <time>', 'time of one request, seconds or 10m; 0 for the default')
     .option('--cron <every>', "how often its app's cron runs, for example 15m or 1h; off for never")
     .action(async (site: string, _, command: Command) => {
       const flags = command.optsWithGlobals<SetFlags>();
@@ -237,7 +237,7 @@ export function siteCommand(cli: Cli, program: Command): void {
           removeAliases: [...(flags.removeAlias ?? [])],
           https: flags.https,
           httpsRedirect: flags.httpsRedirect,
-          hstsSeconds: flags.hsts === undefined ? undefined : Number(wholeNumber(flags.hsts, '--hsts')),
+          hstsSeconds: flags.hsts === undefined ? undefined : durationInSeconds(flags.hsts, '--hsts'),
           redirectTo: flags.redirectTo,
           certificatePem: read('certificate', flags.certificate),
           keyPem: read('key', flags.certificateKey),
@@ -246,7 +246,7 @@ export function siteCommand(cli: Cli, program: Command): void {
             flags.phpWorkers === undefined ? undefined : Number(wholeNumber(flags.phpWorkers, '--php-workers')),
           phpMemoryBytes: flags.phpMemory === undefined ? undefined : sizeInBytes(flags.phpMemory, '--php-memory'),
           phpBodyBytes: flags.phpUpload === undefined ? undefined : sizeInBytes(flags.phpUpload, '--php-upload'),
-          phpSeconds: flags.phpTime === undefined ? undefined : Number(wholeNumber(flags.phpTime, '--php-time')),
+          phpSeconds: flags.phpTime === undefined ? undefined : durationInSeconds(flags.phpTime, '--php-time'),
           cronSeconds: flags.cron === undefined ? undefined : durationInSeconds(flags.cron, '--cron'),
           options: changeOptions(flags),
         }),

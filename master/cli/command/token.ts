@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { TokenServiceService as api, CreateTokenResponse, Token } from '../../../shared/gen/aegir/v1/admin.ts';
 import { listAll } from '../list.ts';
-import { wholeNumber } from '../number.ts';
+import { durationInSeconds, wholeNumber } from '../number.ts';
 import { type Column, printData, printList, printOne, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
@@ -47,7 +47,7 @@ export function tokenCommand(cli: Cli, program: Command): void {
     .option('--description <text>', 'what it is for', '')
     .option('--role <role>', 'api: viewer, operator or admin')
     .option('--uses <n>', 'join: how many servers may use it', '1')
-    .option('--ttl <seconds>', 'how long it lives; left out, an hour (join) or for ever (api)')
+    .option('--ttl <time>', 'how long it lives, seconds or for example 30d; left out, an hour (join) or for ever (api)')
     .option('--accept', 'join: accept those servers by themselves')
     .option('--enable <types>', 'join: enable their detected services of these types')
     .action(async (kind: string, _, command: Command) => {
@@ -58,7 +58,7 @@ export function tokenCommand(cli: Cli, program: Command): void {
           description: flags.description,
           role: flags.role ?? '',
           uses: Number(wholeNumber(flags.uses, '--uses')),
-          ttlSeconds: flags.ttl === undefined ? 0n : wholeNumber(flags.ttl, '--ttl'),
+          ttlSeconds: flags.ttl === undefined ? 0n : BigInt(durationInSeconds(flags.ttl, '--ttl')),
           autoAccept: flags.accept === true,
           autoEnable: (flags.enable ?? '').split(',').filter((word) => word !== ''),
         });
