@@ -150,6 +150,7 @@ function okResult(
         found: outcome.found,
         gate: outcome.gate,
         traffic: outcome.traffic,
+        files: outcome.files,
       },
     },
   };

@@ -1,6 +1,7 @@
 // Checks of what is asked of an agent with parts of sites: snapshots and restores.
 import type {
   DropSnapshotRequest,
+  LookFilesRequest,
   PartSource,
   RestoreDatabaseRequest,
   RestoreFilesRequest,
@@ -11,7 +12,7 @@ import type { DbSpec, ServiceRef, SiteSpec } from '../shared/gen/aegir/v1/spec.t
 import { isId } from '../shared/id.ts';
 import { hostName } from '../shared/name.ts';
 import { TREES, type Tree } from './backup/entry.ts';
-import { checkDbSpec, checkService, checkSite, present, refuse, type ValidSite } from './validate-spec.ts';
+import { checkDbSpec, checkId, checkService, checkSite, present, refuse, type ValidSite } from './validate-spec.ts';
 
 export type ValidPart =
   | { readonly of: 'files'; readonly trees: readonly Tree[]; readonly last: boolean }
@@ -21,6 +22,7 @@ export type ValidSource = PartSource & { readonly grant: Grant };
 export interface BackupRequests {
   takeSnapshot: { readonly snapshotId: string; readonly site: ValidSite; readonly part: ValidPart };
   dropSnapshot: { readonly snapshotId: string; readonly keepFor: string };
+  lookFiles: { readonly siteId: string; readonly trees: readonly Tree[] };
   restoreFiles: {
     readonly site: ValidSite;
     readonly source: ValidSource;
@@ -54,6 +56,11 @@ export function checkDropSnapshot({ snapshotId, keepFor }: DropSnapshotRequest):
 function checkSnapshotId({ snapshotId }: { readonly snapshotId: string }): { readonly snapshotId: string } {
   if (!/^snap-[0-9a-z]{16}$/.test(snapshotId)) refuse('snapshot_id', 'is none of the form snap-…');
   return { snapshotId };
+}
+
+export function checkLookFiles({ siteId, trees }: LookFilesRequest): BackupRequests['lookFiles'] {
+  checkId('site', siteId, 'site_id');
+  return { siteId, trees: validTrees(trees) };
 }
 
 export function checkRestoreFiles(request: RestoreFilesRequest): BackupRequests['restoreFiles'] {

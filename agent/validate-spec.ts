@@ -150,6 +150,8 @@ export function checkHttpSpec(spec: HttpSpec): ValidHttpSpec {
   }
   if (spec.upstream !== undefined) checkUpstream(spec.upstream, 'http.upstream');
   else if (spec.state === 'moved') refuse('http.upstream', 'is missing');
+  if (spec.writer !== undefined) checkUpstream(spec.writer, 'http.writer');
+  if (spec.writerHead !== '') checkId('svc', spec.writerHead, 'http.writer_head');
   if (spec.php !== undefined) checkPhp(spec.php);
   const platform = checkPlatform(present(spec.platform, 'http.platform'), 'http.platform', true);
   if (platform.app !== spec.app) refuse('http.app', 'is not the app of its platform');

@@ -18,6 +18,7 @@ import type { Tree } from './backup/entry.ts';
 import {
   type BackupRequests,
   checkDropSnapshot,
+  checkLookFiles,
   checkRestoreDatabase,
   checkRestoreFiles,
   checkTakeSnapshot,
@@ -181,6 +182,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'clusterStatus':
     case 'probePorts':
     case 'siteTraffic':
+    case 'lookFiles':
     case 'exportBackup':
       return true;
     case 'checkService':
@@ -319,6 +321,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
     }
     case 'setGate':
       return { kind: 'setGate', value: checkGate(request.value, serverId) };
+    case 'lookFiles':
+      return { kind: 'lookFiles', value: checkLookFiles(request.value) };
     case 'siteTraffic':
       return { kind: 'siteTraffic', value: checkTraffic(request.value) };
     case 'receiveObject': {

@@ -19,6 +19,7 @@ import { loadGraph } from './admin/load.ts';
 import { startMoveBatches } from './admin/move-batch.ts';
 import { startRenewals } from './admin/renewals.ts';
 import { enableByPolicy } from './admin/server.ts';
+import { startSpreadRounds } from './admin/spread-rounds.ts';
 import { createDownloadListener, fileDigest } from './api/download.ts';
 import { createApiListener } from './api/listener.ts';
 import { makeFirstToken, writeWhole } from './bootstrap.ts';
@@ -285,6 +286,8 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
     closing.push(() => renewals.close());
     const backupRounds = startBackupRounds(admin, log);
     closing.push(() => backupRounds.close());
+    const spreadRounds = startSpreadRounds(admin, log);
+    closing.push(() => spreadRounds.close());
     const batches = startMoveBatches(admin, log);
     closing.push(() => batches.close());
     const definitions = loadFileDescriptorSetFromBuffer(Buffer.from(descriptors, 'base64'));

@@ -122,6 +122,7 @@ export const site: SiteRecord = {
   auth: null,
   snippet: null,
   moving: null,
+  spread: null,
   issuing: null,
   cronSeconds: null,
   uid: 0,

@@ -11,6 +11,7 @@ import type {
 import type {
   BackupFacts,
   CheckFacts,
+  FilesLook,
   PruneFacts,
   RestoreFacts,
   SnapshotFacts,
@@ -53,6 +54,7 @@ export interface Outcome {
   readonly transfer?: TransferFacts;
   readonly ports?: readonly PortAnswer[];
   readonly snapshot?: SnapshotFacts;
+  readonly files?: FilesLook;
   readonly restore?: RestoreFacts;
   readonly backup?: BackupFacts;
   readonly prune?: PruneFacts;

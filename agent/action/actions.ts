@@ -9,6 +9,7 @@ import { createDiagnose } from './diagnose.ts';
 import { createExportBackup } from './export-backup.ts';
 import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
+import { createLookFiles } from './look-files.ts';
 import { createOfferPart } from './offer-part.ts';
 import { createPrepareService } from './prepare-service.ts';
 import { createPrepareSite } from './prepare-site.ts';
@@ -57,6 +58,7 @@ export function createActions(): ActionHandlers {
     openReplica: createOpenReplica(),
     follow: createFollow(),
     closeReplica: createCloseReplica(),
+    lookFiles: createLookFiles(),
     takeSnapshot: createTakeSnapshot(),
     dropSnapshot: createDropSnapshot(),
     restoreFiles: createRestoreFiles(),

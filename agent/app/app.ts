@@ -31,6 +31,18 @@ export interface WebRules {
   readonly php: PhpRules | undefined;
   /** Names tried for a directory, in order. */
   readonly index: readonly string[];
+  /** Which requests any head of a cluster may answer whose heads have files of their own; undefined: all. */
+  readonly spread?: SpreadRules;
+}
+
+/** All that a request may leave files by goes to one head of them: the rules name what surely does not. */
+export interface SpreadRules {
+  /** Patterns of paths that any head may answer for GET and HEAD. Empty: all goes to the one that takes writes. */
+  readonly paths: readonly string[];
+  /** Patterns of paths among these that it may not. */
+  readonly except: readonly string[];
+  /** Beginnings of names of cookies: who has one of these is logged in, and comes to the one that takes writes. */
+  readonly cookies: readonly string[];
 }
 
 export interface PhpRules {

@@ -166,7 +166,15 @@ export async function openStage(app: App, world: World, password: string): Promi
       const rules = app.web(platform, layout(site));
       const spec = {
         ...{ siteId, name, aliases, app: app.name, platform, url, state: 'enabled', php: undefined, rules },
-        ...{ tls: undefined, fronts: [], sticky: false, sharedRoot: '', challenges: {}, redirectTo: '' },
+        ...{
+          tls: undefined,
+          fronts: [],
+          sticky: false,
+          sharedRoot: '',
+          writerHead: '',
+          challenges: {},
+          redirectTo: '',
+        },
       };
       await runChanges(await world.http.plan(http, spec, ctx), ctx);
     },

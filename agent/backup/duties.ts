@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import type { StoredChunk } from '../mesh/objects.ts';
 import { openLibc } from './libc.ts';
+import { type FilesSeen, type LookOrder, lookFiles } from './look-files.ts';
 import { openPack, type Pack, packedChunk } from './pack.ts';
 import { openPartBytes, type PartBytes } from './part-bytes.ts';
 import { checkPart, type PartContent } from './part-entries.ts';
@@ -31,6 +32,7 @@ type StagedTrees = Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes'>;
 /** Each takes one order, which is cloned on its way, and so is its answer. */
 export interface Duties {
   takeFiles(order: TakeFilesOrder, saying: Saying): TakenFiles;
+  lookFiles(order: LookOrder, saying: Saying): FilesSeen;
   /** roots undefined: of a dump. */
   openSnapshot(order: { readonly dir: string; readonly roots: readonly string[] | undefined }): void;
   /** 64 hexadecimal digits. */
@@ -69,6 +71,7 @@ export function createDuties(now: () => number): Duties {
   };
   return {
     takeFiles: (order, saying) => takeFiles(order, saying, now),
+    lookFiles,
     openSnapshot({ dir, roots }) {
       if (roots === undefined) pack = openPack(join(dir, 'pack'), { compress: true, verify: false });
       else snapshot = openSnapshotBytes(dir, roots);

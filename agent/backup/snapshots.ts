@@ -3,7 +3,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
-import type { SnapshotFacts } from '../../shared/gen/aegir/v1/backup.ts';
+import type { FilesLook, SnapshotFacts } from '../../shared/gen/aegir/v1/backup.ts';
 import { openCaibx } from '../mesh/caibx.ts';
 import { openBytes } from '../mesh/file-bytes.ts';
 import type { GivenChunks } from '../mesh/objects.ts';
@@ -15,6 +15,8 @@ import type { CallOptions, Hand, Workers } from './workers.ts';
 export interface Snapshots {
   /** A snapshot that is there already is answered as it is. last: the end of the archive follows. */
   takeFiles(id: string, place: SitePlace, last: boolean, options: CallOptions): Promise<SnapshotFacts>;
+  /** Keeps nothing; a walk, as long as there are files. */
+  look(place: SitePlace, options: CallOptions): Promise<FilesLook>;
   /** facts is asked when the dump has ended. */
   takeDump(
     id: string,
@@ -117,6 +119,16 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
         const taken = await hand.call('takeFiles', order, options);
         return { ...taken, roots: trees.map(({ path }) => path) };
       }),
+
+    async look({ trees, owners }, options) {
+      const hand = await workers.take();
+      try {
+        const { digest, entries } = await hand.call('lookFiles', { trees, owners }, options);
+        return { digest, entries: BigInt(entries) };
+      } finally {
+        await hand.release();
+      }
+    },
 
     takeDump: (id, dump, facts, options) =>
       make(id, async (hand, at) => {

@@ -6,6 +6,7 @@ const none = () => Promise.reject(new Error('there are no backups in this test')
 export const noBackups: Backups = {
   snapshots: {
     takeFiles: none,
+    look: none,
     takeDump: none,
     packOf: () => '',
     drop: none,

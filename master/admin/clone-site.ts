@@ -8,6 +8,7 @@ import { APPS } from '../../shared/vocabulary.ts';
 import { freeUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireFittingDb, requireSite, requireUsable } from '../graph/rules.ts';
+import { spreadFor } from '../graph/spread.ts';
 import { planCloneSite } from '../plan/clone-site.ts';
 import type { PlatformRecord, ServiceRecord, SiteAuth, SiteRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
@@ -63,6 +64,7 @@ export async function cloneSite(deps: AdminDeps, caller: Caller, request: CloneS
         redirectTo: '',
       },
       ...{ certificate: null, auth: auth.auth, issuing: null, moving: null },
+      spread: spreadFor(graph, graph.service(platform.serviceId)),
       uid: freeUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, copy);

@@ -160,7 +160,7 @@ export async function addHead(deps: AdminDeps, caller: Caller, request: HeadRequ
 export async function drainHead(deps: AdminDeps, caller: Caller, request: HeadRequest): Promise<ChangeResponse> {
   return onHead(deps, caller, 'cluster.drain', request, (graph, cluster, head) => {
     requireAnother(graph, cluster, head, 'drain');
-    return planDrainHead(graph, cluster, head, patienceOf(request));
+    return planDrainHead(graph, cluster, head, patienceOf(request), request.abandoned);
   });
 }
 
@@ -168,7 +168,8 @@ export async function activateHead(deps: AdminDeps, caller: Caller, request: Hea
   return onHead(deps, caller, 'cluster.activate', request, (graph, cluster, head) => {
     if (head.state === 'joining' || head.state === 'leaving') refuseState(graph, cluster, head, 'activate');
     requireUsable(graph, graph.service(head.serviceId), 'http', `cluster ${cluster.instance}`);
-    return planActivateHead(graph, cluster, head);
+    requireNothingAlone(graph, cluster, head, request.discard);
+    return planActivateHead(graph, cluster, head, request.discard);
   });
 }
 
@@ -260,6 +261,19 @@ function requireAnother(graph: Graph, cluster: ServiceRecord, head: HeadRecord, 
     'failed_precondition',
     `cannot ${verb} ${graph.serviceName(graph.service(head.serviceId))}: no other head of ${cluster.instance} gets requests, and ` +
       'its sites would be gone; add or activate another one first',
+  );
+}
+
+/** Its files of sites that it took writes of would be gone. */
+function requireNothingAlone(graph: Graph, cluster: ServiceRecord, head: HeadRecord, discard: boolean): void {
+  const alone = graph.sitesOnService(cluster.id).filter(({ spread }) => spread?.kept.includes(head.serviceId));
+  const [first] = alone;
+  if (discard || first === undefined) return;
+  const web = graph.serviceName(graph.service(head.serviceId));
+  throw new AegirError(
+    'failed_precondition',
+    `cannot activate ${web}: it took writes of ${alone.length === 1 ? first.name : `${alone.length} sites, ${first.name} among them,`} ` +
+      `when it was given up, and may have files that are nowhere else; copy what you want of them by hand, then: aegir cluster activate ${cluster.instance} ${web} --discard`,
   );
 }
 

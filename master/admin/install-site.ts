@@ -8,6 +8,7 @@ import { APPS } from '../../shared/vocabulary.ts';
 import { freeUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { chooseDb, requireSite, requireUsable } from '../graph/rules.ts';
+import { spreadFor } from '../graph/spread.ts';
 import { planInstallSite } from '../plan/install-site.ts';
 import { NO_PHP_LIMITS, type PlatformRecord, type SecretRecord, type SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
@@ -93,6 +94,7 @@ export async function installSite(
       auth: null,
       snippet: null,
       moving: null,
+      spread: spreadFor(graph, graph.service(platform.serviceId)),
       issuing: null,
       cronSeconds: null,
       uid: freeUid(graph, graph.service(platform.serviceId)),

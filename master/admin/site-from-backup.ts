@@ -5,6 +5,7 @@ import { APPS } from '../../shared/vocabulary.ts';
 import { freeUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireSite, requireUsable } from '../graph/rules.ts';
+import { spreadFor } from '../graph/spread.ts';
 import type { PlatformRecord, SecretRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 
@@ -82,6 +83,7 @@ export function siteFromBackup(
     // A certificate of a person's own has a key that no backup has.
     web: { ...web, https: web.https === 'own' ? 'off' : web.https, redirectTo: '' },
     ...{ certificate: null, auth: null, snippet: null, issuing: null, moving: null },
+    spread: spreadFor(graph, graph.service(platform.serviceId)),
     uid: freeUid(graph, graph.service(platform.serviceId)),
     ...more,
   };

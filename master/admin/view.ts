@@ -8,6 +8,8 @@ import type {
   Site,
   SiteCertificate,
   SiteSnippet,
+  SpreadCopy,
+  SpreadSite,
   Token,
   Zone,
 } from '../../shared/gen/aegir/v1/admin.ts';
@@ -16,6 +18,7 @@ import type { Role } from '../../shared/vocabulary.ts';
 import { SHARE } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
+import { readersOf, writerOf } from '../graph/spread.ts';
 import { sitesInZone } from '../graph/zone-rules.ts';
 import { makesZones, valuesOf } from '../plan/change-zone.ts';
 import type { Agents } from '../session/agents.ts';
@@ -149,6 +152,9 @@ export function zoneView(graph: Graph, zone: ZoneRecord): Zone {
 }
 
 /** status: what the front says of its heads; why: why it says nothing. */
+/** A cluster may have thousands. */
+const MOST_SPREAD = 1000;
+
 export function clusterView(graph: Graph, cluster: ServiceRecord, status: readonly HeadStatus[], why: string): Cluster {
   const spec = clusterSpec(cluster, []);
   return {
@@ -171,7 +177,37 @@ export function clusterView(graph: Graph, cluster: ServiceRecord, status: readon
     sites: graph.sitesOnService(cluster.id).length,
     platforms: graph.platformsOnService(cluster.id).length,
     statusError: why,
+    spread: spreadView(graph, cluster),
   };
+}
+
+function spreadView(graph: Graph, cluster: ServiceRecord): SpreadSite[] {
+  return graph
+    .sitesOnService(cluster.id)
+    .flatMap((site) => {
+      const writer = writerOf(graph, site);
+      if (writer === undefined) return [];
+      const copies = site.spread?.copies ?? [];
+      const newest = copies.reduce((last, { at }) => Math.max(last, at), 0);
+      const digest = copies.find(({ at }) => at === newest)?.digest;
+      const of = (head: string): Pick<SpreadCopy, 'state' | 'at'> => {
+        const copy = copies.find((each) => each.head === head);
+        const at = copy === undefined ? undefined : new Date(copy.at);
+        if (site.spread?.kept.includes(head) === true) return { state: 'kept', at };
+        if (copy === undefined) return { state: 'none', at };
+        return { state: copy.digest === digest ? 'equal' : 'behind', at };
+      };
+      const readers = readersOf(graph, site, true);
+      return [
+        {
+          site: site.name,
+          writer: graph.serviceName(writer),
+          copies: readers.map((service) => ({ service: graph.serviceName(service), ...of(service.id) })),
+        },
+      ];
+    })
+    .sort((a, b) => (a.site < b.site ? -1 : 1))
+    .slice(0, MOST_SPREAD);
 }
 
 export function clientView(graph: Graph, client: ClientRecord): Client {

@@ -59,6 +59,7 @@ import {
   loginSite,
   verifySite,
 } from '../admin/site.ts';
+import { moveWriter, syncCluster } from '../admin/spread.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
@@ -134,6 +135,8 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ClusterServiceService.removeHead.path]: (caller, request) => removeHead(deps, caller, request),
     [ClusterServiceService.verifyCluster.path]: (caller, request) => verifyCluster(deps, caller, request),
     [ClusterServiceService.deleteCluster.path]: (caller, request) => deleteCluster(deps, caller, request),
+    [ClusterServiceService.syncCluster.path]: (caller, request) => syncCluster(deps, caller, request),
+    [ClusterServiceService.moveWriter.path]: (caller, request) => moveWriter(deps, caller, request),
     [PlatformServiceService.listPlatforms.path]: (_, request) => listPlatforms(deps, request),
     [PlatformServiceService.getPlatform.path]: (_, request) => getPlatform(deps, request),
     [PlatformServiceService.addPlatform.path]: (caller, request) => addPlatform(deps, caller, request),

@@ -38,6 +38,8 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ClusterService/RemoveHead': 'admin',
   '/aegir.v1.ClusterService/VerifyCluster': 'operator',
   '/aegir.v1.ClusterService/DeleteCluster': 'admin',
+  '/aegir.v1.ClusterService/SyncCluster': 'operator',
+  '/aegir.v1.ClusterService/MoveWriter': 'operator',
   '/aegir.v1.PlatformService/ListPlatforms': 'viewer',
   '/aegir.v1.PlatformService/GetPlatform': 'viewer',
   '/aegir.v1.PlatformService/AddPlatform': 'operator',

@@ -1,7 +1,6 @@
 // Clusters: what must hold for their fronts, heads and sites. Each rule throws and says what to do.
 import { AegirError } from '../../shared/error.ts';
 import { FIRST_SITE_UID, LAST_SITE_UID } from '../../shared/site-uid.ts';
-import { APPS, type AppName } from '../../shared/vocabulary.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { type Graph, isCluster } from './graph.ts';
 
@@ -56,16 +55,6 @@ export function requireShare(graph: Graph, cluster: ServiceRecord, head: Service
     'failed_precondition',
     `cannot use ${graph.serviceName(head)} as a head of ${cluster.instance}: ${name} does not see ${share}, which the heads ` +
       `share; mount it there, then: aegir service declare ${name}/mount:${share} --type file --set share=${share} --set path=PATH`,
-  );
-}
-
-/** A site that writes files can be on a cluster whose heads all see them. */
-export function requireShared(graph: Graph, cluster: ServiceRecord, app: AppName, what: string): void {
-  if ((cluster.settings[SHARE] ?? '') !== '' || !APPS[app].writes) return;
-  throw new AegirError(
-    'failed_precondition',
-    `cannot put ${what} on cluster ${graph.serviceName(cluster)}: what visitors upload to ${app} must be seen by all heads, and ` +
-      'these share nothing; make the cluster with --share NAME',
   );
 }
 

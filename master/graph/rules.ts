@@ -2,7 +2,7 @@
 import { AegirError } from '../../shared/error.ts';
 import { APPS, type AppName, canUseDb, enginesFor, type ServiceType } from '../../shared/vocabulary.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
-import { firstWebServer, requireShared } from './cluster-rules.ts';
+import { firstWebServer } from './cluster-rules.ts';
 import { type Graph, isCluster } from './graph.ts';
 import { requireFreeRecords } from './zone-rules.ts';
 
@@ -109,7 +109,6 @@ export function requireSite(graph: Graph, site: SiteRecord): void {
   const http = graph.service(site.bindings.http);
   if (isCluster(http)) {
     firstWebServer(graph, http);
-    requireShared(graph, http, platform.app, `site ${site.name}`);
   }
   if (site.bindings.db !== undefined) {
     const db = graph.service(site.bindings.db);

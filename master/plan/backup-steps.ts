@@ -3,8 +3,8 @@
 import { byteSize } from '../../shared/byte-size.ts';
 import { displayName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import { firstWebServer } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
+import { mainWebServer } from '../graph/spread.ts';
 import { placeOf } from '../graph/stores.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
@@ -85,7 +85,7 @@ export function backupSteps(
   at: number,
 ): { readonly steps: readonly PlanStep[]; readonly stored: number } {
   const name = displayName(site.name);
-  const web = firstWebServer(graph, graph.service(site.bindings.http));
+  const web = mainWebServer(graph, site);
   const db = site.bindings.db === undefined ? undefined : graph.service(site.bindings.db);
   const trees = treesOf(graph, site);
   const taken: PlanStep[] = [];
@@ -153,7 +153,7 @@ export function restoreSteps(
   backup: BackupRecord,
   safety: Safety | null,
 ): readonly PlanStep[] {
-  const web = firstWebServer(graph, graph.service(site.bindings.http));
+  const web = mainWebServer(graph, site);
   const store = graph.service(backup.serviceId);
   const undo =
     safety === null
@@ -193,7 +193,7 @@ export function rewriteSteps(
 ): readonly PlanStep[] {
   const { app } = graph.platform(site.platformId);
   if (app !== 'drupal' && app !== 'wordpress') return [];
-  const { serverId } = firstWebServer(graph, graph.service(site.bindings.http));
+  const { serverId } = mainWebServer(graph, site);
   return [
     {
       kind: 'site.rewrite',

@@ -3,10 +3,12 @@ import { displayName } from '../../shared/name.ts';
 import type { AppName } from '../../shared/vocabulary.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
+import { handOver, type Role, writerOf } from '../graph/spread.ts';
 import type { HeadRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { enableStep, platformStep, prepareStep } from './change-server.ts';
 import { httpUnpublish, siteRemove } from './change-site.ts';
 import type { HeadState, Plan, PlanStep } from './plan.ts';
+import { lostWarnings, type RoleSteps, roleSteps, syncStep, withRoles } from './spread.ts';
 import { dbCreate, httpPublishOn, runsCron, sitePrepareOn, siteProbeOn } from './steps.ts';
 import type { Verb } from './verbs.ts';
 
@@ -117,6 +119,7 @@ function bringSteps(graph: Graph, cluster: ServiceRecord, head: HeadRecord): rea
     return [
       ...dbCreate(graph, site, 'present'),
       sitePrepareOn(graph, site, service.serverId, 'absent', true),
+      ...bringFiles(graph, site, service, false),
       httpPublishOn(graph, site, service, state, 'absent'),
       ...(state === 'enabled' ? [siteProbeOn(graph, site, service)] : []),
     ];
@@ -128,6 +131,13 @@ function bringSteps(graph: Graph, cluster: ServiceRecord, head: HeadRecord): rea
     applyStep(graph, cluster),
     awaitStep(graph, cluster, head, 'healthy'),
   ];
+}
+
+/** Where heads have files of their own: it has those of the site before it answers for it. */
+function bringFiles(graph: Graph, site: SiteRecord, head: ServiceRecord, discard: boolean): readonly PlanStep[] {
+  const writer = writerOf(graph, site);
+  if (writer === undefined || writer.id === head.id) return [];
+  return [syncStep(graph, site, [head], { must: true, discard, what: '' })];
 }
 
 /** cluster and heads are saved with the task; graph holds them. */
@@ -189,9 +199,12 @@ function drainSteps(
   head: HeadRecord,
   patience: number,
   next: 'out' | 'leaving',
-): readonly PlanStep[] {
-  if (head.state === 'out' && next === 'out') return [];
-  const steps: PlanStep[] = [restoreStep(graph, cluster)];
+  abandoned: boolean,
+): RoleSteps & { readonly roles: readonly Role[] } {
+  const roles = handOver(graph, cluster, graph.service(head.serviceId));
+  const handed = roleSteps(graph, roles, abandoned, 0);
+  if (head.state === 'out' && next === 'out') return { ...handed, roles };
+  const steps: PlanStep[] = [...handed.steps, restoreStep(graph, cluster)];
   let now: HeadState = head.state;
   const waits = patience > 0 && bound(graph, cluster) && now !== 'out';
   if (waits) {
@@ -205,33 +218,72 @@ function drainSteps(
     now = 'draining';
   }
   if (now !== 'out') {
-    steps.push(headStep(graph, head, 'out', now), applyStep(graph, cluster), awaitStep(graph, cluster, head, 'empty'));
+    steps.push(headStep(graph, head, 'out', now), applyStep(graph, cluster));
+    if (!abandoned) steps.push(awaitStep(graph, cluster, head, 'empty'));
   }
-  return steps;
+  return { steps, noReturn: handed.noReturn, roles };
 }
 
-export function planDrainHead(graph: Graph, cluster: ServiceRecord, head: HeadRecord, patience: number): Plan {
-  const name = graph.serviceName(graph.service(head.serviceId));
-  const steps = drainSteps(graph, cluster, head, patience, 'out');
+/** abandoned: its server does not answer; other heads go on with the files that they have. */
+export function planDrainHead(
+  graph: Graph,
+  cluster: ServiceRecord,
+  head: HeadRecord,
+  patience: number,
+  abandoned: boolean,
+): Plan {
+  const service = graph.service(head.serviceId);
+  const name = graph.serviceName(service);
+  const { steps, noReturn, roles } = drainSteps(graph, cluster, head, abandoned ? 0 : patience, 'out', abandoned);
   const summary =
     steps.length === 0 ? `${name} gets no requests already: nothing to do` : `Lead no more visitors to ${name}`;
-  return plan(graph, cluster, 'cluster.drain', summary, steps);
+  return plan(graph, cluster, 'cluster.drain', summary, steps, {
+    locks: locksOf(
+      cluster,
+      roles.map(({ site }) => site),
+    ),
+    pointOfNoReturn: noReturn,
+    warnings: abandoned ? lostWarnings(graph, roles, service) : [],
+  });
 }
 
-export function planActivateHead(graph: Graph, cluster: ServiceRecord, head: HeadRecord): Plan {
-  const name = graph.serviceName(graph.service(head.serviceId));
+/** Last: until then it counts as a head whose files nobody else has. */
+function tidySteps(graph: Graph, sites: readonly SiteRecord[], head: ServiceRecord): readonly PlanStep[] {
+  const had = sites.filter(({ spread }) => spread?.kept.includes(head.id) === true);
+  if (had.length === 0) return [];
+  return [
+    {
+      kind: 'spread.tidy',
+      args: { head: head.id, siteIds: had.map(({ id }) => id) },
+      summary: `Record that ${graph.serviceName(head)} has no files any more that are nowhere else`,
+      serverId: null,
+      undo: { summary: 'record that it may have' },
+    },
+  ];
+}
+
+/** discard: what it alone has of sites is thrown away. */
+export function planActivateHead(graph: Graph, cluster: ServiceRecord, head: HeadRecord, discard: boolean): Plan {
+  const service = graph.service(head.serviceId);
+  const name = graph.serviceName(service);
+  const sites = sitesOf(graph, cluster).filter((site) => bringFiles(graph, site, service, discard).length > 0);
   const steps =
     head.state === 'active'
       ? []
       : [
+          ...sites.flatMap((site) => {
+            const served = site.state === 'disabled' ? 'disabled' : 'enabled';
+            return [httpPublishOn(graph, site, service, served, served), ...bringFiles(graph, site, service, discard)];
+          }),
           restoreStep(graph, cluster),
           headStep(graph, head, 'active', head.state),
           applyStep(graph, cluster),
           awaitStep(graph, cluster, head, 'healthy'),
+          ...tidySteps(graph, sites, service),
         ];
   const summary =
     steps.length === 0 ? `${name} gets requests already: nothing to do` : `Lead visitors to ${name} again`;
-  return plan(graph, cluster, 'cluster.activate', summary, steps);
+  return plan(graph, cluster, 'cluster.activate', summary, steps, { locks: locksOf(cluster, sites) });
 }
 
 function without(graph: Graph, gone: HeadRecord): Graph {
@@ -242,7 +294,8 @@ function without(graph: Graph, gone: HeadRecord): Graph {
 /** The head that left ran the site's cron: another one does it now. */
 function takeCron(graph: Graph, after: Graph, site: SiteRecord, left: ServiceRecord): readonly PlanStep[] {
   const [next] = after.webServersOf(after.service(site.bindings.http));
-  if (next === undefined || !runsCron(graph, site, left)) return [];
+  // Who takes writes now runs it by that.
+  if (next === undefined || !runsCron(graph, site, left) || writerOf(graph, site) !== undefined) return [];
   const state = site.state === 'disabled' ? 'disabled' : 'enabled';
   return [httpPublishOn(after, site, next, state, state)];
 }
@@ -258,8 +311,12 @@ export function planRemoveHead(
   const service = graph.service(head.serviceId);
   const name = graph.serviceName(service);
   const sites = sitesOf(graph, cluster);
-  const drain = drainSteps(graph, cluster, head, abandoned ? 0 : patience, 'leaving');
-  const after = without(graph, head);
+  const {
+    steps: drain,
+    noReturn,
+    roles,
+  } = drainSteps(graph, cluster, head, abandoned ? 0 : patience, 'leaving', abandoned);
+  const after = withRoles(without(graph, head), roles);
   const off = sites.flatMap((site): readonly PlanStep[] => [
     ...(abandoned ? [] : [httpUnpublish(graph, site, service), siteRemove(graph, site, service.serverId, true)]),
     ...dbCreate(graph, site, 'present'),
@@ -285,8 +342,13 @@ export function planRemoveHead(
     ],
     {
       locks: locksOf(cluster, sites),
-      pointOfNoReturn: drain.length,
-      warnings: abandoned ? [`What ${name} has of the sites stays there: wipe it before it is used again.`] : [],
+      pointOfNoReturn: noReturn ?? drain.length,
+      warnings: abandoned
+        ? [
+            ...lostWarnings(graph, roles, service),
+            `What ${name} has of the sites stays there: wipe it before it is used again.`,
+          ]
+        : [],
     },
   );
 }

@@ -2,9 +2,9 @@
 // copy is on the web when it is whole, and everything undoes.
 import { displayName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import { firstWebServer } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
+import { mainWebServer } from '../graph/spread.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { rewriteSteps, type SiteSizes, sizeText } from './backup-steps.ts';
 import { loginStep } from './install-site.ts';
@@ -60,7 +60,7 @@ export function planCloneSite(graph: Graph, site: SiteRecord, copy: SiteRecord, 
 }
 
 function checkStep(graph: Graph, site: SiteRecord, copy: SiteRecord): PlanStep {
-  const web = firstWebServer(graph, graph.service(copy.bindings.http));
+  const web = mainWebServer(graph, copy);
   return {
     kind: 'move.check',
     args: { siteId: site.id, from: placeOf(site), to: placeOf(copy), copy: true },
@@ -101,7 +101,7 @@ function copySteps(graph: Graph, site: SiteRecord, copy: SiteRecord, writes: boo
     });
   }
   if (writes) {
-    const web = firstWebServer(graph, graph.service(to.http));
+    const web = mainWebServer(graph, copy);
     steps.push({
       kind: 'copy.files',
       args: common,
@@ -117,7 +117,7 @@ function upgradeSteps(graph: Graph, site: SiteRecord, copy: SiteRecord): readonl
   const [from, to] = [graph.platform(site.platformId), graph.platform(copy.platformId)];
   if (to.app !== 'drupal' && to.app !== 'wordpress') return [];
   if (from.id === to.id || (from.facts?.version ?? '') === (to.facts?.version ?? '')) return [];
-  const { serverId } = firstWebServer(graph, graph.service(copy.bindings.http));
+  const { serverId } = mainWebServer(graph, copy);
   return [
     {
       kind: 'site.upgrade',

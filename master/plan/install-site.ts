@@ -1,7 +1,7 @@
 // Plan of site.install: nothing is served before the app is installed, and everything undoes.
 import { displayName } from '../../shared/name.ts';
-import { firstWebServer } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
+import { mainWebServer } from '../graph/spread.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { Plan } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
@@ -9,7 +9,7 @@ import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordSt
 
 /** site is the record to be, in state installing; graph need not hold it yet. installs: the app has an installer. */
 export function planInstallSite(graph: Graph, site: SiteRecord, installs: boolean): Plan {
-  const { serverId } = firstWebServer(graph, graph.service(site.bindings.http));
+  const { serverId } = mainWebServer(graph, site);
   const server = graph.server(serverId).name;
   const platform = graph.platform(site.platformId);
   return {
@@ -54,7 +54,7 @@ function untold(graph: Graph, site: SiteRecord): readonly string[] {
 }
 
 export function loginStep(graph: Graph, site: SiteRecord, account: string): Plan['steps'][number] {
-  const { serverId } = firstWebServer(graph, graph.service(site.bindings.http));
+  const { serverId } = mainWebServer(graph, site);
   return {
     kind: 'site.login',
     args: { serverId, siteId: site.id, account },

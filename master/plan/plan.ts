@@ -221,6 +221,22 @@ export interface StepArgs extends BackupStepArgs {
     /** See copy.files. */
     of?: string;
   };
+  /**
+   * The files of a site from the head that takes its writes to others, by service id, which are made equal. must: all of
+   * them; otherwise those whose servers are connected. discard: also those that keep files which are nowhere else.
+   */
+  'sync.files': {
+    siteId: string;
+    from: string;
+    to: readonly string[];
+    must: boolean;
+    discard: boolean;
+    deadline: Deadline | null;
+  };
+  /** The head has no files of these sites any more that are nowhere else. */
+  'spread.tidy': { head: string; siteIds: readonly string[] };
+  /** Which head takes the writes. lost: the one of before does not answer, and keeps what it has. */
+  'site.writer': { siteId: string; to: string; before: string; lost: boolean };
   /** Opens the gate at the old place, which holds; undo has it hand on what it holds to the old place, and closes it. */
   'gate.hold': { siteId: string; serviceId: string; maxHoldMillis: number };
   /** What was held, and what still comes to the gate, goes to the new place. */

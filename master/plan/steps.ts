@@ -3,20 +3,25 @@
 import { displayName } from '../../shared/name.ts';
 import { firstWebServer } from '../graph/cluster-rules.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
+import { writerOf } from '../graph/spread.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { PlanStep } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
 
 const KEEPS = { none: 'it only brings back what is declared' } as const;
 
-/** The one web server of a site that runs its cron: of a cluster the head that has been there longest, also drained. */
+/**
+ * The one web server of a site that runs its cron: of a cluster the head that takes its writes, or the one that has been
+ * there longest, also drained.
+ */
 export function cronService(graph: Graph, site: SiteRecord): ServiceRecord {
   const http = graph.service(site.bindings.http);
-  return graph.webServersOf(http)[0] ?? firstWebServer(graph, http);
+  return writerOf(graph, site) ?? graph.webServersOf(http)[0] ?? firstWebServer(graph, http);
 }
 
 export function runsCron(graph: Graph, site: SiteRecord, service: ServiceRecord): boolean {
-  return graph.webServersOf(graph.service(site.bindings.http))[0]?.id === service.id;
+  const [first] = graph.webServersOf(graph.service(site.bindings.http));
+  return (writerOf(graph, site) ?? first)?.id === service.id;
 }
 
 /** What stood there before the task: decides what undo goes back to. */

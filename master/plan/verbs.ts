@@ -32,6 +32,8 @@ export type Verb =
   | 'cluster.remove'
   | 'cluster.verify'
   | 'cluster.delete'
+  | 'cluster.sync'
+  | 'cluster.writer'
   | 'site.backup'
   | 'backup.restore'
   | 'backup.verify'

@@ -10,11 +10,14 @@ const MOST = BigInt(Number.MAX_SAFE_INTEGER);
 const PARTS = ['manifest', 'database', 'files'];
 const PHASES = ['hold', 'forward', 'refuse', 'closed', 'expired'];
 
-type Facts = Pick<ActionOutput, 'snapshot' | 'backup' | 'restore' | 'prune' | 'check' | 'gate' | 'traffic' | 'replica'>;
+type Facts = Pick<
+  ActionOutput,
+  'snapshot' | 'backup' | 'restore' | 'prune' | 'check' | 'gate' | 'traffic' | 'replica' | 'files'
+>;
 
 /** Only what is there. A digest of another length is none: no grant is made for it. */
 export function boundFacts(output: ActionOutput): Facts {
-  const { snapshot, backup, restore, prune, check, gate, traffic, replica } = output;
+  const { snapshot, backup, restore, prune, check, gate, traffic, replica, files } = output;
   const facts: Facts = {};
   if (snapshot !== undefined) {
     const { digest, takenAt, position } = snapshot;
@@ -38,6 +41,7 @@ export function boundFacts(output: ActionOutput): Facts {
     facts.gate = { ...numbers(gate), phase: PHASES.includes(gate.phase) ? gate.phase : 'expired' };
   }
   if (traffic !== undefined) facts.traffic = traffic;
+  if (files !== undefined) facts.files = { ...numbers(files), digest: digestOf(files.digest) };
   if (replica !== undefined) {
     facts.replica = {
       ...replica,

@@ -150,6 +150,25 @@ export interface SiteRecord {
   readonly snippet: SiteSnippet | null;
   /** On its way to other services; null while it stays where its bindings say. */
   readonly moving: SiteMove | null;
+  /** Where the heads of its cluster have files of their own: how these stand; null where they were never looked at. */
+  readonly spread: SiteSpread | null;
+}
+
+export interface SiteSpread {
+  /** Service id of the head that takes writes. */
+  readonly writer: string;
+  /** What the others have of its files. */
+  readonly copies: readonly SiteCopy[];
+  /** Heads that took writes when they were given up: what each has since its last copy is nowhere else. */
+  readonly kept: readonly string[];
+}
+
+export interface SiteCopy {
+  /** Service id of the head. */
+  readonly head: string;
+  /** Digest of the look at the writer's files that they were then, hexadecimal. */
+  readonly digest: string;
+  readonly at: number;
 }
 
 /** Where a site is: platform, and services by id. */

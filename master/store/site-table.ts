@@ -40,6 +40,7 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       auth: nullable(json()),
       snippet: nullable(json()),
       moving: nullable(json()),
+      spread: nullable(json()),
     },
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },

@@ -17,6 +17,7 @@ import type {
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
 import { APPS, DB_ENGINES } from '../../shared/vocabulary.ts';
+import { SHARE } from '../graph/cluster-rules.ts';
 import { cronSeconds } from '../graph/cron.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import type { Place, PlannedRecord, Served } from '../plan/plan.ts';
@@ -82,6 +83,17 @@ export function webServerOn(parts: SiteParts, is: (each: WebServer) => boolean):
   throw new AegirError('failed_precondition', `cannot serve ${parts.site.name} there: it is no web server of the site`);
 }
 
+/**
+ * The head whose files are the site's, where each has its own; null where all see the same, or there is one. As writerOf of
+ * the graph.
+ */
+export function writerIn({ site, platform, http, front, servers }: SiteParts): WebServer | null {
+  const shared = (http.settings[SHARE] ?? '') !== '';
+  if (front === null || shared || platform.app === '' || !APPS[platform.app].writes) return null;
+  const staying = servers.filter(({ leaving }) => !leaving);
+  return staying.find(({ service }) => service.id === site.spread?.writer) ?? staying[0] ?? null;
+}
+
 /** What its web server gets, or the front of its cluster, or one of the heads behind that. cron: whether it runs there. */
 export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cron: boolean): HttpSpec {
   const { site, platform, http, front } = parts;
@@ -107,11 +119,19 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cro
     auth: serving && parts.auth !== null ? parts.auth : undefined,
     snippet: serving && site.snippet !== null ? { ...site.snippet } : undefined,
   };
+  const writer = writerIn(parts);
   // What stands between visitors and heads does for all of them what concerns the way there.
   if (head !== null && front !== null) {
-    const fronts = [...new Set(front.facts.sourceAddresses)];
+    // Heads ask each other for files that they have not yet, and hand over visitors.
+    const others = writer === null ? [] : parts.servers.filter(({ service }) => service.id !== serviceId);
+    const fronts = [
+      ...new Set([front, ...others.map(({ server }) => server)].flatMap((at) => at.facts.sourceAddresses)),
+    ];
     const sharedRoot = sharedRootOf(parts, head);
+    const away = writer === null || writer.service.id === serviceId;
     return {
+      ...(away ? {} : { writer: { ...upstreamSpec(writer.service, writer.server), tlsPort: 0 } }),
+      writerHead: '',
       ...{ ...common, ...access },
       ...{ tls: undefined, challenges: {}, redirectTo: '', fronts, sticky: false, sharedRoot },
     };
@@ -135,7 +155,8 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cro
     ),
     redirectTo: site.web.redirectTo,
     fronts: [],
-    sticky: front !== null && platform.app !== '' && APPS[platform.app].sessions === 'files',
+    writerHead: front === null ? '' : (writer?.service.id ?? ''),
+    sticky: front !== null && writer === null && platform.app !== '' && APPS[platform.app].sessions === 'files',
     sharedRoot: '',
   };
 }

@@ -43,7 +43,16 @@ async function done(change: Promise<ChangeResponse>): Promise<void> {
   expect([task.verb, task.state, task.reason]).toEqual([task.verb, 'succeeded', '']);
 }
 const head = (service: string) => ({
-  ...{ cluster: 'pool', service, weight: 0, patienceSeconds: 0, abandoned: false, confirm: true, options },
+  ...{
+    cluster: 'pool',
+    service,
+    weight: 0,
+    patienceSeconds: 0,
+    abandoned: false,
+    confirm: true,
+    discard: false,
+    options,
+  },
 });
 const cluster = (): Promise<Cluster> => link().call(ClusterServiceService.getCluster, { cluster: 'pool' });
 const headOf = async (service: string) => (await cluster()).heads.find((each) => each.service === service);
@@ -76,7 +85,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => machine?.close());
 
-test('a cluster whose heads share nothing takes no site that writes', async () => {
+test('a cluster whose heads share nothing is made and deleted', async () => {
   await done(
     link().call(ClusterServiceService.createCluster, {
       ...{ name: 'bare', front: 'front1', heads: ['web1/nginx'], share: '', checkMillis: 0, fall: 0, rise: 0, options },
@@ -87,7 +96,6 @@ test('a cluster whose heads share nothing takes no site that writes', async () =
       ...{ name: 'bare', root: '/usr/share/wordpress', service: 'front1/cluster:bare', app: '', options },
     }),
   );
-  await expect(install('bare')).rejects.toThrow(/must be seen by all heads/);
   await link().call(PlatformServiceService.removePlatform, { platform: 'bare', confirm: true });
   await done(link().call(ClusterServiceService.deleteCluster, { cluster: 'bare', confirm: true, options }));
 });

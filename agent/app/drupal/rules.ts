@@ -54,6 +54,15 @@ export function drupalRules(platform: PlatformSpec, layout: SiteLayout): WebRule
     ],
     aliases: [{ prefix: `/sites/${site}/files/`, directory: `${layout.files}/` }],
     index: ['index.php'],
+    // Pages may leave aggregated styles and scripts among the files, so that heads answer alone for what lies there.
+    spread: {
+      paths: [
+        '^/sites/[^/]+/files/',
+        '^/(?:core|misc|modules|themes|profiles|libraries|sites/[^/]+/(?:modules|themes|libraries))/.*\\.(?:css|js|mjs|map|json|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|otf|eot|mp[34]|webm|pdf)$',
+      ],
+      except: [],
+      cookies: ['SESS', 'SSESS'],
+    },
     php: {
       // statistics.php counts views; cron.php (7) has a key; xmlrpc.php (7) is open in core's rules.
       scripts: ['^/(?:index|cron|xmlrpc)\\.php$', '^/(?:core/)?modules/statistics/statistics\\.php$'],

@@ -39,6 +39,8 @@ export function createPhpApp(): App & Periodic {
       ],
       aliases: [{ prefix: '/files/', directory: `${layout.files}/` }],
       index: ['index.php', 'index.html'],
+      // Nobody knows what its code writes, and when.
+      spread: { paths: ['^/files/'], except: [], cookies: [] },
       php: {
         scripts: ['^/(?!files/)[^.]*\\.php$'],
         frontController: '/index.php',

@@ -37,6 +37,12 @@ export function wordpressRules(platform: PlatformSpec, layout: SiteLayout): WebR
     ],
     aliases: [{ prefix: '/wp-content/uploads/', directory: `${layout.files}/` }],
     index: ['index.php', 'index.html'],
+    // Pages write nothing by WordPress itself; the administration, logins, feeds of mail and its API may.
+    spread: {
+      paths: ['^/'],
+      except: ['^/wp-admin(?:/|$)', '^/(?:wp-[a-z-]+|xmlrpc)\\.php(?:/|$)'],
+      cookies: ['wordpress_logged_in_', 'wordpress_sec_', 'wp-postpass_'],
+    },
     php: {
       scripts: [
         '^/(?:index|wp-login|wp-comments-post|wp-cron|wp-activate|wp-signup|wp-trackback|wp-links-opml|xmlrpc)\\.php$',

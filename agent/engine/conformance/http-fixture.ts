@@ -93,6 +93,7 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     snippet: undefined,
     sticky: false,
     sharedRoot: '',
+    writerHead: '',
     php: {
       version: '',
       maxChildren: 2,

@@ -11,6 +11,7 @@ import { REQUESTS } from './http-requests.ts';
 import { createScene, NAME, OTHER, OTHER_NAME, SITE } from './http-scene.ts';
 import type { HttpSubject } from './http-stage.ts';
 import { describeTls } from './http-tls.ts';
+import { describeWriter } from './http-writer.ts';
 import { summaries } from './interruption.ts';
 
 export function describeHttpEngine(subject: HttpSubject): void {
@@ -296,6 +297,7 @@ export function describeHttpEngine(subject: HttpSubject): void {
 
     if (hasTls) describeTls(scene);
     if (hasTls) describeForwarding(scene);
+    describeWriter(scene);
     describeAccess(subject, scene);
     describeFailures(subject, scene);
 

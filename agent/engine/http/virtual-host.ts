@@ -19,6 +19,8 @@ export interface VirtualHost {
   readonly gate: string;
   /** Where requests go in state moved. */
   readonly upstream: Upstream | undefined;
+  /** The head of its cluster that takes writes, by plain HTTP; undefined where that is this one, or all see the same files. */
+  readonly writer: { readonly address: string; readonly port: number } | undefined;
   readonly listening: Listening;
   /** undefined serves plain HTTP alone. */
   readonly tls:
@@ -70,6 +72,16 @@ export function checkedFronts({ fronts }: VirtualHost): readonly string[] {
       throw new AegirError('invalid_argument', `cannot believe a front at ${JSON.stringify(front)}`);
   }
   return fronts;
+}
+
+/** Where it is, as in a URL. Throws invalid_argument for what is no place. */
+export function writerAuthority({ writer }: Pick<VirtualHost, 'writer'>): string | undefined {
+  if (writer === undefined) return undefined;
+  const { address, port } = writer;
+  if (isIP(address) === 0 || address.includes('%') || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new AegirError('invalid_argument', `cannot ask for files at ${JSON.stringify(address)}, port ${port}`);
+  }
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 /** The names that are served, and those that lead to the first of them. */

@@ -1,6 +1,11 @@
 // aegir cluster …
 import type { Command } from 'commander';
-import { ClusterServiceService as api, Cluster, type Head } from '../../../shared/gen/aegir/v1/admin.ts';
+import {
+  ClusterServiceService as api,
+  Cluster,
+  type Head,
+  type SpreadSite,
+} from '../../../shared/gen/aegir/v1/admin.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
 import { wholeNumber } from '../number.ts';
@@ -23,7 +28,7 @@ const DETAILS: readonly Column<Cluster>[] = [
   { title: 'Service', value: (cluster) => cluster.service },
   { title: 'Heads', value: ({ heads }) => heads.map(headLine).join('\n') || 'none: aegir cluster add' },
   { title: 'Front', value: (cluster) => cluster.statusError },
-  { title: 'Share', value: (cluster) => cluster.share || 'nothing: only apps that write no files run on it' },
+  { title: 'Share', value: (cluster) => cluster.share || 'nothing: heads have files of their own' },
   {
     title: 'Checks',
     value: ({ checkMillis, fall, rise }) =>
@@ -31,7 +36,17 @@ const DETAILS: readonly Column<Cluster>[] = [
   },
   { title: 'Platforms', value: (cluster) => String(cluster.platforms) },
   { title: 'Sites', value: (cluster) => String(cluster.sites) },
+  { title: 'Files', value: ({ spread }) => spread.map(spreadLine).join('\n') },
 ];
+
+/** Which head takes the writes of a site, and what the others have of its files. */
+function spreadLine({ site, writer, copies }: SpreadSite): string {
+  const words = copies.map(({ service, state, at }) => {
+    const since = at === undefined ? '' : `, copied ${at.toISOString()}`;
+    return `${service} ${state === 'kept' ? 'has files that are nowhere else' : state}${since}`;
+  });
+  return `${site}: ${writer} takes writes; ${words.join('; ') || 'no other head'}`;
+}
 
 function headLine({ service, state, weight, status }: Head): string {
   const health =
@@ -54,6 +69,7 @@ interface HeadFlags extends ChangeFlags {
   readonly weight?: string;
   readonly patience?: string;
   readonly abandoned?: boolean;
+  readonly discard?: boolean;
 }
 
 export function clusterCommand(cli: Cli, program: Command): void {
@@ -122,6 +138,7 @@ export function clusterCommand(cli: Cli, program: Command): void {
             ...{ cluster, service, confirm: verb === 'remove', abandoned: flags.abandoned === true },
             weight: flags.weight === undefined ? 0 : Number(wholeNumber(flags.weight, '--weight')),
             patienceSeconds: flags.patience === undefined ? 0 : Number(wholeNumber(flags.patience, '--patience')),
+            discard: flags.discard === true,
             options: changeOptions(flags),
           }),
         );
@@ -134,11 +151,33 @@ export function clusterCommand(cli: Cli, program: Command): void {
   headVerb('add', "bring the cluster's sites to a web server, then visitors", api.addHead, (command) =>
     command.option('--weight <n>', 'share of the requests in comparison with the others, 1 to 100 (1)'),
   );
-  headVerb('drain', 'lead no more visitors to a head; its sites stay on it', api.drainHead, patience);
-  headVerb('activate', 'lead visitors to a drained head again', api.activateHead);
+  headVerb('drain', 'lead no more visitors to a head; its sites stay on it', api.drainHead, (command) =>
+    patience(command).option('--abandoned', 'its server does not answer: others go on with the files that they have'),
+  );
+  headVerb('activate', 'lead visitors to a drained head again', api.activateHead, (command) =>
+    command.option('--discard', 'throw away files that it alone has, since it was given up while it took writes'),
+  );
   headVerb('remove', "drain a head, and take the cluster's sites off it", api.removeHead, (command) =>
     patience(command).option('--abandoned', 'its server is gone: nothing is done there').option('--yes', 'do not ask'),
   );
+
+  withChangeFlags(noun.command('sync <cluster> [site]'))
+    .description('bring files from the heads that take writes to the others now; it happens by itself, too')
+    .action(async (cluster: string, site: string | undefined, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags>();
+      await followChange(cli, flags, (link) =>
+        link.call(api.syncCluster, { cluster, site: site ?? '', options: changeOptions(flags) }),
+      );
+    });
+
+  withChangeFlags(noun.command('writer <site> <head>'))
+    .description('have another head take what visitors of a site leave')
+    .action(async (site: string, service: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<ChangeFlags>();
+      await followChange(cli, flags, (link) =>
+        link.call(api.moveWriter, { site, service, options: changeOptions(flags) }),
+      );
+    });
 
   withChangeFlags(noun.command('verify <cluster>'))
     .description('find drift of the front, and mend it')

@@ -109,6 +109,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     auth: null,
     snippet: null,
     moving: null,
+    spread: null,
     ...changes,
   };
 }

@@ -9,6 +9,7 @@ import { siteReports } from './0006-site-reports.ts';
 import { siteAccess } from './0007-site-access.ts';
 import { backups } from './0008-backups.ts';
 import { siteMove } from './0009-site-move.ts';
+import { siteSpread } from './0010-site-spread.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -30,7 +31,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
-  ...[backups, siteMove],
+  ...[backups, siteMove, siteSpread],
 ];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {

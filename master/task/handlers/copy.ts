@@ -7,7 +7,7 @@ import type { Deadline, Place } from '../../plan/plan.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
 import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
-import { dbSpec, type SiteParts, siteSpec } from '../spec.ts';
+import { dbSpec, type SiteParts, siteSpec, writerIn } from '../spec.ts';
 
 /** Another round before visitors are held is not worth it when the last one had to bring no more. */
 const LITTLE_BYTES = 4 * 1024 * 1024;
@@ -25,9 +25,12 @@ export async function databasePart(deps: HandlerDeps, siteId: string, place: Pla
   return { service: await refOf(deps, service), db: dbSpec(parts, true) };
 }
 
-/** Where its files are read and written: of a cluster on one that stays, and sees those of all. */
-export function webServerOf({ http, front, servers, site }: SiteParts): string {
+/** Where its files are read and written: of a cluster on the head that takes writes, or one that stays and sees those of all. */
+export function webServerOf(parts: SiteParts): string {
+  const { http, front, servers, site } = parts;
   if (front === null) return http.serverId;
+  const writer = writerIn(parts);
+  if (writer !== null) return writer.server.id;
   const found = servers.find(({ leaving, sharedRoot }) => !leaving && sharedRoot !== null);
   if (found !== undefined) return found.server.id;
   throw new AegirError(

@@ -59,6 +59,7 @@ import {
 import { createSiteRebind } from './site-rebind.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
 import { createSecretsKeep, createSiteRestore, createSiteSet } from './site-set.ts';
+import { createSiteWriter, createSpreadTidy, createSyncFiles } from './spread.ts';
 import { createVerifyPart } from './verify-part.ts';
 import {
   createZoneApply,
@@ -139,6 +140,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'move.reach': createMoveReach(deps),
     'move.quiet': createMoveQuiet(deps),
     'copy.files': createCopyFiles(deps),
+    'sync.files': createSyncFiles(deps),
+    'site.writer': createSiteWriter(deps),
+    'spread.tidy': createSpreadTidy(deps),
     'copy.database': createCopyDatabase(deps),
     'db.freeze': createDbFreeze(deps),
     'db.guard': createDbGuard(deps),

@@ -23,6 +23,7 @@ import { clusterCases } from './cluster-cases.ts';
 import { fileCases } from './file-cases.ts';
 import { moveCases } from './move-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
+import { spreadCases } from './spread-cases.ts';
 import { zoneCases } from './zone-cases.ts';
 
 /** What stands before a task: records, and secrets that no record names yet. */
@@ -116,7 +117,12 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     still('mesh test', planTestMesh(graph, graph.server(db1), graph.server(web1), 1024), snapshot, served),
     ...webCases(snapshot, served),
     ...[
-      ...[...zoneCases(snapshot, served), ...clusterCases(snapshot), ...fileCases(snapshot, served)],
+      ...[
+        ...zoneCases(snapshot, served),
+        ...clusterCases(snapshot),
+        ...spreadCases(snapshot),
+        ...fileCases(snapshot, served),
+      ],
       ...[...backupCases(snapshot, served), ...cloneCases(snapshot, served)],
       ...moveCases(snapshot),
     ].map(({ plan, world, done, undone, ...of }) => ({
@@ -244,9 +250,10 @@ function lines(snapshot: Ground, secrets: readonly string[], holds: number): str
     ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map(
-      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet, platformId, bindings }) =>
+      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet, platformId, bindings, spread }) =>
         `site ${id} ${state} ${aliases.join()} ${web.https} ${cronSeconds} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'} ` +
-        JSON.stringify([auth, snippet, platformId, bindings.http, bindings.db, bindings.dns]),
+        JSON.stringify([auth, snippet, platformId, bindings.http, bindings.db, bindings.dns]) +
+        (spread === null ? '' : ` ${spread.writer} ${spread.kept.join()}`),
     ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),

@@ -92,10 +92,10 @@ export function clusterCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
   });
   const empty = ground([first, active], { platforms: [], sites: [] });
   const without = { services: ground([]).services.filter((each) => each.id !== cluster.id), heads: [] };
-  const drain = planDrainHead(graphOf(two), cluster, active, 0);
+  const drain = planDrainHead(graphOf(two), cluster, active, 0, false);
   // Bound visitors are waited for by the clock; here their time is over at once.
   const php: PlatformRecord = { ...platform, app: 'php' };
-  const patient = planDrainHead(graphOf(ground([first, active], { platforms: [php] })), cluster, active, 60);
+  const patient = planDrainHead(graphOf(ground([first, active], { platforms: [php] })), cluster, active, 60, false);
   const hurried = patient.steps.map((step) =>
     step.kind === 'cluster.pause' ? { ...step, args: { ...step.args, seconds: 0 } } : step,
   );
@@ -164,7 +164,7 @@ export function clusterCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
       ...{ ground: two, world: both('active'), doneWorld: both('out'), done: drained, undone: two },
     },
     {
-      ...{ name: 'cluster activate', plan: planActivateHead(graphOf(drained), cluster, out) },
+      ...{ name: 'cluster activate', plan: planActivateHead(graphOf(drained), cluster, out, false) },
       ...{ ground: drained, world: both('out'), doneWorld: both('active'), done: two, undone: drained },
     },
     {

@@ -2,6 +2,7 @@
 // under its action's id as a real agent's journal does. What is to go wrong is told by the test.
 import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { ActionResult, Finding, PlatformFacts, TransferFacts } from '../../../shared/gen/aegir/v1/agent.ts';
+import type { HttpSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
 
 import { moveOutput } from './script-moves.ts';
@@ -58,6 +59,12 @@ export function createScriptAgents(): ScriptAgents {
     connectedCount: () => 2,
     vitals: () => undefined,
     async ask(serverId, request) {
+      if (request.$case === 'lookFiles') {
+        const looked = resultOf('', []);
+        const files = { digest: Buffer.alloc(32, 9), entries: 3n };
+        if (looked.outcome?.$case === 'ok') looked.outcome.value.files = files;
+        return looked;
+      }
       if (request.$case === 'clusterStatus') return statusOf(world, serverId, request.value.service?.id ?? '');
       // A person has set at once what the engine null told.
       const byHand = request.$case === 'apply' && request.value.service?.engine === 'null';
@@ -127,7 +134,9 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       const what = at(service?.type ?? '');
       for (const there of [...world]) if (there.startsWith(what)) world.delete(there);
       if (spec?.$case === 'http')
-        world.add(`${what} ${spec.value.state}, cron ${spec.value.cron?.intervalSeconds ?? 'off'}`);
+        world.add(
+          `${what} ${spec.value.state}, cron ${spec.value.cron?.intervalSeconds ?? 'off'}${writerOf(spec.value)}`,
+        );
       else if (spec?.$case === 'dns' && order.resource.startsWith('zone/')) {
         for (const { name, ttl, type, data } of spec.value.records) world.add(`${what} ${name} ${ttl} ${type} ${data}`);
       } else if (spec?.$case === 'db' && spec.value.from.length > 1) world.add(`${what} ${spec.value.from.join()}`);
@@ -196,6 +205,11 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
   const result = resultOf(order.id, changes, messages, request.$case === 'verifyPlatform' ? FACTS : undefined);
   if (request.$case === 'receiveObject' && result.outcome?.$case === 'ok') result.outcome.value.transfer = MOVED;
   return result;
+}
+
+/** Where heads have files of their own: to whom a front leads what may write, and whom a head asks for files. */
+function writerOf({ writer, writerHead }: HttpSpec): string {
+  return `${writerHead === '' ? '' : `, writes to ${writerHead}`}${writer === undefined ? '' : `, files from ${writer.address}`}`;
 }
 
 function forget(world: Set<string>, prefix: string): void {

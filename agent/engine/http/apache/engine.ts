@@ -65,7 +65,7 @@ export function createApacheEngine(
         ...(await planNeeds(ctx.host, daemon, {
           tls: spec.tls !== undefined,
           passwords: spec.auth !== undefined,
-          forwards: away,
+          forwards: away || spec.writer !== undefined,
         })),
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
@@ -145,6 +145,7 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     socket: layout.socket,
     gate: layout.gate,
     upstream: upstreamOf(spec, layout),
+    writer: spec.writer,
     listening: listeningOf(host, daemon),
     tls: spec.tls && {
       ...tlsPaths(layout, spec.tls),

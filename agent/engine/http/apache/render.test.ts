@@ -29,6 +29,7 @@ const host: VirtualHost = {
   socket: '/run/aegir/0000000000000001.sock',
   gate: '/run/aegir/0000000000000001.gate',
   upstream: undefined,
+  writer: undefined,
   listening: { addresses: [], port: 80, tlsPort: 443, ipv6: true },
   tls: undefined,
   challenges: {},

@@ -17,6 +17,7 @@ import {
   PHP_SOURCE,
   servedNames,
   type VirtualHost,
+  writerAuthority,
 } from '../virtual-host.ts';
 import { forwardingLines } from './forwarding.ts';
 import { comment, listenAddresses, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
@@ -159,6 +160,7 @@ function serving(host: VirtualHost): string {
   const { rules, limits, socket, auth } = host;
   const { php } = rules;
   const refusal = refusalOf(host);
+  const authority = writerAuthority(host);
   const root = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
   const aliases = rules.aliases.map(({ prefix, directory }) => ({
     prefix: configPrefix(prefix),
@@ -189,7 +191,7 @@ ${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's cod
     Redirect 301 "%{REQUEST_URI}/"
   </If>
 ${authLines(host)}${php === undefined ? '' : handler(socket, root, limits.serverSeconds, auth === undefined)}
-${host.snippet}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root, refusal)).join('')}${index(rules, root)}${scripts(php, root, refusal)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
+${writerLines(authority)}${host.snippet}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root, refusal, authority)).join('')}${index(rules, root)}${scripts(php, root, refusal)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
   RewriteCond "${root}${PATH}" -d
   RewriteRule "^[^?]*[^/?]$" "-" [E=aegir_slash:1,L]
   # Files, under the name they were asked for or as index of a directory.
@@ -273,12 +275,35 @@ interface Alias {
 }
 
 /** -F asks Apache itself whether it would hand the file out: it says no to links that it does not follow. */
-function files({ prefix, directory }: Alias, php: PhpRules | undefined, root: string, refusal: Refusal): string {
+function files(
+  { prefix, directory }: Alias,
+  php: PhpRules | undefined,
+  root: string,
+  refusal: Refusal,
+  writer: string | undefined,
+): string {
   const pattern = `^${escaped(prefix)}`;
   return `${readOnly(`${directory}/$1`, `${pattern}(.*)$`, refusal)}  RewriteCond "${directory}/$1" -f
   RewriteCond "${directory}/$1" -F
   RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "-" [L]
-${fallback(php, root, pattern, `Nothing else in ${prefix}`)}`;
+${writer === undefined ? fallback(php, root, pattern, `Nothing else in ${prefix}`) : fromWriter(pattern, writer)}`;
+}
+
+/** Files come to this head a while after they were left at the other one; what makes them on demand is there alone. */
+function fromWriter(pattern: string, writer: string): string {
+  return `  RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "http://${writer}${PATH}" [E=aegir_writer:1,P]
+`;
+}
+
+function writerLines(writer: string | undefined): string {
+  if (writer === undefined) return '';
+  return `  ProxyPreserveHost On
+  ProxyAddHeaders Off
+  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}" env=aegir_writer
+  RequestHeader set X-Forwarded-Proto "expr=%{REQUEST_SCHEME}" env=aegir_writer
+  RequestHeader unset Forwarded env=aegir_writer
+  RequestHeader set X-Forwarded-Proto https "expr=reqenv('aegir_writer') == '1' && reqenv('HTTPS') == 'on'"
+`;
 }
 
 /** A file is read; Apache would hand it out whatever the method. */

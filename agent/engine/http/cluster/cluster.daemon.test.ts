@@ -51,6 +51,7 @@ const site = (change: Partial<HttpSiteSpec> = {}): HttpSiteSpec => ({
   ...{ siteId: SITE, name: NAME, aliases: [ALIAS], app: 'static', url: `http://${NAME}`, state: 'enabled' },
   platform: { id: 'plat-0000000000000001', app: 'static', root: '/srv/site' },
   ...{ php: undefined, tls: undefined, challenges: {}, redirectTo: '', fronts: [], sticky: false, sharedRoot: '' },
+  ...{ writerHead: '' },
   rules: { docroot: '/srv/site', deny: [], aliases: [], php: undefined, index: [] },
   ...change,
 });
@@ -162,6 +163,78 @@ describe('a front', () => {
     await lead([heads[0], 'active'], [heads[1], 'active']);
     await apply(site());
     expect((await get(NAME)).headers['set-cookie']).toBeUndefined();
+  });
+});
+
+describe('a site of which one head takes the writes', () => {
+  const spread = { paths: ['^/'], except: ['^/admin(?:/|$)', '^/login\\.php'], cookies: ['session_'] };
+  const written = (head: TestHead) =>
+    site({
+      writerHead: idOf(head),
+      rules: { docroot: '/srv/site', deny: [], aliases: [], php: undefined, index: [], spread },
+    });
+  const whoGets = async (path: string, more: Partial<Ask> = {}) => {
+    const seen = new Set<string>();
+    for (let n = 0; n < 12; n++) seen.add((await told(NAME, path, more)).head);
+    return [...seen].sort();
+  };
+  afterAll(() => apply(site()));
+
+  it('has pages answered by any head', async () => {
+    await lead([heads[0], 'active'], [heads[1], 'active']);
+    await apply(written(heads[1]));
+    expect(await planned(written(heads[1]))).toEqual([]);
+    await healthy(heads[1], true);
+    expect(await whoGets('/')).toEqual(['01', '02']);
+    expect(await whoGets('/adminer?x=/admin/', { headers: { cookie: 'a=session_1; my_session_=2' } })).toEqual([
+      '01',
+      '02',
+    ]);
+    expect(await told(OTHER_NAME, '/form', { method: 'POST' })).toMatchObject({ method: 'POST' });
+  });
+
+  it.each([
+    ['a form', '/', { method: 'POST' }],
+    ['another method', '/', { method: 'DELETE' }],
+    ['a path that may write', '/admin/', {}],
+    ['one that ends there', '/admin', {}],
+    ['one with more slashes', '//admin//x', {}],
+    ['one that is encoded', '/%61dmin/x', {}],
+    ['one that steps up', '/x/../admin/', {}],
+    ['one that steps up, encoded', '/x/%2e%2e/admin/', {}],
+    ['a script', '/login.php?a=b', {}],
+    ['who is logged in', '/', { headers: { cookie: 'x=1; session_abc=2' } }],
+    ['who is logged in, with one cookie', '/', { headers: { cookie: 'session_abc=2' } }],
+  ] as const)('leads %s to that one: %s', async (_, path, more) => {
+    expect(await whoGets(path, more)).toEqual(['02']);
+  });
+
+  it('counts what that head works on', async () => {
+    heads[1].slowMs = 1500;
+    const asked = told(NAME, '/', { method: 'POST' });
+    const requests = async () =>
+      (await engine.clusterStatus(service, contextOf(host))).heads.find(({ serviceId }) => serviceId === idOf(heads[1]))
+        ?.requests;
+    expect(await waitUntil(async () => ((await requests()) ?? 0n) > 0n, 1400)).toBe(true);
+    await asked;
+    heads[1].slowMs = 0;
+  });
+
+  it('takes another one in the middle of requests, and loses none', async () => {
+    const load = startLoad(ADDRESS, daemon.port, NAME, 3, { path: '/', posts: 0.5 });
+    for (const head of [heads[0], heads[1], heads[0]]) await apply(written(head));
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(await whoGets('/', { method: 'POST' })).toEqual(['01']);
+  });
+
+  it('answers for no other one while that head is down, and reads go on', async () => {
+    await heads[0].kill();
+    await healthy(heads[0], false);
+    expect((await get(NAME, '/', { method: 'POST' })).status).toBe(503);
+    expect(await whoGets('/')).toEqual(['02']);
+    await heads[0].revive();
+    await healthy(heads[0], true);
   });
 });
 

@@ -3,13 +3,16 @@
 import { AegirError } from '../../../../shared/error.ts';
 import type { HttpSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { isId } from '../../../../shared/id.ts';
-import { configName, configSiteId } from '../config/quote.ts';
+import type { SpreadRules, WebRules } from '../../../app/app.ts';
+import { configName, configPattern, configSiteId } from '../config/quote.ts';
 import { checkedChallenges, servedNames } from '../virtual-host.ts';
 
 export interface FrontSite {
   readonly siteId: string;
   readonly clusterId: string;
   readonly sticky: boolean;
+  /** Head that takes writes, and what any head may answer; left out where all heads are alike. */
+  readonly writer?: { readonly head: string; readonly spread: SpreadRules };
   /** All of them, with what visitors are sent to over plain HTTP and over HTTPS; '' serves them. */
   readonly names: readonly { readonly name: string; readonly http: string; readonly https: string }[];
   /** Base name of the file of its certificate and key; '' for plain HTTP alone. */
@@ -24,7 +27,13 @@ export interface FrontPorts {
   readonly tlsPort: number | undefined;
 }
 
-type Spec = Pick<HttpSpec, 'siteId' | 'name' | 'aliases' | 'sticky' | 'tls' | 'challenges' | 'redirectTo'>;
+type Spec = Pick<
+  HttpSpec,
+  'siteId' | 'name' | 'aliases' | 'sticky' | 'tls' | 'challenges' | 'redirectTo' | 'writerHead'
+> & { readonly rules: Pick<WebRules, 'spread'> };
+
+/** An app without rules leaves nothing: any head may answer. */
+const ALL: SpreadRules = { paths: ['^/'], except: [], cookies: [] };
 
 /** pem: as pairName gives it; '' without TLS. Throws invalid_argument for what no front may be told. */
 export function frontSite(spec: Spec, clusterId: string, pem: string, { port, tlsPort }: FrontPorts): FrontSite {
@@ -49,6 +58,7 @@ export function frontSite(spec: Spec, clusterId: string, pem: string, { port, tl
     siteId: spec.siteId,
     clusterId,
     sticky: spec.sticky,
+    ...(spec.writerHead === '' ? {} : { writer: { head: spec.writerHead, spread: spec.rules.spread ?? ALL } }),
     names,
     pem: pem === '' ? '' : `${spec.siteId}-${pem}.pem`,
     // Over plain HTTP it must not be sent (RFC 6797, 7.2), and who may come that way would be shut out later.
@@ -81,6 +91,13 @@ function checkedSite(site: FrontSite): FrontSite {
   configSiteId(site.siteId);
   if (!isId('svc', site.clusterId)) refuse('cluster');
   if (typeof site.sticky !== 'boolean') refuse('stickiness');
+  if (site.writer !== undefined) {
+    const { head, spread } = site.writer;
+    if (!isId('svc', head)) refuse('head that takes writes');
+    // They stand in single quotes, in which nothing has a meaning but what ends them.
+    for (const pattern of [...spread.paths, ...spread.except]) if (/'/.test(configPattern(pattern))) refuse('pattern');
+    for (const cookie of spread.cookies) if (!/^[A-Za-z0-9_-]{1,64}$/.test(cookie)) refuse('cookie');
+  }
   for (const { name, http, https } of site.names) {
     configName(name);
     for (const to of [http, https])

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { sha256Hex } from '../../../../shared/digest.ts';
 import { AegirError } from '../../../../shared/error.ts';
+import type { SpreadRules } from '../../../app/app.ts';
 import { STATUS_NAME, STATUS_PATH } from '../config/status.ts';
 import type { FrontCluster, FrontHead } from './front-cluster.ts';
 import type { FrontSite } from './front-site.ts';
@@ -37,6 +38,8 @@ const MAPS = {
   secureRedirects: 'secure-redirects.map',
   hsts: 'hsts.map',
   challenges: 'challenges.map',
+  writers: 'writers.map',
+  spreads: 'spreads.map',
 } as const;
 const CRT_LIST = 'certificates.list';
 
@@ -77,18 +80,30 @@ export function renderFront({ clusters, sites }: Front, place: FrontPlace): Rend
         ),
       ),
     ),
+    [MAPS.writers]: map(
+      sites.flatMap(({ siteId, clusterId, writer }) =>
+        writer === undefined ? [] : [[siteId, writerBackendOf(clusterId, writer.head)] as const],
+      ),
+    ),
+    [MAPS.spreads]: map(
+      sites.flatMap(({ siteId, writer }) =>
+        writer === undefined ? [] : [[siteId, spreadName(writer.spread)] as const],
+      ),
+    ),
     [CRT_LIST]: secure
       .map(({ pem, names }) => `${place.dir}/tls/${pem} ${names.map(({ name }) => name).join(' ')}\n`)
       .sort()
       .join(''),
   };
-  const config = (generation: string) => renderConfig(clusters, secure.length > 0, place, generation);
+  const config = (generation: string) =>
+    renderConfig(clusters, spreadLines(sites, place), secure.length > 0, place, generation);
   const generation = sha256Hex(JSON.stringify([config(''), files]));
   return { files: { ...files, [CONFIG_FILE_NAME]: config(generation) }, generation };
 }
 
 function renderConfig(
   clusters: readonly FrontCluster[],
+  spread: string,
   secure: boolean,
   place: FrontPlace,
   generation: string,
@@ -122,10 +137,10 @@ defaults aegir
   timeout server 1h
   timeout tunnel 1h
   load-server-state-from-file global
-${clusters.length === 0 ? '' : frontend('aegir-http', bindLines(place.addresses, place.port, ''), 'http', place)}${
+${clusters.length === 0 ? '' : frontend('aegir-http', bindLines(place.addresses, place.port, ''), 'http', spread, place)}${
   clusters.length === 0 || !secure || place.tlsPort === undefined
     ? ''
-    : frontend('aegir-https', bindLines(place.addresses, place.tlsPort, tlsOptions(place)), 'https', place)
+    : frontend('aegir-https', bindLines(place.addresses, place.tlsPort, tlsOptions(place)), 'https', spread, place)
 }${clusters.map(backends).join('')}`;
 }
 
@@ -143,7 +158,7 @@ function tlsOptions({ dir }: FrontPlace): string {
   return ` ssl crt-list ${dir}/${CRT_LIST} strict-sni alpn h2,http/1.1 ssl-min-ver TLSv1.2 no-tls-tickets`;
 }
 
-function frontend(name: string, binds: string, scheme: 'http' | 'https', { dir }: FrontPlace): string {
+function frontend(name: string, binds: string, scheme: 'http' | 'https', spread: string, { dir }: FrontPlace): string {
   const hosts = scheme === 'http' ? MAPS.hosts : MAPS.secure;
   const redirects = scheme === 'http' ? MAPS.redirects : MAPS.secureRedirects;
   const hsts =
@@ -169,8 +184,42 @@ ${hsts}  http-request set-var(txn.at) var(txn.site),concat(,txn.path)
   http-request del-header X-Real-IP
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto ${scheme}
-  use_backend %[var(txn.site),map(${dir}/${MAPS.backends})]
+${spread}  use_backend %[var(txn.site),map(${dir}/${MAPS.backends})]
 `;
+}
+
+/** Sites of one app have the same rules: lines for each set of rules, not for each site. */
+function spreadLines(sites: readonly FrontSite[], { dir }: FrontPlace): string {
+  const spreads = new Map(
+    sites.flatMap(({ writer }) => (writer === undefined ? [] : [[spreadName(writer.spread), writer.spread] as const])),
+  );
+  if (spreads.size === 0) return '';
+  const rules = [...spreads]
+    .filter(([, { paths }]) => paths.length > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { paths, except, cookies }]) => {
+      const patterns = (list: readonly string[]) => list.map((pattern) => `'${pattern}'`).join(' ');
+      const excepted = except.length === 0 ? '' : ` !{ var(txn.plain) -m reg ${patterns(except)} }`;
+      const known = cookies.length === 0 ? '' : ` !{ req.fhdr(cookie) -m reg '(?:^|; *)(?:${cookies.join('|')})' }`;
+      return `  http-request set-var(txn.any) bool(true) if METH_GET { var(txn.spread) -m str ${name} } { var(txn.plain) -m reg ${patterns(paths)} }${excepted}${known}\n`;
+    })
+    .join('');
+  return `  # Where heads have files of their own, one takes all that may write. A path that steps up or hides is not looked at.
+  http-request set-var(txn.writer) var(txn.site),map(${dir}/${MAPS.writers})
+  http-request set-var(txn.spread) var(txn.site),map(${dir}/${MAPS.spreads})
+  http-request set-var(txn.plain) path,url_dec,regsub(/+,/,g)
+${rules}  http-request set-var(txn.any) bool(false) if { var(txn.plain) -m sub '/.' }
+  use_backend %[var(txn.writer)] if { var(txn.writer) -m found } !{ var(txn.any) -m bool }
+`;
+}
+
+function spreadName(spread: SpreadRules): string {
+  return sha256Hex(JSON.stringify([spread.paths, spread.except, spread.cookies])).slice(0, 12);
+}
+
+/** The backend of one head alone, for what may write. */
+export function writerBackendOf(clusterId: string, head: string): string {
+  return `${clusterId}-at-${head}`;
 }
 
 export function backendOf(clusterId: string, sticky: boolean): string {
@@ -193,7 +242,14 @@ ${common}  # Whom a head does not take asks the next one at once: who waits to t
 ${heads.map((head) => `  server ${head.serviceId} ${placeOf(head)} check inter ${checkMillis}ms fall ${fall} rise ${rise}\n`).join('')}
 backend ${backendOf(clusterId, true)} from aegir
 ${common}  cookie AEGIR_HEAD insert indirect nocache httponly
-${heads.map((head) => `  server ${head.serviceId} ${placeOf(head)} track ${clusterId}/${head.serviceId} cookie ${cookieOf(head)}\n`).join('')}`;
+${heads.map((head) => `  server ${head.serviceId} ${placeOf(head)} track ${clusterId}/${head.serviceId} cookie ${cookieOf(head)}\n`).join('')}${heads
+  .map(
+    (head) => `
+backend ${writerBackendOf(clusterId, head.serviceId)} from aegir
+${common}  server ${head.serviceId} ${placeOf(head)} track ${clusterId}/${head.serviceId}
+`,
+  )
+  .join('')}`;
 }
 
 function placeOf({ address, port, state, weight }: FrontHead): string {

@@ -5,7 +5,7 @@ import type { ClusterStatus } from '../../../../shared/gen/aegir/v1/agent.ts';
 import { askHaproxy } from '../../../host/haproxy-socket.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { FrontCluster } from './front-cluster.ts';
-import { backendOf, GENERATION } from './render.ts';
+import { backendOf, GENERATION, writerBackendOf } from './render.ts';
 
 type Row = Readonly<Record<string, string>>;
 
@@ -14,7 +14,11 @@ const MASTER_MS = 5_000;
 export async function clusterStatusOf(daemon: Daemon, cluster: FrontCluster): Promise<ClusterStatus> {
   const current = parseStat(await askHaproxy(daemon.socket, 'show stat'));
   const ending = await endingWorkers(daemon);
-  const mine = new Set([backendOf(cluster.clusterId, false), backendOf(cluster.clusterId, true)]);
+  const { clusterId, heads } = cluster;
+  const mine = new Set([
+    ...[backendOf(clusterId, false), backendOf(clusterId, true)],
+    ...heads.map(({ serviceId }) => writerBackendOf(clusterId, serviceId)),
+  ]);
   return {
     heads: cluster.heads.map(({ serviceId, state }) => {
       const of = (rows: readonly Row[]) =>

@@ -124,6 +124,7 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     socket: layout.socket,
     gate: layout.gate,
     upstream: upstreamOf(spec, layout),
+    writer: spec.writer,
     listening: await listeningOf(host, daemon),
     tls: spec.tls && {
       ...tlsPaths(layout, spec.tls),

@@ -24,6 +24,7 @@ import {
   PHP_SOURCE,
   servedNames,
   type VirtualHost,
+  writerAuthority,
 } from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
 import { forwardingLines, forwardingMaps } from './forwarding.ts';
@@ -101,7 +102,7 @@ function schemeMap(host: VirtualHost): string {
   return `map "$realip_remote_addr $http_x_forwarded_proto" ${schemeVariable(host)} {
   default $https;
 ${lines}}
-${tls?.redirect === true && !isForwarded(host.state) ? plainMap(host) : ''}${isForwarded(host.state) ? protoMap(host) : ''}`;
+${tls?.redirect === true && !isForwarded(host.state) ? plainMap(host) : ''}${isForwarded(host.state) || host.writer !== undefined ? protoMap(host) : ''}`;
 }
 
 /** Whether a request is to be led to HTTPS. Not those of an authority: it asks over plain HTTP. */
@@ -180,13 +181,14 @@ function serving(host: VirtualHost): string {
   const scheme = host.fronts.length === 0 ? undefined : schemeVariable(host);
   const headers = tls === undefined ? '' : hsts(tls.hstsSeconds, '    ');
   const { php } = rules;
+  const writer = writerLocation(host);
   const fallback = php?.frontController === undefined ? '=404' : `${script(php.frontController)}$is_args$args`;
   return `  root ${quoted(configPath(rules.docroot, 'document root'))};
   # The last one stands for a directory that has none of the others.
   index ${index(rules)};
 ${authLines(host)}${php === undefined ? '' : fastcgiLines(limits, { https: scheme, forApp: host.auth === undefined })}
 ${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${rules.aliases.map(({ prefix }) => denied(`^${escaped(configPrefix(prefix))}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${scripts(rules, socket)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}
-${rules.aliases.map((alias) => files(alias, fallback, headers)).join('')}  location / {
+${rules.aliases.map((alias) => files(alias, writer === '' ? fallback : WRITER, headers)).join('')}${writer}  location / {
 ${headers}    add_header X-Content-Type-Options nosniff;
     try_files $uri $uri/ ${fallback};
   }
@@ -233,6 +235,28 @@ function files({ prefix, directory }: WebRules['aliases'][number], fallback: str
     disable_symlinks if_not_owner ${quoted(`from=${path}`)};
 ${headers}    add_header X-Content-Type-Options nosniff;
     try_files $uri ${fallback};
+  }
+`;
+}
+
+/** Name of the location by which the head that takes writes is asked. */
+const WRITER = '@aegir_writer';
+
+/** Files come to this head a while after they were left at the other one; what makes them on demand is there alone. */
+function writerLocation(host: VirtualHost): string {
+  const authority = writerAuthority(host);
+  if (authority === undefined) return '';
+  return `  location ${WRITER} {
+    proxy_pass http://${authority};
+    proxy_http_version 1.1;
+    proxy_connect_timeout 2s;
+    proxy_read_timeout ${host.limits.serverSeconds}s;
+    proxy_redirect off;
+    proxy_set_header Host $http_host;
+    proxy_set_header Connection "";
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto ${schemeOf(host)};
+    proxy_set_header Forwarded "";
   }
 `;
 }

@@ -275,7 +275,7 @@ export interface Cluster {
   heads: Head[];
   /**
    * What the heads share, as their file/mount services name it; empty when
-   * nothing, and then no apps that write files run on it.
+   * nothing: then each has files of its own, and spread says how they stand.
    */
   share: string;
   /** Milliseconds between two checks of a head. */
@@ -293,6 +293,32 @@ export interface Cluster {
    * not asked (lists).
    */
   statusError: string;
+  /** Sites whose heads have files of their own; by name, the first 1000. */
+  spread: SpreadSite[];
+}
+
+/** SpreadSite is a site whose heads have files of their own. */
+export interface SpreadSite {
+  /** Main host name. */
+  site: string;
+  /** The head that takes writes, SERVER/ENGINE. */
+  writer: string;
+  /** The others. */
+  copies: SpreadCopy[];
+}
+
+/** SpreadCopy is what a head has of a site's files. */
+export interface SpreadCopy {
+  /** SERVER/ENGINE. */
+  service: string;
+  /**
+   * equal: as the writer had them when they were last compared; behind: it was
+   * away, or a copy is on its way; kept: it took writes when it was given up,
+   * and what it has since is nowhere else; none: nothing was copied yet.
+   */
+  state: string;
+  /** When they were last made equal; absent for never. */
+  at?: Date | undefined;
 }
 
 /** Head is one web server of a cluster. */
@@ -379,10 +405,40 @@ export interface HeadRequest {
    * apps keep sessions there; at most a day. For DrainHead and RemoveHead.
    */
   patienceSeconds: number;
-  /** Its server does not answer and nothing is done there. For RemoveHead. */
+  /**
+   * Its server does not answer and nothing is done there: what it took of writes
+   * and did not pass on stays there alone. For RemoveHead and DrainHead.
+   */
   abandoned: boolean;
   /** The person confirmed; needed by RemoveHead. */
   confirm: boolean;
+  /** How to go about it. */
+  options?:
+    | ChangeOptions
+    | undefined;
+  /**
+   * What it alone has of sites, since it was given up while it took their
+   * writes, is thrown away. For ActivateHead.
+   */
+  discard: boolean;
+}
+
+/** SyncClusterRequest is about files of sites on heads that have their own. */
+export interface SyncClusterRequest {
+  /** Cluster: name, service name or id. */
+  cluster: string;
+  /** Site: id or name; empty for all. */
+  site: string;
+  /** How to go about it. */
+  options?: ChangeOptions | undefined;
+}
+
+/** MoveWriterRequest has another head take the writes of a site. */
+export interface MoveWriterRequest {
+  /** Site: id or name. */
+  site: string;
+  /** Head: service id or name. */
+  service: string;
   /** How to go about it. */
   options?: ChangeOptions | undefined;
 }
@@ -4048,6 +4104,7 @@ function createBaseCluster(): Cluster {
     sites: 0,
     platforms: 0,
     statusError: "",
+    spread: [],
   };
 }
 
@@ -4088,6 +4145,9 @@ export const Cluster: MessageFns<Cluster> = {
     }
     if (message.statusError !== "") {
       writer.uint32(98).string(message.statusError);
+    }
+    for (const v of message.spread) {
+      SpreadSite.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -4201,6 +4261,14 @@ export const Cluster: MessageFns<Cluster> = {
             message.statusError = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.spread.push(SpreadSite.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4235,6 +4303,7 @@ export const Cluster: MessageFns<Cluster> = {
         : isSet(object.status_error)
         ? globalThis.String(object.status_error)
         : "",
+      spread: globalThis.Array.isArray(object?.spread) ? object.spread.map((e: any) => SpreadSite.fromJSON(e)) : [],
     };
   },
 
@@ -4276,6 +4345,9 @@ export const Cluster: MessageFns<Cluster> = {
     if (message.statusError !== undefined) {
       obj.statusError = message.statusError;
     }
+    if (message.spread?.length) {
+      obj.spread = message.spread.map((e) => SpreadSite.toJSON(e));
+    }
     return obj;
   },
 
@@ -4296,6 +4368,209 @@ export const Cluster: MessageFns<Cluster> = {
     message.sites = object.sites ?? 0;
     message.platforms = object.platforms ?? 0;
     message.statusError = object.statusError ?? "";
+    message.spread = object.spread?.map((e) => SpreadSite.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSpreadSite(): SpreadSite {
+  return { site: "", writer: "", copies: [] };
+}
+
+export const SpreadSite: MessageFns<SpreadSite> = {
+  encode(message: SpreadSite, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.writer !== "") {
+      writer.uint32(18).string(message.writer);
+    }
+    for (const v of message.copies) {
+      SpreadCopy.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpreadSite {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpreadSite();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.writer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.copies.push(SpreadCopy.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpreadSite {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      writer: isSet(object.writer) ? globalThis.String(object.writer) : "",
+      copies: globalThis.Array.isArray(object?.copies) ? object.copies.map((e: any) => SpreadCopy.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SpreadSite): unknown {
+    const obj: any = {};
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.writer !== undefined) {
+      obj.writer = message.writer;
+    }
+    if (message.copies?.length) {
+      obj.copies = message.copies.map((e) => SpreadCopy.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SpreadSite>, I>>(base?: I): SpreadSite {
+    return SpreadSite.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SpreadSite>, I>>(object: I): SpreadSite {
+    const message = createBaseSpreadSite();
+    message.site = object.site ?? "";
+    message.writer = object.writer ?? "";
+    message.copies = object.copies?.map((e) => SpreadCopy.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSpreadCopy(): SpreadCopy {
+  return { service: "", state: "", at: undefined };
+}
+
+export const SpreadCopy: MessageFns<SpreadCopy> = {
+  encode(message: SpreadCopy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpreadCopy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpreadCopy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpreadCopy {
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+    };
+  },
+
+  toJSON(message: SpreadCopy): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.state !== undefined) {
+      obj.state = message.state;
+    }
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SpreadCopy>, I>>(base?: I): SpreadCopy {
+    return SpreadCopy.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SpreadCopy>, I>>(object: I): SpreadCopy {
+    const message = createBaseSpreadCopy();
+    message.service = object.service ?? "";
+    message.state = object.state ?? "";
+    message.at = object.at ?? undefined;
     return message;
   },
 };
@@ -5003,6 +5278,7 @@ function createBaseHeadRequest(): HeadRequest {
     abandoned: false,
     confirm: false,
     options: undefined,
+    discard: false,
   };
 }
 
@@ -5028,6 +5304,9 @@ export const HeadRequest: MessageFns<HeadRequest> = {
     }
     if (message.options !== undefined) {
       ChangeOptions.encode(message.options, writer.uint32(58).fork()).join();
+    }
+    if (message.discard !== false) {
+      writer.uint32(64).bool(message.discard);
     }
     return writer;
   },
@@ -5101,6 +5380,14 @@ export const HeadRequest: MessageFns<HeadRequest> = {
             message.options = ChangeOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.discard = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5126,6 +5413,7 @@ export const HeadRequest: MessageFns<HeadRequest> = {
       abandoned: isSet(object.abandoned) ? globalThis.Boolean(object.abandoned) : false,
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
       options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+      discard: isSet(object.discard) ? globalThis.Boolean(object.discard) : false,
     };
   },
 
@@ -5152,6 +5440,9 @@ export const HeadRequest: MessageFns<HeadRequest> = {
     if (message.options !== undefined) {
       obj.options = ChangeOptions.toJSON(message.options);
     }
+    if (message.discard !== undefined) {
+      obj.discard = message.discard;
+    }
     return obj;
   },
 
@@ -5166,6 +5457,213 @@ export const HeadRequest: MessageFns<HeadRequest> = {
     message.patienceSeconds = object.patienceSeconds ?? 0;
     message.abandoned = object.abandoned ?? false;
     message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    message.discard = object.discard ?? false;
+    return message;
+  },
+};
+
+function createBaseSyncClusterRequest(): SyncClusterRequest {
+  return { cluster: "", site: "", options: undefined };
+}
+
+export const SyncClusterRequest: MessageFns<SyncClusterRequest> = {
+  encode(message: SyncClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cluster !== "") {
+      writer.uint32(10).string(message.cluster);
+    }
+    if (message.site !== "") {
+      writer.uint32(18).string(message.site);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SyncClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSyncClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cluster = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SyncClusterRequest {
+    return {
+      cluster: isSet(object.cluster) ? globalThis.String(object.cluster) : "",
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: SyncClusterRequest): unknown {
+    const obj: any = {};
+    if (message.cluster !== undefined) {
+      obj.cluster = message.cluster;
+    }
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SyncClusterRequest>, I>>(base?: I): SyncClusterRequest {
+    return SyncClusterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SyncClusterRequest>, I>>(object: I): SyncClusterRequest {
+    const message = createBaseSyncClusterRequest();
+    message.cluster = object.cluster ?? "";
+    message.site = object.site ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMoveWriterRequest(): MoveWriterRequest {
+  return { site: "", service: "", options: undefined };
+}
+
+export const MoveWriterRequest: MessageFns<MoveWriterRequest> = {
+  encode(message: MoveWriterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.service !== "") {
+      writer.uint32(18).string(message.service);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveWriterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveWriterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MoveWriterRequest {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: MoveWriterRequest): unknown {
+    const obj: any = {};
+    if (message.site !== undefined) {
+      obj.site = message.site;
+    }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MoveWriterRequest>, I>>(base?: I): MoveWriterRequest {
+    return MoveWriterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MoveWriterRequest>, I>>(object: I): MoveWriterRequest {
+    const message = createBaseMoveWriterRequest();
+    message.site = object.site ?? "";
+    message.service = object.service ?? "";
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
@@ -17426,6 +17924,29 @@ export const ClusterServiceService = {
     responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
   },
+  /**
+   * SyncCluster brings the files of sites from the heads that take writes to the
+   * others, where heads have files of their own. It happens by itself, too.
+   */
+  syncCluster: {
+    path: "/aegir.v1.ClusterService/SyncCluster" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SyncClusterRequest): Buffer => Buffer.from(SyncClusterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SyncClusterRequest => SyncClusterRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
+  /** MoveWriter has another head take the writes of a site. */
+  moveWriter: {
+    path: "/aegir.v1.ClusterService/MoveWriter" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MoveWriterRequest): Buffer => Buffer.from(MoveWriterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MoveWriterRequest => MoveWriterRequest.decode(value),
+    responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
+  },
 } as const;
 
 export interface ClusterServiceServer extends UntypedServiceImplementation {
@@ -17450,6 +17971,13 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
    * platforms.
    */
   deleteCluster: handleUnaryCall<ClusterRequest, ChangeResponse>;
+  /**
+   * SyncCluster brings the files of sites from the heads that take writes to the
+   * others, where heads have files of their own. It happens by itself, too.
+   */
+  syncCluster: handleUnaryCall<SyncClusterRequest, ChangeResponse>;
+  /** MoveWriter has another head take the writes of a site. */
+  moveWriter: handleUnaryCall<MoveWriterRequest, ChangeResponse>;
 }
 
 export interface ClusterServiceClient extends Client1 {
@@ -17596,6 +18124,41 @@ export interface ClusterServiceClient extends Client1 {
   ): ClientUnaryCall;
   deleteCluster(
     request: ClusterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * SyncCluster brings the files of sites from the heads that take writes to the
+   * others, where heads have files of their own. It happens by itself, too.
+   */
+  syncCluster(
+    request: SyncClusterRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  syncCluster(
+    request: SyncClusterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  syncCluster(
+    request: SyncClusterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /** MoveWriter has another head take the writes of a site. */
+  moveWriter(
+    request: MoveWriterRequest,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  moveWriter(
+    request: MoveWriterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  moveWriter(
+    request: MoveWriterRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChangeResponse) => void,

@@ -29,6 +29,8 @@ import {
   CheckFacts,
   DropSnapshotRequest,
   ExportBackupRequest,
+  FilesLook,
+  LookFilesRequest,
   OfferPartRequest,
   PruneFacts,
   PruneStoreRequest,
@@ -479,6 +481,9 @@ export interface Action {
     | //
     /** Take back what open_replica made. */
     { $case: "closeReplica"; value: CloseReplicaRequest }
+    | //
+    /** Tell whether a site's files are what they were. */
+    { $case: "lookFiles"; value: LookFilesRequest }
     | undefined;
 }
 
@@ -954,7 +959,11 @@ export interface ActionOutput {
     | SiteTraffic
     | undefined;
   /** Answer to open_replica and follow. */
-  replica?: ReplicaFacts | undefined;
+  replica?:
+    | ReplicaFacts
+    | undefined;
+  /** Answer to look_files. */
+  files?: FilesLook | undefined;
 }
 
 /** ActionError is why an action failed. */
@@ -3673,6 +3682,9 @@ export const Action: MessageFns<Action> = {
       case "closeReplica":
         CloseReplicaRequest.encode(message.request.value, writer.uint32(634).fork()).join();
         break;
+      case "lookFiles":
+        LookFilesRequest.encode(message.request.value, writer.uint32(642).fork()).join();
+        break;
     }
     return writer;
   },
@@ -4037,6 +4049,14 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "closeReplica", value: CloseReplicaRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.request = { $case: "lookFiles", value: LookFilesRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4202,6 +4222,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "closeReplica", value: CloseReplicaRequest.fromJSON(object.closeReplica) }
         : isSet(object.close_replica)
         ? { $case: "closeReplica", value: CloseReplicaRequest.fromJSON(object.close_replica) }
+        : isSet(object.lookFiles)
+        ? { $case: "lookFiles", value: LookFilesRequest.fromJSON(object.lookFiles) }
+        : isSet(object.look_files)
+        ? { $case: "lookFiles", value: LookFilesRequest.fromJSON(object.look_files) }
         : undefined,
     };
   },
@@ -4301,6 +4325,8 @@ export const Action: MessageFns<Action> = {
       obj.follow = FollowRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "closeReplica") {
       obj.closeReplica = CloseReplicaRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "lookFiles") {
+      obj.lookFiles = LookFilesRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -4536,6 +4562,12 @@ export const Action: MessageFns<Action> = {
       case "closeReplica": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "closeReplica", value: CloseReplicaRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "lookFiles": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "lookFiles", value: LookFilesRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -7902,6 +7934,7 @@ function createBaseActionOutput(): ActionOutput {
     gate: undefined,
     traffic: undefined,
     replica: undefined,
+    files: undefined,
   };
 }
 
@@ -7951,6 +7984,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.replica !== undefined) {
       ReplicaFacts.encode(message.replica, writer.uint32(618).fork()).join();
+    }
+    if (message.files !== undefined) {
+      FilesLook.encode(message.files, writer.uint32(642).fork()).join();
     }
     return writer;
   },
@@ -8088,6 +8124,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.replica = ReplicaFacts.decode(reader, reader.uint32());
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.files = FilesLook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8117,6 +8161,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       gate: isSet(object.gate) ? GateFacts.fromJSON(object.gate) : undefined,
       traffic: isSet(object.traffic) ? SiteTraffic.fromJSON(object.traffic) : undefined,
       replica: isSet(object.replica) ? ReplicaFacts.fromJSON(object.replica) : undefined,
+      files: isSet(object.files) ? FilesLook.fromJSON(object.files) : undefined,
     };
   },
 
@@ -8167,6 +8212,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     if (message.replica !== undefined) {
       obj.replica = ReplicaFacts.toJSON(message.replica);
     }
+    if (message.files !== undefined) {
+      obj.files = FilesLook.toJSON(message.files);
+    }
     return obj;
   },
 
@@ -8211,6 +8259,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       : undefined;
     message.replica = (object.replica !== undefined && object.replica !== null)
       ? ReplicaFacts.fromPartial(object.replica)
+      : undefined;
+    message.files = (object.files !== undefined && object.files !== null)
+      ? FilesLook.fromPartial(object.files)
       : undefined;
     return message;
   },

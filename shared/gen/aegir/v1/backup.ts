@@ -372,6 +372,28 @@ export interface UploadPiece {
 export interface UploadTaken {
 }
 
+/**
+ * LookFilesRequest asks whether anything was done to a site's files; reads no
+ * file, only what the file system says of each. Changes nothing.
+ */
+export interface LookFilesRequest {
+  /** Site id, "site-…". */
+  siteId: string;
+  /** Trees as in RestoreFilesRequest. */
+  trees: string[];
+}
+
+/**
+ * FilesLook is what a site's files are, on this server and for comparison with
+ * another look there.
+ */
+export interface FilesLook {
+  /** SHA-256 over names, sizes, times and numbers of all entries. 32 bytes. */
+  digest: Uint8Array;
+  /** How many there are. */
+  entries: bigint;
+}
+
 function createBaseTakeSnapshotRequest(): TakeSnapshotRequest {
   return { snapshotId: "", site: undefined, part: undefined };
 }
@@ -3074,6 +3096,183 @@ export const UploadTaken: MessageFns<UploadTaken> = {
   },
   fromPartial<I extends Exact<DeepPartial<UploadTaken>, I>>(_: I): UploadTaken {
     const message = createBaseUploadTaken();
+    return message;
+  },
+};
+
+function createBaseLookFilesRequest(): LookFilesRequest {
+  return { siteId: "", trees: [] };
+}
+
+export const LookFilesRequest: MessageFns<LookFilesRequest> = {
+  encode(message: LookFilesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.siteId !== "") {
+      writer.uint32(10).string(message.siteId);
+    }
+    for (const v of message.trees) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LookFilesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLookFilesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.siteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trees.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LookFilesRequest {
+    return {
+      siteId: isSet(object.siteId)
+        ? globalThis.String(object.siteId)
+        : isSet(object.site_id)
+        ? globalThis.String(object.site_id)
+        : "",
+      trees: globalThis.Array.isArray(object?.trees) ? object.trees.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: LookFilesRequest): unknown {
+    const obj: any = {};
+    if (message.siteId !== undefined) {
+      obj.siteId = message.siteId;
+    }
+    if (message.trees?.length) {
+      obj.trees = message.trees;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LookFilesRequest>, I>>(base?: I): LookFilesRequest {
+    return LookFilesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LookFilesRequest>, I>>(object: I): LookFilesRequest {
+    const message = createBaseLookFilesRequest();
+    message.siteId = object.siteId ?? "";
+    message.trees = object.trees?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseFilesLook(): FilesLook {
+  return { digest: new Uint8Array(0), entries: 0n };
+}
+
+export const FilesLook: MessageFns<FilesLook> = {
+  encode(message: FilesLook, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.digest.length !== 0) {
+      writer.uint32(10).bytes(message.digest);
+    }
+    if (message.entries !== 0n) {
+      if (BigInt.asUintN(64, message.entries) !== message.entries) {
+        throw new globalThis.Error("value provided for field message.entries of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.entries);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FilesLook {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFilesLook();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.digest = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.entries = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FilesLook {
+    return {
+      digest: isSet(object.digest) ? bytesFromBase64(object.digest) : new Uint8Array(0),
+      entries: isSet(object.entries) ? BigInt(object.entries) : 0n,
+    };
+  },
+
+  toJSON(message: FilesLook): unknown {
+    const obj: any = {};
+    if (message.digest !== undefined) {
+      obj.digest = base64FromBytes(message.digest);
+    }
+    if (message.entries !== undefined) {
+      obj.entries = message.entries.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FilesLook>, I>>(base?: I): FilesLook {
+    return FilesLook.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FilesLook>, I>>(object: I): FilesLook {
+    const message = createBaseFilesLook();
+    message.digest = object.digest ?? new Uint8Array(0);
+    message.entries = (object.entries !== undefined && object.entries !== null) ? BigInt(object.entries) : 0n;
     return message;
   },
 };

@@ -115,6 +115,19 @@ export interface HttpSpec {
   /** On a head: as SiteSpec.shared_root. */
   sharedRoot: string;
   /**
+   * On a head whose files are its own: the head of the site that takes writes.
+   * What is not among the visitors' files here is asked for there. Absent on
+   * that one, and where all heads see the same files.
+   */
+  writer?:
+    | UpstreamSpec
+    | undefined;
+  /**
+   * On a front: service id of the head that takes writes; it gets all requests
+   * but those that any head may answer. Empty: all heads are alike.
+   */
+  writerHead: string;
+  /**
    * The app's own cron, run on this server; absent where it is not. Of the
    * servers that publish a site one at most has it.
    */
@@ -844,6 +857,8 @@ function createBaseHttpSpec(): HttpSpec {
     fronts: [],
     sticky: false,
     sharedRoot: "",
+    writer: undefined,
+    writerHead: "",
     cron: undefined,
     auth: undefined,
     snippet: undefined,
@@ -894,6 +909,12 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.sharedRoot !== "") {
       writer.uint32(178).string(message.sharedRoot);
+    }
+    if (message.writer !== undefined) {
+      UpstreamSpec.encode(message.writer, writer.uint32(186).fork()).join();
+    }
+    if (message.writerHead !== "") {
+      writer.uint32(194).string(message.writerHead);
     }
     if (message.cron !== undefined) {
       CronSpec.encode(message.cron, writer.uint32(242).fork()).join();
@@ -1038,6 +1059,22 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.sharedRoot = reader.string();
             continue;
           }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.writer = UpstreamSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.writerHead = reader.string();
+            continue;
+          }
           case 30: {
             if (tag !== 242) {
               break;
@@ -1125,6 +1162,12 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         : isSet(object.shared_root)
         ? globalThis.String(object.shared_root)
         : "",
+      writer: isSet(object.writer) ? UpstreamSpec.fromJSON(object.writer) : undefined,
+      writerHead: isSet(object.writerHead)
+        ? globalThis.String(object.writerHead)
+        : isSet(object.writer_head)
+        ? globalThis.String(object.writer_head)
+        : "",
       cron: isSet(object.cron) ? CronSpec.fromJSON(object.cron) : undefined,
       auth: isSet(object.auth) ? HttpAuthSpec.fromJSON(object.auth) : undefined,
       snippet: isSet(object.snippet) ? SnippetSpec.fromJSON(object.snippet) : undefined,
@@ -1182,6 +1225,12 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.sharedRoot !== undefined) {
       obj.sharedRoot = message.sharedRoot;
     }
+    if (message.writer !== undefined) {
+      obj.writer = UpstreamSpec.toJSON(message.writer);
+    }
+    if (message.writerHead !== undefined) {
+      obj.writerHead = message.writerHead;
+    }
     if (message.cron !== undefined) {
       obj.cron = CronSpec.toJSON(message.cron);
     }
@@ -1226,6 +1275,10 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.fronts = object.fronts?.map((e) => e) || [];
     message.sticky = object.sticky ?? false;
     message.sharedRoot = object.sharedRoot ?? "";
+    message.writer = (object.writer !== undefined && object.writer !== null)
+      ? UpstreamSpec.fromPartial(object.writer)
+      : undefined;
+    message.writerHead = object.writerHead ?? "";
     message.cron = (object.cron !== undefined && object.cron !== null) ? CronSpec.fromPartial(object.cron) : undefined;
     message.auth = (object.auth !== undefined && object.auth !== null)
       ? HttpAuthSpec.fromPartial(object.auth)

@@ -1,0 +1,102 @@
+// Files that visitors left on the heads that take writes travel to the other heads by themselves: looked for all the time, a
+// task for each site that changed, few at once, and none for servers that are away.
+import { toAegirError } from '../../shared/error.ts';
+import type { Graph } from '../graph/graph.ts';
+import { readersOf, writerOf } from '../graph/spread.ts';
+import { OPEN_TASK_STATES, type SiteRecord } from '../store/model.ts';
+import { treesOf } from '../task/handlers/copy.ts';
+import { lookAt } from '../task/handlers/spread.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { type Rounds, startRounds } from './rounds.ts';
+import { syncCluster } from './spread.ts';
+
+const EVERY_MS = 15_000;
+/** Servers asked at once. */
+const MOST_LOOKS = 8;
+const MOST_TASKS = 8;
+/** After so long what could not be brought is tried again. */
+const AGAIN_MS = 300_000;
+const SCHEDULE: Caller = { actor: 'schedule', role: 'admin' };
+
+export interface SpreadRounds extends Rounds {
+  /** Answers the names of sites whose files are on their way now. */
+  look(): Promise<readonly string[]>;
+}
+
+export function startSpreadRounds(
+  deps: AdminDeps,
+  log: { warn(fields: object, text: string): void; error(fields: object, text: string): void },
+): SpreadRounds {
+  /** What was begun for a site, so that a task that fails is not begun again each time. */
+  const begun = new Map<string, { readonly digest: string; readonly at: number }>();
+
+  const look = async (): Promise<readonly string[]> => {
+    if (deps.facts.meshState() === 'off') return [];
+    const graph = await loadGraph(deps.store);
+    const spread = graph.sites.filter((site) => mayBeDue(graph, site));
+    for (const id of begun.keys()) if (!spread.some((site) => site.id === id)) begun.delete(id);
+    if (spread.length === 0) return [];
+    const busy = await lockedSites(deps);
+    const left = spread.filter(({ id }) => !busy.has(id)).values();
+    const names: string[] = [];
+    const worker = async (): Promise<void> => {
+      for (const site of left) {
+        if (names.length >= MOST_TASKS) return;
+        try {
+          if (await beginFor(graph, site)) names.push(site.name);
+        } catch (thrown) {
+          log.warn({ why: toAegirError(thrown, 'look').message }, `cannot look whether files of ${site.name} changed`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: MOST_LOOKS }, worker));
+    return names;
+  };
+
+  const mayBeDue = (graph: Graph, site: SiteRecord): boolean => {
+    const writer = writerOf(graph, site);
+    if (writer === undefined || (site.state !== 'enabled' && site.state !== 'disabled')) return false;
+    return deps.agents.isConnected(writer.serverId) && readersHere(graph, site).length > 0;
+  };
+  const readersHere = (graph: Graph, site: SiteRecord) =>
+    readersOf(graph, site).filter(({ serverId }) => deps.agents.isConnected(serverId));
+
+  const beginFor = async (graph: Graph, site: SiteRecord): Promise<boolean> => {
+    const writer = writerOf(graph, site);
+    if (writer === undefined) return false;
+    const trees = treesOf({ platform: graph.platform(site.platformId) });
+    const digest = await lookAt(deps.agents, writer.serverId, site.id, trees);
+    const has = (head: string) => site.spread?.copies.find((copy) => copy.head === head)?.digest === digest;
+    if (readersHere(graph, site).every(({ id }) => has(id))) return false;
+    const last = begun.get(site.id);
+    const now = deps.now();
+    if (last?.digest === digest && now < last.at + AGAIN_MS) return false;
+    const cluster = site.bindings.http;
+    // Several masters that see the same change begin it once.
+    const idempotencyKey = `sync.${site.id}.${Math.floor(now / EVERY_MS)}`;
+    await syncCluster(deps, SCHEDULE, { cluster, site: site.id, options: { planOnly: false, idempotencyKey } });
+    begun.set(site.id, { digest, at: now });
+    return true;
+  };
+
+  const rounds = startRounds(look, {
+    everyMs: EVERY_MS,
+    onFailure: (thrown) =>
+      log.error({ err: toAegirError(thrown, 'look for changed files') }, 'cannot look what files of clusters changed'),
+  });
+  return { look, close: rounds.close };
+}
+
+/** Sites that a task has for itself: it would only wait for that. */
+async function lockedSites({ store }: AdminDeps): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const state of OPEN_TASK_STATES) {
+    for (const { plan } of await store.tasks.list({ state, limit: 1000 })) {
+      const { locks } = plan;
+      if (!Array.isArray(locks)) continue;
+      for (const lock of locks) if (typeof lock === 'string' && lock.startsWith('site/')) ids.add(lock.slice(5));
+    }
+  }
+  return ids;
+}
