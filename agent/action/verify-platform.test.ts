@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,6 +6,7 @@ import type { PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { App } from '../app/app.ts';
 import type { ActionContext } from '../engine/engine.ts';
 import { createFakeHost } from '../host/fake.ts';
+import type { Host } from '../host/host.ts';
 import type { Tools } from './action.ts';
 import { createVerifyPlatform } from './verify-platform.ts';
 
@@ -25,9 +26,9 @@ const app = (name: string, is: boolean): App =>
     },
   }) as unknown as App;
 
-function verify(root: string, named: string, apps: readonly App[]) {
+function verify(root: string, named: string, apps: readonly App[], host: Host = createFakeHost()) {
   asked.length = 0;
-  const ctx = { host: createFakeHost(), signal: new AbortController().signal } as unknown as ActionContext;
+  const ctx = { host, signal: new AbortController().signal } as unknown as ActionContext;
   const platform = { id: 'plat-0123456789abcdef', app: named, root };
   return createVerifyPlatform().run({ platform }, ctx, { apps } as unknown as Tools, {
     resumed: false,
@@ -58,5 +59,40 @@ describe('verify-platform', () => {
     await expect(verify(join(dir, 'file'), '', apps)).rejects.toThrow(/as a platform: it is no directory/);
     await expect(verify(join(dir, 'file', 'below'), '', apps)).rejects.toThrow(/there is no such directory/);
     await expect(verify(dir, '', [app('drupal', false)])).rejects.toMatchObject({ code: 'failed_precondition' });
+  });
+
+  describe("beside Aegir's own directories", () => {
+    const own = ['state', 'sites', 'logs', 'run', 'work'] as const;
+    const hostIn = (base: string): Host => {
+      const paths = Object.fromEntries(own.map((name) => [name, join(base, name)])) as unknown as Host['paths'];
+      return { ...createFakeHost(), paths };
+    };
+    beforeEach(() => {
+      for (const name of own) mkdirSync(join(dir, 'aegir', name, 'some', 'docroot'), { recursive: true });
+      mkdirSync(join(dir, 'aegir', 'sites-of-others'));
+    });
+
+    test.each(own)('refuses code in or at %s, by whatever path', async (name) => {
+      const host = hostIn(join(dir, 'aegir'));
+      const refused = new RegExp(`/aegir/${name} is Aegir's own.*put it somewhere else`);
+      await expect(verify(join(dir, 'aegir', name), '', apps, host)).rejects.toThrow(refused);
+      await expect(verify(join(dir, 'aegir', name, 'some/docroot'), '', apps, host)).rejects.toThrow(refused);
+      symlinkSync(join(dir, 'aegir', name, 'some'), join(dir, 'link'));
+      await expect(verify(join(dir, 'link/docroot'), '', apps, host)).rejects.toThrow(refused);
+      expect(asked).toEqual([]);
+    });
+
+    test('refuses code that holds them', async () => {
+      for (const root of [dir, join(dir, 'aegir'), '/']) {
+        await expect(verify(root, '', apps, hostIn(join(dir, 'aegir')))).rejects.toThrow(/is Aegir's own/);
+      }
+    });
+
+    test('knows them behind a link, and takes a neighbour', async () => {
+      symlinkSync(join(dir, 'aegir'), join(dir, 'linked'));
+      const host = hostIn(join(dir, 'linked'));
+      await expect(verify(join(dir, 'aegir/sites/some'), '', apps, host)).rejects.toThrow(/sites is Aegir's own/);
+      expect((await verify(join(dir, 'aegir/sites-of-others'), '', apps, host)).platform?.app).toBe('wordpress');
+    });
   });
 });

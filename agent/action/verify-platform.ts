@@ -1,8 +1,9 @@
 // verify-platform: whether a path is a code base of an app, and what can be said of it.
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, realpath, stat } from 'node:fs/promises';
 import { AegirError } from '../../shared/error.ts';
 import type { ActionContext } from '../engine/engine.ts';
+import type { HostPaths } from '../host/host.ts';
 import { type ActionHandler, appFor, type Outcome, type Tools } from './action.ts';
 
 export function createVerifyPlatform(): ActionHandler<'verifyPlatform'> {
@@ -11,6 +12,7 @@ export function createVerifyPlatform(): ActionHandler<'verifyPlatform'> {
     label: () => 'verify-platform',
     async run({ platform }, ctx, tools) {
       await checkDirectory(platform.root);
+      await checkApart(platform.root, ctx.host.paths);
       return recognise(platform.root, platform.app, ctx, tools);
     },
   };
@@ -43,6 +45,23 @@ async function checkDirectory(root: string): Promise<void> {
     }
     throw unusable(root, error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** A site of a code base that is, holds or lies in our own directories would serve what belongs to other sites, or to us. */
+async function checkApart(root: string, paths: HostPaths): Promise<void> {
+  const real = await realpath(root);
+  for (const ours of Object.values<string>(paths)) {
+    const path = await realpath(ours).catch(() => ours);
+    if (!isWithin(real, path) && !isWithin(path, real)) continue;
+    throw unusable(
+      root,
+      `${ours} is Aegir's own, and the code may neither lie in it nor hold it; put it somewhere else`,
+    );
+  }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 }
 
 function unusable(root: string, why: string, cause?: unknown): AegirError {
