@@ -50,7 +50,7 @@ async function checkDirectory(root: string): Promise<void> {
 /** A site of a code base that is, holds or lies in our own directories would serve what belongs to other sites, or to us. */
 async function checkApart(root: string, paths: HostPaths): Promise<void> {
   const real = await realpath(root);
-  for (const ours of Object.values<string>(paths)) {
+  for (const ours of Object.values<string>({ ...paths })) {
     const path = await realpath(ours).catch(() => ours);
     if (!isWithin(real, path) && !isWithin(path, real)) continue;
     throw unusable(

@@ -134,10 +134,10 @@ test.each(['svn://nas.example.org/backups/store', 'https://svn.example.org/b/', 
   'svn takes %s',
   (url) => expect(svnSettings(service({ url })).url).toBe(url.replace(/\/$/, '')),
 );
-test.each(['svn+ssh://nas/x', 'http://nas/x', '--config-option=x', 'svn://us@nas/x', '/srv/svn', 'svn://nas/a@1'])(
-  'svn does not take %s',
-  (url) => expect(() => svnSettings(service({ url }))).toThrow(/settings "url"/),
-);
+test.each([
+  ...['svn+ssh://nas/x', 'http://nas/x', '--config-option=x', 'svn://us@nas/x', '/srv/svn', 'svn://nas/a@1'],
+  ...['file://nas/x', 'file:///srv/%00', 'file:///srv%2fx'],
+])('svn does not take %s', (url) => expect(() => svnSettings(service({ url }))).toThrow(/settings "url"/));
 test('svn has a user and a password, or neither', () => {
   expect(() => svnSettings(service({ url: 'svn://nas/x', user: 'us' }))).toThrow(/needed both/);
   expect(() => svnSettings(service({ url: 'svn://nas/x' }, { password: 'hush-hush' }))).toThrow(

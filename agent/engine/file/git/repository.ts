@@ -6,6 +6,7 @@ import type { CommandResult } from '../../../host/host.ts';
 import { inTime } from '../remote-carrier.ts';
 import type { Scratch } from '../scratch.ts';
 import { openSsh, type Ssh, sshFailure } from '../ssh.ts';
+import { localRemote } from './local.ts';
 import type { GitSettings } from './settings.ts';
 
 export interface Repository {
@@ -18,9 +19,7 @@ export interface Repository {
   close(): Promise<void>;
 }
 
-const CONFIG = `[safe]
-	directory = *
-[core]
+const CONFIG = `[core]
 	hooksPath = /dev/null
 	autocrlf = false
 	fsmonitor = false
@@ -47,9 +46,12 @@ const CONFIG = `[safe]
 
 export async function openRepository(settings: GitSettings, scratch: Scratch): Promise<Repository> {
   const { url, protocol } = settings;
+  const local = protocol === 'file' ? await localRemote(url, scratch) : undefined;
   const ssh: Ssh | undefined = settings.ssh === undefined ? undefined : await openSsh(settings.ssh, scratch);
   const ca = settings.ca === undefined ? '' : `	sslCAInfo = ${await scratch.write('ca.pem', `${settings.ca}\n`)}\n`;
-  const global = await scratch.write('gitconfig', CONFIG.replace('[http]\n', `[http]\n${ca}`));
+  // git itself takes what is root's for foreign, unless told.
+  const safe = local === undefined ? '' : `[safe]\n	directory = ${JSON.stringify(local.path)}\n`;
+  const global = await scratch.write('gitconfig', CONFIG.replace('[http]\n', `[http]\n${ca}`) + safe);
   const env: Record<string, string> = {
     ...ssh?.env,
     GIT_DIR: join(scratch.dir, 'repository'),
@@ -86,7 +88,10 @@ export async function openRepository(settings: GitSettings, scratch: Scratch): P
   };
   try {
     await repository.git('open the store', ['init', '--quiet', '--bare', '--template=', '--initial-branch=none']);
-    await repository.git('open the store', ['config', 'remote.origin.url', url]);
+    const remote = { url: local?.path ?? url, uploadpack: local?.uploadPack, receivepack: local?.receivePack };
+    for (const [key, value] of Object.entries(remote)) {
+      if (value !== undefined) await repository.git('open the store', ['config', `remote.origin.${key}`, value]);
+    }
   } catch (thrown) {
     await repository.close();
     throw thrown;
@@ -117,6 +122,9 @@ export function failureOf(result: CommandResult, doing: string, where: string, s
   const error = (code: ConstructorParameters<typeof AegirError>[0], why: string) =>
     new AegirError(code, `cannot ${doing}: ${where} ${why}`, { cause: new Error(said) });
   if (/no space left|disk quota/i.test(said)) return error('resource_exhausted', 'is full; make room there');
+  if (/dubious ownership/.test(said)) {
+    return error('failed_precondition', 'belongs to others, as git sees it; give it to the user that we are there');
+  }
   if (
     /authentication failed|could not read (?:username|password)|terminal prompts disabled|error: 40[13]/i.test(said)
   ) {

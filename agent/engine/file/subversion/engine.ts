@@ -3,6 +3,7 @@
 import { createFileEngine, type FileEngine } from '../file-engine.ts';
 import type { OpenScratch } from '../scratch.ts';
 import { createSpooledStore } from '../spooled-store.ts';
+import { localUrl } from './local.ts';
 import { openSvnRepository } from './repository.ts';
 import { openSvn, svnSettings } from './svn.ts';
 
@@ -17,8 +18,9 @@ export function createSubversionEngine(openScratch: OpenScratch): FileEngine {
       const settings = svnSettings(service);
       const scratch = await openScratch(host, signal);
       try {
+        const url = settings.url.startsWith('file:') ? await localUrl(settings.url, scratch) : settings.url;
         const svn = await openSvn(settings, scratch);
-        return createSpooledStore(await openSvnRepository(svn, settings.url, scratch), scratch);
+        return createSpooledStore(await openSvnRepository(svn, url, scratch), scratch);
       } catch (thrown) {
         await scratch.remove();
         throw thrown;

@@ -31,7 +31,8 @@ export function svnSettings(service: ServiceRef): SvnSettings {
     parsed !== undefined &&
     parsed.username === '' &&
     !url.includes('/../') &&
-    /^(?:svn|https|file):$/.test(parsed.protocol);
+    /^(?:svn|https|file):$/.test(parsed.protocol) &&
+    (parsed.protocol !== 'file:' || (parsed.hostname === '' && !/%(?:2f|00)/i.test(url)));
   if (!good) {
     throw wrong(
       service,
