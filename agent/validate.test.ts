@@ -40,9 +40,9 @@ const runCron = (php: Partial<PhpSpec>): Request => ({
   $case: 'runCron',
   value: { site: siteSpec(), php: PhpSpec.fromPartial(php) },
 });
-const probe = (path: string): Request => ({
+const probe = (path: string, user = '', password = ''): Request => ({
   $case: 'probeSite',
-  value: { site: siteSpec(), service: http, path, behindFront: false, asksPassword: false },
+  value: { site: siteSpec(), service: http, path, behindFront: false, asksPassword: false, user, password },
 });
 const receive = (part: object): Request => ({
   $case: 'receiveObject',
@@ -210,10 +210,21 @@ const bad: Record<string, [Action, RegExp]> = {
   'account as an option': [action('a', { $case: 'loginLink', value: { site: siteSpec(), account: '-e' } }), /account/],
   'probe path to elsewhere': [action('a', probe('//evil.example/')), /path/],
   'probe path with a header': [action('a', probe('/ HTTP/1.1\r\nX: y')), /path/],
+  'probe by a user with a colon': [action('a', probe('/', 'a:b', 'long enough')), /user/],
+  'probe by no user': [action('a', probe('/', '', 'long enough')), /password/],
+  'probe by a password with a line feed': [action('a', probe('/', 'drill', 'long\r\nX: y')), /password/],
   'probe of a database': [
     action('a', {
       $case: 'probeSite',
-      value: { site: siteSpec(), service: serviceRef(), path: '', behindFront: false, asksPassword: false },
+      value: {
+        site: siteSpec(),
+        service: serviceRef(),
+        path: '',
+        behindFront: false,
+        asksPassword: false,
+        user: '',
+        password: '',
+      },
     }),
     /must be http/,
   ],

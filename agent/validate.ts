@@ -13,6 +13,7 @@ import type {
   ServiceRef,
   ZoneSpec,
 } from '../shared/gen/aegir/v1/spec.ts';
+import { isAuthUser, passwordFault } from '../shared/http-auth.ts';
 import { hostName } from '../shared/name.ts';
 import type { Tree } from './backup/entry.ts';
 import {
@@ -108,6 +109,9 @@ export interface RequestOf extends BackupRequests, StoreRequests, RewriteRequest
     readonly path: string;
     readonly behindFront: boolean;
     readonly asksPassword: boolean;
+    /** '' for nobody. */
+    readonly user: string;
+    readonly password: string;
   };
   runCron: { readonly site: ValidSite; readonly php: PhpSpec | undefined };
   applyCluster: { readonly service: ServiceRef; readonly preview: boolean; readonly cluster: ClusterSpec };
@@ -311,8 +315,12 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
         refuse('path', 'must begin with one slash and have up to 2000 printable ASCII characters');
       }
       const site = checkSite(present(request.value.site, 'site'));
-      const { behindFront, asksPassword } = request.value;
-      return { kind: 'probeSite', value: { site, service, path, behindFront, asksPassword } };
+      const { behindFront, asksPassword, user, password } = request.value;
+      if (user !== '' && !isAuthUser(user)) refuse('user', 'must be a user of HTTP authentication');
+      if (user === '' ? password !== '' : passwordFault(password) !== undefined) {
+        refuse('password', 'must be a password of the user, and none without a user');
+      }
+      return { kind: 'probeSite', value: { site, service, path, behindFront, asksPassword, user, password } };
     }
     case 'runCron': {
       const { php } = request.value;

@@ -34,6 +34,7 @@ afterEach(() => {
 interface ProbeOptions {
   readonly behindFront?: boolean;
   readonly asksPassword?: boolean;
+  readonly login?: { readonly user: string; readonly password: string };
   readonly url?: string;
   readonly port?: number;
   readonly signal?: AbortSignal;
@@ -65,6 +66,7 @@ function probe(path = '/', options: ProbeOptions = {}) {
     path,
     behindFront: options.behindFront ?? false,
     asksPassword: options.asksPassword ?? false,
+    ...(options.login ?? { user: '', password: '' }),
   };
   return createProbeSite().run(request, ctx, { engines: createEngines() } as unknown as Tools, {
     resumed: false,
@@ -120,6 +122,20 @@ describe('probe-site', () => {
     await expect(probe()).rejects.toThrow(/it answered 401/);
     answer(401);
     await expect(probe('/', { asksPassword: true })).rejects.toThrow(/it answered 401/);
+  });
+
+  test('gets in by a login, also where it is led on to, and takes no question for it as an answer', async () => {
+    const login = { user: 'drill', password: 'Zm9v:bar baz' };
+    const open = `Basic ${Buffer.from('drill:Zm9v:bar baz').toString('base64')}`;
+    handler = ({ headers, url }, response) => {
+      if (headers.authorization !== open) response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      else if (url === '/') response.writeHead(302, { location: '/home' }).end();
+      else response.end('home');
+    };
+    await expect(probe('/', { login })).resolves.toEqual({ changes: [] });
+    expect(seen.map((line) => line.split(' ')[1])).toEqual(['/', '/home']);
+    await expect(probe('/', { login: { ...login, password: 'wrong word' } })).rejects.toThrow(/it answered 401/);
+    await expect(probe()).rejects.toThrow(/it answered 401/);
   });
 
   test('gives up on a redirect in circles', async () => {

@@ -30,14 +30,15 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
   return {
     kind: 'probeSite',
     label: () => 'probe-site',
-    async run({ site, service, path, behindFront, asksPassword }, ctx, tools) {
+    async run({ site, service, path, behindFront, asksPassword, user, password }, ctx, tools) {
       const target = await targetOf(service, ctx, tools);
       const names = [site.name, ...site.aliases];
       const errorLog = join(siteLayout(ctx.host.paths, site.id).logs, 'error.log');
       const mark = await markLog(errorLog);
+      const login = user === '' ? undefined : `${user}:${password}`;
       let url = new URL(path, site.url);
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-        const answer = await ask(target, url, behindFront ? 'http:' : schemeOf(url), ctx.signal);
+        const answer = await ask(target, url, behindFront ? 'http:' : schemeOf(url), login, ctx.signal);
         ctx.log('info', `${url.href} at ${target.address} answered ${answer.status}`);
         // As far as one gets without a password.
         if (asksPassword && answer.status === 401 && answer.asksPassword) return { changes: [] };
@@ -97,7 +98,14 @@ function sameSite(
   return ours && names.includes(next.hostname) && port === target.ports[schemeOf(next)] ? next : undefined;
 }
 
-function ask(target: Target, url: URL, scheme: keyof Target['ports'], signal: AbortSignal): Promise<Answer> {
+/** login: name and password, which go to this address alone. */
+function ask(
+  target: Target,
+  url: URL,
+  scheme: keyof Target['ports'],
+  login: string | undefined,
+  signal: AbortSignal,
+): Promise<Answer> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const port = target.ports[scheme];
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -133,6 +141,7 @@ function ask(target: Target, url: URL, scheme: keyof Target['ports'], signal: Ab
     method: 'GET',
     headers: { host: url.host, 'user-agent': 'aegir-agent', accept: 'text/html,*/*' },
     signal: AbortSignal.any([signal, timeout]),
+    ...(login === undefined ? {} : { auth: login }),
     agent: false,
   } as const;
   // Whether the site answers is asked here, not who vouches for it: until an authority has, nobody does.

@@ -1,12 +1,12 @@
 // Looks at backups: whether one is whole in its store, and whether it can be restored.
 import { AegirError } from '../../shared/error.ts';
-import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
+import type { ChangeOptions, ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { DrillBackupRequest, VerifyBackupRequest } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { idBody } from '../../shared/id.ts';
 import type { Graph } from '../graph/graph.ts';
 import { planVerifyBackup } from '../plan/backup.ts';
 import { planDrill } from '../plan/drill.ts';
-import type { PlatformRecord, ServerRecord, ServiceRecord } from '../store/model.ts';
+import type { PlatformRecord, SecretRecord, ServerRecord, ServiceRecord, SiteAuth } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import { findBackup, requireReady } from './backup.ts';
 import { requireMesh } from './backup-new.ts';
@@ -15,6 +15,7 @@ import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { makeSecret } from './install-site.ts';
 import { loadGraph } from './load.ts';
+import { hashSecret } from './site-access.ts';
 import { dbFor, type Fresh, ofEngine, platformFor, siteFromBackup } from './site-from-backup.ts';
 
 export async function verifyBackup(
@@ -45,6 +46,7 @@ export async function drillBackup(
     ...{ id: deps.newId('site'), now: deps.now() },
     ...{ password: makeSecret(deps), salt: makeSecret(deps) },
   };
+  const closed = await closedToAll(deps, caller, options);
   return change(deps, caller, options, { method: 'backup.drill', ...asked }, (graph) => {
     const { platform, db } = placeFor(graph, backup, request.server);
     const { web } = backup.site;
@@ -53,17 +55,37 @@ export async function drillBackup(
       web: { ...web, https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
       cronSeconds: 0,
       adminMail: 'admin@example.invalid',
+      auth: closed.auth,
     });
+    const secrets = [...made.secrets, ...closed.secrets];
     return {
       plan: planDrill(graph, made.site, backup),
-      draft: { site: made.site, secrets: made.secrets },
+      draft: { site: made.site, secrets },
       save: async (tx) => {
         await requireStill(tx, backup.id);
-        for (const secret of made.secrets) await tx.secrets.insert(secret);
+        for (const secret of secrets) await tx.secrets.insert(secret);
         await tx.sites.insert(made.site);
       },
     };
   });
+}
+
+/**
+ * Who may see the scratch site: the probe, by a password that nobody is told. Its name is in the plan, which everybody may
+ * read, and what it holds may be of a site that is for few, or for nobody.
+ */
+async function closedToAll(
+  deps: AdminDeps,
+  caller: Caller,
+  options: ChangeOptions | undefined,
+): Promise<{ readonly auth: SiteAuth; readonly secrets: readonly SecretRecord[] }> {
+  const password = deps.newSecret();
+  const id = deps.newId('sec');
+  const hash = await hashSecret(deps, caller, options, password);
+  return {
+    auth: { realm: 'Restore drill', users: [{ name: 'drill', secret: hash.id }], probe: id },
+    secrets: [hash, { id, sealed: deps.seal(id, password) }],
+  };
 }
 
 async function newestOf(deps: AdminDeps, ref: string): Promise<BackupRecord> {

@@ -57,5 +57,7 @@ function backedUpSite(graph: Graph, site: SiteRecord): BackedUpSite {
     dbEngine: bindings.db === undefined ? '' : graph.service(bindings.db).engine,
     dnsServiceId: bindings.dns ?? '',
     closed: site.auth !== null,
+    state: site.state === 'disabled' ? 'disabled' : 'enabled',
+    snippet: site.snippet,
   };
 }

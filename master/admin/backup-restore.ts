@@ -15,6 +15,7 @@ import { newBackup, requireMesh, sizesOf } from './backup-new.ts';
 import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { chooseDns, makeSecret } from './install-site.ts';
+import { servingOf } from './restored-serving.ts';
 import { requireState } from './site.ts';
 import { dbFor, type Fresh, platformFor, siteFromBackup } from './site-from-backup.ts';
 
@@ -101,24 +102,19 @@ async function asNew(
       ...(db === undefined ? {} : { db: db.id }),
       ...(dns === undefined ? {} : { dns: dns.id }),
     };
+    const { snippet, hidden } = servingOf(graph, backup, name, platform, auth.auth);
     const made = siteFromBackup(graph, backup, name, platform, db, fresh, {
-      ...{ aliases, clientId, bindings, auth: auth.auth },
+      ...{ aliases, clientId, bindings, auth: auth.auth, snippet },
     });
-    // Whoever was to see it is not known any more: nobody sees it until somebody says so again.
-    const lost = backup.site.closed && auth.auth === null;
     const warnings = [
-      ...(lost
-        ? [
-            `The site asked for names and passwords, which no backup has: it is restored hidden. Then: aegir site set ${name} --auth-user USER, and: aegir site enable ${name}`,
-          ]
-        : []),
+      ...hidden,
       ...(backup.site.web.https === 'own'
         ? ['Its certificate is in no backup: it is served over HTTP until it gets one.']
         : []),
     ];
     const secrets = [...made.secrets, ...auth.secrets];
     return {
-      plan: planRestoreAs(graph, made.site, backup, lost ? 'disabled' : 'enabled', warnings),
+      plan: planRestoreAs(graph, made.site, backup, hidden.length > 0 ? 'disabled' : 'enabled', warnings),
       draft: { site: made.site, secrets },
       save: async (tx) => {
         await requireStill(tx, backup.id);

@@ -1,7 +1,7 @@
 // What a change of a site says of who may see it, and of an administrator's own lines in its virtual host: judged here,
 // passwords hashed and sealed before anything is kept.
 import { AegirError } from '../../shared/error.ts';
-import type { SetSiteRequest } from '../../shared/gen/aegir/v1/admin.ts';
+import type { ChangeOptions, SetSiteRequest } from '../../shared/gen/aegir/v1/admin.ts';
 import { DEFAULT_REALM, isAuthUser, isRealm, MOST_AUTH_USERS, passwordFault } from '../../shared/http-auth.ts';
 import { checkedSnippet } from '../../shared/snippet/snippet.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -21,7 +21,19 @@ const invalid = (message: string): never => {
 /** Stands in plans for a hash that is yet to be made: of the right form, and of no password that anybody could find. */
 const HASH_TO_COME = `$6$${'.'.repeat(16)}$${'.'.repeat(86)}`;
 
-/** Hashes and seals; the passwords end here. A plan hashes nothing: that costs, and everybody may ask for plans. */
+/** The hash of a password, sealed. A plan hashes nothing: that costs, and everybody may ask for plans. */
+export async function hashSecret(
+  deps: AdminDeps,
+  caller: Caller,
+  options: ChangeOptions | undefined,
+  password: string,
+): Promise<SecretRecord> {
+  const id = deps.newId('sec');
+  const hash = options?.planOnly === true ? HASH_TO_COME : await deps.hashPassword(password, caller.gone);
+  return { id, sealed: deps.seal(id, hash) };
+}
+
+/** Hashes and seals; the passwords end here. */
 export async function newUsers(deps: AdminDeps, caller: Caller, request: SetSiteRequest): Promise<NewUsers> {
   const given = request.authUsers;
   if (given.length > MOST_AUTH_USERS || request.removeAuthUsers.length > MOST_AUTH_USERS)
@@ -37,10 +49,9 @@ export async function newUsers(deps: AdminDeps, caller: Caller, request: SetSite
   const users: SiteAuth['users'][number][] = [];
   const secrets: SecretRecord[] = [];
   for (const { name, password } of given) {
-    const id = deps.newId('sec');
-    const hash = request.options?.planOnly === true ? HASH_TO_COME : await deps.hashPassword(password, caller.gone);
-    secrets.push({ id, sealed: deps.seal(id, hash) });
-    users.push({ name, secret: id });
+    const secret = await hashSecret(deps, caller, request.options, password);
+    secrets.push(secret);
+    users.push({ name, secret: secret.id });
   }
   return { users, secrets };
 }

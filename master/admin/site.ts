@@ -27,7 +27,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
-import { newBackup, sizesOf } from './backup-new.ts';
+import { newBackup, requireMesh, sizesOf } from './backup-new.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -83,12 +83,20 @@ export async function deleteSite(deps: AdminDeps, caller: Caller, request: SiteR
   if (!request.confirm && request.options?.planOnly !== true) {
     throw new AegirError('failed_precondition', `cannot delete ${request.site}: it was not confirmed; say --yes`);
   }
-  const last = request.noBackup === true ? undefined : await lastBackup(deps, request.site);
+  const { service = '' } = request;
+  if (request.noBackup === true && service !== '') {
+    throw new AegirError(
+      'invalid_argument',
+      `cannot delete ${request.site} without a last backup, and with one on ${service}: say only one of the two`,
+    );
+  }
+  const last = request.noBackup === true ? undefined : await lastBackup(deps, request.site, service);
   const asked = {
     method: 'site.delete' as const,
     site: request.site,
     confirm: request.confirm,
     noBackup: request.noBackup === true,
+    service,
   };
   return change(deps, caller, request.options, asked, (graph) => {
     const site = findSite(graph, request.site);
@@ -125,16 +133,20 @@ async function backupFailure(deps: AdminDeps, siteId: string): Promise<string> {
   return last?.state === 'failed' ? `the last backup failed: ${last.reason}` : '';
 }
 
-/** Where the last backup of a site goes; undefined when there is no place for backups at all, or no mesh to bring it. */
-async function lastBackup(deps: AdminDeps, ref: string) {
+/**
+ * Where the last backup of a site goes: to the service that is named, or another; undefined when none is named and there is
+ * no place for backups at all, or no mesh to bring it.
+ */
+async function lastBackup(deps: AdminDeps, ref: string, service: string) {
+  if (service !== '') requireMesh(deps);
   if (deps.facts.meshState() === 'off') return undefined;
   const policies = await deps.store.backupPolicies.find();
   const sizes = await sizesOf(deps, ref);
   const id = deps.newId('bak');
   return (graph: Graph, site: SiteRecord): LastBackup | undefined => {
     const wanted = policyOf(policies, site.id).serviceId;
-    if (!hasStore(graph, wanted)) return undefined;
-    const store = chooseStore(graph, '', wanted, `the last backup of ${site.name}, or delete it by --no-backup`);
+    if (service === '' && !hasStore(graph, wanted)) return undefined;
+    const store = chooseStore(graph, service, wanted, `the last backup of ${site.name}, or delete it by --no-backup`);
     return { id, store, sizes };
   };
 }

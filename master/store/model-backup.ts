@@ -1,5 +1,5 @@
 // The records of backups. Times are milliseconds since 1970; ids as in shared/id.ts.
-import type { SiteWeb } from './model.ts';
+import type { SiteSnippet, SiteWeb } from './model.ts';
 
 export type BackupPartName = 'manifest' | 'database' | 'files';
 
@@ -39,6 +39,9 @@ export type BackedUpSite = {
   readonly cronSeconds: number | null;
   /** It asked for names and passwords, which are in no backup. */
   readonly closed: boolean;
+  /** How it was served. Absent in records of older masters, like what follows. */
+  readonly state?: 'enabled' | 'disabled';
+  readonly snippet?: SiteSnippet | null;
 };
 
 export interface BackupRecord {

@@ -190,6 +190,8 @@ export interface SiteAuth {
   readonly realm: string;
   /** At least one. secret: id of the hash of the password. */
   readonly users: readonly { readonly name: string; readonly secret: string }[];
+  /** Id of the first user's password itself, where nobody but the probe is to get in: of the scratch site of a drill. */
+  readonly probe?: string;
 }
 
 /** In the words of that engine. */

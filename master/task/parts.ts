@@ -64,7 +64,8 @@ export async function readParts(deps: HandlerDeps, siteId: string, place?: Place
   const salt = await open(site.saltSecret);
   const tlsKey = site.certificate === null ? null : await open(site.certificate.keySecret);
   const auth = site.auth === null ? null : await readAuth(open, site.auth);
-  const common = { site, platform, http, ...(await readWebServers(store, http)), salt, tlsKey, auth };
+  const login = site.auth === null ? null : await readLogin(open, site.auth);
+  const common = { site, platform, http, ...(await readWebServers(store, http)), salt, tlsKey, auth, login };
   if (site.bindings.db === undefined || site.dbPasswordSecret === null) return { ...common, db: null };
   const service = await readService(store, site.bindings.db);
   const server = await readServer(store, service.serverId);
@@ -74,6 +75,14 @@ export async function readParts(deps: HandlerDeps, siteId: string, place?: Place
 async function readAuth(open: (id: string) => Promise<string>, { realm, users }: SiteAuth): Promise<HttpAuthSpec> {
   const opened = users.map(async ({ name, secret }) => ({ name, passwordHash: await open(secret) }));
   return { realm, users: await Promise.all(opened) };
+}
+
+async function readLogin(
+  open: (id: string) => Promise<string>,
+  { probe, users }: SiteAuth,
+): Promise<SiteParts['login']> {
+  const [first] = users;
+  return probe === undefined || first === undefined ? null : { user: first.name, password: await open(probe) };
 }
 
 async function readWebServers(store: Store, http: ServiceRecord): Promise<Pick<SiteParts, 'servers' | 'front'>> {

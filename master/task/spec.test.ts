@@ -20,6 +20,7 @@ function partsOn(engine: string, port: number, socket = '', serverId: string = i
     salt: '',
     tlsKey: null,
     auth: null,
+    login: null,
   };
 }
 

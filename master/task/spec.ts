@@ -57,6 +57,8 @@ export interface SiteParts {
   readonly tlsKey: string | null;
   /** Who may see it, with the hashes of their passwords; null: everybody. */
   readonly auth: HttpAuthSpec | null;
+  /** By which the probe gets in; null where it asks as a visitor does. */
+  readonly login: { readonly user: string; readonly password: string } | null;
 }
 
 /** secrets: opened, by the engine's key. */

@@ -16,7 +16,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
 import { LOOPBACK, until } from '../../deploy/up/processes.ts';
-import { type ChangeResponse, ServiceServiceService, SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import {
+  type ChangeResponse,
+  ServiceServiceService,
+  SetSiteRequest,
+  SiteServiceService,
+} from '../../shared/gen/aegir/v1/admin.ts';
 import {
   type Backup,
   BackupServiceService,
@@ -80,7 +85,8 @@ const posts = (id = siteId) => sql(machine, `SELECT post_title FROM ${database(i
 const tables = (id = siteId) =>
   sql(machine, `SELECT table_name FROM information_schema.tables WHERE table_schema = '${database(id)}' ORDER BY 1`);
 
-const home = (name = SITE) => createBrowser(LOOPBACK).get(`http://${name}:${machine.layout.ports.web1.nginx}/`);
+const home = (name = SITE, path = '/') =>
+  createBrowser(LOOPBACK).get(`http://${name}:${machine.layout.ports.web1.nginx}${path}`);
 
 const backups = async (site = '') =>
   (await link().call(BackupServiceService.listBackups, { site, service: '', pageSize: 0, pageToken: '' })).backups;
@@ -183,13 +189,32 @@ describe('a restore', () => {
   });
 });
 
+/** What somebody gets who knows the name of a site, as long as it may be there. */
+async function attack(name: string, until: AbortSignal): Promise<ReadonlySet<number>> {
+  const statuses = new Set<number>();
+  while (!until.aborted) {
+    const page = await home(name).catch(() => undefined);
+    if (page !== undefined) statuses.add(page.status);
+  }
+  return statuses;
+}
+
 describe('a drill', () => {
   test('proves a backup and leaves nothing', async () => {
     const [before, tree, titles] = [await state(), treeOf(siteId), posts()];
     const asked = { backup: first.id, site: '', server: '', options: undefined };
-    const { log, task } = await succeeded(link().call(BackupServiceService.drillBackup, asked));
+    const begun = await link().call(BackupServiceService.drillBackup, asked);
+    const scratch = /can be restored, as (drill-[0-9a-z]{16}\.aegir\.invalid)$/.exec(begun.plan?.summary ?? '')?.[1];
+    const done = new AbortController();
+    const [{ log }, statuses] = await Promise.all([
+      succeeded(Promise.resolve(begun)).finally(() => done.abort()),
+      attack(scratch ?? '', done.signal),
+    ]);
     expect(log).toMatch(/as in the backup: \d+ tables, \d+ files/);
-    expect(task.plan?.summary).toMatch(/can be restored, as drill-[0-9a-z]{16}\.aegir\.invalid$/);
+    expect(log).toMatch(/\.aegir\.invalid\S* at \S+ answered 200/);
+    // It was there, and only its probe got in.
+    expect(statuses).toContain(401);
+    expect([...statuses].filter((status) => status < 400)).toEqual([]);
     expect(await state()).toEqual(before);
     expect([treeOf(siteId), posts()]).toEqual([tree, titles]);
     const proven = await link().call(BackupServiceService.getBackup, { backup: first.id });
@@ -272,7 +297,10 @@ describe('by policy', () => {
   });
 });
 
-test('a site that is deleted is kept in a last backup, and comes back from it', async () => {
+test('a site that is deleted is kept in a last backup, and comes back from it with what closes it', async () => {
+  const webSnippet = 'location ^~ /wp-json/ { deny all; }\n';
+  await succeeded(link().call(SiteServiceService.setSite, SetSiteRequest.fromPartial({ site: SITE, webSnippet })));
+  expect((await home(SITE, '/wp-json/')).status).toBe(403);
   const [tree, titles] = [treeOf(siteId).map((line) => line.split(' ').at(-1)), posts()];
   const gone = { site: SITE, confirm: true, options: undefined };
   const { task } = await succeeded(link().call(SiteServiceService.deleteSite, gone));
@@ -282,6 +310,7 @@ test('a site that is deleted is kept in a last backup, and comes back from it', 
   expect(existsSync(root(siteId))).toBe(false);
   const back = await succeeded(restore(last?.id ?? ''));
   expect((await home()).status).toBe(200);
+  expect((await home(SITE, '/wp-json/')).status).toBe(403);
   expect(posts(back.task.subjectId)).toEqual(titles);
   expect(treeOf(back.task.subjectId).map((line) => line.split(' ').at(-1))).toEqual(tree);
 });

@@ -194,15 +194,17 @@ export function siteCommand(cli: Cli, program: Command): void {
   )
     .option('--yes', 'do not ask')
     .option('--no-backup', 'without a last backup')
+    .option('--service <service>', "file service for the last backup; default: the policy's, or the only one")
     .action(async (site: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<ChangeFlags & { backup: boolean }>();
+      const flags = command.optsWithGlobals<ChangeFlags & { backup: boolean; service?: string }>();
       await followChange(cli, flags, async (link) => {
         if (flags.plan !== true) {
           const { name } = await link.call(api.getSite, { site });
           await cli.confirm(`Delete ${displayName(name)} with its files and database?`, flags.yes === true);
         }
         return link.call(api.deleteSite, {
-          ...{ site, confirm: true, noBackup: !flags.backup, options: changeOptions(flags) },
+          ...{ site, confirm: true, noBackup: !flags.backup, service: flags.service ?? '' },
+          options: changeOptions(flags),
         });
       });
     });

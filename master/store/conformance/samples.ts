@@ -173,7 +173,8 @@ export function backup(id: string, changes: Partial<BackupRecord> = {}): BackupR
     site: {
       ...{ aliases: [ODD], url: '', app: 'drupal', appVersion: '', platformId: 'plat-1', platform: ODD },
       ...{ dbServiceId: '', dbEngine: '', dnsServiceId: '', clientId: null, title: ODD, locale: '', profile: '' },
-      ...{ adminName: '', adminMail: '', cronSeconds: null, closed: true },
+      ...{ adminName: '', adminMail: '', cronSeconds: null, closed: true, state: 'disabled' },
+      snippet: { engine: 'nginx', text: ODD },
       web: { https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '', php: NO_PHP_LIMITS },
     },
     ...{ verifiedAt: null, triedAt: 0, provenAt: null, provenMillis: 0, problem: ODD, keep: true },

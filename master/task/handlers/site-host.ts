@@ -93,7 +93,9 @@ export function createSiteProbe(deps: HandlerDeps): StepHandler<'site.probe'> {
           service: await refOf(deps, service),
           path: '/',
           behindFront,
-          asksPassword: parts.auth !== null,
+          // Who has the password has no use for the question.
+          asksPassword: parts.auth !== null && parts.login === null,
+          ...(parts.login ?? { user: '', password: '' }),
         },
       });
       return { is: 'done' };

@@ -41,7 +41,8 @@ async function forget(tx: Tx, siteId: string): Promise<void> {
   const site: SiteRecord | undefined = await tx.sites.get(siteId);
   if (site === undefined) return;
   await tx.sites.delete(siteId);
-  const secrets = [site.saltSecret, site.dbPasswordSecret, site.certificate?.keySecret, site.issuing?.keySecret];
+  const keys = [site.certificate?.keySecret, site.issuing?.keySecret];
+  const secrets = [site.saltSecret, site.dbPasswordSecret, ...keys, site.auth?.probe];
   for (const { secret } of site.auth?.users ?? []) await tx.secrets.delete(secret);
   for (const secret of secrets) if (typeof secret === 'string') await tx.secrets.delete(secret);
 }

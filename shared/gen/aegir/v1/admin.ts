@@ -1446,7 +1446,14 @@ export interface SiteRequest {
     | ChangeOptions
     | undefined;
   /** Deletes without a last backup. */
-  noBackup?: boolean | undefined;
+  noBackup?:
+    | boolean
+    | undefined;
+  /**
+   * File service for the last backup: id or name; empty for the policy's, or the
+   * only one.
+   */
+  service?: string | undefined;
 }
 
 /** RebindSiteRequest names a site, and the service for one of its bindings. */
@@ -14525,7 +14532,7 @@ export const InstallSiteAdminRequest: MessageFns<InstallSiteAdminRequest> = {
 };
 
 function createBaseSiteRequest(): SiteRequest {
-  return { site: "", confirm: false, options: undefined, noBackup: undefined };
+  return { site: "", confirm: false, options: undefined, noBackup: undefined, service: undefined };
 }
 
 export const SiteRequest: MessageFns<SiteRequest> = {
@@ -14541,6 +14548,9 @@ export const SiteRequest: MessageFns<SiteRequest> = {
     }
     if (message.noBackup !== undefined) {
       writer.uint32(80).bool(message.noBackup);
+    }
+    if (message.service !== undefined) {
+      writer.uint32(90).string(message.service);
     }
     return writer;
   },
@@ -14590,6 +14600,14 @@ export const SiteRequest: MessageFns<SiteRequest> = {
             message.noBackup = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -14612,6 +14630,7 @@ export const SiteRequest: MessageFns<SiteRequest> = {
         : isSet(object.no_backup)
         ? globalThis.Boolean(object.no_backup)
         : undefined,
+      service: isSet(object.service) ? globalThis.String(object.service) : undefined,
     };
   },
 
@@ -14629,6 +14648,9 @@ export const SiteRequest: MessageFns<SiteRequest> = {
     if (message.noBackup !== undefined) {
       obj.noBackup = message.noBackup;
     }
+    if (message.service !== undefined) {
+      obj.service = message.service;
+    }
     return obj;
   },
 
@@ -14643,6 +14665,7 @@ export const SiteRequest: MessageFns<SiteRequest> = {
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
     message.noBackup = object.noBackup ?? undefined;
+    message.service = object.service ?? undefined;
     return message;
   },
 };

@@ -809,6 +809,10 @@ export interface ProbeSiteRequest {
    * good answer.
    */
   asksPassword: boolean;
+  /** Who asks, by HTTP authentication; empty for a visitor like another. */
+  user: string;
+  /** Secret. The user's password; empty without a user. */
+  password: string;
 }
 
 /** RunCronRequest runs the app's cron once, now, whether or not it is on. */
@@ -6993,7 +6997,15 @@ export const LoginLinkRequest: MessageFns<LoginLinkRequest> = {
 };
 
 function createBaseProbeSiteRequest(): ProbeSiteRequest {
-  return { site: undefined, service: undefined, path: "", behindFront: false, asksPassword: false };
+  return {
+    site: undefined,
+    service: undefined,
+    path: "",
+    behindFront: false,
+    asksPassword: false,
+    user: "",
+    password: "",
+  };
 }
 
 export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
@@ -7012,6 +7024,12 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     }
     if (message.asksPassword !== false) {
       writer.uint32(400).bool(message.asksPassword);
+    }
+    if (message.user !== "") {
+      writer.uint32(410).string(message.user);
+    }
+    if (message.password !== "") {
+      writer.uint32(418).string(message.password);
     }
     return writer;
   },
@@ -7069,6 +7087,22 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
             message.asksPassword = reader.bool();
             continue;
           }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 52: {
+            if (tag !== 418) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7096,6 +7130,8 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
         : isSet(object.asks_password)
         ? globalThis.Boolean(object.asks_password)
         : false,
+      user: isSet(object.user) ? globalThis.String(object.user) : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
     };
   },
 
@@ -7116,6 +7152,12 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     if (message.asksPassword !== undefined) {
       obj.asksPassword = message.asksPassword;
     }
+    if (message.user !== undefined) {
+      obj.user = message.user;
+    }
+    if (message.password !== undefined) {
+      obj.password = message.password;
+    }
     return obj;
   },
 
@@ -7131,6 +7173,8 @@ export const ProbeSiteRequest: MessageFns<ProbeSiteRequest> = {
     message.path = object.path ?? "";
     message.behindFront = object.behindFront ?? false;
     message.asksPassword = object.asksPassword ?? false;
+    message.user = object.user ?? "";
+    message.password = object.password ?? "";
     return message;
   },
 };
