@@ -68,7 +68,8 @@ async function run(config: AgentConfig, log: Logger): Promise<number> {
   const apps = createApps();
   const mesh = createMeshConnection({
     serverId: identity.serverId,
-    key: openMeshKey(joinPath(config.stateDir, 'mesh.seed')),
+    // A host that joins again is another server, and a key is one server's for ever.
+    key: openMeshKey(joinPath(config.stateDir, `mesh-${identity.serverId}.seed`)),
     identity: async () => {
       const { certificatePem, keyPem, caPem } = (await store.load()) ?? identity;
       return { certificate: certificatePem, key: keyPem, ca: caPem };

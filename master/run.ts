@@ -173,10 +173,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         if (admin !== undefined) await enableByPolicy(admin, { actor: 'policy', role: 'admin' }, serverId);
       },
       meshCredentials: async (server, meshKey) => {
-        if (mesh === undefined) return undefined;
-        // Known from here on, so that a revocation can name it.
-        if (server.meshKey !== meshKey) await store.servers.update(server.id, { meshKey });
-        return mesh.credentials(server.id, meshKey);
+        return mesh?.credentials(server.id, meshKey);
       },
       isSettled: (actionId) => isSettled(store, actionId),
     });
@@ -234,7 +231,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       judgeCertificate,
       hashPassword: (password, gone) => hashing.run(() => hashPassword(password, gone)),
       joinCommand: (token) => joinCommand(joinFacts, token),
-      revokeMesh: async (meshKey) => mesh?.revoke(meshKey),
+      revokeMesh: async (serverId) => mesh?.revoke(serverId),
       wakeRunner: () => runner.wake(),
       denied: denials.note,
       watch: events.watch,

@@ -80,7 +80,7 @@ export interface AdminDeps {
   /** The line to run on a new host. */
   joinCommand(tokenValue: string): string;
   /** Cuts the server's mesh connection, now and for ever; durable when it resolves. */
-  revokeMesh(meshKey: string): Promise<void>;
+  revokeMesh(serverId: string): Promise<void>;
   wakeRunner(): void;
   /** Into the audit log, in bounds. */
   denied(denial: Denial): void;

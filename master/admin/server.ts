@@ -88,7 +88,7 @@ async function hasOpenTask(store: Store, subjectId: string): Promise<boolean> {
 }
 
 export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest): Promise<Server> {
-  const { id, meshKey } = await deps.store.transaction(async (tx) => {
+  const { id } = await deps.store.transaction(async (tx) => {
     const server = (await loadGraph(tx)).server(request.server);
     if (!request.confirm) {
       throw new AegirError('failed_precondition', `cannot revoke ${server.name}: it was not confirmed; say --yes`);
@@ -100,7 +100,7 @@ export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest
     return server;
   });
   deps.agents.disconnect(id, 'revoked');
-  if (meshKey !== null) await deps.revokeMesh(meshKey);
+  await deps.revokeMesh(id);
   return getServer(deps, { server: id });
 }
 

@@ -8,6 +8,7 @@ import {
   status as STATUS,
 } from '@grpc/grpc-js';
 import { ERROR_CODES, toAegirError } from '../../shared/error.ts';
+import { createPlaces, type PlaceLimits } from '../listen/places.ts';
 
 export interface DoorOptions {
   /** Told of each who was sent away. peer: address:port. */
@@ -18,8 +19,15 @@ export interface DoorOptions {
   authorise(token: string): Promise<unknown>;
   /** Prefixes of paths that need no token, such as /grpc.health.v1. */
   readonly open: readonly string[];
-  /** Most calls without a token at a time. */
-  readonly openCalls: number;
+  /** Of those: each kind has places of its own, so that streams, which stay, hold off nobody who only asks. */
+  readonly strangers: {
+    readonly calls: PlaceLimits;
+    /** How long the request of a call may take to arrive, ms. */
+    readonly callMs: number;
+    readonly streams: PlaceLimits;
+    /** A stream is ended after so long, ms. */
+    readonly streamMs: number;
+  };
   /** How long a request may take to arrive, ms. */
   readonly requestMs: number;
 }
@@ -29,42 +37,60 @@ export function tokenOf(metadata: Metadata): string {
   return typeof header === 'string' && header.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
 }
 
-export function createDoor({ authorise, denied, known, open, openCalls, requestMs }: DoorOptions): ServerInterceptor {
-  let strangers = 0;
+export function createDoor({ authorise, denied, known, open, strangers, requestMs }: DoorOptions): ServerInterceptor {
+  const calls = createPlaces(strangers.calls);
+  const streams = createPlaces(strangers.streams);
   return (method, call) => {
     let arriving: NodeJS.Timeout | undefined;
+    let ending: NodeJS.Timeout | undefined;
     let left = (): void => {};
     let refused = false;
+    const over = (): void => {
+      clearTimeout(arriving);
+      clearTimeout(ending);
+      left();
+    };
     const refuse = (code: number, details: string): void => {
       if (refused) return;
       refused = true;
-      clearTimeout(arriving);
-      left();
+      over();
       call.sendStatus({ code, details });
     };
-    const letIn = (go: () => void): void => {
+    const letIn = (withinMs: number, go: () => void): void => {
       arriving = setTimeout(
         () =>
-          refuse(STATUS.DEADLINE_EXCEEDED, `cannot read the request: it did not arrive within ${requestMs / 1000} s`),
-        requestMs,
+          refuse(STATUS.DEADLINE_EXCEEDED, `cannot read the request: it did not arrive within ${withinMs / 1000} s`),
+        withinMs,
+      );
+      go();
+    };
+    const letStrangerIn = (go: () => void): void => {
+      const stays = method.requestStream || method.responseStream;
+      const place = (stays ? streams : calls).take(call.getPeer());
+      if (place === undefined) {
+        refuse(STATUS.RESOURCE_EXHAUSTED, 'cannot answer: too many ask at once');
+        return;
+      }
+      left = place;
+      if (!stays) {
+        letIn(strangers.callMs, go);
+        return;
+      }
+      const { streamMs } = strangers;
+      ending = setTimeout(
+        () =>
+          refuse(STATUS.DEADLINE_EXCEEDED, `cannot go on: without a token a stream ends after ${streamMs / 1000} s`),
+        streamMs,
       );
       go();
     };
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
-        if (open.some((prefix) => method.path.startsWith(prefix))) {
-          if (strangers >= openCalls) return refuse(STATUS.RESOURCE_EXHAUSTED, 'cannot answer: too many ask at once');
-          strangers += 1;
-          left = () => {
-            left = () => {};
-            strangers -= 1;
-          };
-          return letIn(() => next(metadata));
-        }
+        if (open.some((prefix) => method.path.startsWith(prefix))) return letStrangerIn(() => next(metadata));
         authorise(tokenOf(metadata)).then(
           () => {
             known?.(call.getPeer());
-            letIn(() => next(metadata));
+            letIn(requestMs, () => next(metadata));
           },
           (thrown: unknown) => {
             const error = toAegirError(thrown, 'authorise the call');
@@ -77,16 +103,12 @@ export function createDoor({ authorise, denied, known, open, openCalls, requestM
         clearTimeout(arriving);
         if (!refused) next();
       })
-      .withOnCancel(() => {
-        clearTimeout(arriving);
-        left();
-      })
+      .withOnCancel(over)
       .build();
     return new ServerInterceptingCall(call, {
       start: (next) => next(listener),
       sendStatus: (told, next) => {
-        clearTimeout(arriving);
-        left();
+        over();
         if (!refused) next(told);
       },
     });

@@ -31,7 +31,12 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const CONNECTIONS: ConnectionLimits = { most: 1000, mostOfAddress: 200, patienceMs: 10_000 };
 const MAX_IDLE_MS = 10 * 60_000;
 /** Of health and reflection. */
-const MAX_STRANGERS = 20;
+const STRANGERS = {
+  calls: { most: 100, mostOfAddress: 10 },
+  callMs: 5_000,
+  streams: { most: 20, mostOfAddress: 4 },
+  streamMs: 10_000,
+};
 const REQUEST_MS = 30_000;
 
 export async function createApiListener(deps: AdminDeps, options: ApiListenerOptions): Promise<Listener> {
@@ -51,7 +56,7 @@ export async function createApiListener(deps: AdminDeps, options: ApiListenerOpt
           deps.denied({ peer, method: RIGHTS[path] === undefined ? 'no method of ours' : path, outcome }),
         open: ['/grpc.health.', '/grpc.reflection.'],
         known: connections.trust,
-        openCalls: MAX_STRANGERS,
+        strangers: STRANGERS,
         requestMs: REQUEST_MS,
       }),
     ],

@@ -11,6 +11,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { meshLogin } from '../../shared/mesh-login.ts';
 import { createUser } from '../../shared/nkeys.ts';
+import { server } from '../../test/records.ts';
 import { type Authority, openAuthority } from '../ca/authority.ts';
 import { openServing, type Serving } from '../ca/serving.ts';
 import { opensslRequest } from '../ca/testing/openssl.ts';
@@ -49,6 +50,7 @@ beforeAll(async () => {
     ...{ clientAuth: true, now: () => Date.now() + certificateClock, log: pino({ level: 'silent' }) },
   });
   store = await openSqliteStore({ dir: join(dir, 'store') });
+  for (const id of [A, B]) await store.servers.insert(server(id, id, '192.0.2.1'));
   port = await freePort();
   options = {
     ...{ dir: join(dir, 'node'), host: '127.0.0.1', port, serving, ca: authority.caPem },
@@ -172,7 +174,7 @@ test('a revocation cuts the open connection within 5 s, this one alone, and for 
   const linkB = await dial(b);
   const began = performance.now();
   const closed = linkA.closed();
-  await mesh.revoke(a.user.getPublicKey());
+  await mesh.revoke(A);
   await closed;
   expect(performance.now() - began).toBeLessThan(5000);
   expect(linkB.isClosed()).toBe(false);
@@ -185,13 +187,41 @@ test('a revocation cuts the open connection within 5 s, this one alone, and for 
   await expect(mesh.credentials(A, a.user.getPublicKey())).rejects.toMatchObject({ code: 'permission_denied' });
   clock = 0;
   // Repeatable; and it survives the node.
-  await mesh.revoke(a.user.getPublicKey());
+  await mesh.revoke(A);
   await mesh.close();
   mesh = await openMesh(options);
   await expect(again()).rejects.toThrow(/authorization|revoked/i);
   await expect(mesh.credentials(A, a.user.getPublicKey())).rejects.toMatchObject({ code: 'permission_denied' });
   // A host that joins anew has a new key.
   await dial({ ...a, user: createUser() });
+});
+
+test('a revocation voids every key that the server had leave for, not the last alone', async () => {
+  const [evil, b] = [await agent(A), await agent(B)];
+  const second = { ...evil, user: createUser() };
+  const first = await mesh.credentials(A, evil.user.getPublicKey());
+  const later = await mesh.credentials(A, second.user.getPublicKey());
+  const links = [await dialWith(first.jwt, first.servers, evil), await dialWith(later.jwt, later.servers, second)];
+  const other = await dial(b);
+  const ends = links.map((link) => link.closed());
+  await mesh.revoke(A);
+  await Promise.all(ends);
+  await expect(dialWith(first.jwt, first.servers, evil)).rejects.toThrow(/authorization|revoked/i);
+  await expect(dialWith(later.jwt, later.servers, second)).rejects.toThrow(/authorization|revoked/i);
+  await other.flush();
+  expect(other.isClosed()).toBe(false);
+});
+
+test("nobody gets leave for another's key, and so has nobody cut off by being revoked", async () => {
+  const b = await agent(B);
+  const { jwt, servers } = await mesh.credentials(B, b.user.getPublicKey());
+  const link = await dialWith(jwt, servers, b);
+  await expect(mesh.credentials(A, b.user.getPublicKey())).rejects.toMatchObject({ code: 'failed_precondition' });
+  await mesh.revoke(A);
+  await link.flush();
+  expect(link.isClosed()).toBe(false);
+  await dialWith(jwt, servers, b);
+  await dial(b);
 });
 
 test('a revocation that was recorded while the node was down is there when it is up', async () => {
@@ -242,7 +272,7 @@ test('a node that dies is started again, and revocations reach it', async () => 
   await vi.waitFor(() => expect(Number(readFileSync(join(dir, 'node', 'node.pid'), 'utf8'))).not.toBe(pid), 10_000);
   const link = await vi.waitFor(() => dial(a), { timeout: 10_000, interval: 200 });
   const closed = link.closed();
-  await mesh.revoke(a.user.getPublicKey());
+  await mesh.revoke(A);
   await closed;
 });
 
@@ -252,7 +282,7 @@ test('a revocation while the node is down is told as such, and bites when it is 
   const pid = Number(readFileSync(join(dir, 'node', 'node.pid'), 'utf8'));
   process.kill(pid, 'SIGSTOP');
   try {
-    await expect(mesh.revoke(a.user.getPublicKey())).rejects.toMatchObject({
+    await expect(mesh.revoke(A)).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('it is recorded'),
     });
@@ -284,7 +314,7 @@ async function shown(): Promise<string> {
 test('a node that starts again never lets a revoked one in, not for a moment', async () => {
   const a = await agent(A);
   const { jwt, servers } = await mesh.credentials(A, a.user.getPublicKey());
-  await mesh.revoke(a.user.getPublicKey());
+  await mesh.revoke(A);
   const pid = Number(readFileSync(join(dir, 'node', 'node.pid'), 'utf8'));
   process.kill(pid, 'SIGKILL');
   // As fast as it can, from before the port is open again, until the node itself has refused it some times.
@@ -309,7 +339,7 @@ test('a renewed certificate is shown, links that are open stay, and the master p
   await link.flush();
   expect(link.isClosed()).toBe(false);
   await dial({ ...a, user: createUser() });
-  await mesh.revoke(a.user.getPublicKey());
+  await mesh.revoke(A);
   await vi.waitFor(() => expect(link.isClosed()).toBe(true), 5000);
   expect(mesh.state()).toBe('running');
 });

@@ -10,6 +10,7 @@ import { accountClaims, agentClaims, operatorClaims, systemClaims, systemUserCla
 import { createGrants, type GrantOrder } from './grants.ts';
 import type { MeshKeys } from './keys.ts';
 import { type MeshNode, type NodeOptions, startMeshNode } from './node.ts';
+import { holdUserKey, userKeysOf } from './user-keys.ts';
 
 export interface MeshOptions extends Omit<NodeOptions, 'claims'> {
   readonly keys: MeshKeys;
@@ -23,12 +24,15 @@ export interface MeshOptions extends Omit<NodeOptions, 'claims'> {
 
 export interface Mesh {
   state(): 'running' | 'stopped';
-  /** For an accepted server and its agent's public nkey. */
+  /**
+   * For an accepted server and its agent's public nkey, which is that server's for ever. Throws failed_precondition for a
+   * key that is another's, or one too many; permission_denied for a key or server that was revoked.
+   */
   credentials(serverId: string, userKey: string): Promise<MeshCredentials>;
   /** Leave to transfer one object; stored nowhere. Throws failed_precondition for servers that may not take part. */
   grant(order: GrantOrder): Promise<Grant>;
-  /** Cuts what connects with this key, now and until the key is another. Durable. Resolves when the node has it. */
-  revoke(userKey: string): Promise<void>;
+  /** Cuts what connects with any key the server had leave for, now and for ever. Durable. Resolves when the node has it. */
+  revoke(serverId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,6 +93,10 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
       if (!/^U[A-Z2-7]{55}$/.test(userKey)) {
         throw new AegirError('invalid_argument', 'cannot give leave to use the mesh: that is no public user nkey');
       }
+      const expiresAt = options.now() + USER_LIFE_MS;
+      // Signed before the key is held: whatever revokes it from then on is later than this JWT, and voids it.
+      const jwt = await agentClaims(keys, serverId, userKey, expiresAt);
+      await holdUserKey(store, serverId, userKey);
       // A revocation voids the JWTs made before it; this key shall get none after it either.
       if (Object.hasOwn(await revocations(store), userKey)) {
         throw new AegirError(
@@ -96,21 +104,23 @@ export async function openMesh(options: MeshOptions): Promise<Mesh> {
           'cannot give leave to use the mesh: that key was revoked; join again',
         );
       }
-      const expiresAt = options.now() + USER_LIFE_MS;
-      const jwt = await agentClaims(keys, serverId, userKey, expiresAt);
       return {
         ...{ jwt, servers: [`tls://${options.advertise}`], expiresAt: new Date(expiresAt) },
         grantKey: keys.account.getPublicKey(),
       };
     },
     grant: createGrants({ key: keys.account, store, lifeMs: options.grantMs, now: options.now }),
-    revoke: async (userKey) => {
-      await store.transaction(async (tx) => {
-        const all = { ...(await revocations(tx)), [userKey]: Math.ceil(options.now() / 1000) + 1 };
+    revoke: async (serverId) => {
+      const ended = await store.transaction(async (tx) => {
+        const ours = await userKeysOf(tx, serverId);
+        const until = Math.ceil(options.now() / 1000) + 1;
+        const all = { ...(await revocations(tx)), ...Object.fromEntries(ours.map((key) => [key, until])) };
         const value = JSON.stringify(all);
         if ((await tx.settings.get(REVOCATIONS)) === undefined) await tx.settings.insert({ id: REVOCATIONS, value });
         else await tx.settings.update(REVOCATIONS, { value });
+        return ours;
       });
+      if (ended.length === 0) return;
       // A node that starts again reads its files before anybody can push.
       node.write(await claims());
       await push(system, await current());

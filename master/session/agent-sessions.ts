@@ -1,6 +1,6 @@
 // Who is connected, and everything that is asked of agents: the implementation of agents.ts and of AgentService.
 import { AegirError } from '../../shared/error.ts';
-import { Action, type MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
+import { Action, AgentServiceService, type MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import type { UploadTaken } from '../../shared/gen/aegir/v1/backup.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Peer } from '../ca/peer.ts';
@@ -32,7 +32,7 @@ export interface AgentSessionsDeps {
   enrolAddresses(): readonly string[];
   /** After every inventory that was stored, for example to enable what a policy names. */
   onInventory?(serverId: string): Promise<void>;
-  /** For accepted servers only. */
+  /** For accepted servers only. A failed_precondition ends the session: that key is not for this server. */
   meshCredentials?(server: ServerRecord, meshKey: string): Promise<MeshCredentials | undefined>;
   /** True when the outcome of the action is durable, or its task has ended: then the agent may forget it. */
   isSettled?(actionId: string): Promise<boolean>;
@@ -106,6 +106,7 @@ export function createAgentSessions(deps: AgentSessionsDeps): AgentSessions {
       inventorySeconds: deps.inventorySeconds ?? 300,
       meshCredentials: async (server, meshKey) => deps.meshCredentials?.(server, meshKey),
       countOn,
+      denied: (code) => deps.denied?.(call.getPeer(), AgentServiceService.session.path, code),
       mayStoreInventory: (serverId) => inventories.take(serverId),
       onInventory: async (serverId) => deps.onInventory?.(serverId),
       pruneReports,

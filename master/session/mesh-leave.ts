@@ -1,4 +1,5 @@
 // An agent's leave to use the mesh: given at Hello and when it asks, and again before it ends.
+import { type AegirError, toAegirError } from '../../shared/error.ts';
 import type { MasterMessage, MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import type { SessionLog } from './status.ts';
 
@@ -12,6 +13,8 @@ export interface MeshLeaveOptions {
   /** undefined: there is no mesh, or not for this server. */
   readonly credentials: (meshKey: string) => Promise<MeshCredentials | undefined>;
   readonly send: (body: NonNullable<MasterMessage['body']>) => void;
+  /** This key gets none, and asking again would not help: told once, then nothing more is tried. */
+  readonly refused: (error: AegirError) => void;
   readonly log: SessionLog;
   now(): number;
 }
@@ -47,6 +50,8 @@ export function createMeshLeave(options: MeshLeaveOptions): MeshLeave {
           if (leave.expiresAt !== undefined) again((leave.expiresAt.getTime() - options.now()) * USED);
         },
         (thrown: unknown) => {
+          const error = toAegirError(thrown, 'give leave to use the mesh');
+          if (error.code === 'failed_precondition') return options.refused(error);
           options.log.warn({ err: thrown }, 'cannot give an agent leave to use the mesh; trying again');
           again(RETRY_MS);
         },

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { AegirError } from '../../shared/error.ts';
 import { ActionResult, DetectedService, type Hello } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ServerRecord } from '../store/model.ts';
 import type { ActionOrder, ActionRequest, PerformOptions } from './agents.ts';
@@ -14,6 +15,7 @@ const nginx = DetectedService.fromPartial({ type: 'http', engine: 'nginx', versi
 
 let rig: Rig;
 const onInventory = vi.fn(async (_serverId: string) => {});
+const denied: string[][] = [];
 const meshCredentials = vi.fn(async (server: ServerRecord, meshKey: string) => ({
   jwt: `${server.id} ${meshKey}`,
   servers: ['tls://127.0.0.1:4222'],
@@ -26,6 +28,7 @@ beforeAll(async () => {
   rig = await createRig({
     onInventory,
     meshCredentials,
+    denied: (_, path, code) => void denied.push([path, code]),
     heartbeatSeconds: 1,
     timing: { helloMs: 400, seenMs: 300, cutMs: 200 },
   });
@@ -257,6 +260,20 @@ describe('staying', () => {
     agent.say({ $case: 'mesh', value: { meshKey: 'SUSECRET' } });
     expect((await agent.status).code).toBe(status.INVALID_ARGUMENT);
   });
+});
+
+test("an agent that names another's mesh key is told, noted, and is not taken for revoked", async () => {
+  const { identity, agent } = await joined();
+  const why = 'cannot give leave to use the mesh: another server has or had that key';
+  meshCredentials.mockRejectedValueOnce(new AegirError('failed_precondition', why));
+  agent.say({ $case: 'mesh', value: { meshKey: `U${'C'.repeat(55)}` } });
+  expect(await agent.status).toMatchObject({ code: status.FAILED_PRECONDITION, details: why });
+  expect(agent.unheard('goodbye')).toBe(0);
+  expect(denied).toEqual([['/aegir.v1.AgentService/Session', 'failed_precondition']]);
+  // With a key of its own it is welcome.
+  const again = connect(identity);
+  await again.hello({ meshKey: MESH_KEY });
+  expect((await again.hear('mesh')).jwt).toContain(identity.serverId);
 });
 
 describe('actions', () => {

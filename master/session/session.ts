@@ -37,6 +37,8 @@ export interface SessionDeps extends InventoryDeps {
   readonly desk: Desk;
   /** The agent has seen this generation: later ones are above it, in bounds. */
   countOn(server: ServerRecord, highest: bigint): Promise<void>;
+  /** Told when an agent asked for what it may not have. */
+  denied(code: string): void;
   /** False: this server says too often what it has. */
   mayStoreInventory(serverId: string): boolean;
   /** This session is the server's now; whatever was before ends. */
@@ -94,7 +96,15 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     end(new AegirError('resource_exhausted', 'cannot go on with the session: the agent does not read'));
   };
   const questions = createQuestions(server.name, send);
-  const mesh = createMeshLeave({ credentials: (key) => deps.meshCredentials(server, key), send, log, now: deps.now });
+  const mesh = createMeshLeave({
+    credentials: (key) => deps.meshCredentials(server, key),
+    refused: (error) => {
+      log.warn({ server: serverId, name: server.name, why: error.message }, 'an agent was refused its mesh key');
+      deps.denied(error.code);
+      end(error);
+    },
+    ...{ send, log, now: deps.now },
+  });
 
   let patience = setTimeout(
     () => end(new AegirError('deadline_exceeded', `cannot open a session: no Hello within ${timing.helloMs} ms`)),

@@ -426,7 +426,7 @@ test('revoked in the middle: nothing comes any more within 5 s, and not again', 
   await vi.waitFor(() => expect(there).toBeGreaterThan(1_000_000), 10_000);
   const begun = performance.now();
   const link = linkOf(d);
-  await rig.mesh.revoke(d.mesh.key());
+  await rig.mesh.revoke(own.id);
   await vi.waitFor(() => expect(link.lost.aborted).toBe(true), 5000);
   expect(performance.now() - begun).toBeLessThan(5000);
   const cut = there;

@@ -22,6 +22,7 @@ import { openSqliteStore } from '../../master/store/open-sqlite.ts';
 import { MeshCredentials, type TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { Grant } from '../../shared/gen/aegir/v1/mesh.ts';
 import { fromSeed } from '../../shared/nkeys.ts';
+import { server } from '../records.ts';
 
 /** What an agent needs to be on the mesh: plain values, so that it can be handed to another process. */
 export interface Passport {
@@ -88,6 +89,7 @@ export async function createMeshRig(root = tmpdir()): Promise<MeshRig> {
       const user = createUser();
       const { csrPem, keyPem } = opensslRequest();
       const { pem } = await authority.issueServer(id, csrPem);
+      if ((await store.servers.get(id)) === undefined) await store.servers.insert(server(id, id, '192.0.2.1'));
       const credentials = await mesh.credentials(id, user.getPublicKey());
       const own = join(dir, id);
       mkdirSync(own, { recursive: true });
