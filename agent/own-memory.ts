@@ -1,7 +1,6 @@
 // Gives memory back to the system while the agent has nothing to do: what work and the start itself have touched would
 // stay resident for months otherwise, on hosts that are bought to serve sites.
 
-import { dlopen } from 'node:ffi';
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -57,6 +56,8 @@ export function createOwnMemory({ busy, log, everyMs = 15_000 }: OwnMemoryOption
 
 function giveBack(): void {
   collect();
+  // Not imported: Node warns of it as experimental, which has no place in what the agent's other commands say.
+  const { dlopen } = process.getBuiltinModule('node:ffi');
   const { functions, lib } = dlopen('libc.so.6', {
     malloc_trim: { return: 'i32', arguments: ['u64'] },
     madvise: { return: 'i32', arguments: ['u64', 'u64', 'i32'] },
