@@ -2,6 +2,7 @@
 // daemon load, and what it says it has loaded, and names the difference in words. Reads only.
 import { join } from 'node:path';
 import { sha256Hex } from '../../../../shared/digest.ts';
+import { waitUntil } from '../../../host/wait.ts';
 import type { ActionContext, Change } from '../../engine.ts';
 import { brokenBefore } from './complaint.ts';
 import { type ConfigSet, configFile, type Edit } from './config-set.ts';
@@ -81,12 +82,24 @@ async function describe(
   return why === 'file' ? `mend base configuration of ${set.label}` : loadSummary(set, why);
 }
 
+/** That a running daemon has to tell what it has loaded. */
+const ANSWER_MS = 5_000;
+
 type NotLoaded = 'file' | 'stopped' | 'old';
 
 async function notLoaded(set: ConfigSet, base: string | undefined): Promise<NotLoaded | undefined> {
   const wanted = makeBase(parseManifest(base), set.renderBase);
   if (base !== wanted.text) return 'file';
-  if ((await set.loadedGeneration()) === wanted.generation) return undefined;
+  let loaded = await set.loadedGeneration();
+  if (loaded === undefined && (await set.daemon.isRunning())) {
+    // No answer is not an old one: in the middle of a reload its workers go, and a busy host lets them wait.
+    const answered = async () => {
+      loaded = await set.loadedGeneration();
+      return loaded !== undefined;
+    };
+    await waitUntil(answered, ANSWER_MS, 100);
+  }
+  if (loaded === wanted.generation) return undefined;
   return (await set.daemon.isRunning()) ? 'old' : 'stopped';
 }
 
