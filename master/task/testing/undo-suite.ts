@@ -7,7 +7,7 @@ import { createTaskRig, LIMITS, type Mishap, type TaskRig } from './rig.ts';
 import { gapsIn, turnsOf } from './story.ts';
 
 /** Runs of every failure grow with the square of a plan's steps: those of longer ones take half a minute and more. */
-const FEW = 10;
+const FEW = 8;
 export const isShort = ({ plan }: TaskCase): boolean => plan.steps.length <= FEW;
 
 export const refused = (what: string) =>
