@@ -172,9 +172,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       onInventory: async (serverId) => {
         if (admin !== undefined) await enableByPolicy(admin, { actor: 'policy', role: 'admin' }, serverId);
       },
-      meshCredentials: async (server, meshKey) => {
-        return mesh?.credentials(server.id, meshKey);
-      },
+      meshCredentials: async (server, meshKey) => mesh?.credentials(server.id, meshKey),
       isSettled: (actionId) => isSettled(store, actionId),
     });
     const seal = (text: string) => {

@@ -151,10 +151,10 @@ export function zoneView(graph: Graph, zone: ZoneRecord): Zone {
   };
 }
 
-/** status: what the front says of its heads; why: why it says nothing. */
 /** A cluster may have thousands. */
 const MOST_SPREAD = 1000;
 
+/** status: what the front says of its heads; why: why it says nothing. */
 export function clusterView(graph: Graph, cluster: ServiceRecord, status: readonly HeadStatus[], why: string): Cluster {
   const spec = clusterSpec(cluster, []);
   return {

@@ -2,7 +2,7 @@
 // others. All else of the site asks here which one that is.
 import { AegirError } from '../../shared/error.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import type { HeadRecord, ServiceRecord, SiteRecord, SiteSpread } from '../store/model.ts';
+import type { HeadRecord, PlatformRecord, ServiceRecord, SiteRecord, SiteSpread } from '../store/model.ts';
 import { firstWebServer, SHARE } from './cluster-rules.ts';
 import { type Graph, isCluster } from './graph.ts';
 
@@ -11,13 +11,20 @@ export function hasOwnFiles(http: ServiceRecord): boolean {
   return isCluster(http) && (http.settings[SHARE] ?? '') === '';
 }
 
-/** The head that takes the writes of a site; undefined where all see the same files, or nobody leaves any. */
+/** Of the heads that stay, which takes the writes of a site; undefined where all see the same files, or nobody leaves any. */
+export function writerAmong<Head>(
+  heads: readonly Head[],
+  idOf: (head: Head) => string,
+  { site, app, http }: { readonly site: SiteRecord; readonly app: PlatformRecord['app']; readonly http: ServiceRecord },
+): Head | undefined {
+  if (!hasOwnFiles(http) || app === '' || !APPS[app].writes) return undefined;
+  return heads.find((head) => idOf(head) === site.spread?.writer) ?? heads[0];
+}
+
 export function writerOf(graph: Graph, site: SiteRecord): ServiceRecord | undefined {
   const http = graph.service(site.bindings.http);
   const { app } = graph.platform(site.platformId);
-  if (!hasOwnFiles(http) || app === '' || !APPS[app].writes) return undefined;
-  const heads = graph.webServersOf(http);
-  return heads.find(({ id }) => id === site.spread?.writer) ?? heads[0];
+  return writerAmong(graph.webServersOf(http), ({ id }) => id, { site, app, http });
 }
 
 /** The web server of a site that does what one alone must do, and whose files are the site's. */

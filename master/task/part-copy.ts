@@ -133,6 +133,7 @@ export async function performWhole(
   });
 }
 
+/** name: of the action within its step; another one for each receiver of one snapshot. */
 export async function restoreSnapshot(
   deps: HandlerDeps,
   ctx: StepContext,
@@ -141,6 +142,7 @@ export async function restoreSnapshot(
   siteId: string,
   part: 'files' | 'database',
   request: (source: PartSource) => Promise<ActionRequest>,
+  name = `${part}.restore`,
 ): Promise<RestoreFacts> {
   const output = await performWhole(
     deps,
@@ -150,7 +152,7 @@ export async function restoreSnapshot(
     `site/${siteId}`,
     async () => request(await snapshotSource(deps, snapshot, receiverId, part)),
     ({ restore }) => told(restore, 'a restore'),
-    `${part}.restore`,
+    name,
   );
   return told(output.restore, 'a restore');
 }

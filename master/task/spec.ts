@@ -17,9 +17,9 @@ import type {
   ZoneSpec,
 } from '../../shared/gen/aegir/v1/spec.ts';
 import { APPS, DB_ENGINES } from '../../shared/vocabulary.ts';
-import { SHARE } from '../graph/cluster-rules.ts';
 import { cronSeconds } from '../graph/cron.ts';
 import { siteUrl } from '../graph/site-url.ts';
+import { writerAmong } from '../graph/spread.ts';
 import type { Place, PlannedRecord, Served } from '../plan/plan.ts';
 import type {
   HeadRecord,
@@ -85,15 +85,10 @@ export function webServerOn(parts: SiteParts, is: (each: WebServer) => boolean):
   throw new AegirError('failed_precondition', `cannot serve ${parts.site.name} there: it is no web server of the site`);
 }
 
-/**
- * The head whose files are the site's, where each has its own; null where all see the same, or there is one. As writerOf of
- * the graph.
- */
-export function writerIn({ site, platform, http, front, servers }: SiteParts): WebServer | null {
-  const shared = (http.settings[SHARE] ?? '') !== '';
-  if (front === null || shared || platform.app === '' || !APPS[platform.app].writes) return null;
+/** The head whose files are the site's, where each has its own; null where all see the same, or there is one. */
+export function writerIn({ site, platform: { app }, http, servers }: SiteParts): WebServer | null {
   const staying = servers.filter(({ leaving }) => !leaving);
-  return staying.find(({ service }) => service.id === site.spread?.writer) ?? staying[0] ?? null;
+  return writerAmong(staying, ({ service }) => service.id, { site, app, http }) ?? null;
 }
 
 /** What its web server gets, or the front of its cluster, or one of the heads behind that. cron: whether it runs there. */

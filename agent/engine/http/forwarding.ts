@@ -1,8 +1,7 @@
 // Where the requests of a site go that is not served here (state held or moved), for any web server. Pure.
-import { isIP } from 'node:net';
 import { AegirError } from '../../../shared/error.ts';
 import { configPath, configSocket } from './config/quote.ts';
-import type { VirtualHost } from './virtual-host.ts';
+import { authorityOf, type VirtualHost } from './virtual-host.ts';
 
 /** A request that is held, an upload or a socket of a page may take this long between two bytes. */
 export const FORWARD_SECONDS = 3600;
@@ -24,19 +23,12 @@ export function destinationOf({ state, gate, upstream }: VirtualHost, secure: bo
   }
   const overTls = secure && upstream.tlsPort !== 0;
   const port = overTls ? upstream.tlsPort : upstream.port;
-  if (isIP(upstream.address) === 0 || upstream.address.includes('%')) {
-    const told = JSON.stringify(upstream.address);
-    throw new AegirError('invalid_argument', `cannot pass requests on to ${told}: it is no IP address`);
-  }
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new AegirError('invalid_argument', `cannot pass requests on to port ${port}: it must be between 1 and 65535`);
-  }
-  const host = upstream.address.includes(':') ? `[${upstream.address}]` : upstream.address;
-  if (!overTls) return { kind: 'server', authority: `${host}:${port}`, trust: undefined };
+  const authority = authorityOf(upstream.address, port);
+  if (!overTls) return { kind: 'server', authority, trust: undefined };
   if (upstream.trust === undefined) {
     throw new AegirError('invalid_argument', 'cannot pass requests on over TLS: the site has no certificate');
   }
-  return { kind: 'server', authority: `${host}:${port}`, trust: configPath(upstream.trust, 'file of certificates') };
+  return { kind: 'server', authority, trust: configPath(upstream.trust, 'file of certificates') };
 }
 
 /** While nobody answers there. */

@@ -74,12 +74,19 @@ export function checkedFronts({ fronts }: VirtualHost): readonly string[] {
   return fronts;
 }
 
-/** Where it is, as in a URL. Throws invalid_argument for what is no place. */
+/** Where the writer is, as in a URL. Throws invalid_argument for what is no place. */
 export function writerAuthority({ writer }: Pick<VirtualHost, 'writer'>): string | undefined {
-  if (writer === undefined) return undefined;
-  const { address, port } = writer;
-  if (isIP(address) === 0 || address.includes('%') || !Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new AegirError('invalid_argument', `cannot ask for files at ${JSON.stringify(address)}, port ${port}`);
+  return writer === undefined ? undefined : authorityOf(writer.address, writer.port);
+}
+
+/** An IP address and a port as in a URL. Throws invalid_argument for what is none. */
+export function authorityOf(address: string, port: number): string {
+  if (isIP(address) === 0 || address.includes('%')) {
+    const told = JSON.stringify(address);
+    throw new AegirError('invalid_argument', `cannot pass requests on to ${told}: it is no IP address`);
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new AegirError('invalid_argument', `cannot pass requests on to port ${port}: it must be between 1 and 65535`);
   }
   return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }

@@ -4,15 +4,7 @@ import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { SiteSpread } from '../../store/model.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
-import {
-  dropSnapshot,
-  dropSnapshots,
-  MOST_ATTEMPTS,
-  performWhole,
-  snapshotSource,
-  takeSnapshot,
-  told,
-} from '../part-copy.ts';
+import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot, told } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readService } from '../parts.ts';
 import { type SiteParts, siteSpec, type WebServer } from '../spec.ts';
 import { inTime, treesOf } from './copy.ts';
@@ -92,25 +84,19 @@ async function bring(
   });
   let received = 0;
   for (const { service, server } of targets) {
-    const output = await performWhole(
+    const restore = await restoreSnapshot(
       deps,
       ctx,
-      'do',
+      snapshot,
       server.id,
-      `site/${siteId}`,
-      async () => ({
+      siteId,
+      'files',
+      async (source) => ({
         $case: 'restoreFiles',
-        value: {
-          site: siteSpec(parts, server.id),
-          source: await snapshotSource(deps, snapshot, server.id, 'files'),
-          trees,
-          fetchOnly: false,
-        },
+        value: { site: siteSpec(parts, server.id), source, trees, fetchOnly: false },
       }),
-      ({ restore }) => told(restore, 'a restore'),
       `${service.id}.restore`,
     );
-    const restore = told(output.restore, 'a restore');
     received += Number(restore.receivedBytes);
     const text = `${server.name}: ${byteSize(Number(snapshot.facts.bytes))}, sent ${byteSize(Number(restore.receivedBytes))}, wrote ${byteSize(Number(restore.writtenBytes))}`;
     ctx.emit({ $case: 'log', value: { level: 'info', text } });
