@@ -40,11 +40,20 @@ export function startSpreadRounds(
     const busy = await lockedSites(deps);
     const left = spread.filter(({ id }) => !busy.has(id)).values();
     const names: string[] = [];
+    let room = MOST_TASKS;
     const worker = async (): Promise<void> => {
       for (const site of left) {
-        if (names.length >= MOST_TASKS) return;
+        if (room === 0) return;
         try {
-          if (await beginFor(graph, site)) names.push(site.name);
+          const digest = await changeOf(graph, site);
+          // Others that looked meanwhile may have had the last place.
+          if (digest === undefined || room === 0) continue;
+          room -= 1;
+          await begin(site, digest).catch((thrown: unknown) => {
+            room += 1;
+            throw thrown;
+          });
+          names.push(site.name);
         } catch (thrown) {
           log.warn({ why: toAegirError(thrown, 'look').message }, `cannot look whether files of ${site.name} changed`);
         }
@@ -62,22 +71,25 @@ export function startSpreadRounds(
   const readersHere = (graph: Graph, site: SiteRecord) =>
     readersOf(graph, site).filter(({ serverId }) => deps.agents.isConnected(serverId));
 
-  const beginFor = async (graph: Graph, site: SiteRecord): Promise<boolean> => {
+  /** Digest of what its files are now, when that is to be brought to others. */
+  const changeOf = async (graph: Graph, site: SiteRecord): Promise<string | undefined> => {
     const writer = writerOf(graph, site);
-    if (writer === undefined) return false;
+    if (writer === undefined) return undefined;
     const trees = treesOf({ platform: graph.platform(site.platformId) });
     const digest = await lookAt(deps.agents, writer.serverId, site.id, trees);
     const has = (head: string) => site.spread?.copies.find((copy) => copy.head === head)?.digest === digest;
-    if (readersHere(graph, site).every(({ id }) => has(id))) return false;
+    if (readersHere(graph, site).every(({ id }) => has(id))) return undefined;
     const last = begun.get(site.id);
+    return last?.digest === digest && deps.now() < last.at + AGAIN_MS ? undefined : digest;
+  };
+
+  const begin = async (site: SiteRecord, digest: string): Promise<void> => {
     const now = deps.now();
-    if (last?.digest === digest && now < last.at + AGAIN_MS) return false;
-    const cluster = site.bindings.http;
-    // Several masters that see the same change begin it once.
-    const idempotencyKey = `sync.${site.id}.${Math.floor(now / EVERY_MS)}`;
-    await syncCluster(deps, SCHEDULE, { cluster, site: site.id, options: { planOnly: false, idempotencyKey } });
+    // Several masters that see the same change begin it once; who sees a later one is not answered with the task of the former.
+    const idempotencyKey = `sync.${site.id}.${digest.slice(0, 12)}.${Math.floor(now / EVERY_MS)}`;
+    const options = { planOnly: false, idempotencyKey };
+    await syncCluster(deps, SCHEDULE, { cluster: site.bindings.http, site: site.id, options });
     begun.set(site.id, { digest, at: now });
-    return true;
   };
 
   const rounds = startRounds(look, {
