@@ -59,6 +59,25 @@ export function describeWriter(scene: Scene): void {
       expect((await scene.stage.get(NAME, '/files/nowhere.png')).status).toBe(404);
     });
 
+    // As a visitor's own file may be called: name, slash and sign of a query are other files.
+    it.each([
+      '%C3%A9t%C3%A9.png',
+      'a%25b.png',
+      'a%3Fb.png',
+      'a%23b.png',
+      'a+b.png',
+      "it's.png",
+      'a%26b=c.png',
+      'a%3Bb.png',
+      'a%2520b.png',
+    ])('asks for %s under that name', async (name) => {
+      const answer = await scene.stage.get(NAME, `/files/${name}?v=%2F+1&w`);
+      expect(answer.status).toBe(200);
+      const { url } = JSON.parse(answer.body) as { url: string };
+      const [path = '', query] = url.split('?');
+      expect([decodeURIComponent(path), query]).toEqual([decodeURIComponent(`/files/${name}`), 'v=%2F+1&w']);
+    });
+
     it.each(['/files/shell.php', '/files/.git/config', '/files/a~'])('denies %s itself', async (path) => {
       asked.length = 0;
       expect((await scene.stage.get(NAME, path)).status).toBe(404);

@@ -289,15 +289,19 @@ function files(
 ${writer === undefined ? fallback(php, root, pattern, `Nothing else in ${prefix}`) : fromWriter(pattern, writer)}`;
 }
 
-/** Files come to this head a while after they were left at the other one; what makes them on demand is there alone. */
+/**
+ * Files come to this head a while after they were left at the other one; what makes them on demand is there alone. The name
+ * is written out by the map: Apache itself refuses to pass a question mark of a name on.
+ */
 function fromWriter(pattern: string, writer: string): string {
-  return `  RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "http://${writer}${PATH}" [E=aegir_writer:1,P]
+  return `  RewriteRule ${rewritePattern(`${pattern}(.*)$`)} "http://${writer}\${aegir_escaped:${PATH}}" [E=aegir_writer:1,NE,P]
 `;
 }
 
 function writerLines(writer: string | undefined): string {
   if (writer === undefined) return '';
-  return `  ProxyPreserveHost On
+  return `  RewriteMap aegir_escaped int:escape
+  ProxyPreserveHost On
   ProxyAddHeaders Off
   RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}" env=aegir_writer
   RequestHeader set X-Forwarded-Proto "expr=%{REQUEST_SCHEME}" env=aegir_writer
