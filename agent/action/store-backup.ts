@@ -6,11 +6,11 @@ export function createStoreBackup(): ActionHandler<'storeBackup'> {
   return {
     kind: 'storeBackup',
     label: () => 'store-backup',
-    async run(request, ctx, { stores, transfers }) {
+    async run(request, ctx, { stores, transfers, backups }) {
       return stores.locks.shared(request.service.id, ctx.signal, async () => {
         const repository = await stores.open(request.service, ctx);
         try {
-          const backup = await storeBackup(request, repository, ctx, transfers);
+          const backup = await storeBackup(request, repository, ctx, transfers, backups.workers);
           return { changes: backup.complete ? [`keep backup ${request.backupId}`] : [], backup };
         } finally {
           await repository.close();

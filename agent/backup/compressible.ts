@@ -7,20 +7,25 @@ const FEW = 2;
 const SAMPLE_BYTES = 512;
 /** Fewer are not worth a thought. */
 const SMALL = 64 * 1024;
+/** Stands in each header of a tar (tar-header.ts). */
+const HEADER = 'ustar\u0000';
 /** Of two bytes taken at random the same ones this much more often than in noise. */
 const FAR_FROM_NOISE = 1.3;
 
-/** False for what looks like noise nearly wherever it is looked at: between packed files there are headers. */
-export function isCompressible(bytes: Uint8Array): boolean {
-  if (bytes.length < SMALL) return true;
+/**
+ * What compressing may save. Little: headers between what is noise nearly wherever it is looked at, as between the packed
+ * files of an archive.
+ */
+export function worthOf(bytes: Uint8Array): 'much' | 'little' | 'nothing' {
+  if (bytes.length < SMALL) return 'much';
   const stride = Math.floor((bytes.length - SAMPLE_BYTES) / (SAMPLES - 1));
   let worth = 0;
   for (let sample = 0; sample < SAMPLES; sample++) {
     if (isNoise(bytes, sample * stride)) continue;
     worth += 1;
-    if (worth > FEW) return true;
+    if (worth > FEW) return 'much';
   }
-  return false;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, SMALL).includes(HEADER, 0, 'latin1') ? 'little' : 'nothing';
 }
 
 function isNoise(bytes: Uint8Array, from: number): boolean {

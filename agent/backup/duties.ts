@@ -4,10 +4,12 @@ import { hash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
-import type { StoredChunk } from '../mesh/objects.ts';
+import { letGo } from '../mesh/let-go.ts';
+import type { ChunkRef, StoredChunk } from '../mesh/objects.ts';
+import { verifiedChunk } from '../mesh/verified-chunk.ts';
 import { openLibc } from './libc.ts';
 import { type FilesSeen, type LookOrder, lookFiles } from './look-files.ts';
-import { openPack, type Pack, packedChunk } from './pack.ts';
+import { framed, openPack, type Pack, packedChunk } from './pack.ts';
 import { openPartBytes, type PartBytes } from './part-bytes.ts';
 import { checkPart, type PartContent } from './part-entries.ts';
 import { type PutBack, type PutBackOrder, putBack } from './put-back.ts';
@@ -27,6 +29,12 @@ export interface StageOrder {
   readonly former: StagedTrees | undefined;
 }
 
+/** Chunks of one message. */
+export interface Came {
+  readonly refs: readonly ChunkRef[];
+  readonly chunks: readonly StoredChunk[];
+}
+
 type StagedTrees = Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes'>;
 
 /** Each takes one order, which is cloned on its way, and so is its answer. */
@@ -43,7 +51,10 @@ export interface Duties {
   openStage(order: StageOrder, saying: Saying): void;
   useIndex(path: string): void;
   has(ids: readonly string[]): boolean[];
-  put(chunk: { readonly id: string; readonly raw: Uint8Array }): void;
+  /** Chunks as they came: verified, then kept. */
+  takeIn(came: Came): void;
+  /** The same, verified, as zstd frames. */
+  frames(came: Came): Uint8Array[];
   /** Whether it may be restored, and has room. */
   checkFiles(trees: readonly TreeRoot[], saying: Saying): PartContent;
   putBack(order: PutBackOrder, saying: Saying): PutBack;
@@ -110,11 +121,23 @@ export function createDuties(now: () => number): Duties {
       part = openPartBytes(path, opened(pack), snapshot, former);
     },
     has: (ids) => opened(part).has(ids),
-    put({ id, raw }) {
-      opened(pack).put(Buffer.from(id, 'hex'), raw);
-      // It came as a copy, for this alone: hundreds of megabytes of them would wait for V8 to look.
-      if (raw.buffer instanceof ArrayBuffer) raw.buffer.transfer(0);
+    takeIn({ refs, chunks }) {
+      for (const [at, ref] of refs.entries()) {
+        const chunk = chunks[at] as StoredChunk;
+        const raw = verifiedChunk(ref, chunk);
+        opened(pack).put(Buffer.from(ref.id, 'hex'), raw);
+        if (chunk.compression !== 'none') letGo(raw);
+      }
+      for (const { bytes } of chunks) letGo(bytes);
     },
+    frames: ({ refs, chunks }) =>
+      refs.map((ref, at) => {
+        const chunk = chunks[at] as StoredChunk;
+        const raw = verifiedChunk(ref, chunk);
+        if (chunk.compression === 'none') return framed(raw);
+        letGo(raw);
+        return chunk.bytes;
+      }),
     checkFiles(trees, saying) {
       const content = checkPart(
         opened(part),

@@ -6,7 +6,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
 import { MAX_CHUNK_BYTES, type StoredChunk } from '../mesh/objects.ts';
 import { ID_BYTES } from './caibx-file.ts';
-import { isCompressible } from './compressible.ts';
+import { worthOf } from './compressible.ts';
 import { fullDisk } from './full-disk.ts';
 
 export interface Pack {
@@ -134,13 +134,22 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
   };
 }
 
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const level = (value: number) => ({ params: { [constants.ZSTD_c_compressionLevel]: value } });
+const GOOD = level(1);
+/** Passes over noise twice as fast, and finds what lies between. */
+const HASTY = level(-10);
 
 /** By zstd where that saves something. */
 export function packedChunk(raw: Uint8Array): StoredChunk {
-  if (!isCompressible(raw)) return { compression: 'none', bytes: raw };
-  const bytes = zstdCompressSync(raw, LEVEL);
+  const worth = worthOf(raw);
+  if (worth === 'nothing') return { compression: 'none', bytes: raw };
+  const bytes = zstdCompressSync(raw, worth === 'little' ? HASTY : GOOD);
   return bytes.length < raw.length ? { compression: 'zstd', bytes } : { compression: 'none', bytes: raw };
+}
+
+/** As a zstd frame, whether that saves something or not. */
+export function framed(raw: Uint8Array): Uint8Array {
+  return zstdCompressSync(raw, worthOf(raw) === 'much' ? GOOD : HASTY);
 }
 
 function unpacked(bytes: Buffer, raw: number): Buffer {

@@ -7,6 +7,7 @@ import type { TransferFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { PartSource, RestoreFacts } from '../../shared/gen/aegir/v1/backup.ts';
 import { openCaibx } from '../mesh/caibx.ts';
 import { createFileSink } from '../mesh/file-sink.ts';
+import { memoryOf } from '../mesh/let-go.ts';
 import type { Taken } from '../mesh/objects.ts';
 import type { TransferProgress } from '../mesh/tally.ts';
 import type { Transfers } from '../mesh/transfers.ts';
@@ -87,7 +88,8 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
           },
           store: {
             has: (ids) => hand.call('has', ids, { signal }),
-            put: (id, raw) => hand.call('put', { id, raw }),
+            takeIn: (refs, chunks) =>
+              hand.call('takeIn', { refs, chunks }, { give: memoryOf(chunks.map(({ bytes }) => bytes)) }),
             // Only a power cut could lose what came; what is not whole then is fetched again.
             flush: async () => {},
           },

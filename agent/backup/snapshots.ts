@@ -196,7 +196,13 @@ async function openGiven(at: string, kept: Kept, workers: Workers): Promise<Give
     const hand = await workers.take();
     opened.push(() => hand.release());
     await hand.call('openSnapshot', { dir: at, roots: kept.roots });
-    return { form: 'chunks', bytes, index, store: { get: (id) => hand.call('chunk', id) }, close };
+    return {
+      form: 'chunks',
+      bytes,
+      index,
+      store: { get: async (id) => ({ ...(await hand.call('chunk', id)), own: true }) },
+      close,
+    };
   } catch (thrown) {
     await close();
     throw thrown;

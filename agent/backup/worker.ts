@@ -1,6 +1,7 @@
 // The program of a worker thread: does what it is told, one thing after the other, and says how it went.
 import { parentPort } from 'node:worker_threads';
 import { AegirError, toAegirError } from '../../shared/error.ts';
+import { memoryOf } from '../mesh/let-go.ts';
 import { createDuties, type Duties } from './duties.ts';
 import type { Saying } from './take-files.ts';
 import type { Told, WorkerOrder } from './worker-words.ts';
@@ -41,6 +42,7 @@ function serve(): void {
 
 /** Bytes that are nobody else's go without a copy. */
 function givenAway(answer: unknown): ArrayBuffer[] {
+  if (Array.isArray(answer)) return memoryOf(answer.filter((each) => each instanceof Uint8Array));
   const bytes = answer instanceof Uint8Array ? answer : (answer as { bytes?: unknown } | undefined)?.bytes;
   if (!(bytes instanceof Uint8Array) || bytes.length < GIVE_BYTES) return [];
   const { buffer } = bytes;
@@ -49,7 +51,13 @@ function givenAway(answer: unknown): ArrayBuffer[] {
 
 function wordsOf(duty: keyof Duties): string {
   const words: Partial<Record<keyof Duties, string>> = {
-    ...{ takeFiles: 'keep the files', chunk: 'read a chunk', put: 'keep a chunk', putBack: 'restore the files' },
+    ...{
+      takeFiles: 'keep the files',
+      chunk: 'read a chunk',
+      takeIn: 'keep chunks',
+      frames: 'keep chunks',
+      putBack: 'restore the files',
+    },
   };
   return words[duty] ?? 'handle a part';
 }

@@ -16,26 +16,44 @@ export interface FlowOptions<T> {
   limit(bytes: number): Promise<void>;
   /** What to ask next; undefined when nothing more is wanted. */
   next(): Promise<Planned<T> | undefined>;
-  /** Verifies and writes; one at a time, in the order of asking. */
+  /** Verifies and writes; begun in the order of asking. */
   take(answer: Answer, about: T): Promise<void>;
+  /** How many of them at once. Default 1. */
+  readonly together?: number;
 }
 
-export async function flow<T>({ pull, limit, next, take }: FlowOptions<T>): Promise<void> {
+export async function flow<T>({ pull, limit, next, take, together = 1 }: FlowOptions<T>): Promise<void> {
   const asked: { readonly planned: Planned<T>; readonly answer: Promise<Answer> }[] = [];
+  const taking: { readonly bytes: number; readonly taken: Promise<void> }[] = [];
   let underWay = 0;
-  let upcoming = await next();
-  while (upcoming !== undefined || asked.length > 0) {
-    while (upcoming !== undefined && asked.length < MAX_ASKS && fits(underWay, upcoming.bytes)) {
-      await limit(upcoming.bytes);
-      underWay += upcoming.bytes;
-      asked.push({ planned: upcoming, answer: pull.ask(upcoming.wanted, upcoming.bytes) });
-      upcoming = await next();
+  const finish = async (most: number) => {
+    for (let first = taking[0]; first !== undefined && taking.length > most; first = taking[0]) {
+      await first.taken;
+      underWay -= first.bytes;
+      taking.shift();
     }
-    const first = asked.shift();
-    if (first === undefined) continue;
-    const { planned, answer } = first;
-    await take(await answer, planned.about);
-    underWay -= planned.bytes;
+  };
+  try {
+    let upcoming = await next();
+    while (upcoming !== undefined || asked.length > 0) {
+      while (upcoming !== undefined && asked.length < MAX_ASKS && fits(underWay, upcoming.bytes)) {
+        await limit(upcoming.bytes);
+        underWay += upcoming.bytes;
+        asked.push({ planned: upcoming, answer: pull.ask(upcoming.wanted, upcoming.bytes) });
+        upcoming = await next();
+      }
+      const first = asked.shift();
+      if (first !== undefined) {
+        const { planned, answer } = first;
+        const taken = take(await answer, planned.about);
+        taken.catch(() => {}); // met in its turn
+        taking.push({ bytes: planned.bytes, taken });
+      }
+      await finish(asked.length === 0 ? 0 : together - 1);
+    }
+  } finally {
+    // Nothing of it goes on when it is over.
+    await Promise.allSettled(taking.map(({ taken }) => taken));
   }
 }
 

@@ -1,6 +1,10 @@
-// How the nats client gathers a large message: it comes in pieces of 16 KiB, and for each doubling the client takes fresh
-// memory and copies all. Here it takes enough for our largest one as soon as a message comes in more than one piece.
+// How the nats client handles a large message. One that comes, comes in pieces of 16 KiB, and for each doubling the client
+// takes fresh memory and copies all: here it takes enough for our largest one as soon as a message comes in more than one
+// piece. One that goes is copied into a frame: both are let go of as soon as they were copied, and written.
+import { DataBuffer } from 'nats/lib/nats-base-client/databuffer.js';
 import { DenoBuffer } from 'nats/lib/nats-base-client/denobuffer.js';
+import { NodeTransport } from 'nats/lib/src/node_transport.js';
+import { letGo } from './let-go.ts';
 import { MESSAGE_BYTES } from './wire.ts';
 
 interface Growing {
@@ -8,6 +12,16 @@ interface Growing {
   _off: number;
   readonly length: number;
   readonly capacity: number;
+}
+
+interface Outbound {
+  readonly buffers: Uint8Array[];
+  readonly byteLength: number;
+}
+
+interface Sending {
+  send(this: Sending, frame: Uint8Array): void;
+  _send(frame: Uint8Array): Promise<void>;
 }
 
 const LARGEST = MESSAGE_BYTES + 16 * 1024;
@@ -20,6 +34,8 @@ export function gatherLargeMessages(): void {
   const grow = prototype._grow;
   if (grow.name === gather.name) return;
   prototype._grow = gather;
+  (DataBuffer.prototype as unknown as { pack: typeof pack }).pack = pack;
+  (NodeTransport.prototype as unknown as Sending).send = send;
 
   function gather(this: Growing, bytes: number): number {
     const { length, capacity } = this;
@@ -31,4 +47,26 @@ export function gatherLargeMessages(): void {
     }
     return grow.call(this, bytes);
   }
+}
+
+/** All that waits becomes one frame. */
+function pack(this: Outbound): void {
+  const { buffers, byteLength } = this;
+  if (buffers.length <= 1) return;
+  const frame = Buffer.allocUnsafeSlow(byteLength);
+  let at = 0;
+  for (const each of buffers.splice(0)) {
+    frame.set(each, at);
+    at += each.length;
+    letGo(each);
+  }
+  buffers.push(frame);
+}
+
+function send(this: Sending, frame: Uint8Array): void {
+  // A lost connection is met by the client itself.
+  this._send(frame).then(
+    () => letGo(frame),
+    () => {},
+  );
 }

@@ -15,11 +15,14 @@ export type Word = 'ask' | 'give';
 
 /** One connection to the mesh, until it is lost. */
 export interface Link {
-  /** As this agent, to that server. Held back in memory until the node takes it: see flush. Throws unavailable when the link is lost. */
+  /**
+   * As this agent, to that server. Held back in memory until the node takes it: see flush. The data is the link's from then
+   * on. Throws unavailable when the link is lost.
+   */
   send(to: string, word: Word, transfer: string, data: Uint8Array): void;
   /**
    * Messages to this agent, from one server or from all ('*'), of one transfer or of all ('*'). Who sent it is what the
-   * mesh vouches for. on must not throw. Answers how to stop.
+   * mesh vouches for. on must not throw; from OWN_BYTES on (let-go.ts) the data is its own. Answers how to stop.
    */
   hear(
     from: string,

@@ -48,7 +48,7 @@ export interface TakenChunks {
   /** Keeps the index; it is in its place only when every chunk that it names is durable. */
   readonly sink: Sink & { readonly path: string; readonly staged: string };
   openIndex(path: string): Promise<ChunkIndex>;
-  readonly store: Pick<ChunkStore, 'has' | 'put' | 'flush'>;
+  readonly store: TakenStore;
 }
 
 export interface ChunkRef {
@@ -73,6 +73,8 @@ export interface ChunkIndex {
 export interface StoredChunk {
   readonly compression: 'none' | 'zstd';
   readonly bytes: Uint8Array;
+  /** Nobody else has its memory: whoever got it may give that away. */
+  readonly own?: true;
 }
 
 /** Where chunks lie, by their id. Several transfers may use it at once. */
@@ -85,6 +87,17 @@ export interface ChunkStore {
   put(id: string, raw: Uint8Array, stored: StoredChunk): Promise<void>;
   /** When it resolves, every chunk that was put before is durable, and has() says so. */
   flush(): Promise<void>;
+}
+
+/** Where chunks go that come: it is given them verified, or has threads of its own to verify them. */
+export type TakenStore = Pick<ChunkStore, 'has' | 'flush'> & (Pick<ChunkStore, 'put'> | VerifyingStore);
+
+export interface VerifyingStore {
+  /**
+   * Takes in chunks as they came in a message, when they are what verified-chunk.ts says. They have their memory in common;
+   * from OWN_BYTES on (let-go.ts) nobody else has it. Throws data_loss. Durable with the next flush.
+   */
+  takeIn(refs: readonly ChunkRef[], chunks: readonly StoredChunk[]): Promise<void>;
 }
 
 /** Where a blob goes. One transfer at a time. */

@@ -1,15 +1,16 @@
 // Receives a set of chunks by its verified index: asks for those alone that the store lacks, verifies each by its
 // digest, and makes them durable in batches.
-import { createHash } from 'node:crypto';
-import { zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
 import { flow, type Planned } from './flow.ts';
-import type { ChunkIndex, ChunkRef, StoredChunk, TakenChunks } from './objects.ts';
+import type { ChunkIndex, ChunkRef, StoredChunk, TakenStore } from './objects.ts';
 import type { Answer, Pull } from './pull.ts';
 import type { Receiving } from './receive-blob.ts';
+import { verifiedChunk } from './verified-chunk.ts';
 import { MAX_CHUNKS_OF_ASK, MESSAGE_BYTES } from './wire.ts';
 
 const LOOK_AHEAD = 1024;
+/** Answers that are verified and written at once: one by a thread, others on their way to it and back. */
+const TOGETHER = 3;
 /** Bytes and chunks that wait to be made durable: what a power cut costs. */
 const FLUSH_BYTES = 64 * 1024 * 1024;
 const FLUSH_CHUNKS = 4096;
@@ -23,7 +24,7 @@ export interface ChunksReceipt {
 
 type Batch = readonly ChunkRef[];
 
-export function receiveChunks(index: ChunkIndex, store: TakenChunks['store']): ChunksReceipt {
+export function receiveChunks(index: ChunkIndex, store: TakenStore): ChunksReceipt {
   return {
     async complete() {
       for (let at = 0; at < index.count; at += LOOK_AHEAD) {
@@ -38,6 +39,7 @@ export function receiveChunks(index: ChunkIndex, store: TakenChunks['store']): C
       const lacking = lackingOf(index, store, batches.coming, receiving);
       const going = flow<Batch>({
         pull,
+        together: TOGETHER,
         limit: (bytes) => receiving.limit(bytes),
         next: async () => {
           if (!receiving.goOn()) {
@@ -48,9 +50,7 @@ export function receiveChunks(index: ChunkIndex, store: TakenChunks['store']): C
           return done === true ? undefined : value;
         },
         take: async (answer, refs) => {
-          const chunks = split(answer, refs);
-          const kept = await Promise.allSettled(refs.map((ref, i) => keep(store, ref, chunks[i] as StoredChunk)));
-          for (const each of kept) if (each.status === 'rejected') throw each.reason;
+          await keep(store, refs, split(answer, refs));
           const bytes = refs.reduce((sum, { size }) => sum + size, 0);
           receiving.arrived(bytes, refs.length);
           await batches.put(refs, bytes);
@@ -72,7 +72,7 @@ export function receiveChunks(index: ChunkIndex, store: TakenChunks['store']): C
 /** Groups of chunks to ask for at once, in the order of the index. coming: asked for, or put and not durable yet. */
 async function* lackingOf(
   index: ChunkIndex,
-  store: Pick<TakenChunks['store'], 'has'>,
+  store: Pick<TakenStore, 'has'>,
   coming: Set<string>,
   receiving: Receiving,
 ): AsyncGenerator<Planned<Batch>, undefined> {
@@ -111,7 +111,7 @@ async function* lackingOf(
 }
 
 /** The store is made durable behind the transfer's back: the next batch comes meanwhile. */
-function createFlushes(store: Pick<TakenChunks['store'], 'flush'>) {
+function createFlushes(store: Pick<TakenStore, 'flush'>) {
   const coming = new Set<string>();
   let put: string[] = [];
   let bytes = 0;
@@ -156,24 +156,11 @@ function split({ bytes, chunks }: Answer, refs: Batch): StoredChunk[] {
   return parts;
 }
 
-async function keep(store: TakenChunks['store'], { id, size }: ChunkRef, stored: StoredChunk): Promise<void> {
-  const raw = stored.compression === 'none' ? stored.bytes : unpacked(id, size, stored.bytes);
-  if (raw.length !== size || createHash('sha256').update(raw).digest('hex') !== id) throw damaged(id);
-  await store.put(id, raw, stored);
-}
-
-function unpacked(id: string, size: number, bytes: Uint8Array): Uint8Array {
-  try {
-    return zstdDecompressSync(bytes, { maxOutputLength: size });
-  } catch (cause) {
-    throw damaged(id, cause);
-  }
-}
-
-function damaged(id: string, cause?: unknown): AegirError {
-  return new AegirError(
-    'data_loss',
-    `cannot use what came: chunk ${id} is not what its digest says; it is damaged at the sender: verify its store`,
-    { cause },
-  );
+async function keep(store: TakenStore, refs: Batch, chunks: readonly StoredChunk[]): Promise<void> {
+  if ('takeIn' in store) return store.takeIn(refs, chunks);
+  const kept = refs.map(async (ref, i) => {
+    const stored = chunks[i] as StoredChunk;
+    await store.put(ref.id, verifiedChunk(ref, stored), stored);
+  });
+  for (const each of await Promise.allSettled(kept)) if (each.status === 'rejected') throw each.reason;
 }

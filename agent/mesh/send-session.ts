@@ -2,6 +2,7 @@
 import { AegirError, toAegirError } from '../../shared/error.ts';
 import type { AskBytes, AskChunks } from '../../shared/gen/aegir/v1/mesh.ts';
 import type { CheckedGrant } from './grant.ts';
+import { letGo } from './let-go.ts';
 import type { Limiter } from './limiter.ts';
 import { type Bytes, type Given, MAX_CHUNK_BYTES, type StoredChunk } from './objects.ts';
 import { chunksAsked, type DataMessage, type GiveBody, MAX_ASKS, MESSAGE_BYTES } from './wire.ts';
@@ -38,6 +39,7 @@ export interface SendSessionDeps {
 export function createSendSession(deps: SendSessionDeps): SendSession {
   const { given, grant } = deps;
   const queue: Question[] = [];
+  const loading = new Map<Question, Promise<readonly StoredChunk[]>>();
   const stop = new AbortController();
   const done = Promise.withResolvers<void>();
   const bytes: Bytes = given.form === 'blob' ? given : given.bytes;
@@ -51,6 +53,7 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     clearTimeout(idle);
     clearInterval(still);
     queue.length = 0;
+    loading.clear();
     deps.onEnd(error);
     const failed = { code: error.code, message: error.message, retryable: error.retryable };
     const farewell = told ? deps.give({ $case: 'failed', value: failed }) : Promise.resolve();
@@ -79,34 +82,56 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     await deps.data(data);
   };
 
+  const load = async ({ spans }: AskChunks): Promise<readonly StoredChunk[]> => {
+    if (given.form !== 'chunks') return [];
+    const refs = [];
+    for (const { first, count } of spans) refs.push(...(await given.index.at(Number(first), count)));
+    const size = refs.reduce((sum, ref) => sum + ref.size, 0);
+    if (size > (refs.length === 1 ? MAX_CHUNK_BYTES : MESSAGE_BYTES)) throw refused('more chunks than go at once');
+    return Promise.all(refs.map(async ({ id, size }) => fitting(id, size, await given.store.get(id))));
+  };
+  /** While one answer goes, the chunks of the next ones are read. */
+  const readAhead = () => {
+    for (const question of queue.slice(0, AHEAD)) {
+      if (question.of !== 'chunks' || loading.has(question)) continue;
+      const chunks = load(question.value);
+      chunks.catch(() => {}); // met in its turn
+      loading.set(question, chunks);
+    }
+  };
   const answer = async (question: Question): Promise<void> => {
     if (question.of === 'bytes') {
       const { ask, offset, length } = question.value;
       return give({ ask, last: true, chunks: [], parts: [await bytes.read(Number(offset), length)] });
     }
-    if (given.form !== 'chunks') return;
-    const { ask, spans } = question.value;
-    const refs = [];
-    for (const { first, count } of spans) refs.push(...(await given.index.at(Number(first), count)));
-    const size = refs.reduce((sum, ref) => sum + ref.size, 0);
-    if (size > (refs.length === 1 ? MAX_CHUNK_BYTES : MESSAGE_BYTES)) throw refused('more chunks than go at once');
-    const chunks = await Promise.all(refs.map(async ({ id, size }) => fitting(id, size, await given.store.get(id))));
+    const { ask } = question.value;
+    const chunks = await (loading.get(question) ?? load(question.value));
+    loading.delete(question);
+    const over = () => {
+      // A message has a copy of it.
+      for (const { own, bytes } of chunks) if (own === true) letGo(bytes);
+    };
     const described = chunks.map(({ compression, bytes }) => ({ compression, size: bytes.length }));
     const [only] = chunks;
     if (chunks.length > 1 || only === undefined) {
-      return give({ ask, last: true, chunks: described, parts: chunks.map((chunk) => chunk.bytes) });
+      await give({ ask, last: true, chunks: described, parts: chunks.map((chunk) => chunk.bytes) });
+      return over();
     }
     for (let at = 0; at < only.bytes.length; at += MESSAGE_BYTES) {
       const part = only.bytes.subarray(at, at + MESSAGE_BYTES);
       const last = at + part.length === only.bytes.length;
       await give({ ask, last, chunks: last ? described : [], parts: [part] });
     }
+    over();
   };
 
   const work = async () => {
     working = true;
     try {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await answer(next);
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        readAhead();
+        await answer(next);
+      }
     } catch (thrown) {
       const error = thrown instanceof AegirError ? thrown : toAegirError(thrown, `send ${grant.kind} ${grant.name}`);
       working = false;
@@ -136,6 +161,8 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
   };
 }
 
+/** Asks whose chunks are in memory before their turn. */
+const AHEAD = 2;
 const IDLE = new AegirError('aborted', 'cannot send: the receiver has asked for nothing for too long');
 
 function refused(what: string): AegirError {

@@ -28,7 +28,10 @@ export interface KeeperAnswer {
   readonly digest?: string;
   readonly bytes?: number;
   readonly readBytes?: number;
+  /** Before compression. */
   readonly receivedBytes?: number;
+  /** That came over the mesh. */
+  readonly wireBytes?: number;
   readonly written?: number;
 }
 
@@ -54,9 +57,11 @@ async function obey(keeper: Keeper, order: KeeperOrder): Promise<KeeperAnswer> {
     }
     case 'restore': {
       const source = { part: 'files', grant: Grant.fromJSON(order.grant), senderName: 'a' };
+      const before = keeper.heardBytes();
       const { complete, receivedBytes, written } = await keeper.restore(source);
       if (!complete) return { failed: 'the grant ran out' };
-      return { receivedBytes: Number(receivedBytes), written: Number(written) };
+      const wireBytes = keeper.heardBytes() - before;
+      return { receivedBytes: Number(receivedBytes), written: Number(written), wireBytes };
     }
     case 'store':
       return { receivedBytes: await store(keeper, order.backupId, Grant.fromJSON(order.grant)) };
@@ -89,7 +94,7 @@ function empty(dir: string): void {
   away += 1;
 }
 
-async function store({ host, transfers }: Keeper, backupId: string, grant: Grant): Promise<number> {
+async function store({ host, transfers, backups }: Keeper, backupId: string, grant: Grant): Promise<number> {
   const engine = createMeshEngine();
   const ctx = contextOf(host);
   await runChanges(await engine.prepare(serviceIn(join(host.paths.work, '../store')), ctx), ctx);
@@ -101,7 +106,7 @@ async function store({ host, transfers }: Keeper, backupId: string, grant: Grant
       ...{ service, backupId, manifest: Buffer.from('{}\n'), takenAt: new Date(0) },
       sources: [{ part: 'files', grant, senderName: 'a' }],
     };
-    return Number((await storeBackup(order, repository, ctx, transfers)).receivedBytes);
+    return Number((await storeBackup(order, repository, ctx, transfers, backups.workers)).receivedBytes);
   } finally {
     await repository.close();
   }

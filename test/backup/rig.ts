@@ -13,7 +13,7 @@ import type { Host } from '../../agent/host/host.ts';
 import { ourselves } from '../../agent/host/process.ts';
 import { siteLayout } from '../../agent/host/site-layout.ts';
 import { createMeshConnection } from '../../agent/mesh/connection.ts';
-import type { Links, Mesh } from '../../agent/mesh/mesh.ts';
+import type { Link, Links, Mesh } from '../../agent/mesh/mesh.ts';
 import { createTransfers, type Transfers } from '../../agent/mesh/transfers.ts';
 import { MeshCredentials } from '../../shared/gen/aegir/v1/agent.ts';
 import type { PartSource, RestoreFacts, SnapshotFacts } from '../../shared/gen/aegir/v1/backup.ts';
@@ -32,6 +32,8 @@ export interface Keeper {
   /** Directory of the site, with its trees. */
   readonly site: string;
   readonly said: string[];
+  /** Bytes of messages that came over the mesh until now, as they travel. */
+  heardBytes(): number;
   take(
     id: string,
     options?: { readonly trees?: readonly Tree[]; readonly signal?: AbortSignal },
@@ -68,12 +70,13 @@ export function openKeeper(passport: Passport, options: KeeperOptions = {}): Kee
     identity: async () => ({ certificate: passport.certificate, key: passport.key, ca: passport.ca }),
   });
   mesh.update(MeshCredentials.fromJSON(passport.credentials));
+  const { links, heardBytes } = counted(mesh);
   const transfers = createTransfers({
-    ...{ me: passport.id, links: mesh, log, now: Date.now, bytesPerSecond: options.bytesPerSecond },
+    ...{ me: passport.id, links, log, now: Date.now, bytesPerSecond: options.bytesPerSecond },
     kinds: [createPartKind([backups.snapshots.source, ...sources])],
   });
   return {
-    ...{ id: passport.id, host, backups, transfers, mesh, said },
+    ...{ id: passport.id, host, backups, transfers, mesh, said, heardBytes },
     site: siteLayout(host.paths, SITE.id).root,
     take: async (id, { trees = ALL, signal = new AbortController().signal } = {}) => {
       const place = await sitePlace(SITE, trees, host);
@@ -91,6 +94,29 @@ export function openKeeper(passport: Passport, options: KeeperOptions = {}): Kee
       await backups.close();
     },
   };
+}
+
+function counted(mesh: Links): { readonly links: Links; heardBytes(): number } {
+  let heard = 0;
+  const counting = new WeakMap<Link, Link>();
+  const of = (link: Link): Link => {
+    const known = counting.get(link) ?? {
+      ...link,
+      hear: (from, word, transfer, on) =>
+        link.hear(from, word, transfer, (sender, name, data) => {
+          heard += data.length;
+          on(sender, name, data);
+        }),
+    };
+    counting.set(link, known);
+    return known;
+  };
+  const current = () => {
+    const link = mesh.current();
+    return link && of(link);
+  };
+  const onLink: Links['onLink'] = (told) => mesh.onLink((link) => told(of(link)));
+  return { links: { ...mesh, current, onLink }, heardBytes: () => heard };
 }
 
 /** A host whose site has its trees, as prepare-site makes them. */

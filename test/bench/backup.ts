@@ -100,8 +100,8 @@ async function benchSite(rig: MeshRig, agents: Agents, work: string, tree: strin
     },
     async copy() {
       const { grant } = await taken(rig, agents, B);
-      const { receivedBytes = 0 } = await b.tell({ do: 'restore', grant });
-      return receivedBytes;
+      const { wireBytes = 0 } = await b.tell({ do: 'restore', grant });
+      return wireBytes;
     },
     async rsync() {
       const { stdout } = await exec('rsync', ['-a', '--stats', '-e', shell, `${tree}/`, `${host}:${target}/`]);

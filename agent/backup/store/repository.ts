@@ -44,6 +44,8 @@ export interface Repository {
 }
 
 export interface Chunks extends ChunkStore {
+  /** Takes in the zstd frame of a chunk that was verified. Durable with the next flush. */
+  putFrame(ref: ChunkRef, frame: Uint8Array): Promise<void>;
   /** Verified by its digest. Throws data_loss. */
   read(ref: ChunkRef): Promise<Uint8Array>;
   /** Chunks that were put: their bytes as they are, and as they are stored. */
@@ -128,7 +130,15 @@ function createChunks(store: ObjectStore, form: Form, serial: ReturnType<typeof 
       });
     }
   };
+  const putFrame: Chunks['putFrame'] = async ({ id, size }, frame) => {
+    const object = form.chunk(id);
+    await serial(() => store.put(object, form.seal(object, [frame])));
+    waiting.add(id);
+    rawBytes += size;
+    storedBytes += frame.length;
+  };
   return {
+    putFrame,
     async has(ids) {
       const there = await serial(() => store.present(ids.map((id) => form.chunk(id))));
       return ids.map((id, at) => there[at] === true && !waiting.has(id));
@@ -136,9 +146,9 @@ function createChunks(store: ObjectStore, form: Form, serial: ReturnType<typeof 
     async get(id): Promise<StoredChunk> {
       const bytes = await get(id);
       const size = frameSize(bytes);
-      if (size !== undefined && bytes.length <= size) return { compression: 'zstd', bytes };
+      if (size !== undefined && bytes.length <= size) return { compression: 'zstd', bytes, own: true };
       // Nothing was won by compressing it: it travels as it is.
-      return { compression: 'none', bytes: await unpacked(id, bytes, MAX_CHUNK_BYTES) };
+      return { compression: 'none', bytes: await unpacked(id, bytes, MAX_CHUNK_BYTES), own: true };
     },
     async read({ id, size }) {
       const raw = await unpacked(id, await get(id), size);
@@ -146,12 +156,8 @@ function createChunks(store: ObjectStore, form: Form, serial: ReturnType<typeof 
       throw new AegirError('data_loss', `cannot read chunk ${id}: its content is not what its digest says`);
     },
     async put(id, raw, stored) {
-      const bytes = stored.compression === 'zstd' ? stored.bytes : await compress(raw);
-      const object = form.chunk(id);
-      await serial(() => store.put(object, form.seal(object, [bytes])));
-      waiting.add(id);
-      rawBytes += raw.length;
-      storedBytes += bytes.length;
+      const frame = stored.compression === 'zstd' ? stored.bytes : await compress(raw);
+      await putFrame({ id, size: raw.length }, frame);
     },
     flush: () =>
       serial(async () => {

@@ -13,9 +13,11 @@ import { openCaibx } from '../../mesh/caibx.ts';
 import { openBytes } from '../../mesh/file-bytes.ts';
 import { createFileSink } from '../../mesh/file-sink.ts';
 import { grantedDigest } from '../../mesh/grant.ts';
-import type { ChunkRef } from '../../mesh/objects.ts';
+import { letGo, memoryOf } from '../../mesh/let-go.ts';
+import type { ChunkRef, TakenStore } from '../../mesh/objects.ts';
 import type { Transfers } from '../../mesh/transfers.ts';
 import { checkPartGrant } from '../parts.ts';
+import type { Hand, Workers } from '../workers.ts';
 import { hashed, writeIndex } from './index-stream.ts';
 import { manifestPart } from './manifest-part.ts';
 import type { Repository } from './repository.ts';
@@ -47,6 +49,7 @@ export async function storeBackup(
   repository: Repository,
   ctx: ActionContext,
   transfers: Transfers,
+  workers: Workers,
 ): Promise<BackupFacts> {
   const { backupId, sources } = order;
   const there = await kept(order, repository);
@@ -60,30 +63,52 @@ export async function storeBackup(
   const tally = await openTally(dir, repository);
 
   const manifest = await putManifest(order, repository);
-  for (const [at, source] of sources.entries()) {
-    const facts = await transfers.receive(source.grant, {
-      from: source.senderName,
-      signal: ctx.signal,
-      into: async (grant) => {
-        checkPartGrant(grant);
-        return {
-          ...{ form: 'chunks', sink: createFileSink(pathOf(dir, source.part)), openIndex: openCaibx },
-          store: { ...repository.chunks, flush: () => repository.chunks.flush().then(tally.save) },
-        };
-      },
-      onProgress({ bytes, totalBytes, bytesPerSecond }) {
-        const label = `${source.part}: ${byteSize(bytes)} of ${byteSize(totalBytes)}`;
-        ctx.progress((at + bytes / Math.max(1, totalBytes)) / sources.length, label, {
-          ...{ bytes: BigInt(bytes), totalBytes: BigInt(totalBytes), bytesPerSecond: BigInt(bytesPerSecond) },
-        });
-      },
-    });
-    tally.received(Number(facts.receivedBytes));
-    await tally.save();
-    if (!facts.complete) return { ...NOTHING, ...tally.facts() };
-    ctx.failpoint('agent.store.part');
+  const hand = await workers.take();
+  try {
+    for (const [at, source] of sources.entries()) {
+      const facts = await transfers.receive(source.grant, {
+        from: source.senderName,
+        signal: ctx.signal,
+        into: async (grant) => {
+          checkPartGrant(grant);
+          return {
+            ...{ form: 'chunks', sink: createFileSink(pathOf(dir, source.part)), openIndex: openCaibx },
+            store: storeWith(hand, repository, tally.save),
+          };
+        },
+        onProgress({ bytes, totalBytes, bytesPerSecond }) {
+          const label = `${source.part}: ${byteSize(bytes)} of ${byteSize(totalBytes)}`;
+          ctx.progress((at + bytes / Math.max(1, totalBytes)) / sources.length, label, {
+            ...{ bytes: BigInt(bytes), totalBytes: BigInt(totalBytes), bytesPerSecond: BigInt(bytesPerSecond) },
+          });
+        },
+      });
+      tally.received(Number(facts.receivedBytes));
+      await tally.save();
+      if (!facts.complete) return { ...NOTHING, ...tally.facts() };
+      ctx.failpoint('agent.store.part');
+    }
+  } finally {
+    await hand.release();
   }
   return commit(order, manifest, repository, dir, tally.facts(), ctx);
+}
+
+/** flushed: what is to be done then. */
+function storeWith(hand: Hand, { chunks }: Repository, flushed: () => Promise<void>): TakenStore {
+  return {
+    has: chunks.has,
+    async takeIn(refs, stored) {
+      const frames = await hand.call(
+        'frames',
+        { refs, chunks: stored },
+        { give: memoryOf(stored.map(({ bytes }) => bytes)) },
+      );
+      for (const [at, ref] of refs.entries()) await chunks.putFrame(ref, frames[at] as Uint8Array);
+      for (const frame of frames) letGo(frame);
+    },
+    flush: () => chunks.flush().then(flushed),
+  };
 }
 
 const NOTHING: BackupFacts = {

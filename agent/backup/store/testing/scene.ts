@@ -12,6 +12,7 @@ import { createFileSink } from '../../../mesh/file-sink.ts';
 import type { ChunkRef, GivenChunks, StoredChunk } from '../../../mesh/objects.ts';
 import { createTransfers, type Transfers } from '../../../mesh/transfers.ts';
 import { createPartKind } from '../../parts.ts';
+import { createWorkers } from '../../workers.ts';
 import type { Repository } from '../repository.ts';
 import { type StoreBackupOrder, storeBackup } from '../store-backup.ts';
 import { createStores, type Stores } from '../stores.ts';
@@ -68,6 +69,7 @@ export function openStoreScene(stage: FileStage, key?: string): StoreScene {
   const { host, engine, ctx } = stage;
   const service = key === undefined ? stage.service : encrypted(stage.service, key);
   const stores = createStores({ host, engines: [engine], now: Date.now, log: () => {} });
+  const workers = createWorkers();
   const parts = new Map<string, Part>();
   const sent: string[] = [];
   let onSend: (nth: number) => void = () => {};
@@ -139,7 +141,7 @@ export function openStoreScene(stage: FileStage, key?: string): StoreScene {
         const own = { ...ctx, signal };
         const repository = await stores.open(order.service, own);
         try {
-          return await storeBackup(order, repository, own, transfers);
+          return await storeBackup(order, repository, own, transfers, workers);
         } finally {
           await repository.close();
         }
@@ -178,6 +180,7 @@ export function openStoreScene(stage: FileStage, key?: string): StoreScene {
     async close() {
       await transfers.close();
       await stores.close();
+      await workers.close();
     },
   };
 }
