@@ -6,7 +6,8 @@
 //     files/                       2750 <site user>:<web user>   public uploads; the web server reads through its group
 //     tls/                         0700 root   certificates and keys, named by their fingerprint
 //     auth/                        0750 root:<web user>   who may see the site, by name and hash, files in it 0640
-//     private/ tmp/ sessions/      0700 <site user>
+//     tmp/                         2700 <site user>:<web user>   uploads begin here, and are moved to files with their group
+//     private/ sessions/           0700 <site user>
 //   <shared>/<site-id>/            0711 root   instead of those above, where several web servers share them:
 //     files/ private/
 //   <logs>/<site-id>/access.log error.log php.log

@@ -36,7 +36,8 @@ describe("a site's account", () => {
     expect(entry(layout.docroot)).toBe('755 root:root');
     expect(entry(layout.config)).toBe(`750 root:${user}`);
     expect(entry(layout.files)).toBe(`2750 ${user}:www-data`);
-    for (const path of [layout.private, layout.tmp, layout.sessions]) expect(entry(path)).toBe(`700 ${user}:${user}`);
+    expect(entry(layout.tmp)).toBe(`2700 ${user}:www-data`);
+    for (const path of [layout.private, layout.sessions]) expect(entry(path)).toBe(`700 ${user}:${user}`);
     expect(entry(layout.logs)).toBe(`750 root:${user}`);
     expect(entry(`${layout.logs}/php.log`)).toBe(`640 ${user}:${user}`);
     expect(await planAccount(layout, host)).toEqual([]);
@@ -70,7 +71,7 @@ describe("a site's account", () => {
     expect(summaries(changes)).toEqual([
       `mend mode and owner of directory ${layout.files} (2750 ${layout.user}:www-data)`,
       `mend mode and owner of directory ${layout.private} (0700 ${layout.user}:${layout.user})`,
-      `make directory ${layout.tmp} (0700 ${layout.user}:${layout.user})`,
+      `make directory ${layout.tmp} (2700 ${layout.user}:www-data)`,
     ]);
     await runChanges(changes, ctx);
     expect(await planAccount(layout, host)).toEqual([]);

@@ -63,7 +63,8 @@ function declaredDirectories(layout: SiteLayout, webGroup: string): readonly Dec
     ...(layout.shared === '' ? [] : [{ path: layout.shared, options: { mode: 0o711, ...root } }]),
     { path: layout.files, options: { mode: 0o2750, owner: user, group: webGroup } },
     { path: layout.private, options: own },
-    { path: layout.tmp, options: own },
+    // PHP moves an upload from here into files, and it keeps the group that it was made with.
+    { path: layout.tmp, options: { mode: 0o2700, owner: user, group: webGroup } },
     { path: layout.sessions, options: own },
     { path: layout.logs, options: { mode: 0o750, owner: 'root', group: user } },
   ];

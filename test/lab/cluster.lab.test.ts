@@ -1,66 +1,16 @@
 // Clusters on real systemd hosts: a front and two web servers that share files, under a steady load of visitors: a third
-// one is added, one drained, one loses its power. Counts what visitors lost, and how long the longest page took.
+// one is added, one drained, one loses its power; then the same on the same hosts without files in common. Counts what
+// visitors lost, and how long the longest page took.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labUnavailable } from '../../deploy/lab/lab.ts';
 import { type Fleet, startFleet, until } from './fleet.ts';
+import { describeSpread } from './spread-journey.ts';
+import { startVisits, told } from './steady-visits.ts';
 import { createVisitor } from './visitor.ts';
 
 const SITE = 'pool.test';
-const PER_SECOND = 20;
-/** Hosts share the machine's few processors: of that many requests one is a page of WordPress, the others files. */
-const FILES_PER_PAGE = 10;
-const FILE = '/wp-includes/css/dist/block-library/style.min.css';
 const why = labUnavailable();
-
-interface Counted {
-  asked: number;
-  readonly failures: { readonly at: number; readonly why: string }[];
-  longestMs: number;
-}
-
-/** Visitors who come one after another at a steady rate, however slow the site is; each with a connection of its own. */
-function startVisits(address: string): { readonly counted: Counted; stop(): Promise<void> } {
-  const counted: Counted = { asked: 0, failures: [], longestMs: 0 };
-  const open = new Set<Promise<void>>();
-  const visit = async (): Promise<void> => {
-    counted.asked += 1;
-    const at = performance.now();
-    const why = await new Promise<string>((resolve) => {
-      const sent = request(
-        {
-          host: address,
-          path: counted.asked % FILES_PER_PAGE === 0 ? '/' : FILE,
-          headers: { host: SITE },
-          timeout: 30_000,
-          agent: false,
-        },
-        (answer) => {
-          answer.resume();
-          answer.on('end', () => resolve(answer.statusCode === 200 ? '' : String(answer.statusCode)));
-          answer.on('error', (cause) => resolve(cause.message));
-        },
-      );
-      sent.on('timeout', () => sent.destroy(new Error('no answer in 30 s')));
-      sent.on('error', (cause) => resolve(cause.message));
-      sent.end();
-    });
-    counted.longestMs = Math.max(counted.longestMs, performance.now() - at);
-    if (why !== '') counted.failures.push({ at, why });
-  };
-  const timer = setInterval(() => {
-    const one: Promise<void> = visit().finally(() => open.delete(one));
-    open.add(one);
-  }, 1000 / PER_SECOND);
-  return {
-    counted,
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(open);
-    },
-  };
-}
 
 describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
   let fleet: Fleet;
@@ -76,10 +26,6 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
   }
   const headOf = async (name: string) =>
     (await fleet.json<Shown>('cluster', 'show', 'pool')).heads.find(({ service }) => service === `${name}/nginx`);
-  const told = (what: string, { asked, failures, longestMs }: Counted) =>
-    console.info(
-      `cluster, ${what}: ${failures.length} of ${asked} requests failed; the longest took ${Math.round(longestMs)} ms`,
-    );
 
   beforeAll(async () => {
     common = mkdtempSync('/var/tmp/aegir-lab/common-');
@@ -126,7 +72,7 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
   });
 
   test('a third head is added: no request fails', async () => {
-    const visits = startVisits(front().address);
+    const visits = startVisits(front().address, SITE);
     await fleet.must('cluster', 'add', 'pool', `${web3().name}/nginx`);
     const log = ['sh', '-c', 'cat /var/log/aegir/*/access.log | grep -c "GET /" || true'];
     await until('visits at the new head', async () => Number(await fleet.lab.must(web3().name, log)) > 20);
@@ -136,7 +82,7 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
   });
 
   test('one is drained, and gets visitors again: no request fails', async () => {
-    const visits = startVisits(front().address);
+    const visits = startVisits(front().address, SITE);
     await until('some visits', async () => visits.counted.asked > 20);
     await fleet.must('cluster', 'drain', 'pool', `${fleet.web1.name}/nginx`);
     await fleet.must('cluster', 'activate', 'pool', `${fleet.web1.name}/nginx`);
@@ -147,14 +93,14 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
 
   test('one loses its power: after its front has found it, no request fails; it comes back by itself', async () => {
     const { web2 } = fleet;
-    const visits = startVisits(front().address);
+    const visits = startVisits(front().address, SITE);
     await until('some visits', async () => visits.counted.asked > 40);
     const crashed = performance.now();
     await fleet.lab.crash(web2.name);
     await until('the front to find it', async () => (await headOf(web2.name))?.status?.healthy === false);
     const found = performance.now();
     const asked = visits.counted.asked;
-    await until('more visits', async () => visits.counted.asked > asked + 5 * PER_SECOND);
+    await until('more visits', async () => visits.counted.asked > asked + 100);
     await fleet.boot(web2);
     await until('its front to find it again', async () => (await headOf(web2.name))?.status?.healthy === true, 120_000);
     await visits.stop();
@@ -178,4 +124,6 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
     await must('cluster', 'delete', 'pool', '--yes');
     expect(await lab.exec(front().name, ['curl', '--silent', `http://${front().address}/`])).toMatchObject({ code: 7 });
   });
+
+  describeSpread(() => fleet);
 });
