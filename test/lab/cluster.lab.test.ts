@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labUnavailable } from '../../deploy/lab/lab.ts';
 import { type Fleet, startFleet, until } from './fleet.ts';
+import { describeDrupal } from './spread-drupal.ts';
 import { describeSpread } from './spread-journey.ts';
 import { startVisits, told } from './steady-visits.ts';
 import { createVisitor } from './visitor.ts';
@@ -126,4 +127,8 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
   });
 
   describeSpread(() => fleet);
+  describeDrupal(
+    () => fleet,
+    () => common,
+  );
 });

@@ -2,6 +2,7 @@
 // visitors who read and leave files, while heads are added, drained, and lose their power.
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { LabHost } from '../../deploy/lab/lab.ts';
+import { putApache } from './apache-host.ts';
 import { type Fleet, until } from './fleet.ts';
 import { startVisits, told, type Visits } from './steady-visits.ts';
 import { createVisitor } from './visitor.ts';
@@ -60,17 +61,8 @@ export function describeSpread(of: () => Fleet): void {
     };
 
     beforeAll(async () => {
-      const { web1, web2, db1, lab, must } = of();
-      // An Apache in the place of nginx, as its package sets it up for PHP-FPM.
-      for (const argv of [
-        ['systemctl', 'disable', '--now', 'nginx'],
-        ['a2dismod', '--quiet', '--force', 'php8.2', 'mpm_prefork'],
-        ['a2enmod', '--quiet', 'mpm_event', 'proxy_fcgi'],
-        ['systemctl', 'enable', '--now', 'apache2'],
-      ])
-        await lab.must(web3().name, argv);
-      await must('server', 'detect', web3().name);
-      await must('service', 'enable', serviceOf(web3()));
+      const { web1, web2, db1, must } = of();
+      await putApache(of(), web3());
       await must('cluster', 'create', 'own', '--front', front().name, '--head', serviceOf(web1), serviceOf(web2));
       await must('platform', 'add', 'own', '/usr/share/wordpress', '--service', `${front().name}/cluster:own`);
       const said = await must(

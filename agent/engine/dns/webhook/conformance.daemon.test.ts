@@ -16,6 +16,7 @@ import {
 } from '../../conformance/dns-stage.ts';
 import { presentation } from '../rdata.ts';
 import { createWebhookEngine } from './engine.ts';
+import { createProvider } from './provider.ts';
 import { startTestingProvider, type TestingProvider } from './testing-provider.ts';
 
 const ADDRESS = '127.53.10.1';
@@ -31,7 +32,7 @@ interface ProviderWorld extends DnsWorld {
 const subject: DnsSubject = {
   name: 'webhook',
   openWorld,
-  createEngine: () => createWebhookEngine({ withinMs: WITHIN_MS }),
+  createEngine: () => createWebhookEngine({ withinMs: WITHIN_MS, shownMs: WITHIN_MS }),
   createHost: async () => createFakeHost(),
   declare: (world) => ({ settings: { url: (world as ProviderWorld).provider.url }, secrets: { token: TOKEN } }),
   declaredOnly: true,
@@ -116,7 +117,7 @@ describe('dns/webhook, by itself', () => {
     expect(await stage.world.everything()).toEqual(before);
   });
 
-  it('understands providers that give each target as an endpoint of its own', async () => {
+  it('understands providers that give each target as an endpoint of its own, and take what goes as a whole', async () => {
     provider.scattered = true;
     const two = specOf(SITE, record('www.example.org', 'A', '192.0.2.1'), record('www.example.org', 'A', '192.0.2.2'));
     await stage.apply(two);
@@ -126,6 +127,90 @@ describe('dns/webhook, by itself', () => {
     expect(await stage.answers('www.example.org', 'A')).toEqual(['192.0.2.3']);
     await stage.remove(one, false);
     expect(await stage.world.everything()).toEqual([]);
+  });
+
+  const three = () =>
+    specOf(
+      SITE,
+      record('www.example.org', 'A', '192.0.2.1'),
+      record('_x._tcp.example.org', 'SRV', '1 2 443 www.example.org'),
+      record('www.example.org', 'TXT', 'one. two.'),
+    );
+
+  it('understands providers that answer in another order, and take dots off', async () => {
+    provider.untidy = true;
+    await stage.apply(three());
+    expect(await stage.plan(three())).toEqual([]);
+    const moved = specOf(SITE, record('www.example.org', 'A', '192.0.2.9'), ...three().records.slice(1));
+    await stage.apply(moved);
+    expect(await stage.plan(moved)).toEqual([]);
+    await stage.remove(moved, false);
+    expect(await stage.world.everything()).toEqual([]);
+  });
+
+  it('does not believe a provider that takes everything and does nothing', async () => {
+    provider.careless = true;
+    provider.sets.set('_aegir.www.example.org CNAME', {
+      ...{ name: '_aegir.www.example.org', type: 'CNAME', ttl: 60, data: ['elsewhere.example.org.'], labels: {} },
+    });
+    const before = await stage.world.everything();
+    await expect(stage.apply(three())).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(
+        /the webhook provider took it, and does not show (?:A|TXT) of \S+ as it was told; see what/,
+      ),
+    });
+    expect(await stage.world.everything()).toEqual(before);
+  });
+
+  it('waits for one whose records show a change a while later', async () => {
+    provider.late = 1;
+    await stage.apply(three());
+    provider.late = 0;
+    expect(await stage.plan(three())).toEqual([]);
+  });
+
+  it('gives back what the provider keeps with a set', async () => {
+    await stage.apply(specOf(SITE, record('www.example.org', 'A', '192.0.2.1')));
+    const kept = { labels: { owner: 'them' }, providerSpecific: [{ name: 'proxied', value: 'true' }] };
+    for (const [key, set] of provider.sets) provider.sets.set(key, { ...set, ...kept });
+    await stage.apply(specOf(SITE, record('www.example.org', 'A', '192.0.2.2')));
+    expect(provider.sets.get('www.example.org A')).toMatchObject({ data: ['192.0.2.2'], ...kept });
+  });
+
+  it.each([
+    [
+      'a name that it was told to leave out',
+      { include: ['example.org'], exclude: ['www.example.org'] },
+      /leaves that name out/,
+    ],
+    ['a name beside those that it has', { include: ['.www.example.org'] }, /does not carry zone example\.org/],
+    [
+      'the zone itself where it has names below alone',
+      { include: ['.example.org'], exclude: ['www.example.org.'] },
+      /leaves that name out/,
+    ],
+  ])('is told before anything is done: %s', async (_what, filter, says) => {
+    provider.filter = filter;
+    await expect(stage.plan(three())).rejects.toThrow(says);
+  });
+
+  it.each([{}, null, { include: [' Example.ORG. '] }, { filters: ['example.org'] }])(
+    'takes %j for a filter that has it',
+    async (filter) => {
+      provider.filter = filter;
+      await stage.apply(three());
+      expect(await stage.plan(three())).toEqual([]);
+    },
+  );
+
+  it('reads names of a filter as external-dns writes them: as people do', async () => {
+    provider.filter = { include: ['bücher.example', '.Bücher.example'], exclude: ['innen.bücher.example'] };
+    const { signal } = new AbortController();
+    expect(await createProvider({ url: provider.url, token: TOKEN }).negotiate(signal)).toEqual({
+      include: ['xn--bcher-kva.example', '.xn--bcher-kva.example'],
+      exclude: ['innen.xn--bcher-kva.example'],
+    });
   });
 
   it.each([

@@ -4,6 +4,8 @@ import {
   changesOf,
   type Endpoint,
   endpointsIn,
+  inOrder,
+  notDone,
   recordsOf,
   targetOf,
   wantedEndpoints,
@@ -33,12 +35,25 @@ it('takes no TTL for an unknown one', () => {
   expect(recordsOf(endpoint('A', ['192.0.2.1']))[0]?.ttl).toBe(60);
 });
 
-it.each([[{}], ['x'], [[{ dnsName: 'a' }]], [[{ dnsName: 'a', recordType: 'A', targets: [1] }]], [[null]]])(
-  'endpointsIn refuses %j',
-  (answer) => expect(() => endpointsIn(answer, 'read')).toThrow(/no endpoints/),
-);
+it.each([
+  [{}],
+  ['x'],
+  [[{ recordType: 'A', targets: [] }]],
+  [[{ dnsName: 'a', recordType: 'A', targets: [1] }]],
+  [[null]],
+])('endpointsIn refuses %j', (answer) => expect(() => endpointsIn(answer, 'read')).toThrow(/no endpoints/));
 
-it('endpointsIn takes null for none, as Go writes it', () => expect(endpointsIn(null, 'read')).toEqual([]));
+it('endpointsIn takes null for none, and what is left out for empty, as Go writes it', () => {
+  expect(endpointsIn(null, 'read')).toEqual([]);
+  const told = [
+    { dnsName: 'a', recordType: 'A' },
+    { dnsName: 'b', recordType: 'TXT', targets: null, more: 1 },
+  ];
+  expect(endpointsIn(told, 'read')).toEqual([
+    { dnsName: 'a', recordType: 'A', targets: [] },
+    { dnsName: 'b', recordType: 'TXT', targets: [], more: 1 },
+  ]);
+});
 
 describe('changesOf', () => {
   it('gives back what the provider has said of the old one', () => {
@@ -52,10 +67,29 @@ describe('changesOf', () => {
     });
   });
 
-  it('replaces several of one name and type', () => {
-    const olds = [endpoint('A', ['192.0.2.1']), endpoint('A', ['192.0.2.2'])];
-    const edit = { name: www, type: 'A', before: set('A', '192.0.2.1', '192.0.2.2'), after: set('A', '192.0.2.3') };
-    expect(changesOf([edit], olds, 'change')).toMatchObject({ create: [{ targets: ['192.0.2.3'] }], delete: olds });
+  it('speaks of a set as one endpoint, also where the provider shows several', () => {
+    const olds = [endpoint('A', ['192.0.2.1'], { labels: { a: 'b' } }), endpoint('A', ['192.0.2.2'])];
+    const old = { ...olds[0], targets: ['192.0.2.1', '192.0.2.2'] };
+    const before = set('A', '192.0.2.1', '192.0.2.2');
+    const edit = { name: www, type: 'A', before, after: set('A', '192.0.2.3') };
+    expect(changesOf([edit], olds, 'change')).toEqual({
+      ...{ create: [], delete: [] },
+      updateOld: [old],
+      updateNew: [{ ...old, targets: ['192.0.2.3'] }],
+    });
+    const gone = { ...edit, after: undefined };
+    expect(changesOf([gone], olds, 'change')).toEqual({ create: [], updateOld: [], updateNew: [], delete: [old] });
+  });
+
+  it('keeps no TTL that is not wanted any more', () => {
+    const edit = {
+      name: www,
+      type: 'A',
+      before: set('A', '192.0.2.1'),
+      after: { ...set('A', '192.0.2.2'), ttl: undefined },
+    };
+    const { updateNew } = changesOf([edit], [endpoint('A', ['192.0.2.1'])], 'change');
+    expect(updateNew[0]).not.toHaveProperty('recordTTL');
   });
 
   it('notices what somebody else did, and leaves routed sets', () => {
@@ -64,6 +98,42 @@ describe('changesOf', () => {
     const routed = endpoint('A', ['192.0.2.1'], { setIdentifier: 'eu' });
     expect(() => changesOf([edit], [routed], 'change')).toThrow(/routed by weight or place/);
   });
+});
+
+describe('inOrder', () => {
+  const [a, txt] = [endpoint('A', ['192.0.2.1']), endpoint('TXT', ['"x"'])];
+  it('pairs what was adjusted with what was wanted', () => {
+    const adjusted = [txt, { ...a, dnsName: 'WWW.example.org.', recordTTL: 300 }];
+    expect(inOrder([a, txt], adjusted, 'change').map(({ recordTTL }) => recordTTL)).toEqual([300, 60]);
+  });
+  it.each([
+    ['less', [a], /leaves some of the records out/],
+    ['another type', [a, endpoint('SPF', ['"x"'])], /would make other records/],
+    ['more', [a, txt, endpoint('AAAA', ['2001:db8::1'])], /would make other records/],
+  ])('refuses %s', (_, adjusted, why) => expect(() => inOrder([a, txt], adjusted, 'change')).toThrow(why));
+});
+
+describe('notDone', () => {
+  const none = { create: [], updateOld: [], updateNew: [], delete: [] };
+  const [a, mx] = [endpoint('A', ['192.0.2.2', '192.0.2.1']), endpoint('MX', ['10 mail.example.org'])];
+  it.each([
+    [
+      'what was made and is there',
+      { ...none, create: [a] },
+      [endpoint('A', ['192.0.2.1'], { recordTTL: 5 }), endpoint('A', ['192.0.2.2'])],
+      undefined,
+    ],
+    ['what was made and is not', { ...none, create: [a, mx] }, [a], `MX of ${www}`],
+    [
+      'what was changed and is not',
+      { ...none, updateNew: [mx] },
+      [endpoint('MX', ['20 mail.example.org.'])],
+      `MX of ${www}`,
+    ],
+    ['another spelling', { ...none, updateNew: [mx] }, [endpoint('MX', ['10 Mail.example.org.'])], undefined],
+    ['what was removed and is there', { ...none, delete: [a] }, [endpoint('A', ['192.0.2.1'])], `A of ${www}`],
+    ['what was removed and is gone', { ...none, delete: [a] }, [mx], undefined],
+  ])('tells of %s', (_, told, shown, left) => expect(notDone(told, shown)).toBe(left));
 });
 
 it('adjustedRecords keeps the spelling of what the provider leaves alone', () => {

@@ -24,22 +24,31 @@ export interface Changes {
   readonly delete: readonly Endpoint[];
 }
 
-/** Throws for an answer that is no list of endpoints. */
+/** Throws for an answer that is no list of endpoints. What is empty is left out, or null, as Go writes it. */
 export function endpointsIn(answer: unknown, doing: string): readonly Endpoint[] {
-  const list = answer === null ? [] : answer;
-  if (Array.isArray(list) && list.every(isEndpoint)) return list;
+  const list = answer ?? [];
+  if (Array.isArray(list) && list.every(isEndpoint)) {
+    return list.map((each) => ({ ...each, targets: each.targets ?? [], recordType: each.recordType ?? '' }));
+  }
   throw new AegirError('unavailable', `cannot ${doing}: the webhook provider answered something that are no endpoints`);
 }
 
-function isEndpoint(item: unknown): item is Endpoint {
+interface Told {
+  readonly dnsName: string;
+  readonly targets?: readonly string[] | null;
+  readonly recordType?: string | null;
+  readonly [more: string]: unknown;
+}
+
+function isEndpoint(item: unknown): item is Told {
   if (typeof item !== 'object' || item === null) return false;
   const { dnsName, targets, recordType, recordTTL } = item as Record<string, unknown>;
   return (
     typeof dnsName === 'string' &&
-    typeof recordType === 'string' &&
-    Array.isArray(targets) &&
-    targets.every((target) => typeof target === 'string') &&
-    (recordTTL === undefined || typeof recordTTL === 'number')
+    typeof (recordType ?? '') === 'string' &&
+    Array.isArray(targets ?? []) &&
+    ((targets ?? []) as readonly unknown[]).every((target) => typeof target === 'string') &&
+    typeof (recordTTL ?? 0) === 'number'
   );
 }
 
@@ -53,7 +62,7 @@ export function recordsOf(endpoint: Endpoint): readonly RecordRead[] {
 }
 
 function ttlOf({ recordTTL }: Endpoint): number | undefined {
-  return recordTTL !== undefined && recordTTL > 0 ? recordTTL : undefined;
+  return typeof recordTTL === 'number' && recordTTL > 0 ? recordTTL : undefined;
 }
 
 /** Host names without a dot at the end, but in SRV records; texts in quotes: as external-dns writes them. */
@@ -72,6 +81,9 @@ export function endpointOf({ name, type, ttl, data }: RRset): Endpoint {
   };
 }
 
+const keyOf = (endpoint: Endpoint): string => `${nameOf(endpoint)} ${endpoint.recordType}`;
+
+/** The data of all of them, to be compared. */
 function dataOf(endpoints: readonly Endpoint[]): string {
   const data = endpoints.flatMap(({ recordType, targets }) =>
     targets.map((each) => presentationOrSame(recordType, each)),
@@ -79,7 +91,11 @@ function dataOf(endpoints: readonly Endpoint[]): string {
   return JSON.stringify([...new Set(data)].sort());
 }
 
-/** What to send for the edits; throws aborted where the provider has something else than they expect. */
+/**
+ * What to send for the edits: one endpoint for each set, also where the provider shows each target as one of its own. Many
+ * take what is to go by name and type alone, and would not find it a second time. Throws aborted where the provider has
+ * something else than the edits expect.
+ */
 export function changesOf(edits: readonly Edit[], found: readonly Endpoint[], doing: string): Changes {
   const changes = {
     create: [] as Endpoint[],
@@ -92,20 +108,53 @@ export function changesOf(edits: readonly Edit[], found: readonly Endpoint[], do
     if (dataOf(olds) !== JSON.stringify(before?.data ?? [])) {
       throw new AegirError('aborted', `cannot ${doing}: ${CHANGED}`);
     }
-    if (olds.some(({ setIdentifier = '' }) => setIdentifier !== '')) {
+    if (olds.some(({ setIdentifier }) => (setIdentifier ?? '') !== '')) {
       const why = `its ${type} records are routed by weight or place at the provider, which this engine does not know`;
       throw new AegirError('failed_precondition', `cannot change ${name}: ${why}`);
     }
-    const [old, ...more] = olds;
-    if (old !== undefined && more.length === 0 && after !== undefined) {
-      changes.updateOld.push(old);
-      changes.updateNew.push({ ...old, ...endpointOf(after) });
-    } else {
-      changes.delete.push(...olds);
+    const old = together(olds);
+    if (old === undefined) {
       if (after !== undefined) changes.create.push(endpointOf(after));
+    } else if (after === undefined) {
+      changes.delete.push(old);
+    } else {
+      const { recordTTL: _, ...kept } = old;
+      changes.updateOld.push(old);
+      changes.updateNew.push({ ...kept, ...endpointOf(after) });
     }
   }
   return changes;
+}
+
+function together(endpoints: readonly Endpoint[]): Endpoint | undefined {
+  const [first, ...more] = endpoints;
+  if (first === undefined || more.length === 0) return first;
+  return { ...first, targets: [...new Set(endpoints.flatMap(({ targets }) => targets))] };
+}
+
+/** What the provider made of endpoints, in their order: it may answer in another one, and old ones go with new ones. */
+export function inOrder(
+  wanted: readonly Endpoint[],
+  adjusted: readonly Endpoint[],
+  doing: string,
+): readonly Endpoint[] {
+  const left = [...adjusted];
+  const found = wanted.map((each) => {
+    const at = left.findIndex((other) => keyOf(other) === keyOf(each));
+    return at === -1 ? undefined : left.splice(at, 1)[0];
+  });
+  if (left.length === 0 && found.every((each) => each !== undefined)) return found;
+  const why = 'the webhook provider leaves some of the records out, perhaps the TXT records that tell what is ours';
+  const other = 'the webhook provider would make other records of them';
+  throw new AegirError('failed_precondition', `cannot ${doing}: ${left.length === 0 ? why : other}`);
+}
+
+/** Of the changes that were sent, the first set that the provider shows otherwise; TTLs are its own affair. */
+export function notDone({ create, updateNew, delete: gone }: Changes, shown: readonly Endpoint[]): string | undefined {
+  const is = (wanted: Endpoint) => dataOf(shown.filter((each) => keyOf(each) === keyOf(wanted)));
+  const other = [...create, ...updateNew].find((each) => is(each) !== dataOf([each]));
+  const left = other ?? gone.find((each) => is(each) !== dataOf([]));
+  return left && `${left.recordType} of ${nameOf(left)}`;
 }
 
 /** Endpoints for records, to be adjusted by the provider. */

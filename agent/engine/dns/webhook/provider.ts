@@ -1,4 +1,5 @@
 // The client's side of the webhook provider protocol of external-dns, version 1.
+import { domainToASCII } from 'node:url';
 import { AegirError } from '../../../../shared/error.ts';
 import { createJsonClient, type JsonAnswer, type JsonRequest } from '../http-json.ts';
 import { type Changes, type Endpoint, endpointsIn } from './endpoint.ts';
@@ -66,16 +67,24 @@ export function createProvider({ url, token, withinMs }: ProviderOptions): Provi
   };
 }
 
-/** Regular expressions of a filter are the provider's to apply: it refuses what it does not want. */
+/** Regular expressions of a filter are the provider's to apply. */
 function filterIn(answer: unknown): DomainFilter {
   const { include, exclude, filters } = (answer ?? {}) as Record<string, unknown>;
   const names = (list: unknown): readonly string[] =>
-    Array.isArray(list) ? list.filter((each) => typeof each === 'string').map((each) => each.toLowerCase()) : [];
+    Array.isArray(list) ? list.filter((each) => typeof each === 'string').map(filterName) : [];
   // "filters" is how the protocol's description has it, "include" how external-dns itself writes it.
   return { include: [...names(include), ...names(filters)], exclude: names(exclude) };
 }
 
-/** Whether the provider has the zone: it or one above is included, and none of them excluded. */
+/** external-dns writes names as people read them; a dot at the beginning stands for what is below a name. */
+function filterName(written: string): string {
+  const text = written.trim().toLowerCase();
+  const dot = text.startsWith('.') ? '.' : '';
+  const name = text.replace(/^\.|\.$/g, '');
+  return `${dot}${domainToASCII(name) || name}`;
+}
+
+/** Whether the provider has a name: it or one above is included, and none of them excluded. */
 export function matches({ include, exclude }: DomainFilter, zone: string): boolean {
   const isIn = (domain: string): boolean => {
     const plain = domain.replace(/^\./, '').replace(/\.$/, '');

@@ -1,11 +1,11 @@
-// A webhook provider for tests, over a zone in memory and strict about the protocol: what external-dns would never send is
-// refused with a reason, and of a request either all is done or nothing.
+// A webhook provider for tests, over a zone in memory: strict about what it is told, as the strictest of the real ones are, of
+// a request doing all or nothing; and, where a test wants it, with the ways of those that are not.
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { presentation } from '../rdata.ts';
 import { type Changes, type Endpoint, targetOf } from './endpoint.ts';
 import { MEDIA_TYPE } from './provider.ts';
+import { createWireServer } from './testing-wire.ts';
 
 export interface StoredSet {
   readonly name: string;
@@ -13,21 +13,30 @@ export interface StoredSet {
   readonly ttl: number;
   /** As presentation() has it. */
   readonly data: readonly string[];
-  /** Comes and goes with the endpoint, as a provider's own mark. */
+  /** These come and go with the endpoint, as a provider's own marks. */
   readonly labels: Readonly<Record<string, string>>;
+  readonly providerSpecific?: readonly { readonly name: string; readonly value: string }[];
 }
 
 export interface TestingProvider {
   readonly url: string;
   readonly sets: Map<string, StoredSet>;
+  /** What it says that it has. */
+  filter: unknown;
   /** Lowest TTL that it takes; it adjusts lower ones. */
   minimumTtl: number;
   /** Types that it leaves out when it adjusts. */
   unknownTypes: readonly string[];
   /** What it says it speaks. */
   mediaType: string;
-  /** Gives each target as an endpoint of its own, as some providers do. */
+  /** Gives each target as an endpoint of its own, as that of STACKIT does. */
   scattered: boolean;
+  /** Answers what it adjusted in another order, without the dot at the end of targets: as that of Hetzner does. */
+  untidy: boolean;
+  /** Logs what it cannot do, and answers as if it were done: as those of IONOS and Hetzner do. */
+  careless: boolean;
+  /** How often it is asked for its records until they show what was changed. */
+  late: number;
   /** It takes questions and answers none. */
   silent: boolean;
   /** Called after each change. */
@@ -37,82 +46,73 @@ export interface TestingProvider {
 
 export async function startTestingProvider(address: string, domain: string, token: string): Promise<TestingProvider> {
   const sets = new Map<string, StoredSet>();
-  const server = createServer((request, response) => {
-    if (provider.silent) return;
-    handle(request).then(
-      ([status, body]) => answer(response, status, body),
-      (error: Error) => answer(response, 400, error.message),
-    );
+  let former = { records: [] as readonly Endpoint[], times: 0 };
+  const server = createWireServer({
+    token: () => token,
+    mediaType: () => provider.mediaType,
+    silent: () => provider.silent,
+    filter: () => provider.filter,
+    records: () => {
+      former.times -= 1;
+      return former.times >= 0 ? former.records : all();
+    },
+    adjust: (endpoints) => {
+      const made = endpoints.map(checked).filter(isKnown).map(adjusted);
+      return provider.untidy ? made.toReversed() : made;
+    },
+    apply: (changes) => {
+      former = { records: all(), times: provider.late };
+      try {
+        apply(changes);
+      } catch (thrown) {
+        if (!provider.careless) throw thrown;
+      }
+    },
   });
   server.listen(0, address);
   await once(server, 'listening');
-
-  const answer = (response: ServerResponse, status: number, body?: unknown): void => {
-    const text = typeof body === 'string' || body === undefined ? (body ?? '') : JSON.stringify(body);
-    response.writeHead(status, { 'content-type': status === 200 ? provider.mediaType : 'text/plain' }).end(text);
-  };
-
-  const handle = async (request: IncomingMessage): Promise<[status: number, body?: unknown]> => {
-    if (request.headers.authorization !== `Bearer ${token}`) return [401];
-    if (request.headers.accept !== MEDIA_TYPE) return [406, `accept ${request.headers.accept}`];
-    const posted = request.method === 'POST';
-    if (posted && request.headers['content-type'] !== MEDIA_TYPE) return [415, 'wrong content type'];
-    const body: unknown = posted ? JSON.parse(await textOf(request)) : undefined;
-    switch (`${request.method} ${request.url}`) {
-      case 'GET /':
-        return [200, { include: [domain] }];
-      case 'GET /records':
-        return [200, [...sets.values()].flatMap(shown)];
-      case 'POST /adjustendpoints':
-        return [200, (body as Endpoint[]).map(checked).filter(isKnown).map(adjusted)];
-      case 'POST /records':
-        apply(body as Changes);
-        return [204];
-      default:
-        return [404, `no ${request.method} ${request.url}`];
-    }
-  };
 
   const isKnown = ({ recordType }: Endpoint): boolean => !provider.unknownTypes.includes(recordType);
   const adjusted = (endpoint: Endpoint): Endpoint => ({
     ...endpoint,
     recordTTL: Math.max(endpoint.recordTTL ?? 0, provider.minimumTtl),
+    targets: provider.untidy ? endpoint.targets.map((each) => each.replace(/\.$/, '')) : endpoint.targets,
   });
 
-  const shown = ({ name, type, ttl, data, labels }: StoredSet): readonly Endpoint[] => {
+  const all = (): readonly Endpoint[] => [...sets.values()].flatMap(shown);
+  const shown = ({ name, type, ttl, data, labels, providerSpecific = [] }: StoredSet): readonly Endpoint[] => {
     const targets = data.map((each) => targetOf(type, each));
-    const common = { dnsName: name, recordType: type, recordTTL: ttl, labels };
+    const common = { dnsName: name, recordType: type, recordTTL: ttl, labels, providerSpecific };
     return provider.scattered ? targets.map((target) => ({ ...common, targets: [target] })) : [{ ...common, targets }];
   };
 
   const checked = (endpoint: Endpoint): Endpoint => {
-    const { dnsName, recordType, targets, recordTTL } = endpoint;
+    const { dnsName, recordType, targets } = endpoint;
     if (dnsName !== dnsName.toLowerCase() || dnsName.endsWith('.')) throw new Error(`name ${dnsName}`);
     if (dnsName !== domain && !dnsName.endsWith(`.${domain}`)) throw new Error(`${dnsName} is not of ${domain}`);
     if (targets.length === 0 || new Set(targets).size !== targets.length) throw new Error(`targets of ${dnsName}`);
     for (const target of targets) {
       const right = targetOf(recordType, presentation(recordType, target));
-      if (target !== right) throw new Error(`target ${target} of ${dnsName} should be ${right}`);
+      if (target !== right && !(provider.untidy && `${target}.` === right)) {
+        throw new Error(`target ${target} of ${dnsName} should be ${right}`);
+      }
     }
-    if (recordTTL !== undefined && !Number.isInteger(recordTTL)) throw new Error(`TTL of ${dnsName}`);
     return endpoint;
   };
 
-  /** What is said to be there must be there, to the letter. */
+  /** Found by name and type, and gone as a whole: a second one of that set is not found any more. */
   const take = (next: Map<string, StoredSet>, old: Endpoint): StoredSet => {
     const key = `${checked(old).dnsName} ${old.recordType}`;
     const there = next.get(key);
-    const same =
-      there !== undefined && shown(there).some((each) => JSON.stringify(sorted(each)) === JSON.stringify(sorted(old)));
-    if (!same) throw new Error(`there is no ${JSON.stringify(old)}`);
-    const gone = old.targets.map((target) => presentation(old.recordType, target));
-    const data = there.data.filter((each) => !gone.includes(each));
-    if (data.length === 0) next.delete(key);
-    else next.set(key, { ...there, data });
+    const data = old.targets.map((target) => presentation(old.recordType, target)).sort();
+    if (there === undefined || JSON.stringify(there.data) !== JSON.stringify(data)) {
+      throw new Error(`there is no ${JSON.stringify(old)}`);
+    }
+    next.delete(key);
     return there;
   };
 
-  const put = (next: Map<string, StoredSet>, endpoint: Endpoint, labels: StoredSet['labels']): void => {
+  const put = (next: Map<string, StoredSet>, endpoint: Endpoint, former?: StoredSet): void => {
     const { dnsName: name, recordType: type, targets, recordTTL } = checked(endpoint);
     const key = `${name} ${type}`;
     if (next.has(key)) throw new Error(`${key} is there already`);
@@ -122,21 +122,24 @@ export async function startTestingProvider(address: string, domain: string, toke
       throw new Error(`CNAME at ${name}`);
     if (recordTTL === undefined || recordTTL < provider.minimumTtl) throw new Error(`TTL of ${name}`);
     const data = targets.map((target) => presentation(type, target)).sort();
-    next.set(key, { name, type, ttl: recordTTL, data, labels });
+    const { labels = {}, providerSpecific = [] } = former ?? {};
+    next.set(key, { name, type, ttl: recordTTL, data, labels, providerSpecific });
   };
 
   const apply = (changes: Changes): void => {
     const next = new Map(sets);
     if (changes.updateOld.length !== changes.updateNew.length) throw new Error('updates are not in pairs');
     for (const each of changes.delete) take(next, each);
-    const labels = changes.updateOld.map((each) => take(next, each).labels);
+    const olds = changes.updateOld.map((each) => take(next, each));
     for (const [index, each] of changes.updateNew.entries()) {
       const old = changes.updateOld[index];
       if (old?.dnsName !== each.dnsName || old.recordType !== each.recordType) throw new Error('updates are no pairs');
-      if (JSON.stringify(each['labels']) !== JSON.stringify(old['labels'])) throw new Error('labels got lost');
-      put(next, each, labels[index] ?? {});
+      for (const field of ['labels', 'providerSpecific'] as const) {
+        if (JSON.stringify(each[field]) !== JSON.stringify(old[field])) throw new Error(`${field} got lost`);
+      }
+      put(next, each, olds[index]);
     }
-    for (const each of changes.create) put(next, each, {});
+    for (const each of changes.create) put(next, each);
     sets.clear();
     for (const [key, set] of next) sets.set(key, set);
     provider.onChange();
@@ -145,10 +148,14 @@ export async function startTestingProvider(address: string, domain: string, toke
   const provider: TestingProvider = {
     url: `http://${address}:${(server.address() as AddressInfo).port}`,
     sets,
+    filter: { include: [domain] },
     minimumTtl: 0,
     unknownTypes: [],
     mediaType: MEDIA_TYPE,
     scattered: false,
+    untidy: false,
+    careless: false,
+    late: 0,
     silent: false,
     onChange: () => {},
     async close() {
@@ -158,14 +165,4 @@ export async function startTestingProvider(address: string, domain: string, toke
     },
   };
   return provider;
-}
-
-function sorted(endpoint: Endpoint): unknown {
-  return Object.fromEntries(Object.entries(endpoint).sort(([one], [other]) => one.localeCompare(other)));
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }
