@@ -58,6 +58,25 @@ test('however the bytes come, they are cut alike', () => {
   expect(bytes.length / whole.length).toBeLessThan(800 * 1024);
 });
 
+test('wherever the bytes lie, four lanes at a time find what one by one does', () => {
+  const mixed = Buffer.concat([
+    bytes.subarray(0, 3_000_001),
+    Buffer.alloc(1_000_000, 65),
+    bytes.subarray(0, 3_000_000),
+  ]);
+  const odd = Buffer.allocUnsafeSlow(mixed.length + 1).subarray(1);
+  mixed.copy(odd);
+  const ends = (of: Buffer) => {
+    const cutPoint = createCutPoint();
+    const found: number[] = [];
+    for (let at = 0; at < of.length; at = found.at(-1) ?? 0) found.push(cutPoint(of, at, of.length));
+    return found;
+  };
+  // What does not begin at a whole word is looked at one by one.
+  expect(odd.byteOffset % 4).not.toBe(0);
+  expect(ends(odd)).toEqual(ends(Buffer.from(mixed)));
+});
+
 test('what is put in changes the chunks around it alone', () => {
   const ids = (from: Buffer) => {
     const found: string[] = [];

@@ -14,10 +14,17 @@ import { openPartBytes, type PartBytes } from './part-bytes.ts';
 import { checkPart, type PartContent } from './part-entries.ts';
 import { type PutBack, type PutBackOrder, putBack } from './put-back.ts';
 import { checkDump, readDump } from './read-dump.ts';
-import { checkRoom } from './room.ts';
+import { countRoom } from './room.ts';
 import { openSnapshotBytes, type SnapshotBytes } from './snapshot-bytes.ts';
 import { type TakingDump, takeDump } from './take-dump.ts';
-import { type Saying, type TakeFilesOrder, type TakenFiles, type TreeRoot, takeFiles } from './take-files.ts';
+import {
+  type LookedThrough,
+  type Saying,
+  type TakeFilesOrder,
+  type TakenFiles,
+  type TreeRoot,
+  takeFiles,
+} from './take-files.ts';
 import { END_BYTES } from './tar-header.ts';
 
 export interface StageOrder {
@@ -55,6 +62,8 @@ export interface Duties {
   takeIn(came: Came): void;
   /** The same, verified, as zstd frames. */
   frames(came: Came): Uint8Array[];
+  /** What the trees are already, as it is; undefined when something is to be done. */
+  sameFiles(order: undefined): PartContent | undefined;
   /** Whether it may be restored, and has room. */
   checkFiles(trees: readonly TreeRoot[], saying: Saying): PartContent;
   putBack(order: PutBackOrder, saying: Saying): PutBack;
@@ -73,6 +82,7 @@ export function createDuties(now: () => number): Duties {
   let pack: Pack | undefined;
   let dump: TakingDump | undefined;
   let part: PartBytes | undefined;
+  let looked: LookedThrough | undefined;
   let dumpSize = 0;
   let contentAt = 0;
 
@@ -105,14 +115,16 @@ export function createDuties(now: () => number): Duties {
         const at = join(dir, name);
         rmSync(at, { recursive: true, force: true });
         mkdirSync(at, { recursive: true, mode: 0o700 });
-        takeFiles({ ...trees, dir: at, last: false, at: now(), copyBytes: 0 }, { ...saying, warn: () => {} }, now);
+        const order = { ...trees, dir: at, last: false, at: now(), copyBytes: 0 };
+        looked = takeFiles(order, { ...saying, warn: () => {} }, now);
         return openSnapshotBytes(
           at,
           trees.trees.map(({ path }) => path),
         );
       };
-      if (order.live !== undefined) snapshot = look(order.live, 'live');
       if (order.former !== undefined) former = look(order.former, 'was');
+      looked = undefined;
+      if (order.live !== undefined) snapshot = look(order.live, 'live');
       pack = openPack(join(dir, 'pack'), { compress: false, verify: true });
       // The end of an archive is the same for all: no need to ask for it.
       pack.put(hash('sha256', END, 'buffer'), END);
@@ -138,13 +150,15 @@ export function createDuties(now: () => number): Duties {
         letGo(raw);
         return chunk.bytes;
       }),
+    sameFiles() {
+      if (snapshot === undefined || looked?.exact !== true || !opened(part).isWhole(snapshot.index)) return undefined;
+      return { entries: looked.files };
+    },
     checkFiles(trees, saying) {
-      const content = checkPart(
-        opened(part),
-        trees.map(({ tree }) => tree),
-        saying.check,
-      );
-      checkRoom(opened(part), opened(snapshot), trees);
+      const room = countRoom(opened(part), opened(snapshot), trees);
+      const names = trees.map(({ tree }) => tree);
+      const content = checkPart(opened(part), names, saying.check, room.add);
+      room.check();
       return content;
     },
     putBack: (order, saying) => putBack(opened(part), order, openLibc(), saying),
@@ -161,6 +175,7 @@ export function createDuties(now: () => number): Duties {
       pack?.close();
       dump?.close();
       snapshot = undefined;
+      looked = undefined;
       former = undefined;
       pack = undefined;
       dump = undefined;

@@ -2,9 +2,9 @@
 // cut off when it is opened again.
 import { hash } from 'node:crypto';
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
 import { MAX_CHUNK_BYTES, type StoredChunk } from '../mesh/objects.ts';
+import { zstdPacked, zstdUnpacked } from '../mesh/zstd.ts';
 import { ID_BYTES } from './caibx-file.ts';
 import { worthOf } from './compressible.ts';
 import { fullDisk } from './full-disk.ts';
@@ -15,8 +15,8 @@ export interface Pack {
   put(id: Uint8Array, raw: Uint8Array): void;
   /** Throws data_loss when it is not there. */
   get(id: Uint8Array): StoredChunk;
-  /** Reads it into room that is large enough, where it is kept as it is; undefined where it is not. */
-  getInto(id: Uint8Array, room: Buffer): Buffer | undefined;
+  /** Reads it from an offset on into room, as much as that takes, where it is kept as it is; undefined where it is not. */
+  getInto(id: Uint8Array, room: Buffer, offset?: number): Buffer | undefined;
   /** The same before compression, verified. */
   raw(id: Uint8Array): Buffer;
   /** Bytes before compression that were put since it was opened. */
@@ -115,9 +115,11 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
       const { at, stored, packed } = placeOf(id);
       return { compression: packed ? 'zstd' : 'none', bytes: read(at, stored) };
     },
-    getInto(id, room) {
+    getInto(id, room, offset = 0) {
       const { at, stored, packed } = placeOf(id);
-      return packed ? undefined : read(at, stored, room.subarray(0, stored));
+      if (packed) return undefined;
+      const length = Math.min(room.length, stored - offset);
+      return read(at + offset, length, room.subarray(0, length));
     },
     raw: (id) => rawAt(id, placeOf(id)),
     added: () => added,
@@ -134,27 +136,26 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
   };
 }
 
-const level = (value: number) => ({ params: { [constants.ZSTD_c_compressionLevel]: value } });
-const GOOD = level(1);
+const GOOD = 1;
 /** Passes over noise twice as fast, and finds what lies between. */
-const HASTY = level(-10);
+const HASTY = -10;
 
 /** By zstd where that saves something. */
 export function packedChunk(raw: Uint8Array): StoredChunk {
   const worth = worthOf(raw);
   if (worth === 'nothing') return { compression: 'none', bytes: raw };
-  const bytes = zstdCompressSync(raw, worth === 'little' ? HASTY : GOOD);
+  const bytes = zstdPacked(raw, worth === 'little' ? HASTY : GOOD);
   return bytes.length < raw.length ? { compression: 'zstd', bytes } : { compression: 'none', bytes: raw };
 }
 
 /** As a zstd frame, whether that saves something or not. */
 export function framed(raw: Uint8Array): Uint8Array {
-  return zstdCompressSync(raw, worthOf(raw) === 'much' ? GOOD : HASTY);
+  return zstdPacked(raw, worthOf(raw) === 'much' ? GOOD : HASTY);
 }
 
 function unpacked(bytes: Buffer, raw: number): Buffer {
   try {
-    return zstdDecompressSync(bytes, { maxOutputLength: raw });
+    return zstdUnpacked(bytes, raw);
   } catch (cause) {
     throw new AegirError('data_loss', 'cannot read a chunk: it is damaged', { cause });
   }

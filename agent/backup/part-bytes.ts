@@ -1,18 +1,21 @@
 // A part that is being restored, as bytes: chunks that came lie in a pack, others are still what the site's own files are.
 // For workers alone.
 import { hash } from 'node:crypto';
-import { zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
 import { MAX_CHUNK_BYTES } from '../mesh/objects.ts';
+import { zstdUnpacked } from '../mesh/zstd.ts';
 import { createPlaces, ID_BYTES, type IndexFile, readIndex } from './caibx-file.ts';
 import type { FoundEntry } from './found-entry.ts';
 import type { Pack } from './pack.ts';
 import type { SnapshotBytes } from './snapshot-bytes.ts';
+import { END_BYTES } from './tar-header.ts';
 
 export interface PartBytes {
   readonly index: IndexFile;
   /** For each, 64 hexadecimal digits, whether it need not come. What the site's files have of it is copied, before they change. */
   has(ids: readonly string[]): boolean[];
+  /** The part is what an index says, chunk by chunk; the end of the archive may follow. */
+  isWhole(of: IndexFile): boolean;
   read(offset: number, length: number): Buffer;
   /** At least one of the bytes, at most length; they are good until the next call. For what is long: it takes no memory. */
   lend(offset: number, length: number): Buffer;
@@ -26,6 +29,8 @@ export interface PartBytes {
 
 const FREE = -1;
 const WITHIN = -2;
+const END_ID = hash('sha256', Buffer.alloc(END_BYTES), 'buffer');
+const FEW = 4096;
 
 /** live: what the site has now; undefined when that is of no use. former: what it had, to be copied from. */
 export function openPartBytes(
@@ -87,8 +92,25 @@ export function openPartBytes(
     return bytes;
   };
 
+  /** Of one chunk: the chunk is not read for a few of its bytes. */
+  const within = (place: number, begin: number, length: number): Buffer => {
+    if (lent?.place === place && last?.place !== place) return Buffer.from(lent.bytes.subarray(begin, begin + length));
+    const id = index.idAt(place);
+    const few = last?.place !== place && length <= FEW && pack.has(id);
+    const bytes = few ? pack.getInto(id, Buffer.allocUnsafe(length), begin) : undefined;
+    if (bytes !== undefined && bytes.length === length) return bytes;
+    return chunkAt(place).subarray(begin, begin + length);
+  };
+
   return {
     index,
+    isWhole(of) {
+      const rest = index.count - of.count;
+      for (let place = 0; place < of.count; place++) {
+        if (rest < 0 || !index.idAt(place).equals(of.idAt(place))) return false;
+      }
+      return rest === 0 || (rest === 1 && index.idAt(of.count).equals(END_ID));
+    },
     lend(offset, length) {
       const place = index.placeOf(offset);
       const begin = offset - index.offsetAt(place);
@@ -103,11 +125,12 @@ export function openPartBytes(
     read(offset, length) {
       const first = index.placeOf(offset);
       const begin = offset - index.offsetAt(first);
-      if (begin + length <= index.sizeAt(first)) return chunkAt(first).subarray(begin, begin + length);
+      if (begin + length <= index.sizeAt(first)) return within(first, begin, length);
       const bytes = Buffer.allocUnsafe(length);
       for (let done = 0, place = first; done < length; place++) {
         const from = offset + done - index.offsetAt(place);
-        done += chunkAt(place).copy(bytes, done, from, from + length - done);
+        const count = Math.min(length - done, index.sizeAt(place) - from);
+        done += within(place, from, count).copy(bytes, done);
       }
       return bytes;
     },
@@ -162,7 +185,5 @@ function alike(index: IndexFile, place: number, live: SnapshotBytes, segment: nu
 
 function unpack(pack: Pack, id: Buffer, size: number): Buffer {
   const { compression, bytes } = pack.get(id);
-  return compression === 'zstd'
-    ? zstdDecompressSync(bytes, { maxOutputLength: size })
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return compression === 'zstd' ? zstdUnpacked(bytes, size) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -4,7 +4,7 @@
 import { comparePaths, type Entry, MAX_DEPTH, parentOf, readable, TEMPORARY, TREES } from './entry.ts';
 import type { FoundEntry } from './found-entry.ts';
 import type { PartBytes } from './part-bytes.ts';
-import { END_BYTES, padding } from './tar-header.ts';
+import { BLOCK, END_BYTES, padding } from './tar-header.ts';
 import { parseHeader, refused } from './tar-parse.ts';
 
 export interface PartEntry {
@@ -19,9 +19,12 @@ export interface PartEntry {
 }
 
 const MAX_NAME = 255;
+/** Of nearly all entries: an extended header and its block, and the header. */
+const HEADER_BYTES = 3 * BLOCK;
 const MAX_TARGET = 4095;
 
-export function* partEntries(part: PartBytes): Generator<PartEntry> {
+/** checked: checkPart passed all of them. */
+export function* partEntries(part: PartBytes, checked: boolean): Generator<PartEntry> {
   const { bytes } = part.index;
   for (let at = 0; at < bytes; ) {
     const same = part.sameAt(at);
@@ -32,11 +35,14 @@ export function* partEntries(part: PartBytes): Generator<PartEntry> {
       continue;
     }
     const offset = at;
+    let held: Buffer | undefined;
     const within = (from: number, length: number) => {
       if (offset + from + length > bytes) throw refused('it is cut off');
-      return part.read(offset + from, length);
+      if (from + length > HEADER_BYTES) return part.read(offset + from, length);
+      held ??= part.read(offset, Math.min(HEADER_BYTES, bytes - offset));
+      return held.subarray(from, from + length);
     };
-    const { entry, length } = parseHeader(within);
+    const { entry, length } = parseHeader(within, checked);
     if (entry === undefined) {
       if (bytes - at !== END_BYTES || !within(0, END_BYTES).every((byte) => byte === 0))
         throw refused('something follows its end');
@@ -54,14 +60,20 @@ export interface PartContent {
   readonly entries: number;
 }
 
-/** Throws permission_denied for what must not be restored. Afterwards the part's sameness is settled. */
-export function checkPart(part: PartBytes, trees: readonly string[], check: () => void): PartContent {
+/** Throws permission_denied for what must not be restored. Afterwards the part's sameness is settled. seen: told of each. */
+export function checkPart(
+  part: PartBytes,
+  trees: readonly string[],
+  check: () => void,
+  seen: (each: PartEntry) => void = () => {},
+): PartContent {
   const directories: string[] = [];
   const there = new Set<string>();
   let previous = '';
   let entries = 0;
-  for (const { entry } of partEntries(part)) {
+  for (const each of partEntries(part, false)) {
     check();
+    const { entry } = each;
     const { path, kind } = entry;
     const problem = problemOf(entry);
     if (problem !== undefined) throw refused(`${readable(path)} ${problem}`);
@@ -74,6 +86,7 @@ export function checkPart(part: PartBytes, trees: readonly string[], check: () =
     const tree = path.split('/', 1)[0] ?? '';
     there.add(tree);
     if (kind !== 'directory' && trees.includes(tree)) entries += 1;
+    seen(each);
   }
   for (const tree of trees) if (!there.has(tree)) throw refused(`it has no ${tree}`);
   part.settle();

@@ -139,6 +139,23 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     written += 1;
   };
 
+  /**
+   * A new file under a temporary name, or under its own where nothing has that: until it is whole and dressed it is root's
+   * alone, and what a crash leaves of it has another time than it shall have.
+   */
+  const create = (fd: number, name: ByteName, { path }: Entry, free: boolean) => {
+    const open = (as: ByteName) => ({ as, file: openSync(inside(fd, as), NEW, 0o600) });
+    return fullDisk(readable(path), () => {
+      try {
+        return open(free ? name : `${TEMPORARY}${levels.length}`);
+      } catch (thrown) {
+        // The site itself has just made one.
+        if (!free || (thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+        return open(`${TEMPORARY}${levels.length}`);
+      }
+    });
+  };
+
   /** Answers the file as it is now. */
   const putFile = (
     { fd }: Level,
@@ -167,19 +184,18 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
         closeSync(file);
       }
     }
-    const temporary = `${TEMPORARY}${levels.length}`;
-    const file = fullDisk(readable(entry.path), () => openSync(inside(fd, temporary), NEW, 0o600));
+    const { file, as } = create(fd, name, entry, facts === undefined);
     try {
       fullDisk(readable(entry.path), () => writeContent(file, part, contentAt, entry.size, saying));
+      libc.setTime(fd, as, entry.mtimeNs);
       dress(file, entry, undefined);
-      libc.setTime(fd, temporary, entry.mtimeNs);
       if (facts?.isDirectory()) remove(fd, name, 0);
-      renameSync(inside(fd, temporary), inside(fd, name));
+      if (as !== name) renameSync(inside(fd, as), inside(fd, name));
       written += 1;
       writtenBytes += entry.size;
       return fstatSync(file, { bigint: true });
     } catch (thrown) {
-      remove(fd, temporary, 0);
+      remove(fd, as, 0);
       throw thrown;
     } finally {
       closeSync(file);
@@ -209,7 +225,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   };
 
   try {
-    for (const each of partEntries(part)) {
+    for (const each of partEntries(part, true)) {
       saying.check();
       put(each);
     }

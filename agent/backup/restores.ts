@@ -106,11 +106,13 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
         await hand.call('openStage', { dir: at, live: place, former: await former.trees(key) }, { signal });
         const transfer = await fetch(hand, at, options);
         if (!transfer.complete) return unfinished(transfer);
-        const { entries } = await hand.call('checkFiles', place.trees, { signal });
+        const same = await hand.call('sameFiles', undefined);
+        const { entries } = same ?? (await hand.call('checkFiles', place.trees, { signal }));
         const facts = { complete: true, receivedBytes: transfer.receivedBytes, entries: BigInt(entries) };
         if (fetchOnly) return { ...facts, written: 0n, writtenBytes: 0n };
         const order = { trees: place.trees, owners, cacheDir };
-        const { written, writtenBytes } = await hand.call('putBack', order, { signal, onProgress, onWarning });
+        const { written, writtenBytes } =
+          same === undefined ? await hand.call('putBack', order, { signal, onProgress, onWarning }) : NOTHING;
         await hand.release();
         await rm(at, { recursive: true, force: true });
         return { ...facts, written: BigInt(written), writtenBytes: BigInt(writtenBytes) };
@@ -139,6 +141,8 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
     },
   };
 }
+
+const NOTHING = { written: 0, writtenBytes: 0 };
 
 function unfinished({ receivedBytes }: TransferFacts): RestoreFacts {
   return { complete: false, receivedBytes, written: 0n, entries: 0n, writtenBytes: 0n };

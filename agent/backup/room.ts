@@ -8,40 +8,50 @@ import { SIZES } from './chunker.ts';
 import { comparePaths } from './entry.ts';
 import type { FoundEntry } from './found-entry.ts';
 import type { PartBytes } from './part-bytes.ts';
-import { partEntries } from './part-entries.ts';
+import type { PartEntry } from './part-entries.ts';
 import type { SnapshotBytes } from './snapshot-bytes.ts';
 import type { TreeRoot } from './take-files.ts';
 
-/** Throws resource_exhausted. live: the trees as they are. */
-export function checkRoom(part: PartBytes, live: SnapshotBytes, trees: readonly TreeRoot[]): void {
+export interface Room {
+  /** Of each entry of the part, in order. */
+  add(each: PartEntry): void;
+  /** Throws resource_exhausted. */
+  check(): void;
+}
+
+/** live: the trees as they are. */
+export function countRoom(part: PartBytes, live: SnapshotBytes, trees: readonly TreeRoot[]): Room {
   const needs = new Map(trees.map(({ tree }) => [tree as string, 0]));
   const there = filesOf(live);
   const hole = hash('sha256', Buffer.alloc(SIZES.max), 'buffer');
   let largest = 0;
   let next = there.next();
-  for (const { entry, same, contentAt } of partEntries(part)) {
-    if (entry.kind !== 'file') continue;
+  const add = ({ entry, same, contentAt }: PartEntry) => {
+    if (entry.kind !== 'file') return;
     while (next.done !== true && comparePaths(next.value.entry.path, entry.path) < 0) next = there.next();
     const tree = entry.path.slice(0, entry.path.indexOf('/'));
     const need = needs.get(tree);
-    if (same !== undefined || need === undefined) continue;
+    if (same !== undefined || need === undefined) return;
     const before = next.done !== true && next.value.entry.path === entry.path ? next.value.entry.size : 0;
     const bytes = entry.size - holesIn(part, contentAt, entry.size, hole);
     largest = Math.max(largest, Math.min(before, bytes));
     needs.set(tree, need + Math.max(0, bytes - before));
-  }
-  for (const { tree, path } of trees) {
-    // The old one of a file lies beside the new one until that is whole.
-    const need = (needs.get(tree) ?? 0) + largest;
-    const { bavail, bsize } = statfsSync(path);
-    if (need <= bavail * bsize) continue;
-    throw new AegirError(
-      'resource_exhausted',
-      `cannot restore the files: the disk is full; make room, ${path} needs ${byteSize(need)} and has ${byteSize(bavail * bsize)}; ` +
-        'nothing of the site was changed, and what came is kept',
-      { retryable: false, untouched: true },
-    );
-  }
+  };
+  const check = () => {
+    for (const { tree, path } of trees) {
+      // The old one of a file lies beside the new one until that is whole.
+      const need = (needs.get(tree) ?? 0) + largest;
+      const { bavail, bsize } = statfsSync(path);
+      if (need <= bavail * bsize) continue;
+      throw new AegirError(
+        'resource_exhausted',
+        `cannot restore the files: the disk is full; make room, ${path} needs ${byteSize(need)} and has ${byteSize(bavail * bsize)}; ` +
+          'nothing of the site was changed, and what came is kept',
+        { retryable: false, untouched: true },
+      );
+    }
+  };
+  return { add, check };
 }
 
 function* filesOf({ segments }: SnapshotBytes): Generator<FoundEntry, undefined> {

@@ -45,6 +45,13 @@ export interface TakenFiles {
   readonly entries: number;
 }
 
+export interface LookedThrough extends TakenFiles {
+  /** Files and links. */
+  readonly files: number;
+  /** The trees are what the snapshot says and nothing else: put back, it would change nothing. */
+  readonly exact: boolean;
+}
+
 export interface Saying {
   /** Throws when it is cancelled. */
   check(): void;
@@ -61,12 +68,23 @@ const QUIET_NS = 10_000_000_000n;
 const MS = 1_000_000n;
 const READ_BYTES = 4 * 1024 * 1024;
 
-export function takeFiles(order: TakeFilesOrder, saying: Saying, now: () => number): TakenFiles {
+export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number): LookedThrough {
   const index = createIndexWriter(join(order.dir, 'index.caibx'));
   const table = createSegmentTable(order.dir);
   const pack = openPack(join(order.dir, 'pack'), { compress: true, verify: false });
   const start = BigInt(order.at) * MS;
-  let [entries, readBytes] = [0, 0];
+  let [entries, readBytes, files] = [0, 0, 0];
+  let exact = true;
+  const inexact = () => {
+    exact = false;
+  };
+  const saying: Saying = {
+    ...told,
+    warn(text) {
+      inexact();
+      told.warn(text);
+    },
+  };
   let refs: Ref[] = [];
   let copying = false;
   const chunking = createChunking(createCutPoint(), (chunk) => {
@@ -152,9 +170,10 @@ export function takeFiles(order: TakeFilesOrder, saying: Saying, now: () => numb
         continue;
       }
       entries += read.length;
-      if (read.length === 0) return;
+      if (read.length === 0) return inexact();
       const now_ = BigInt(now()) * MS;
       const same = read.every((each, i) => each === found[i]) && read.length === found.length;
+      if (!same) inexact();
       const readLines = same ? lines : encodeFound(read);
       add(tree, readLines, refs);
       if (newestChange(read) < now_ - SETTLED_NS) cache.keep(same ? key : segmentKey(readLines), refs);
@@ -174,7 +193,7 @@ export function takeFiles(order: TakeFilesOrder, saying: Saying, now: () => numb
       try {
         const begins = createGrouping();
         let segment: FoundEntry[] = [];
-        for (const found of walk(root, tree, order.owners, saying.warn)) {
+        for (const found of walk(root, tree, order.owners, saying.warn, inexact)) {
           saying.check();
           if (begins(found.entry.path, found.entry.size)) {
             takeSegment(segment, place, opener, cache);
@@ -182,6 +201,10 @@ export function takeFiles(order: TakeFilesOrder, saying: Saying, now: () => numb
             saying.progress(index.bytes());
           }
           segment.push(found);
+          const { kind, owner } = found.entry;
+          if (kind !== 'directory') files += 1;
+          // The site gets them when they are put back.
+          if (typeof owner.user === 'number' || typeof owner.group === 'number') inexact();
         }
         takeSegment(segment, place, opener, cache);
       } finally {
@@ -203,7 +226,7 @@ export function takeFiles(order: TakeFilesOrder, saying: Saying, now: () => numb
     table.finish();
     pack.sync();
     const [bytes, chunks] = [index.bytes(), index.count()];
-    return { digest: index.finish(), bytes, chunks, readBytes, entries };
+    return { digest: index.finish(), bytes, chunks, readBytes, entries, files, exact };
   } finally {
     index.close();
     table.close();

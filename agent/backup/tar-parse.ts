@@ -15,17 +15,20 @@ export interface ParsedHeader {
   readonly length: number;
 }
 
-/** read answers exactly length bytes from the header's beginning on, and throws where there are none. */
-export function parseHeader(read: (offset: number, length: number) => Buffer): ParsedHeader {
+/**
+ * read answers exactly length bytes from the header's beginning on, and throws where there are none. known: it was parsed
+ * before, and is not compared with what this house writes once more.
+ */
+export function parseHeader(read: (offset: number, length: number) => Buffer, known = false): ParsedHeader {
   const first = read(0, BLOCK);
-  if (first.every((byte) => byte === 0)) return { entry: undefined, length: 0 };
-  if (type(first) !== 'x') return checked(fieldsOf(first, new Map()), [first]);
+  if (first[0] === 0 && first.every((byte) => byte === 0)) return { entry: undefined, length: 0 };
+  if (type(first) !== 'x') return checked(fieldsOf(first, NONE), [first], known);
   const size = octal(first, 124, 12);
   if (size === 0 || size > MAX_EXTENDED) throw refused('an extended header has an impossible size');
   const room = size + padding(size);
   const text = read(BLOCK, room);
   const header = read(BLOCK + room, BLOCK);
-  return checked(fieldsOf(header, records(text.toString('latin1', 0, size))), [first, text, header]);
+  return checked(fieldsOf(header, records(text.toString('latin1', 0, size))), [first, text, header], known);
 }
 
 export function refused(why: string): AegirError {
@@ -34,7 +37,10 @@ export function refused(why: string): AegirError {
   });
 }
 
-function checked(entry: Entry, blocks: readonly Buffer[]): ParsedHeader {
+const NONE: ReadonlyMap<string, string> = new Map();
+
+function checked(entry: Entry, blocks: readonly Buffer[], known: boolean): ParsedHeader {
+  if (known) return { entry, length: blocks.reduce((sum, { length }) => sum + length, 0) };
   const bytes = Buffer.concat(blocks);
   if (!encodeHeader(entry).equals(bytes)) throw refused('a header in it is not one that Aegir writes');
   return { entry, length: bytes.length };

@@ -31,10 +31,12 @@ export function openDirectoryIn(directory: number, name: ByteName): number {
   return openSync(inside(directory, name), DIRECTORY);
 }
 
-/** In the order of an archive, without what a restore has in the making. */
-export function namesIn(directory: number): ByteName[] {
-  const names = readdirSync(`/proc/self/fd/${directory}`, { encoding: 'latin1' as BufferEncoding });
-  return names.filter((name) => !name.startsWith(TEMPORARY)).sort((a, b) => (a < b ? -1 : 1));
+/** In the order of an archive, without what a restore has in the making: leftover is called when there is such. */
+export function namesIn(directory: number, leftover: () => void): ByteName[] {
+  const all = readdirSync(`/proc/self/fd/${directory}`, { encoding: 'latin1' as BufferEncoding });
+  const names = all.filter((name) => !name.startsWith(TEMPORARY));
+  if (names.length < all.length) leftover();
+  return names.sort((a, b) => (a < b ? -1 : 1));
 }
 
 export function statIn(directory: number, name: ByteName): BigIntStats | undefined {
@@ -54,6 +56,7 @@ export function* walk(
   name: ByteName,
   owners: Owners,
   warn: (text: string) => void,
+  leftover: () => void = () => {},
 ): Generator<FoundEntry> {
   yield foundEntry(name, fstatSync(root, { bigint: true }), owners, '');
   yield* below(root, name, 1);
@@ -65,7 +68,7 @@ export function* walk(
         `cannot keep ${readable(path)}: its directories lie more than ${MAX_DEPTH} deep; remove it`,
       );
     }
-    for (const leaf of namesIn(directory)) {
+    for (const leaf of namesIn(directory, leftover)) {
       const facts = statIn(directory, leaf);
       if (facts === undefined) continue;
       const there = `${path}/${leaf}`;

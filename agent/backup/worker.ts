@@ -43,10 +43,11 @@ function serve(): void {
 /** Bytes that are nobody else's go without a copy. */
 function givenAway(answer: unknown): ArrayBuffer[] {
   if (Array.isArray(answer)) return memoryOf(answer.filter((each) => each instanceof Uint8Array));
-  const bytes = answer instanceof Uint8Array ? answer : (answer as { bytes?: unknown } | undefined)?.bytes;
-  if (!(bytes instanceof Uint8Array) || bytes.length < GIVE_BYTES) return [];
-  const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length ? [buffer] : [];
+  const { bytes } = (answer ?? {}) as { bytes?: unknown };
+  if (bytes instanceof Uint8Array) return memoryOf([bytes]);
+  if (!(answer instanceof Uint8Array) || answer.length < GIVE_BYTES) return [];
+  const { buffer } = answer;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === answer.length ? [buffer] : [];
 }
 
 function wordsOf(duty: keyof Duties): string {

@@ -1,8 +1,9 @@
 // How the nats client handles a large message. One that comes, comes in pieces of 16 KiB, and for each doubling the client
 // takes fresh memory and copies all: here it takes enough for our largest one as soon as a message comes in more than one
-// piece. One that goes is copied into a frame: both are let go of as soon as they were copied, and written.
+// piece. One that goes is copied into a frame. Whatever was copied, or written, is let go of at once.
 import { DataBuffer } from 'nats/lib/nats-base-client/databuffer.js';
 import { DenoBuffer } from 'nats/lib/nats-base-client/denobuffer.js';
+import { Parser } from 'nats/lib/nats-base-client/parser.js';
 import { NodeTransport } from 'nats/lib/src/node_transport.js';
 import { letGo } from './let-go.ts';
 import { MESSAGE_BYTES } from './wire.ts';
@@ -24,6 +25,11 @@ interface Sending {
   _send(frame: Uint8Array): Promise<void>;
 }
 
+interface Parsing {
+  parse(this: Parsing, piece: Uint8Array): void;
+  readonly msgBuf: DenoBuffer | undefined;
+}
+
 const LARGEST = MESSAGE_BYTES + 16 * 1024;
 /** Smaller ones are the client's own lines. */
 const PIECE = 8 * 1024;
@@ -36,11 +42,21 @@ export function gatherLargeMessages(): void {
   prototype._grow = gather;
   (DataBuffer.prototype as unknown as { pack: typeof pack }).pack = pack;
   (NodeTransport.prototype as unknown as Sending).send = send;
+  const parser = Parser.prototype as unknown as Parsing;
+  const { parse } = parser;
+  parser.parse = function (this: Parsing, piece: Uint8Array) {
+    const { msgBuf } = this;
+    parse.call(this, piece);
+    // All of it went into a message that is not whole yet.
+    const { byteLength, buffer } = piece;
+    if (msgBuf === undefined || this.msgBuf !== msgBuf || buffer.byteLength !== byteLength) return;
+    if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  };
 
   function gather(this: Growing, bytes: number): number {
     const { length, capacity } = this;
     if (capacity >= PIECE && length + bytes > capacity && length + bytes <= LARGEST) {
-      const roomy = new Uint8Array(LARGEST);
+      const roomy = Buffer.allocUnsafeSlow(LARGEST);
       roomy.set(this._buf.subarray(this._off));
       this._buf = new Uint8Array(roomy.buffer, 0, length);
       this._off = 0;

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { AegirError } from '../../shared/error.ts';
 import type { GivenChunk, GivenData, TransferOpened } from '../../shared/gen/aegir/v1/mesh.ts';
 import type { CheckedGrant } from './grant.ts';
+import { letGo } from './let-go.ts';
 import type { Link } from './mesh.ts';
 import { type AskBody, decodeGive, encodeAsk, errorOf, type GiveBody, MAX_CHUNKS_OF_ASK } from './wire.ts';
 
@@ -94,11 +95,7 @@ export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
     first.parts.push(bytes);
     if (!last) return;
     pending.shift();
-    const [only] = first.parts;
-    first.answer.resolve({
-      bytes: first.parts.length === 1 && only !== undefined ? only : Buffer.concat(first.parts),
-      chunks,
-    });
+    first.answer.resolve({ bytes: joined(first.parts), chunks });
   };
   const hear = (body: GiveBody) => {
     if (body.$case === 'failed') return stop(errorOf(body.value), false);
@@ -167,6 +164,14 @@ export function createPull({ link, grant, idleMs, signal }: PullOptions): Pull {
     },
     end: (complete) => stop(new AegirError('cancelled', 'cannot go on: the transfer was ended'), true, complete),
   };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const bytes = Buffer.concat(parts);
+  for (const part of parts) letGo(part);
+  return bytes;
 }
 
 function bodyOf(ask: number, wanted: Wanted): AskBody {

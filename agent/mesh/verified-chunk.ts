@@ -1,8 +1,8 @@
 // A chunk as it came, made what its id says that it is, or refused.
 import { hash } from 'node:crypto';
-import { zstdDecompressSync } from 'node:zlib';
 import { AegirError } from '../../shared/error.ts';
 import type { ChunkRef, StoredChunk } from './objects.ts';
+import { zstdUnpacked } from './zstd.ts';
 
 /** Answers its bytes before compression. Throws data_loss. */
 export function verifiedChunk({ id, size }: ChunkRef, { compression, bytes }: StoredChunk): Uint8Array {
@@ -13,7 +13,7 @@ export function verifiedChunk({ id, size }: ChunkRef, { compression, bytes }: St
 
 function unpacked(id: string, size: number, bytes: Uint8Array): Uint8Array {
   try {
-    return zstdDecompressSync(bytes, { maxOutputLength: size });
+    return zstdUnpacked(bytes, size);
   } catch (cause) {
     throw damaged(id, cause);
   }
