@@ -1,12 +1,14 @@
 // Places where a test may kill the process (SIGKILL), to show that a crash there loses nothing.
 // Off unless AEGIR_FAILPOINT, AEGIR_FAILPOINT_FILE or AEGIR_FAILPOINT_LOG is set, which only tests do.
-import { appendFileSync, readFileSync, unlinkSync } from 'node:fs';
+import { appendFileSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 
 /**
  * Marks a boundary. AEGIR_FAILPOINT_LOG=FILE appends each name reached to FILE, one a line.
  * AEGIR_FAILPOINT=NAME kills this process when NAME is reached; NAME#N at its Nth time (from 1).
- * AEGIR_FAILPOINT_FILE=FILE does so when FILE holds that: it may be written while the process runs, and is removed with
- * the process, so that the next one lives. "pause NAME#N" stops it there instead (SIGSTOP), until it gets SIGCONT.
+ * AEGIR_FAILPOINT_FILE=FILE does so when the first line of FILE holds that: it may be written while the process runs, and
+ * the line goes with the process, so that the next one lives until it comes to the next line; a last one takes FILE along.
+ * Times are counted from when a line became the first, or the process began. "pause NAME#N" stops it there instead
+ * (SIGSTOP), until it gets SIGCONT.
  */
 export type Failpoint = (name: string) => void;
 
@@ -32,8 +34,10 @@ export function createFailpoint(env: NodeJS.ProcessEnv): Failpoint {
     if (reached !== trap.name) return;
     trap.left -= 1;
     if (trap.left !== 0) return;
-    if (file) unlinkSync(file);
-    process.kill(process.pid, trap.signal);
+    const { signal } = trap;
+    trap = set('');
+    if (file) takeFirst(file);
+    process.kill(process.pid, signal);
   };
 }
 
@@ -44,9 +48,15 @@ function set(text: string): Trap {
 
 function read(file: string): string {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readFileSync(file, 'utf8').trim().split('\n', 1)[0] ?? '';
   } catch {
     // No trap is set.
     return '';
   }
+}
+
+function takeFirst(file: string): void {
+  const [, ...others] = readFileSync(file, 'utf8').trim().split('\n');
+  if (others.length === 0) unlinkSync(file);
+  else writeFileSync(file, `${others.join('\n')}\n`);
 }

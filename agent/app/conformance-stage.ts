@@ -169,6 +169,7 @@ export async function openStage(app: App, world: World, password: string): Promi
         ...{
           tls: undefined,
           fronts: [],
+          frontsOnly: false,
           sticky: false,
           sharedRoot: '',
           writerHead: '',

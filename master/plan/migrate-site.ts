@@ -190,9 +190,12 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   const state = live ? 'enabled' : 'disabled';
   add(
     publishAt(move, to, state, web ? 'disabled' : live ? 'held' : 'disabled', {
-      cron: true,
-      ...(live ? { believes: oldServer } : {}),
-      summary: `${live ? 'Serve' : 'Have'} ${shown} on ${nameOf(move, to.http)}`,
+      cron: !(live && web),
+      ...(live ? { believes: oldServer, closed: web } : {}),
+      summary:
+        live && web
+          ? `Serve ${shown} on ${nameOf(move, to.http)} to nobody but ${graph.server(oldServer).name} yet`
+          : `${live ? 'Serve' : 'Have'} ${shown} on ${nameOf(move, to.http)}`,
     }),
   );
   if (live) {
@@ -225,6 +228,15 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
       );
     }
     add(gateClose(move));
+    // Visitors come there straight as soon as a name server says so, and not before.
+    if (web) {
+      add(
+        publishAt(move, to, 'enabled', 'enabled', {
+          ...{ cron: true, believes: oldServer, undo: FORWARD },
+          summary: `Serve ${shown} on ${nameOf(move, to.http)} to all`,
+        }),
+      );
+    }
   }
   if (host) add(...switchSteps(move, live, lead.length > 0, options.quietSeconds, oldServer));
   if (live) {

@@ -104,12 +104,13 @@ export function publishAt(
     readonly cron?: boolean;
     readonly upstream?: Place;
     readonly believes?: string;
+    readonly closed?: boolean;
     readonly summary: string;
     readonly undo?: PlanStep['undo'];
   },
 ): PlanStep {
   const { site } = move;
-  const { summary, undo, cron = false, upstream, believes } = more;
+  const { summary, undo, cron = false, upstream, believes, closed = false } = more;
   return {
     kind: 'http.publish',
     args: {
@@ -121,6 +122,7 @@ export function publishAt(
       place,
       ...(upstream === undefined ? {} : { upstream }),
       ...(believes === undefined ? {} : { believes }),
+      ...(closed ? { closed } : {}),
     },
     summary,
     serverId: serverOf(move, place.http),

@@ -116,6 +116,8 @@ export interface StepArgs extends BackupStepArgs {
     upstream?: Place;
     /** A server that hands visitors on: its word on them is believed. */
     believes?: string;
+    /** Others than those of that server get the maintenance page: it is not certain yet that the site goes there. */
+    closed?: boolean;
   };
   /** Take the site off the http service. */
   'http.unpublish': { serviceId: string; siteId: string };

@@ -178,12 +178,12 @@ export async function finish(machine: Machine, taskId: string, mostMs = TASK_TIM
   return { task, events };
 }
 
-/** Ids of the newest tasks. */
-export async function taskIds(machine: Machine): Promise<ReadonlySet<string>> {
+/** Ids of the newest tasks; state: of those alone. */
+export async function taskIds(machine: Machine, state = ''): Promise<ReadonlySet<string>> {
   const { tasks } = await machine.connection().call(TaskServiceService.listTasks, {
     pageSize: 50,
     pageToken: '',
-    state: '',
+    state,
     subjectId: '',
   });
   return new Set(tasks.map((task) => task.id));

@@ -26,39 +26,20 @@ export async function boundariesOf(
 
 /** The process will die by SIGKILL at the boundary, once. */
 export function setTrap(machine: Machine, name: ProcessName, boundary: string): void {
-  writeFileSync(trapOf(machine.layout.dir, name), boundary);
+  setTraps(machine, name, [boundary]);
 }
 
-/**
- * Stops it at the boundary, once: resolves true when it stands there, until resume; false when it has ended before, or
- * `over` has resolved.
- */
-export async function pausedAt(
-  machine: Machine,
-  name: ProcessName,
-  boundary: string,
-  over: Promise<unknown>,
-): Promise<boolean> {
-  writeFileSync(trapOf(machine.layout.dir, name), `pause ${boundary}`);
-  let going = true;
-  const end = () => {
-    going = false;
-  };
-  over.then(end, end);
-  const child = machine.process(name);
-  while (going && child.alive()) {
-    if (isStopped(child.pid)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  clearTrap(machine, name);
-  return child.alive() && isStopped(child.pid);
+/** As shared/failpoint.ts reads them: one befalls the process after the other. */
+export function setTraps(machine: Machine, name: ProcessName, traps: readonly string[]): void {
+  writeFileSync(trapOf(machine.layout.dir, name), traps.join('\n'));
 }
 
-export function resume(machine: Machine, name: ProcessName): void {
-  process.kill(machine.process(name).pid, 'SIGCONT');
+/** What is still to befall the process, as written by setTraps. */
+export function trapsLeft(machine: Machine, name: ProcessName): readonly string[] {
+  return lines(trapOf(machine.layout.dir, name)).filter((line) => line !== '');
 }
 
-function isStopped(pid: number): boolean {
+export function isStopped(pid: number): boolean {
   try {
     return /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
@@ -66,8 +47,17 @@ function isStopped(pid: number): boolean {
   }
 }
 
+export function resume(machine: Machine, name: ProcessName): void {
+  process.kill(machine.process(name).pid, 'SIGCONT');
+}
+
 export function clearTrap(machine: Machine, name: ProcessName): void {
   rmSync(trapOf(machine.layout.dir, name), { force: true });
+}
+
+/** How many boundaries it has passed since they were last counted from. */
+export function passed(machine: Machine, name: ProcessName): number {
+  return lines(logOf(machine.layout.dir, name)).length;
 }
 
 function lines(path: string): string[] {
@@ -79,7 +69,8 @@ function lines(path: string): string[] {
   }
 }
 
-function numbered(names: readonly string[]): string[] {
+/** As NAME#N. */
+export function numbered(names: readonly string[]): string[] {
   const seen = new Map<string, number>();
   return names.map((name) => {
     const count = (seen.get(name) ?? 0) + 1;

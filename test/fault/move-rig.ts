@@ -25,7 +25,11 @@ import {
 } from '../e2e/machine.ts';
 import { installSite, newTask, SITE } from '../e2e/site-tasks.ts';
 import { sql } from '../e2e/sql.ts';
-import { boundariesOf, pausedAt, resume, setTrap, watched } from './boundaries.ts';
+import { boundariesOf, clearTrap, isStopped, passed, resume, setTraps, trapsLeft, watched } from './boundaries.ts';
+import { breakHomePage } from './broken-code.ts';
+import { startGuard } from './guard.ts';
+import { gapsIn } from './story.ts';
+import { type Strike, trapsOf } from './strikes.ts';
 import { bothWritable, startWriters, WORDS_TABLE, writableCode } from './writers.ts';
 
 export const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'web2', 'db1'];
@@ -33,24 +37,32 @@ const WEB1 = '127.0.1.1';
 const WEB2 = '127.0.1.3';
 const never = new AbortController().signal;
 const options = undefined;
-
-/** What befalls a process when it comes to a boundary; mesh: the mesh node dies while the process stands there. */
-export interface Strike {
-  readonly what: 'kill' | 'mesh';
-  readonly name: ProcessName;
-  readonly boundary: string;
-}
+/** Of a move under many blows. */
+const LONGEST_MS = 300_000;
+/** Of what a move onto broken code undoes, the last that changed something. */
+const FIRST_BACK = 'task.undo.intent:http.publish';
 
 export type End = 'moved' | 'back';
+export type Boundaries = ReadonlyMap<ProcessName, readonly string[]>;
 
 export interface MoveRig {
   isAtWeb2(): Promise<boolean>;
   /** Boundaries of a move to web2, by process. */
-  readonly boundaries: ReadonlyMap<ProcessName, readonly string[]>;
+  readonly boundaries: Boundaries;
+  /** Of one that cannot end at web2, whose platform there is broken. */
+  readonly doomed: Boundaries;
+  /** How many of `doomed`, by process, were passed before it was to be undone. */
+  readonly before: ReadonlyMap<ProcessName, number>;
   /** Moves it in peace. */
   move(toWeb2: boolean): Promise<void>;
-  /** Moves it to the other place under visitors who write, and a blow; throws when it does not end whole at one place. */
-  struck(strike: Strike): Promise<End>;
+  /**
+   * Moves it to the other place under visitors who write, and blows; throws when it does not end whole at one place.
+   * missed: it never came to them.
+   */
+  struck(
+    strikes: readonly Strike[],
+    doomed?: boolean,
+  ): Promise<{ readonly end: End; readonly missed: readonly Strike[] }>;
   close(): Promise<void>;
 }
 
@@ -93,15 +105,25 @@ async function prepare(machine: Machine): Promise<MoveRig> {
     ...{ name: 'code2', root, service: 'web2/nginx', app: '', options },
   });
   await succeeded(machine, added.taskId);
+  const broken = await link().call(PlatformServiceService.addPlatform, {
+    ...{
+      name: 'broken',
+      root: breakHomePage(writableCode(dir, 'broken-code')),
+      service: 'web2/nginx',
+      app: '',
+      options,
+    },
+  });
+  await succeeded(machine, broken.taskId);
   const installed = await installSite(machine);
   await succeeded(machine, installed.taskId);
   const siteId = installed.subjectId;
   const database = `site_${siteId.slice('site-'.length)}`;
   sql(machine, `CREATE TABLE ${database}.${WORDS_TABLE}`);
 
-  const ask = (toWeb2: boolean): Promise<ChangeResponse> => {
+  const ask = (toWeb2: boolean, platform = 'code2'): Promise<ChangeResponse> => {
     const to = toWeb2
-      ? { server: 'web2', platform: 'code2', db: 'web2/mariadb' }
+      ? { server: 'web2', platform, db: 'web2/mariadb' }
       : { server: 'web1', platform: 'wordpress', db: 'db1/mariadb' };
     return link().call(MoveServiceService.migrateSite, {
       ...{ site: SITE, ...to, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 1, skipLead: true, options },
@@ -139,56 +161,70 @@ async function prepare(machine: Machine): Promise<MoveRig> {
   await move(false);
   await expectOnePlace(words);
 
-  /** True when it came to that. */
-  const strikeAt = async ({ what, name, boundary }: Strike, toWeb2: boolean): Promise<readonly [boolean, string]> => {
-    if (what === 'kill') {
-      const known = await taskIds(machine);
-      setTrap(machine, name, boundary);
-      const victim = machine.process(name);
-      const asked = await ask(toWeb2).then(
-        ({ taskId }) => taskId,
-        (error: { code?: string }) => {
-          // The master died before its answer went out; whether the task was made shows afterwards.
-          if (name === 'master' && error.code === 'unavailable') return undefined;
-          throw error;
-        },
-      );
-      // It loses its connection when the master dies.
-      const over = asked === undefined ? [] : [finish(machine, asked).catch(() => undefined)];
-      const died = await Promise.race([
-        victim.ended.then(() => true),
-        ...over.map((ended) => ended.then((done) => done === undefined)),
-      ]);
-      if (died) await start(name);
-      return [died, asked ?? (await newTask(machine, 'site.migrate', known))?.id ?? (await ask(toWeb2)).taskId];
-    }
-    const order = Promise.withResolvers<void>();
-    const paused = pausedAt(machine, name, boundary, order.promise);
-    const { taskId } = await ask(toWeb2);
-    finish(machine, taskId).then(
-      () => order.resolve(),
-      () => order.resolve(),
+  /** Cannot be known by the order of the logs: the master waits at its first step back until the others' are counted. */
+  const before = new Map<ProcessName, number>();
+  const doomed = await boundariesOf(machine, PROCESSES, async () => {
+    setTraps(machine, 'master', [`pause ${FIRST_BACK}`]);
+    const { taskId } = await ask(true, 'broken');
+    await until('it to be undone', machine.process('master'), never, async () =>
+      isStopped(machine.process('master').pid),
     );
-    if (!(await paused)) return [false, taskId];
-    process.kill(Number(readFileSync(join(machine.layout.master, 'mesh/node.pid'), 'utf8')), 'SIGKILL');
-    resume(machine, name);
-    return [true, taskId];
+    for (const name of PROCESSES) before.set(name, passed(machine, name));
+    resume(machine, 'master');
+    const { task } = await finish(machine, taskId);
+    if (task.state !== 'failed') throw new Error(`a move onto broken code ended as ${task.state}`);
+  });
+  await expectOnePlace(words);
+
+  /** Over what befalls the master. */
+  const followed = async (toWeb2: boolean, platform: string): Promise<Finished> => {
+    const known = await taskIds(machine);
+    let id = await ask(toWeb2, platform).then(
+      ({ taskId }) => taskId,
+      // The master died before its answer went out; whether the task was made shows afterwards.
+      (error: unknown) => {
+        if (!isMastersEnd(error)) throw error;
+        return undefined;
+      },
+    );
+    for (const deadline = Date.now() + LONGEST_MS; ; ) {
+      try {
+        id ??= (await newTask(machine, 'site.migrate', known))?.id ?? (await ask(toWeb2, platform)).taskId;
+        return await finish(machine, id, LONGEST_MS);
+      } catch (error) {
+        if (!isMastersEnd(error) || Date.now() > deadline) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   };
 
   return {
     isAtWeb2,
     move,
     boundaries,
-    async struck(strike) {
+    doomed,
+    before,
+    async struck(strikes, isDoomed = false) {
+      // Of a run that failed.
+      for (const id of await taskIds(machine, 'running')) await finish(machine, id, LONGEST_MS);
       const toWeb2 = !(await isAtWeb2());
       const writers = startWriters(SITE, nginx, [WEB1, WEB2], last + 1);
       let done: Finished | undefined;
-      let came = false;
+      const missed: Strike[] = [];
       try {
         await until('visitors to have written', undefined, never, async () => writers.taken.length > 1);
-        const [struck, taskId] = await strikeAt(strike, toWeb2);
-        came = struck;
-        done = await finish(machine, taskId);
+        for (const [name, traps] of trapsOf(strikes, isDoomed ? doomed : boundaries)) setTraps(machine, name, traps);
+        const guard = startGuard(machine, PROCESSES, start, () => killMeshNode(machine));
+        try {
+          done = await followed(toWeb2, isDoomed ? 'broken' : 'code2');
+        } finally {
+          for (const name of PROCESSES) {
+            const own = strikes.filter((strike) => strike.name === name);
+            missed.push(...own.slice(own.length - trapsLeft(machine, name).length));
+            clearTrap(machine, name);
+          }
+          await guard.stop();
+        }
       } finally {
         await writers.stop();
         last += 10_000;
@@ -196,18 +232,37 @@ async function prepare(machine: Machine): Promise<MoveRig> {
       const { state, reason } = done.task;
       try {
         words.push(...writers.taken.map(({ n }) => n));
-        if (!came) throw new Error('it never came to that');
         expect(['succeeded', 'failed']).toContain(state);
+        if (isDoomed) expect(state).toBe('failed');
+        expect(gapsIn(done)).toEqual([]);
         expect(bothWritable(writers.taken)).toEqual([]);
         await expectOnePlace(words);
         expect(await isAtWeb2()).toBe(state === 'succeeded' ? toWeb2 : !toWeb2);
       } catch (error) {
+        // Told once: what comes next is judged by its own.
+        words.length = 0;
         throw new Error(`${state} ${reason}: ${error instanceof Error ? error.message : String(error)}`);
       }
-      return state === 'succeeded' ? 'moved' : 'back';
+      return { end: state === 'succeeded' ? 'moved' : 'back', missed };
     },
     close: () => machine.close(),
   };
+}
+
+/** A call that was cut off, or one by the connection to the master before. */
+function isMastersEnd(error: unknown): boolean {
+  const { code, message } = error as Error & { code?: string };
+  return code === 'unavailable' || code === 'cancelled' || message.includes('Channel has been shut down');
+}
+
+/** The master starts it again. */
+function killMeshNode(machine: Machine): void {
+  try {
+    process.kill(Number(readFileSync(join(machine.layout.master, 'mesh/node.pid'), 'utf8')), 'SIGKILL');
+  } catch (error) {
+    // It is down already.
+    if (!['ESRCH', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
 
 async function succeeded(machine: Machine, taskId: string): Promise<void> {

@@ -6,13 +6,15 @@ import { join } from 'node:path';
 
 const EVERY_MS = 400;
 const TIMEOUT_MS = 100_000;
+/** Of no server: who comes from one of theirs may be one of them. */
+const FROM = '127.0.9.9';
 /** A page of WordPress that its rules let through, and that nothing here needs. */
 const PAGE = 'wp-links-opml.php';
 const TABLE = 'visits';
 
 /** Of Debian's WordPress, with a page that takes a word and answers the port of the database that has it. */
-export function writableCode(below: string): string {
-  const root = join(below, 'writable-code');
+export function writableCode(below: string, name = 'writable-code'): string {
+  const root = join(below, name);
   cpSync('/usr/share/wordpress', root, { recursive: true, dereference: true });
   writeFileSync(
     join(root, PAGE),
@@ -97,7 +99,16 @@ export function bothWritable(taken: readonly Word[]): readonly string[] {
 function ask(host: string, site: string, port: number, path: string): Promise<string> {
   return new Promise((resolve) => {
     const sent = request(
-      { host, port, path, method: 'POST', agent: false, timeout: TIMEOUT_MS, headers: { host: `${site}:${port}` } },
+      {
+        host,
+        port,
+        path,
+        method: 'POST',
+        agent: false,
+        timeout: TIMEOUT_MS,
+        localAddress: FROM,
+        headers: { host: `${site}:${port}` },
+      },
       (answer) => {
         const parts: Buffer[] = [];
         answer.on('data', (part: Buffer) => parts.push(part));

@@ -1,12 +1,16 @@
 // A WordPress site moves between web servers and databases on real systemd hosts, with its zone on a BIND of ours, under 50
 // requests a second and a writer of comments: no request fails, nothing that was written is lost or doubled, nothing is
-// left where it was. AEGIR_MOVES=10 moves it ten times there and back; usual is once.
+// left where it was. AEGIR_MOVES=10 moves it ten times there and back; usual is once. Then links are cut while it moves: at
+// a few boundaries, with AEGIR_FAULT=all at each.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labUnavailable } from '../../deploy/lab/lab.ts';
 import { createBrowser } from '../../deploy/up/browse.ts';
+import { tell } from '../fault/strikes.ts';
 import { type Fleet, startFleet, until } from './fleet.ts';
 import { type Load, startLoad } from './load.ts';
+import { createMoveCuts } from './move-cuts.ts';
 import { lastWords, reportOfMove } from './move-report.ts';
+import { visit } from './visitor.ts';
 
 const ZONE = 'move.test';
 const SITE = `www.${ZONE}`;
@@ -16,15 +20,19 @@ const TTL = { normal: 10, low: 2, lead: 5 };
 /** Reads per second, of which Apache can hold those of twenty seconds and more. */
 const FEW = 3;
 const LONGEST_MOVE_MS = 300_000;
+/** Whose links are cut, master's among them. */
+const CUT = ['master', 'web1', 'web2', 'db1', 'db2'] as const;
+const ALL_CUTS = process.env['AEGIR_FAULT'] === 'all';
 const why = labUnavailable();
 
-type Kind = 'web1' | 'web2' | 'web3' | 'db1' | 'db2' | 'dns1';
+type Kind = 'master' | 'web1' | 'web2' | 'web3' | 'db1' | 'db2' | 'dns1';
 
 describe.runIf(why === undefined)('moves on systemd hosts', () => {
   let fleet: Fleet;
   let cookies = '';
   let database = '';
-  const host = (kind: Kind) => (kind === 'web1' || kind === 'web2' || kind === 'db1' ? fleet[kind] : fleet.host(kind));
+  const host = (kind: Kind) =>
+    kind === 'master' || kind === 'web1' || kind === 'web2' || kind === 'db1' ? fleet[kind] : fleet.host(kind);
   const comments = async (db: Kind): Promise<readonly string[]> => {
     const asked = `SELECT comment_content FROM ${database}.wp_comments WHERE comment_content LIKE 'word-%'`;
     return (await fleet.lab.must(host(db).name, ['mariadb', '-Ne', asked])).split('\n');
@@ -76,7 +84,7 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
     to: readonly [Kind, Kind],
     { readsPerSecond = 50, writesPerSecond = 2 } = {},
   ): Promise<void> {
-    const [oldWeb, oldDb] = from;
+    const [oldWeb] = from;
     const [web, db] = to;
     const load: Load = startLoad({
       ...{ site: SITE, nameServer: host('dns1').address, cookies },
@@ -109,6 +117,10 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
     expect(load.addresses).toEqual(new Set([host(web).address]));
     // Of those that it did not say it took, too, none is there without a failure: all are known.
     expect(there.filter((word) => load.written.includes(word))).toHaveLength(load.written.length);
+    await nothingLeft(from, to);
+  }
+
+  async function nothingLeft([oldWeb, oldDb]: readonly [Kind, Kind], [, db]: readonly [Kind, Kind]): Promise<void> {
     const { lab } = fleet;
     expect(await lab.must(host(oldWeb).name, ['sh', '-c', 'ls /var/aegir/sites'])).toBe('');
     if (oldDb !== db)
@@ -134,5 +146,59 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
       await move('move from Apache', ['web3', 'db2'], ['web1', 'db1'], { readsPerSecond: FEW, writesPerSecond: 1 });
     },
     2 * LONGEST_MOVE_MS,
+  );
+
+  test(
+    'links are cut at boundaries of moves: it ends at one place, and all that it took is there',
+    async () => {
+      const cuts = await createMoveCuts(
+        fleet,
+        CUT.map((kind) => host(kind)),
+      );
+      const there = async () =>
+        (await fleet.json<{ readonly platform: string }>('site', 'show', SITE)).platform === 'web2';
+      const target = (web2: boolean) =>
+        ['--platform', web2 ? 'web2' : 'web1', '--db', `${host(web2 ? 'db2' : 'db1').name}/mariadb`] as const;
+      const migrate = async (web2: boolean) => fleet.aegir('site', 'migrate', SITE, ...target(web2), '--quiet', '5s');
+      await cuts.learn(async () => {
+        expect((await migrate(true)).code).toBe(0);
+      });
+      expect((await migrate(false)).code).toBe(0);
+
+      for (const strikes of cuts.runs(ALL_CUTS)) {
+        const atWeb2 = await there();
+        const load = startLoad({
+          site: SITE,
+          nameServer: host('dns1').address,
+          cookies,
+          readsPerSecond: FEW,
+          writesPerSecond: 1,
+        });
+        let ran: Awaited<ReturnType<typeof migrate>>;
+        let missed: number;
+        try {
+          await until('visitors to have written', async () => load.written.length > 3);
+          [ran, missed] = await cuts.during(strikes, () => migrate(!atWeb2));
+        } finally {
+          await load.stop();
+        }
+        const { state } = await reportOfMove(fleet);
+        expect([state, ran.code], ran.stderr).toEqual(ran.code === 0 ? ['succeeded', 0] : ['failed', 1]);
+        const now = await there();
+        expect(now).toBe(state === 'succeeded' ? !atWeb2 : atWeb2);
+        const [web1, web2] = [['web1', 'db1'] as const, ['web2', 'db2'] as const];
+        await nothingLeft(now ? web1 : web2, now ? web2 : web1);
+        const kept = await comments(now ? 'db2' : 'db1');
+        expect(load.written.filter((word) => !kept.includes(word))).toEqual([]);
+        expect(kept.filter((word, index) => kept.indexOf(word) !== index)).toEqual([]);
+        expect((await visit(host(now ? 'web2' : 'web1'), `http://${SITE}/`)).status).toBe(200);
+        console.info(
+          `cut ${strikes.length - missed} links, ${atWeb2 ? 'back' : 'there'}: ${state}; ${load.written.length} comments, 0 lost, 0 doubled; ${tell(strikes)}`,
+        );
+        // Agents' boundaries are those of a move there.
+        if (now) expect((await migrate(false)).code).toBe(0);
+      }
+    },
+    8 * 3_600_000,
   );
 });

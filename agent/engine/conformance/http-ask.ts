@@ -13,6 +13,8 @@ export interface Ask {
   readonly body?: Uint8Array | string;
   /** Over TLS, whatever the certificate. */
   readonly tls?: boolean;
+  /** Address to come from. */
+  readonly from?: string;
 }
 
 export interface Answer {
@@ -29,6 +31,7 @@ export function ask(what: Ask): Promise<Answer> {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     const options = {
       host: address,
+      localAddress: what.from,
       port,
       path,
       method,

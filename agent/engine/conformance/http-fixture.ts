@@ -89,6 +89,7 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     challenges: {},
     redirectTo: '',
     fronts: [],
+    frontsOnly: false,
     auth: undefined,
     snippet: undefined,
     sticky: false,

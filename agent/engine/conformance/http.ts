@@ -141,6 +141,23 @@ export function describeHttpEngine(subject: HttpSubject): void {
         expect(await told()).toMatchObject({ address, https: '' });
       });
 
+      it('serves nobody but its front and its own server where it is closed to others, whatever those say', async () => {
+        const front = '127.0.31.7';
+        const closed = { ...scene.spec, fronts: [front], frontsOnly: true };
+        await scene.stage.apply(closed);
+        expect(await scene.stage.plan(closed)).toEqual([]);
+        const told = async (from: string) => {
+          const headers = { 'x-forwarded-for': front, 'x-forwarded-proto': 'https' };
+          const { status, headers: got, body } = await scene.stage.get(NAME, '/any', { from, headers });
+          return [status, got['retry-after'] !== undefined, body.includes('Down for maintenance')];
+        };
+        expect(await told('127.0.31.9')).toEqual([503, true, true]);
+        expect(await told(front)).toEqual([200, false, false]);
+        expect(await told('127.0.0.1')).toEqual([200, false, false]);
+        await scene.stage.apply(scene.spec);
+        expect(await told('127.0.31.9')).toEqual([200, false, false]);
+      });
+
       it('answers 503 with a page and Retry-After while it is disabled, whatever is asked', async () => {
         await scene.stage.apply({ ...scene.spec, state: 'disabled' });
         for (const path of ['/', '/index.php', '/style.css', '/.git/config']) {

@@ -37,6 +37,8 @@ export interface VirtualHost {
   readonly redirectTo: string;
   /** Addresses whose word on the visitor is believed; empty where visitors come straight. */
   readonly fronts: readonly string[];
+  /** All others than those and this server itself get the maintenance page. */
+  readonly frontsOnly: boolean;
   /** Who may see it; undefined: everybody. */
   readonly auth: { readonly realm: string; readonly file: string } | undefined;
   /** Block of an administrator's own configuration (snippet.ts); '' for none. */
@@ -72,6 +74,13 @@ export function checkedFronts({ fronts }: VirtualHost): readonly string[] {
       throw new AegirError('invalid_argument', `cannot believe a front at ${JSON.stringify(front)}`);
   }
   return fronts;
+}
+
+/** Pattern of the addresses that are served; undefined where all are. */
+export function onlyThose(host: VirtualHost): string | undefined {
+  if (!host.frontsOnly) return undefined;
+  const own = ['127.0.0.1', '::1', ...host.listening.addresses];
+  return `^(?:${[...new Set([...own, ...checkedFronts(host)])].map(escaped).join('|')})$`;
 }
 
 /** Where the writer is, as in a URL. Throws invalid_argument for what is no place. */

@@ -7,12 +7,12 @@ import { perform, previewOn } from '../perform.ts';
 import { httpSpec, upstreamSpec } from '../spec.ts';
 
 type Args = StepArgs['http.publish'];
-type Wanted = Pick<Args, 'siteId' | 'serviceId' | 'cron' | 'place' | 'upstream' | 'believes'>;
+type Wanted = Pick<Args, 'siteId' | 'serviceId' | 'cron' | 'place' | 'upstream' | 'believes' | 'closed'>;
 
 /** The site as its record is now. cron: undefined in plans of before there was any, when a site had one server. */
 export async function httpRequest(
   deps: HandlerDeps,
-  { siteId, serviceId, cron, place, upstream, believes }: Wanted,
+  { siteId, serviceId, cron, place, upstream, believes, closed = false }: Wanted,
   state: Served,
   preview: boolean,
 ): Promise<ActionRequest> {
@@ -26,6 +26,7 @@ export async function httpRequest(
     const { facts } = await readServer(deps.store, believes);
     value.fronts = [...new Set([...value.fronts, ...facts.sourceAddresses])];
   }
+  value.frontsOnly = closed && state === 'enabled';
   const service = await readService(deps.store, serviceId);
   return {
     $case: 'apply',

@@ -155,6 +155,7 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     challenges: spec.challenges,
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
+    frontsOnly: spec.frontsOnly,
     auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
     snippet,
   });

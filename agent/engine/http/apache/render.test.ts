@@ -35,6 +35,7 @@ const host: VirtualHost = {
   challenges: {},
   redirectTo: '',
   fronts: [],
+  frontsOnly: false,
   auth: undefined,
   snippet: '',
 };
@@ -90,6 +91,7 @@ describe('a virtual host', () => {
       { ...host, state: 'moved', upstream: { address: '192.0.2.7', port: 8080, tlsPort: 0, trust: undefined } },
     ],
     ['behind', { ...host, ...BEHIND, tls: { ...tls, redirect: true }, fronts: ['192.0.2.1', '2001:db8::1'] }],
+    ['closed', { ...host, fronts: ['192.0.2.1'], frontsOnly: true }],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
   ];
 

@@ -14,6 +14,7 @@ import {
   DOTFILE,
   escaped,
   MAINTENANCE_PAGE,
+  onlyThose,
   PHP_SOURCE,
   servedNames,
   type VirtualHost,
@@ -166,7 +167,7 @@ function serving(host: VirtualHost): string {
     prefix: configPrefix(prefix),
     directory: configPath(directory.replace(/\/+$/, ''), 'aliased directory'),
   }));
-  return `  ErrorDocument 403 default
+  return `${closedLines(host)}  ErrorDocument 403 default
   ErrorDocument 404 default
   DocumentRoot ${quoted(root)}
 ${aliases.map((alias) => `  Alias ${quoted(alias.prefix)} ${quoted(`${alias.directory}/`)}\n`).join('')}  # Aliases of the whole server end here.
@@ -355,11 +356,24 @@ function fallback(php: PhpRules | undefined, root: string, pattern: string, what
 ${missing}`;
 }
 
+/** By the address that a connection came from, whatever a front says of the visitor. */
+function closedLines(host: VirtualHost): string {
+  const those = onlyThose(host);
+  if (those === undefined) return '';
+  return `${maintenanceAnswer()}  RewriteCond "%{CONN_REMOTE_ADDR}" "!${those}"
+  RewriteRule "^" "-" [R=503,L]
+`;
+}
+
 function maintenance(): string {
   return `  AllowEncodedSlashes NoDecode
-  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
+${maintenanceAnswer()}  RewriteRule "^" "-" [R=503,L]
+`;
+}
+
+function maintenanceAnswer(): string {
+  return `  ErrorDocument 503 ${quoted(MAINTENANCE_PAGE)}
   Header always set Retry-After 600 "expr=%{REQUEST_STATUS} == 503"
   Header always set Cache-Control no-store "expr=%{REQUEST_STATUS} == 503"
-  RewriteRule "^" "-" [R=503,L]
 `;
 }

@@ -134,6 +134,7 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     challenges: spec.challenges,
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
+    frontsOnly: spec.frontsOnly,
     auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
     snippet,
   });

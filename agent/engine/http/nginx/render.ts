@@ -21,6 +21,7 @@ import {
   DOTFILE,
   escaped,
   MAINTENANCE_PAGE,
+  onlyThose,
   PHP_SOURCE,
   servedNames,
   type VirtualHost,
@@ -183,7 +184,7 @@ function serving(host: VirtualHost): string {
   const { php } = rules;
   const writer = writerLocation(host);
   const fallback = php?.frontController === undefined ? '=404' : `${script(php.frontController)}$is_args$args`;
-  return `  root ${quoted(configPath(rules.docroot, 'document root'))};
+  return `${closedLines(host)}  root ${quoted(configPath(rules.docroot, 'document root'))};
   # The last one stands for a directory that has none of the others.
   index ${index(rules)};
 ${authLines(host)}${php === undefined ? '' : fastcgiLines(limits, { https: scheme, forApp: host.auth === undefined })}
@@ -239,6 +240,8 @@ ${headers}    add_header X-Content-Type-Options nosniff;
 `;
 }
 
+/** Name of the location that answers those who are not let in yet. */
+const CLOSED = '@aegir_closed';
 /** Name of the location by which the head that takes writes is asked. */
 const WRITER = '@aegir_writer';
 
@@ -273,9 +276,20 @@ function script(path: string): string {
   return configScript(path, 'front controller');
 }
 
-function maintenance(): string {
+/** By the address that a connection came from, whatever a front says of the visitor. */
+function closedLines(host: VirtualHost): string {
+  const those = onlyThose(host);
+  if (those === undefined) return '';
+  return `  error_page 503 ${CLOSED};
+  if ($realip_remote_addr !~ ${quoted(those)}) {
+    return 503;
+  }
+${maintenance(CLOSED)}`;
+}
+
+function maintenance(path = '/'): string {
   return `
-  location / {
+  location ${path} {
     # No type by the name that was asked for.
     types { }
     default_type text/html;

@@ -108,6 +108,12 @@ export interface HttpSpec {
    */
   fronts: string[];
   /**
+   * Who connects from elsewhere than a front and this server gets the
+   * maintenance page: where a site is about to move to, nobody may write before
+   * it is certain that it goes there.
+   */
+  frontsOnly: boolean;
+  /**
    * On a front: a visitor stays with the head that answered first, by a cookie,
    * for apps that keep sessions on the head.
    */
@@ -855,6 +861,7 @@ function createBaseHttpSpec(): HttpSpec {
     challenges: {},
     redirectTo: "",
     fronts: [],
+    frontsOnly: false,
     sticky: false,
     sharedRoot: "",
     writer: undefined,
@@ -903,6 +910,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     for (const v of message.fronts) {
       writer.uint32(162).string(v!);
+    }
+    if (message.frontsOnly !== false) {
+      writer.uint32(200).bool(message.frontsOnly);
     }
     if (message.sticky !== false) {
       writer.uint32(168).bool(message.sticky);
@@ -1043,6 +1053,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.fronts.push(reader.string());
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.frontsOnly = reader.bool();
+            continue;
+          }
           case 21: {
             if (tag !== 168) {
               break;
@@ -1156,6 +1174,11 @@ export const HttpSpec: MessageFns<HttpSpec> = {
       fronts: globalThis.Array.isArray(object?.fronts)
         ? object.fronts.map((e: any) => globalThis.String(e))
         : [],
+      frontsOnly: isSet(object.frontsOnly)
+        ? globalThis.Boolean(object.frontsOnly)
+        : isSet(object.fronts_only)
+        ? globalThis.Boolean(object.fronts_only)
+        : false,
       sticky: isSet(object.sticky) ? globalThis.Boolean(object.sticky) : false,
       sharedRoot: isSet(object.sharedRoot)
         ? globalThis.String(object.sharedRoot)
@@ -1219,6 +1242,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.fronts?.length) {
       obj.fronts = message.fronts;
     }
+    if (message.frontsOnly !== undefined) {
+      obj.frontsOnly = message.frontsOnly;
+    }
     if (message.sticky !== undefined) {
       obj.sticky = message.sticky;
     }
@@ -1273,6 +1299,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     );
     message.redirectTo = object.redirectTo ?? "";
     message.fronts = object.fronts?.map((e) => e) || [];
+    message.frontsOnly = object.frontsOnly ?? false;
     message.sticky = object.sticky ?? false;
     message.sharedRoot = object.sharedRoot ?? "";
     message.writer = (object.writer !== undefined && object.writer !== null)

@@ -1,0 +1,122 @@
+// Cuts links of hosts while their programs stand at boundaries of a move: the boundaries are learned from a move in peace.
+
+import type { LabHost } from '../../deploy/lab/lab.ts';
+import type { ProcessName } from '../e2e/machine.ts';
+import { numbered } from '../fault/boundaries.ts';
+import { type Strike, strikesAt, takeJoint, trapsOf } from '../fault/strikes.ts';
+import { type Fleet, until } from './fleet.ts';
+
+/** Connections outlive it, and what was sent comes later. */
+const CUT_MS = 5000;
+/** The master takes the server for gone: sessions, transfers and what they carry begin anew. */
+const LONG_CUT_MS = 100_000;
+/** Each cut of so many is a long one. */
+const ONE_LONG_OF = 12;
+const EVERY_MS = 200;
+/** Of one host in one move. */
+const AT_ONCE = 4;
+
+const AROUND_THE_HOLD =
+  /:(gate\.hold|site\.place|set-gate-hold|apply-(http|db)|restore-(files|database)|take-snapshot)/;
+
+export interface MoveCuts {
+  /** Notes what boundaries each host's program passes meanwhile. */
+  learn(move: () => Promise<void>): Promise<void>;
+  /** For each move, which links are cut where; all: every boundary, otherwise a few around the hold. */
+  runs(all: boolean): readonly (readonly Strike[])[];
+  /** Cuts while it moves; answers how many it never came to, too. */
+  during<T>(strikes: readonly Strike[], move: () => Promise<T>): Promise<readonly [T, number]>;
+}
+
+/** Restarts the hosts' programs, so that they tell of boundaries. hosts: the master's and agents'. */
+export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): Promise<MoveCuts> {
+  const { lab, master } = fleet;
+  const programOf = (host: LabHost) => (host === master ? 'aegir-master' : 'aegir-agent');
+  const fileOf = (host: LabHost, what: 'log' | 'trap') => `/var/lib/${programOf(host)}/boundaries.${what}`;
+  const sh = (host: LabHost, script: string, input?: string) => lab.must(host.name, ['sh', '-c', script], input);
+  const connected = async () => {
+    for (const host of hosts) if (host !== master && !(await fleet.isConnected(host))) return false;
+    return true;
+  };
+  for (const host of hosts) {
+    const dir = `/etc/systemd/system/${programOf(host)}.service.d`;
+    const unit = `[Service]\nEnvironment=AEGIR_FAILPOINT_LOG=${fileOf(host, 'log')} AEGIR_FAILPOINT_FILE=${fileOf(host, 'trap')}\n`;
+    await sh(host, `mkdir -p ${dir} && cat > ${dir}/watched.conf && systemctl daemon-reload`, unit);
+    await sh(host, `systemctl restart ${programOf(host)}`);
+  }
+  await until('the master to answer', async () => (await fleet.aegir('status')).code === 0);
+  await until('the sessions', connected, LONG_CUT_MS);
+
+  const boundaries = new Map<ProcessName, readonly string[]>();
+  const hostOf = new Map(hosts.map((host) => [host.name, host]));
+  const isStopped = async (host: LabHost): Promise<boolean> =>
+    (await lab.exec(host.name, ['pgrep', '--runstates', 'T', '--full', `lib/aegir/${programOf(host)}`])).code === 0;
+  let cuts = 0;
+
+  /** Cuts its link whenever it stands at a boundary, as long as `going`. */
+  async function guard(host: LabHost, going: () => boolean): Promise<void> {
+    while (going() || (await isStopped(host))) {
+      if (!(await isStopped(host))) {
+        await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+        continue;
+      }
+      cuts += 1;
+      await lab.cut(host.name);
+      try {
+        await sh(host, `systemctl kill --signal=CONT ${programOf(host)}`);
+        await new Promise((resolve) => setTimeout(resolve, cuts % ONE_LONG_OF === 0 ? LONG_CUT_MS : CUT_MS));
+      } finally {
+        await lab.heal(host.name);
+      }
+    }
+  }
+
+  return {
+    async learn(move) {
+      for (const host of hosts) await sh(host, `rm -f ${fileOf(host, 'log')}`);
+      await move();
+      for (const host of hosts) {
+        const passed = await sh(host, `cat ${fileOf(host, 'log')} 2>/dev/null || true`);
+        boundaries.set(host.name, numbered(passed.split('\n').filter((line) => line !== '')));
+      }
+    },
+    runs(all) {
+      const left = hosts.flatMap(({ name }) =>
+        strikesAt('pause', name, boundaries.get(name) ?? [], (boundary) => all || AROUND_THE_HOLD.test(boundary)),
+      );
+      const runs: Strike[][] = [];
+      for (
+        let taken = takeJoint(left, boundaries, AT_ONCE);
+        taken.length > 0;
+        taken = takeJoint(left, boundaries, AT_ONCE)
+      ) {
+        // Links of two hosts at once are cut now and then; all of them always would be another test.
+        runs.push(taken);
+        if (!all) break;
+      }
+      return runs;
+    },
+    async during(strikes, move) {
+      for (const [name, traps] of trapsOf(strikes, boundaries)) {
+        const host = hostOf.get(name);
+        if (host !== undefined) await sh(host, `cat > ${fileOf(host, 'trap')}`, `${traps.join('\n')}\n`);
+      }
+      let going = true;
+      const guards = Promise.all(hosts.map((host) => guard(host, () => going)));
+      guards.catch(() => {});
+      let missed = 0;
+      try {
+        const ended = await move();
+        for (const host of hosts) {
+          const traps = await sh(host, `cat ${fileOf(host, 'trap')} 2>/dev/null; rm -f ${fileOf(host, 'trap')}`);
+          missed += traps.split('\n').filter((line) => line !== '').length;
+        }
+        return [ended, missed];
+      } finally {
+        going = false;
+        await guards;
+        await until('the sessions', connected, LONG_CUT_MS);
+      }
+    },
+  };
+}
