@@ -32,7 +32,8 @@ export interface MoveCuts {
 export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): Promise<MoveCuts> {
   const { lab, master } = fleet;
   const programOf = (host: LabHost) => (host === master ? 'aegir-master' : 'aegir-agent');
-  const fileOf = (host: LabHost, what: 'log' | 'trap') => `/var/lib/${programOf(host)}/boundaries.${what}`;
+  const stateOf = (host: LabHost) => (host === master ? '/var/lib/aegir' : '/var/lib/aegir-agent');
+  const fileOf = (host: LabHost, what: 'log' | 'trap') => `${stateOf(host)}/boundaries.${what}`;
   const sh = (host: LabHost, script: string, input?: string) => lab.must(host.name, ['sh', '-c', script], input);
   const connected = async () => {
     for (const host of hosts) if (host !== master && !(await fleet.isConnected(host))) return false;
@@ -99,7 +100,10 @@ export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): P
     async during(strikes, move) {
       for (const [name, traps] of trapsOf(strikes, boundaries)) {
         const host = hostOf.get(name);
-        if (host !== undefined) await sh(host, `cat > ${fileOf(host, 'trap')}`, `${traps.join('\n')}\n`);
+        if (host !== undefined) {
+          // The master is not root, and takes out the lines that it has come to.
+          await sh(host, `cat > ${fileOf(host, 'trap')} && chmod 666 ${fileOf(host, 'trap')}`, `${traps.join('\n')}\n`);
+        }
       }
       let going = true;
       const guards = Promise.all(hosts.map((host) => guard(host, () => going)));
