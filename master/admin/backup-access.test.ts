@@ -168,7 +168,7 @@ test('a site that was disabled is restored so, and one whose backup does not say
 
 test('a last backup goes to the file service that a person names', async () => {
   const of = { site: site.id, confirm: true, options: { ...options, planOnly: true } };
-  await expect(deleteSite(deps, OPERATOR, of)).rejects.toThrow(/there are several, .*name one by --service/);
+  await expect(deleteSite(deps, OPERATOR, of)).rejects.toThrow(/there are several; name one of .* by --service/);
   const { plan } = await deleteSite(deps, OPERATOR, { ...of, service: 'web1/mesh' });
   expect(plan?.steps.find(({ kind }) => kind === 'backup.store')?.summary).toContain('web1/mesh');
   await expect(deleteSite(deps, OPERATOR, { ...of, service: 'web1/mesh', noBackup: true })).rejects.toThrow(/only one/);

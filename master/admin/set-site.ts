@@ -1,4 +1,5 @@
 // How a site is served: names, HTTPS, redirects, who may see it; and its certificate, by order of a person or when it is due.
+import { termsNotAgreed } from '../../shared/acme-terms.ts';
 import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
 import {
@@ -138,11 +139,7 @@ export async function certifySite(deps: AdminDeps, caller: Caller, request: Site
 /** The authority's terms are agreed to by a person, in a file: no task can do it, so none begins. */
 function requireAgreed(deps: AdminDeps, name: string): void {
   if (deps.facts.acmeAgreed) return;
-  throw new AegirError(
-    'failed_precondition',
-    `cannot get a certificate for ${name}: the terms of the authority are not agreed to; read them, say ` +
-      '"acme": { "termsOfServiceAgreed": true, "contact": "you@example.org" } in the configuration of the master, and start it again',
-  );
+  throw termsNotAgreed(`get a certificate for ${name}`);
 }
 
 function uploadedCertificate(deps: AdminDeps, request: SetSiteRequest): Uploaded | undefined {

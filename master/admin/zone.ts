@@ -13,6 +13,7 @@ import type {
 import { hostName, mailAddress } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { createGraph } from '../graph/graph.ts';
+import { onlyOne } from '../graph/only-one.ts';
 import { requireUsable } from '../graph/rules.ts';
 import { requireEmptyZone } from '../graph/zone-rules.ts';
 import { planAddZone, planRemoveZone, planSetZone, planVerifyZone, valuesOf } from '../plan/change-zone.ts';
@@ -128,17 +129,13 @@ function chooseZoneService(graph: Graph, ref: string, zone: string): ServiceReco
       `cannot use ${graph.serviceName(service)} for ${what}: null only tells people what to set, it needs no zones`,
     );
   }
-  const candidates = graph.enabled('dns').filter((service) => service.engine !== 'null');
-  const [only] = candidates;
-  if (only !== undefined && candidates.length === 1) return only;
-  const names = candidates.map((service) => graph.serviceName(service)).join(', ');
-  throw new AegirError(
-    'failed_precondition',
-    only === undefined
-      ? `cannot choose a dns service for ${what}: none that carries zones is enabled; ` +
-          'enable bind or powerdns of a server (aegir service list --all shows what is there), or: aegir service declare --help'
-      : `cannot choose a dns service for ${what}: there are several; name one of ${names} with --service`,
-  );
+  const carrying = graph.enabled('dns').filter((service) => service.engine !== 'null');
+  return onlyOne(graph, carrying, {
+    ...{ type: 'dns', what, how: 'by --service' },
+    none:
+      'none that carries zones is enabled; enable bind or powerdns of a server (aegir service list --all shows what is ' +
+      'there), or: aegir service declare --help',
+  });
 }
 
 function requireSigning(graph: Graph, service: ServiceRecord, values: ZoneValues): void {

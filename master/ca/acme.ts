@@ -2,6 +2,7 @@
 // certificates. Loaded when first needed. Every call may be repeated; what an authority says against it is told.
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { termsNotAgreed } from '../../shared/acme-terms.ts';
 import { AegirError } from '../../shared/error.ts';
 
 export interface AcmeConfig {
@@ -56,13 +57,7 @@ export function createAcme(config: AcmeConfig, account: AccountStore): Acme {
   let opened: Promise<{ library: Library; client: Client }> | undefined;
 
   const open = async (): Promise<{ library: Library; client: Client }> => {
-    if (!config.agreed) {
-      throw new AegirError(
-        'failed_precondition',
-        'cannot ask a certificate authority: its terms are not agreed to; read them and set acme.termsOfServiceAgreed ' +
-          'to true in the configuration of the master',
-      );
-    }
+    if (!config.agreed) throw termsNotAgreed('ask a certificate authority');
     const library = await import('acme-client');
     if (config.caFile !== undefined) {
       library.axios.defaults.httpsAgent = new Agent({ ca: readFileSync(config.caFile, 'utf8') });

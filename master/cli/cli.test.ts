@@ -79,7 +79,12 @@ describe('exit codes, and errors on stderr alone', () => {
     [2, 'site delete example.org', {}, /^aegir: cannot ask .*: there is no terminal; say --yes .*\n$/],
     [1, 'task cancel task-none', {}, /^aegir: cannot find task/],
     [1, 'site list --context none', { AEGIR_ADDRESS: '' }, /^aegir: cannot choose a master: .*aegir context add/],
-    [1, 'site list', { AEGIR_CA: '/none' }, /^aegir: cannot read the CA certificate: ENOENT/],
+    [
+      2,
+      'site list',
+      { AEGIR_CA: '/none' },
+      /^aegir: cannot read \/none for the CA certificate: there is no such file$/m,
+    ],
     [
       1,
       'api call SiteService/None',

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
+import { readNamed } from './read-file.ts';
 
 export interface Context {
   /** host:port of the Admin API. */
@@ -45,15 +46,6 @@ export function writeContexts(path: string, contexts: Contexts): void {
   renameSync(fresh, path);
 }
 
-function readFileFor(what: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AegirError('failed_precondition', `cannot read the ${what}: ${why}`, { cause });
-  }
-}
-
 /**
  * The context to use: --context, else AEGIR_ADDRESS with AEGIR_CA (path) and AEGIR_TOKEN or AEGIR_TOKEN_FILE, else
  * AEGIR_CONTEXT, else the current one.
@@ -62,7 +54,7 @@ export function chooseContext(env: NodeJS.ProcessEnv, name: string | undefined):
   const address = env['AEGIR_ADDRESS'];
   if (name === undefined && address) {
     const tokenFile = env['AEGIR_TOKEN_FILE'];
-    const token = env['AEGIR_TOKEN'] ?? (tokenFile ? readFileFor('API token', tokenFile).trim() : '');
+    const token = env['AEGIR_TOKEN'] ?? (tokenFile ? readNamed(tokenFile, 'the API token').trim() : '');
     const caPath = env['AEGIR_CA'];
     if (!caPath || token === '') {
       throw new AegirError(
@@ -70,7 +62,7 @@ export function chooseContext(env: NodeJS.ProcessEnv, name: string | undefined):
         'cannot use AEGIR_ADDRESS alone: set AEGIR_CA to the path of the CA certificate and AEGIR_TOKEN_FILE to that of the token too',
       );
     }
-    return { address, ca: readFileFor('CA certificate', caPath), token };
+    return { address, ca: readNamed(caPath, 'the CA certificate'), token };
   }
   const path = contextsPath(env);
   const known = readContexts(path);

@@ -4,6 +4,7 @@ import { APPS, type AppName, canUseDb, enginesFor, type ServiceType } from '../.
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { firstWebServer } from './cluster-rules.ts';
 import { type Graph, isCluster } from './graph.ts';
+import { onlyOne } from './only-one.ts';
 import { requireFreeRecords } from './zone-rules.ts';
 
 /** A binding names an enabled service of the right type on an accepted server. */
@@ -41,7 +42,7 @@ export function chooseDb(graph: Graph, ref: string, app: AppName, what: string):
         `cannot choose a db service for ${what}: ${app} needs ${enginesFor(app)}, and none is enabled; see: aegir service list`,
       );
     }
-    return onlyOne(graph, fitting, 'db', what);
+    return onlyOne(graph, fitting, { type: 'db', what });
   }
   const service = chooseService(graph, ref, 'db', what);
   requireFittingDb(graph, service, app, what);
@@ -58,19 +59,7 @@ export function chooseService(graph: Graph, ref: string, type: ServiceType, what
     requireUsable(graph, service, type, what);
     return service;
   }
-  return onlyOne(graph, graph.enabled(type), type, what);
-}
-
-function onlyOne(graph: Graph, candidates: readonly ServiceRecord[], type: ServiceType, what: string): ServiceRecord {
-  const [only] = candidates;
-  if (only !== undefined && candidates.length === 1) return only;
-  const names = candidates.map((service) => graph.serviceName(service)).join(', ');
-  throw new AegirError(
-    'failed_precondition',
-    only === undefined
-      ? `cannot choose a ${type} service for ${what}: none is enabled; see: aegir service list`
-      : `cannot choose a ${type} service for ${what}: there are several; name one of ${names}`,
-  );
+  return onlyOne(graph, graph.enabled(type), { type, what });
 }
 
 /** No host name is used twice, neither inside the site nor by another one. */

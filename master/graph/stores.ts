@@ -1,8 +1,8 @@
 // Places for backups: which file service takes them, and which services lead to one place. Pure.
-import { AegirError } from '../../shared/error.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import { SHARE } from './cluster-rules.ts';
 import { type Graph, isCluster } from './graph.ts';
+import { onlyOne } from './only-one.ts';
 import { requireUsable } from './rules.ts';
 
 /** What is one place, however many services lead to it: who removes chunks there must know everybody who brings some. */
@@ -48,15 +48,8 @@ export function chooseStore(graph: Graph, ref: string, wanted: string | null, wh
     requireUsable(graph, named, 'file', what);
     return named;
   }
-  const candidates = offered(graph);
-  const [only] = candidates;
-  if (only !== undefined && candidates.length === 1) return only;
-  const names = candidates.map((service) => graph.serviceName(service)).join(', ');
-  throw new AegirError(
-    'failed_precondition',
-    only === undefined
-      ? `cannot choose a file service for ${what}: none is enabled; run: aegir service enable SERVER/mesh`
-      : `cannot choose a file service for ${what}: there are several, ${names}; name one by --service, or for good by: ` +
-          'aegir backup policy --service SERVER/ENGINE',
-  );
+  return onlyOne(graph, offered(graph), {
+    ...{ type: 'file', what, none: 'none is enabled; run: aegir service enable SERVER/mesh' },
+    how: 'by --service, or for good by: aegir backup policy --service SERVER/ENGINE',
+  });
 }

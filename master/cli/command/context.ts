@@ -1,10 +1,10 @@
 // aegir context …
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { plainName } from '../../../shared/name.ts';
 import { contextsPath, readContexts, writeContexts } from '../context.ts';
 import { type Column, printList } from '../output.ts';
+import { readNamed } from '../read-file.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 interface Row {
@@ -49,18 +49,11 @@ export function contextCommand(cli: Cli, program: Command): void {
     .requiredOption('--ca <file>', 'CA certificate of the master, PEM')
     .requiredOption('--token-file <file>', 'file with the API token; - for standard input')
     .action((name: string, flags: { address: string; ca: string; tokenFile: string }) => {
-      const read = (file: string) => {
-        try {
-          return readFileSync(file === '-' ? 0 : file, 'utf8');
-        } catch (cause) {
-          throw new AegirError(
-            'failed_precondition',
-            `cannot read ${file}: ${cause instanceof Error ? cause.message : cause}`,
-            { cause },
-          );
-        }
+      const context = {
+        address: flags.address,
+        ca: readNamed(flags.ca, '--ca'),
+        token: readNamed(flags.tokenFile, '--token-file').trim(),
       };
-      const context = { address: flags.address, ca: read(flags.ca), token: read(flags.tokenFile).trim() };
       if (!/^[^\s:]+:[0-9]{1,5}$|^\[[0-9a-f:]+\]:[0-9]{1,5}$/i.test(context.address)) {
         throw new AegirError(
           'invalid_argument',

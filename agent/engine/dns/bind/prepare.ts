@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { AegirError } from '../../../../shared/error.ts';
 import type { FileOptions, Host } from '../../../host/host.ts';
 import type { Change } from '../../engine.ts';
+import { requireTools } from '../rfc2136/tools.ts';
 import { includesOf, keyFile, type NamedConf, secretIn, withInclude, withNewZones } from './conf.ts';
 import { type Named, readConf, rndc, zoneDirectory } from './named.ts';
 
 const MAX_INCLUDES = 100;
 
 export async function planPreparation(host: Host, named: Named, signal: AbortSignal): Promise<readonly Change[]> {
+  await requireTools(host, 'prepare BIND');
   const conf = await readConf(host, named, signal);
   if (conf.hasViews) {
     const why = 'its configuration has views, of which this engine does not know which to use';

@@ -6,6 +6,7 @@ import { waitUntil } from '../../../host/wait.ts';
 import type { ActionContext, Change } from '../../engine.ts';
 import { GLUE, MARK_TTL, markName, withMark } from '../ownership.ts';
 import { transferZone } from '../rfc2136/dig.ts';
+import { requireTools } from '../rfc2136/tools.ts';
 import { sendUpdate } from '../rfc2136/update.ts';
 import { type Contents, contentsOf, type Edit, type RecordRead, type RRset } from '../rrset.ts';
 import { apexDrift, checkZone, nameServerData, nextSerial, serialOf, soaData } from '../soa.ts';
@@ -23,7 +24,9 @@ interface Scene {
 
 export async function planBindZone(zone: ZoneSpec, ctx: ActionContext): Promise<readonly Change[]> {
   checkZone(zone);
-  const scene = await sceneOf(ctx, `make zone ${zone.name}`);
+  const doing = `make zone ${zone.name}`;
+  const scene = await sceneOf(ctx, doing);
+  await requireTools(ctx.host, doing);
   const there = await zoneConf(scene.host, scene.named, zone.name, ctx.signal);
   const glue = await glueOf(zone, ctx.host);
   if (there === undefined) return [makeZone(zone, glue, scene, ctx)];

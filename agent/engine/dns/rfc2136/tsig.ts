@@ -1,6 +1,7 @@
 // A name server with the TSIG key that proves us to it (RFC 8945), as Debian's dig and nsupdate take them: on standard
 // input, never among the arguments. Pure.
 import { AegirError, toAegirError } from '../../../../shared/error.ts';
+import { noTools } from './tools.ts';
 
 export interface TsigKey {
   readonly name: string;
@@ -66,6 +67,5 @@ export function ofTool(thrown: unknown, server: NameServer, doing: string): Aegi
   const error = toAegirError(thrown, doing);
   if (error.code === 'deadline_exceeded') return noAnswer(server, doing, 'timed out') ?? error;
   if (error.code !== 'not_found') return error;
-  const why = 'dig and nsupdate are missing on this server; install bind9-dnsutils';
-  return new AegirError('failed_precondition', `cannot ${doing}: ${why}`, { cause: error, untouched: true });
+  return noTools(doing, error);
 }

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { AegirError } from '../../../../shared/error.ts';
 import { createFakeHost } from '../../../host/fake.ts';
 import type { Edit } from '../rrset.ts';
+import { requireTools } from './tools.ts';
 import { sendUpdate, updateScript } from './update.ts';
 
 const server = {
@@ -69,6 +70,17 @@ it('says which package is missing, and not that there is no zone', async () => {
     code: 'failed_precondition',
     message: expect.stringContaining('bind9-dnsutils'),
   });
+});
+
+it.each([
+  [[], false],
+  [['dig'], false],
+  [['nsupdate'], false],
+  [['dig', 'nsupdate'], true],
+])('with %j a zone may be made: %s', async (programs, may) => {
+  const asked = requireTools(createFakeHost({ programs }), 'make zone example.org');
+  if (may) await asked;
+  else await expect(asked).rejects.toThrow(/cannot make zone example.org: .*install bind9-dnsutils/);
 });
 
 it('says of a refused MX record that its host may lack an address', async () => {
