@@ -22,7 +22,7 @@ const app = (name: string, is: boolean): App =>
     name,
     async recognise(root: string): Promise<PlatformFacts | undefined> {
       asked.push(name);
-      return is ? { app: name, version: '1', docroot: root, phpMinimum: '', profiles: [] } : undefined;
+      return is ? { app: name, version: '1', docroot: root, phpMinimum: '', profiles: [], languages: [] } : undefined;
     },
   }) as unknown as App;
 

@@ -91,7 +91,23 @@ const ROWS: readonly Row[] = [
   {
     what: 'WordPress',
     files: WORDPRESS,
-    facts: { app: 'wordpress', version: '6.6.2', phpMinimum: '7.2.24', docroot: ROOT },
+    facts: { app: 'wordpress', version: '6.6.2', phpMinimum: '7.2.24', docroot: ROOT, languages: ['en_US'] },
+  },
+  {
+    what: 'WordPress in some languages',
+    files: {
+      ...WORDPRESS,
+      ...under('wp-content/languages/', {
+        ...{ 'de_DE_formal.mo': '', 'pt_PT_ao90.mo': '', 'ja.mo': '', 'de_DE.po': '', 'themes/fr_FR.mo': '' },
+        ...{ 'admin-de_DE.mo': '', 'continents-cities-nl_NL.mo': '', 'ms-sv_SE.mo': '' },
+      }),
+    },
+    facts: { app: 'wordpress', languages: ['en_US', 'de_DE_formal', 'ja', 'pt_PT_ao90'] },
+  },
+  {
+    what: 'WordPress with its languages beside its code',
+    files: { ...WORDPRESS, 'wp-includes/languages/nb_NO.mo': '' },
+    facts: { app: 'wordpress', languages: ['en_US', 'nb_NO'] },
   },
   {
     what: 'any PHP, in public/ before all',

@@ -13,6 +13,8 @@ import { planInstallSite } from '../plan/install-site.ts';
 import { NO_PHP_LIMITS, type PlatformRecord, type SecretRecord, type SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
+import { requireLanguage } from './site-language.ts';
 
 const MAX_ALIASES = 100;
 const MAX_TITLE = 200;
@@ -45,6 +47,10 @@ export async function installSite(
   const password = makeSecret(deps);
   const salt = makeSecret(deps);
   const { options, ...asked } = request;
+  if (locale !== '') {
+    const graph = await loadGraph(deps.store);
+    await requireLanguage(deps, graph, { platform: choosePlatform(graph, request.platform), locale, name });
+  }
 
   return change(deps, caller, options, { method: 'site.install', ...asked }, (graph) => {
     const platform = choosePlatform(graph, request.platform);

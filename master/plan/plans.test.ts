@@ -29,7 +29,7 @@ const elsewhere = graphOf({
     platform,
     {
       ...{ ...platform, id: 'plat-w2', name: 'newer', serviceId: 'svc-w2' },
-      facts: { app: 'wordpress', version: '9.0', docroot: platform.root, phpMinimum: '', profiles: [] },
+      facts: { app: 'wordpress', version: '9.0', docroot: platform.root, phpMinimum: '', profiles: [], languages: [] },
     },
   ],
 });

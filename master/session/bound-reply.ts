@@ -84,6 +84,7 @@ function boundOutput(output: ActionOutput): ActionOutput {
       docroot: cut(platform.docroot, MAX_TEXT),
       phpMinimum: cut(platform.phpMinimum, MAX_LABEL),
       profiles: platform.profiles.slice(0, MAX_CHANGES).map((profile) => cut(profile, MAX_LABEL)),
+      languages: platform.languages.slice(0, MAX_CHANGES).map((locale) => cut(locale, MAX_LABEL)),
     },
     findings: output.findings.slice(0, MAX_FINDINGS).map(boundFinding),
     cluster: output.cluster && { heads: output.cluster.heads.slice(0, MAX_HEADS).map(boundHead) },

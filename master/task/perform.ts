@@ -1,8 +1,9 @@
 // One action on one agent, as part of a step: named so that a repeat is known, fenced, its events passed on, its result
 // acknowledged only when it is durable here.
 import { AegirError, isErrorCode } from '../../shared/error.ts';
-import type { ActionEvent, ActionOutput, ActionResult } from '../../shared/gen/aegir/v1/agent.ts';
+import type { ActionEvent, ActionOutput, ActionResult, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ActionRequest } from '../session/agents.ts';
+import type { PlatformRecord } from '../store/model.ts';
 import type { StepContext } from './handler.ts';
 import { type HandlerDeps, readServer } from './parts.ts';
 
@@ -84,6 +85,16 @@ export async function previewOn(
   const result = await deps.agents.ask(serverId, request, PREVIEW_TIMEOUT_MS);
   outputOf(result);
   return result.changes;
+}
+
+/** What the platform's code base is on a server, now. */
+export async function platformOn(
+  { agents }: Pick<HandlerDeps, 'agents'>,
+  serverId: string,
+  { id, app, root }: PlatformRecord,
+): Promise<PlatformFacts | undefined> {
+  const request = { $case: 'verifyPlatform' as const, value: { platform: { id, app, root } } };
+  return outputOf(await agents.ask(serverId, request, PREVIEW_TIMEOUT_MS)).platform;
 }
 
 function outputOf(result: ActionResult): ActionOutput {

@@ -25,7 +25,14 @@ export async function recogniseDrupal(root: string, host: Host): Promise<Platfor
   const code = await findCodeBase(root, host);
   if (code === undefined) return undefined;
   const { docroot, version, phpMinimum } = code;
-  return { app: 'drupal', version, docroot, phpMinimum, profiles: [...(await findProfiles(code, host))] };
+  return {
+    app: 'drupal',
+    version,
+    docroot,
+    phpMinimum,
+    profiles: [...(await findProfiles(code, host))],
+    languages: [],
+  };
 }
 
 export async function findCodeBase(root: string, host: Host): Promise<CodeBase | undefined> {

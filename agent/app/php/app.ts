@@ -29,7 +29,7 @@ export function createPhpApp(): App & Periodic {
       const docroot = await findDocroot(root, host, ['index.php']);
       if (docroot === undefined) return undefined;
       const phpMinimum = phpOfComposer(await host.files.read(join(root, 'composer.json')));
-      return { app: 'php', version: '', docroot, phpMinimum, profiles: [] };
+      return { app: 'php', version: '', docroot, phpMinimum, profiles: [], languages: [] };
     },
     web: (platform, layout) => ({
       docroot: `${layout.docroot}/site`,

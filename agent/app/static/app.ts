@@ -9,7 +9,9 @@ export function createStaticApp(): App {
     name: 'static',
     recognise: async (root, host) => {
       const docroot = await findDocroot(root, host, ['index.html', 'index.htm']);
-      return docroot === undefined ? undefined : { app: 'static', version: '', docroot, phpMinimum: '', profiles: [] };
+      return docroot === undefined
+        ? undefined
+        : { app: 'static', version: '', docroot, phpMinimum: '', profiles: [], languages: [] };
     },
     web: (_platform, layout) => ({
       docroot: `${layout.docroot}/site`,

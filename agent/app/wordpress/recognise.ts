@@ -9,5 +9,18 @@ export async function recogniseWordpress(root: string, host: Host): Promise<Plat
   const value = (name: string) => new RegExp(`^\\$${name}\\s*=\\s*'([0-9A-Za-z.-]{1,32})'`, 'm').exec(text)?.[1] ?? '';
   const version = value('wp_version');
   if (version === '') return undefined;
-  return { app: 'wordpress', version, docroot: root, phpMinimum: value('required_php_version'), profiles: [] };
+  const facts = { app: 'wordpress', version, docroot: root, phpMinimum: value('required_php_version'), profiles: [] };
+  return { ...facts, languages: await languagesOf(root, host) };
+}
+
+/** As its get_available_languages() finds them, and the one that needs no file. */
+async function languagesOf(root: string, host: Host): Promise<string[]> {
+  const [own, core] = await Promise.all(
+    ['wp-content', 'wp-includes'].map((directory) => host.files.list(join(root, directory, 'languages'))),
+  );
+  const names = own?.length === 0 ? (core ?? []) : (own ?? []);
+  const found = names.flatMap(
+    (name) => /^(?!continents-cities|ms-|admin-)([A-Za-z_]{2,20}(?:_[a-z0-9]+)?)\.mo$/.exec(name)?.[1] ?? [],
+  );
+  return ['en_US', ...found.filter((locale) => locale !== 'en_US').sort()];
 }

@@ -16,7 +16,14 @@ const round = <R extends { readonly id: string }>(
   patch: Round<R>['patch'],
 ): Round<{ readonly id: string }> => ({ table, record, patch }) as unknown as Round<{ readonly id: string }>;
 
-const facts = { app: 'drupal', version: '11', docroot: '/srv/web', phpMinimum: '', profiles: [sample.ODD] };
+const facts = {
+  app: 'drupal',
+  version: '11',
+  docroot: '/srv/web',
+  phpMinimum: '',
+  profiles: [sample.ODD],
+  languages: ['en_US'],
+};
 
 const rounds: Record<string, Round<{ readonly id: string }>> = {
   servers: round((store) => store.servers, sample.server('srv-9'), {

@@ -26,7 +26,14 @@ export function cloneCases(snapshot: GraphSnapshot, served: readonly string[]): 
       platform,
       {
         ...{ ...platform, id: 'plat-0123456789abcdw2', name: 'newer', serviceId: other.id },
-        facts: { app: 'wordpress', version: '9.0', docroot: platform.root, phpMinimum: '', profiles: [] },
+        facts: {
+          app: 'wordpress',
+          version: '9.0',
+          docroot: platform.root,
+          phpMinimum: '',
+          profiles: [],
+          languages: [],
+        },
       },
     ],
     sites: [site],

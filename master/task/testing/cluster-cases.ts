@@ -51,7 +51,14 @@ export function clusterCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
   const head = (n: number, service: ServiceRecord, state: HeadRecord['state']): HeadRecord => ({
     ...{ id: `head-0123456789abcdx${n}`, clusterId: cluster.id, serviceId: service.id, state, weight: 1 },
   });
-  const facts = { app: 'wordpress', version: '6.1.1', docroot: '/usr/share/wordpress', phpMinimum: '', profiles: [] };
+  const facts = {
+    app: 'wordpress',
+    version: '6.1.1',
+    docroot: '/usr/share/wordpress',
+    phpMinimum: '',
+    profiles: [],
+    languages: [],
+  };
   const platform: PlatformRecord = { ...wordpress, serviceId: cluster.id, facts };
   const site: SiteRecord = { ...plain, uid: 480_000, bindings: { http: cluster.id, db: mariadb.id } };
 

@@ -42,7 +42,7 @@ export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {
   };
   const newer: PlatformRecord = {
     ...{ ...platform, id: 'plat-0123456789abcdm2', name: 'newer', root: '/srv/newer' },
-    facts: { app: 'wordpress', version: '99.0', docroot: '/srv/newer', phpMinimum: '', profiles: [] },
+    facts: { app: 'wordpress', version: '99.0', docroot: '/srv/newer', phpMinimum: '', profiles: [], languages: [] },
   };
   const base: GraphSnapshot = {
     ...snapshot,

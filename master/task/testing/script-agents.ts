@@ -35,6 +35,7 @@ const FACTS: PlatformFacts = {
   docroot: '/usr/share/wordpress',
   phpMinimum: '',
   profiles: [],
+  languages: [],
 };
 
 const MOVED: TransferFacts = {

@@ -25,7 +25,14 @@ export function spreadCases(snapshot: GraphSnapshot): readonly ClusterCase[] {
   const head = (n: number, service: ServiceRecord, state: HeadRecord['state']): HeadRecord => ({
     ...{ id: `head-0123456789abcds${n}`, clusterId: cluster.id, serviceId: service.id, state, weight: 1 },
   });
-  const facts = { app: 'wordpress', version: '6.1.1', docroot: '/usr/share/wordpress', phpMinimum: '', profiles: [] };
+  const facts = {
+    app: 'wordpress',
+    version: '6.1.1',
+    docroot: '/usr/share/wordpress',
+    phpMinimum: '',
+    profiles: [],
+    languages: [],
+  };
   const platform: PlatformRecord = { ...wordpress, serviceId: cluster.id, facts };
   const siteOf = (writer: ServiceRecord, kept: readonly ServiceRecord[] = []): SiteRecord => ({
     ...{ ...plain, uid: 480_001, bindings: { http: cluster.id, db: mariadb.id } },

@@ -997,6 +997,11 @@ export interface PlatformFacts {
   phpMinimum: string;
   /** Install profiles (drupal). */
   profiles: string[];
+  /**
+   * Locales that a site can be installed in, where the app would take any other
+   * for English (wordpress), for example "en_US"; empty: not known.
+   */
+  languages: string[];
 }
 
 /** Finding is one thing a diagnosis looked at. */
@@ -8429,7 +8434,7 @@ export const ActionError: MessageFns<ActionError> = {
 };
 
 function createBasePlatformFacts(): PlatformFacts {
-  return { app: "", version: "", docroot: "", phpMinimum: "", profiles: [] };
+  return { app: "", version: "", docroot: "", phpMinimum: "", profiles: [], languages: [] };
 }
 
 export const PlatformFacts: MessageFns<PlatformFacts> = {
@@ -8448,6 +8453,9 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
     }
     for (const v of message.profiles) {
       writer.uint32(42).string(v!);
+    }
+    for (const v of message.languages) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -8505,6 +8513,14 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
             message.profiles.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.languages.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8528,6 +8544,9 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
         ? globalThis.String(object.php_minimum)
         : "",
       profiles: globalThis.Array.isArray(object?.profiles) ? object.profiles.map((e: any) => globalThis.String(e)) : [],
+      languages: globalThis.Array.isArray(object?.languages)
+        ? object.languages.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -8548,6 +8567,9 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
     if (message.profiles?.length) {
       obj.profiles = message.profiles;
     }
+    if (message.languages?.length) {
+      obj.languages = message.languages;
+    }
     return obj;
   },
 
@@ -8561,6 +8583,7 @@ export const PlatformFacts: MessageFns<PlatformFacts> = {
     message.docroot = object.docroot ?? "";
     message.phpMinimum = object.phpMinimum ?? "";
     message.profiles = object.profiles?.map((e) => e) || [];
+    message.languages = object.languages?.map((e) => e) || [];
     return message;
   },
 };
