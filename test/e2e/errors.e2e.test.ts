@@ -199,3 +199,17 @@ describe('the way between two servers', () => {
     await expect(test1('web1', 'db1', 2n ** 40n)).rejects.toThrow(/so many bytes/);
   });
 });
+
+test('a language that the code base has not is refused by plan and call, and nothing is begun', async () => {
+  const request = {
+    ...{ name: SITE, aliases: [], platform: 'wordpress', db: 'db1/mariadb', dns: '', client: '', title: 'Fault' },
+    ...{ locale: 'tlh_XX', profile: '', adminName: 'admin', adminMail: '' },
+  };
+  for (const planOnly of [true, false]) {
+    const options = { planOnly, idempotencyKey: '' };
+    await expect(machine.connection().call(SiteServiceService.installSite, { ...request, options })).rejects.toThrow(
+      /cannot install fault\.localhost in "tlh_XX": \S+ has the languages en_US.*; choose one/,
+    );
+  }
+  expect(await stateOf(machine)).toEqual(before);
+});
