@@ -13,7 +13,7 @@ const WAIT_MS = 120_000;
 export interface EmbeddedServer {
   readonly name: string;
   readonly address: string;
-  readonly daemons: readonly ('nginx' | 'apache2' | 'php-fpm' | 'mariadb' | 'haproxy')[];
+  readonly daemons: readonly ('nginx' | 'apache2' | 'php-fpm' | 'mariadb' | 'haproxy' | `postgresql@${string}`)[];
   /** Service types that its join token enables. */
   readonly types: readonly string[];
   /** By daemon, where the layout has none for it. */

@@ -3,7 +3,7 @@
 import { AegirError } from '../../../shared/error.ts';
 import type { ReplicaFacts } from '../../../shared/gen/aegir/v1/move.ts';
 import type { Place } from '../../plan/plan.ts';
-import type { StepContext, StepHandler } from '../handler.ts';
+import type { Outcome, StepContext, StepHandler } from '../handler.ts';
 import { told } from '../part-copy.ts';
 import { type HandlerDeps, openSecret, readServer, readService } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
@@ -99,9 +99,7 @@ export function createReplicaFollow(deps: HandlerDeps): StepHandler<'replica.fol
         await follow(deps, ctx, 'do', args, 'start', String(copied?.['position'] ?? ''), 'start');
       } catch (thrown) {
         if (!(thrown instanceof AegirError && thrown.code === 'failed_precondition')) throw thrown;
-        const text = `the database cannot follow, so visitors wait for a last copy of it: ${thrown.message}`;
-        ctx.emit({ $case: 'log', value: { level: 'warn', text } });
-        return { is: 'done', result: { cannotFollow: true } };
+        return leave(deps, ctx, args, thrown.message);
       }
       return { is: 'done' };
     },
@@ -110,6 +108,15 @@ export function createReplicaFollow(deps: HandlerDeps): StepHandler<'replica.fol
       return { is: 'done' };
     },
   };
+}
+
+/** Nothing of it stays on either side: what one keeps for the other grows, and a last copy is of the database as it was. */
+async function leave(deps: HandlerDeps, ctx: StepContext, args: Args, why: string): Promise<Outcome> {
+  const text = `the database cannot follow, so visitors wait for a last copy of it: ${why}`;
+  ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+  await follow(deps, ctx, 'do', args, 'stop', '', 'stop');
+  await close(deps, ctx, 'do', args.siteId, args.from);
+  return { is: 'done', result: { cannotFollow: true } };
 }
 
 /** Nobody writes at the old place any more: its end stands still. */
@@ -121,8 +128,15 @@ export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.fin
       return inTime(ctx, args.deadline, async (within) => {
         const { serverId } = await readService(deps.store, args.from.db);
         const site = `site/${args.siteId}`;
-        const opened = await perform(deps, within, 'do', serverId, site, await openRequest(deps, args, false), 'end');
-        const { position } = told(opened.output.replica, 'a replication');
+        let position: string;
+        try {
+          const opened = await perform(deps, within, 'do', serverId, site, await openRequest(deps, args, false), 'end');
+          position = told(opened.output.replica, 'a replication').position;
+        } catch (thrown) {
+          // Something was done to it meanwhile that does not travel.
+          if (!(thrown instanceof AegirError && thrown.code === 'failed_precondition')) throw thrown;
+          return leave(deps, within, args, thrown.message);
+        }
         for (let look = 1; ; look++) {
           const { running, caughtUp, error } = await follow(
             deps,
@@ -134,9 +148,7 @@ export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.fin
             `look${look}`,
           );
           if (caughtUp) break;
-          if (!running) {
-            throw new AegirError('aborted', `cannot follow the database: ${error}; the site stays where it was`);
-          }
+          if (!running) return leave(deps, within, args, error);
           within.signal.throwIfAborted();
           await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
         }

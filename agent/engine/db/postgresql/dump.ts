@@ -9,6 +9,7 @@ import { failure } from './client.ts';
 import { asDeputy, deputyArguments, NOBODY } from './deputy.ts';
 import { cleaned, settingSql } from './dump-text.ts';
 import { SETTINGS } from './look.ts';
+import { openSlot } from './slot.ts';
 
 const ARGUMENTS = [
   '--format=plain',
@@ -40,19 +41,25 @@ export async function* dumpDatabase(
   }
   const settings = await client.query(SETTINGS, doing, { database, signal: ctx.signal });
   yield Buffer.from(HEAD);
-  yield* asDeputy(access, spec, ctx, (env) =>
-    cleaned(
-      host.stream({
-        argv: [program, ...ARGUMENTS, ...deputyArguments(access, spec)],
-        env,
-        ...NOBODY,
-        signal: ctx.signal,
-        failed: ({ code, stderr }) => dumpFailure(code, stderr, doing, access, ctx),
-      }),
-    ),
-  );
+  const slot = await openSlot(access, spec, ctx);
+  const snapshot = slot === undefined ? [] : [`--snapshot=${slot.snapshot}`];
+  try {
+    yield* asDeputy(access, spec, ctx, (env) =>
+      cleaned(
+        host.stream({
+          argv: [program, ...ARGUMENTS, ...snapshot, ...deputyArguments(access, spec)],
+          env,
+          ...NOBODY,
+          signal: ctx.signal,
+          failed: ({ code, stderr }) => dumpFailure(code, stderr, doing, access, ctx),
+        }),
+      ),
+    );
+  } finally {
+    await slot?.release();
+  }
   yield Buffer.from(settings.map((each) => settingSql(String(each)) ?? '').join(''));
-  tell({ position: '' });
+  tell({ position: slot?.name ?? '' });
   yield Buffer.from(TAIL);
 }
 

@@ -5,7 +5,16 @@ import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts
 import type { Daemon, Host } from '../../../host/host.ts';
 import { clusterDaemon } from '../../../host/postgresql-name.ts';
 import { createSerial, type Serial } from '../../../host/serial.ts';
-import type { ActionContext, Change, Checking, Dumping, Engine, Measuring, Preparing } from '../../engine.ts';
+import type {
+  ActionContext,
+  Change,
+  Checking,
+  Dumping,
+  Engine,
+  Measuring,
+  Preparing,
+  Replicating,
+} from '../../engine.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { type Access, planAccess, planNoAccess } from './access.ts';
 import { checkPostgresql } from './check.ts';
@@ -16,11 +25,12 @@ import { planListening } from './listening.ts';
 import { CONTENT, DATABASES, lookAtDatabase, lookAtRole, SIZES } from './look.ts';
 import { planDatabase, planInside } from './plan-database.ts';
 import { leaveElsewhere, planRole } from './plan-role.ts';
+import { createReplicating, planNoReplication } from './replicating.ts';
 import { restoreDatabase } from './restore.ts';
 import { dropDatabase, dropRole } from './sql.ts';
 import { statement } from './statement.ts';
 
-export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & Measuring & Dumping {
+export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & Measuring & Dumping & Replicating {
   const serials = new Map<string, Serial>();
   const accessTo = (host: Host, daemon: Daemon): Access => {
     const serial = serials.get(daemon.name) ?? createSerial();
@@ -28,10 +38,15 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & 
     return { client: createClient(host, daemon), daemon, serial };
   };
 
+  const replicating = createReplicating(async (service, doing, ctx) =>
+    accessTo(ctx.host, await daemonOf(ctx.host, service, doing)),
+  );
+
   return {
+    ...replicating,
     type: 'db',
     name: 'postgresql',
-    capabilities: new Set(['prepare', 'check', 'measure', 'network', 'dump']),
+    capabilities: new Set(['prepare', 'check', 'measure', 'network', 'dump', 'replicate']),
 
     async detect(host) {
       const found: DetectedService[] = [];
@@ -65,6 +80,7 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & 
       const role = await lookAtRole(access.client, user, database, ctx);
       const drop = (what: string, sql: string): Change => statement(access.client, `drop ${what}`, sql);
       return [
+        ...(await planNoReplication(access, siteId, ctx)),
         ...(await planNoDeputy(access, siteId, ctx)),
         ...(there === undefined ? [] : [drop(`database ${database}`, dropDatabase(database, there.isTemplate))]),
         ...(role === undefined ? [] : leaveElsewhere(access.client, user, role, undefined)),
@@ -124,7 +140,10 @@ async function planSite(access: Access, spec: DbSpec, ctx: ActionContext): Promi
   const there = await lookAtDatabase(client, database, ctx);
   const role = await lookAtRole(client, user, database, ctx);
   const isThere = there !== undefined && there.limit !== -2;
+  // A site that moves is frozen at its end, and not looked at before: any other one that is followed was left so.
+  const left = spec.frozen ? [] : await planNoReplication(access, spec.siteId, ctx);
   return [
+    ...left,
     ...planRole(client, spec, role),
     ...planDatabase(client, spec, there),
     ...(role === undefined ? [] : leaveElsewhere(client, user, role, isThere ? database : undefined)),
@@ -168,6 +187,6 @@ async function detected(host: Host, daemon: Daemon, instance: string): Promise<D
     running: await daemon.isRunning(),
     manageable: true,
     socket: daemon.socket,
-    capabilities: ['network', 'dump'],
+    capabilities: ['network', 'dump', 'replicate'],
   };
 }

@@ -124,3 +124,16 @@ it.each<[string, string | undefined, (lines: readonly string[]) => readonly stri
   if (says === undefined) expect(why).toBe('');
   else expect(why).toContain(says);
 });
+
+it('who follows comes into this database with TLS alone, and takes no copy of the server', () => {
+  const lines = linesOf({ database: 'site_a', user: 'f_0123456789abcdef', from: ['192.0.2.7'], replicates: 'hostssl' });
+  expect(lines).toEqual([
+    'hostssl site_a f_0123456789abcdef 192.0.2.7/32 scram-sha-256',
+    'host replication f_0123456789abcdef all reject',
+    'local replication f_0123456789abcdef reject',
+    'host all f_0123456789abcdef all reject',
+    'local all f_0123456789abcdef reject',
+  ]);
+  const text = renderHba(parseHba(''), 'f_0123456789abcdef', lines, new Set());
+  expect(parseHba(text).sites.get('f_0123456789abcdef')).toEqual(lines);
+});

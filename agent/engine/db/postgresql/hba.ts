@@ -5,8 +5,8 @@ const BEGIN = '# BEGIN aegir: lines of sites; Aegir restores them. The first lin
 const CHANGING = '# aegir is changing ';
 const END = '# END aegir';
 
-/** host or local, database, user …: the third word is the site's user or its deputy. */
-const OURS = /^(?:host|local)\s+\S+\s+([sd]_[0-9a-z]{16})\s/;
+/** host or local, database, user …: the third word is the site's user, its deputy, or who follows its database. */
+const OURS = /^(?:host|hostssl|local)\s+\S+\s+([sdf]_[0-9a-z]{16})\s/;
 
 export interface Hba {
   /** Lines of sites by user, in order. */
@@ -53,16 +53,21 @@ export interface Allowed {
   readonly user: string;
   /** Addresses, normalised, or localhost for the host's own socket. */
   readonly from: readonly string[];
+  /** Of a user that may replicate: with TLS alone, where the server has it. */
+  readonly replicates?: 'host' | 'hostssl';
 }
 
 /** What the site is let in by, and a refusal of everything else, whatever lines of others say of everybody. */
-export function linesOf({ database, user, from }: Allowed): readonly string[] {
+export function linesOf({ database, user, from, replicates }: Allowed): readonly string[] {
+  const host = replicates ?? 'host';
   return [
     ...from.map((each) =>
       each === 'localhost'
         ? `local ${database} ${user} scram-sha-256`
-        : `host ${database} ${user} ${each}/${each.includes(':') ? 128 : 32} scram-sha-256`,
+        : `${host} ${database} ${user} ${each}/${each.includes(':') ? 128 : 32} scram-sha-256`,
     ),
+    // "all" is every database, but not the server as a whole, of which a replica may ask for a copy.
+    ...(replicates === undefined ? [] : [`host replication ${user} all reject`, `local replication ${user} reject`]),
     `host all ${user} all reject`,
     `local all ${user} reject`,
   ];

@@ -95,6 +95,78 @@ DROP OWNED BY ${identifier(role)} CASCADE;
 DROP ROLE ${identifier(role)};`;
 }
 
+/** A server that follows a database logs in as it; it reads all of that one, sequences too, and changes nothing. */
+export function createFollower(role: string, database: string, verifier: string): string {
+  return `BEGIN;\n${UNLOGGED}CREATE ROLE ${identifier(role)} NOLOGIN;\n${followerRights(role, database, verifier)}COMMIT;`;
+}
+
+export function setFollower(role: string, database: string, verifier: string): string {
+  return `BEGIN;\n${UNLOGGED}${followerRights(role, database, verifier)}COMMIT;`;
+}
+
+function followerRights(role: string, database: string, verifier: string): string {
+  return `ALTER ROLE ${identifier(role)} LOGIN REPLICATION INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD ${literal(verifier)};
+GRANT pg_read_all_data TO ${identifier(role)};
+GRANT CONNECT ON DATABASE ${identifier(database)} TO ${identifier(role)};
+`;
+}
+
+/** It comes in no more, and who is in is ended. */
+export function endFollower(role: string): string {
+  return `ALTER ROLE ${identifier(role)} NOLOGIN;
+SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = ${literal(role)};
+`;
+}
+
+/** All slots of the follower; whoever reads them is ended. */
+export function dropSlots(role: string): string {
+  const ours = `FROM pg_replication_slots WHERE starts_with(slot_name, ${literal(`${role}_`)})`;
+  return `SELECT count(pg_terminate_backend(active_pid, 5000)) ${ours} AND active_pid IS NOT NULL;
+SELECT to_json(slot_name) FROM (SELECT slot_name, pg_drop_replication_slot(slot_name) ${ours} OFFSET 0) AS s;`;
+}
+
+/**
+ * The server that follows takes the changes as a role that may be the site's own and nobody else: what is in the database
+ * may run code of the site with each of them. Up to PostgreSQL 15 the owner of a subscription may have it go anywhere as
+ * the server's own user, so nobody but an administrator may change it. leader: conninfo, with a password.
+ */
+export function createSubscription(role: string, of: string, slot: string, leader: string): string {
+  const name = identifier(role);
+  return `${UNLOGGED}BEGIN;
+CREATE ROLE ${name} LOGIN CONNECTION LIMIT 0 SUPERUSER INHERIT IN ROLE ${identifier(of)};
+CREATE SCHEMA ${name};
+CREATE FUNCTION ${name}.guard() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $guard$ BEGIN
+  IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN RAISE insufficient_privilege; END IF; END $guard$;
+CREATE EVENT TRIGGER ${name} ON ddl_command_start WHEN TAG IN ('ALTER SUBSCRIPTION', 'DROP SUBSCRIPTION')
+  EXECUTE FUNCTION ${name}.guard();
+ALTER EVENT TRIGGER ${name} ENABLE ALWAYS;
+CREATE SUBSCRIPTION ${name} CONNECTION ${literal(leader)} PUBLICATION ${name}
+  WITH (create_slot = false, copy_data = false, enabled = false, slot_name = ${literal(slot)});
+ALTER SUBSCRIPTION ${name} OWNER TO ${name};
+ALTER ROLE ${name} NOSUPERUSER;
+ALTER SUBSCRIPTION ${name} ENABLE;
+COMMIT;`;
+}
+
+/** The slot is the leader's, and stays. What was applied is on the disk once this is. */
+export function dropSubscription(role: string, isThere: boolean): string {
+  const name = identifier(role);
+  const subscription = `ALTER SUBSCRIPTION ${name} DISABLE;
+ALTER SUBSCRIPTION ${name} SET (slot_name = NONE);
+DROP SUBSCRIPTION ${name};
+`;
+  return `BEGIN;
+${isThere ? subscription : ''}DROP EVENT TRIGGER IF EXISTS ${name};
+DROP SCHEMA IF EXISTS ${name} CASCADE;
+COMMIT;
+`;
+}
+
+/** In the database that followed. */
+export function dropFollowing(role: string): string {
+  return `DROP OWNED BY ${identifier(role)} CASCADE;\nDROP ROLE ${identifier(role)};`;
+}
+
 /** Membership of others in it goes with it. */
 export function dropRole(role: string): string {
   return `${endConnections(role, 'true')}
