@@ -57,7 +57,7 @@ export function isolationTests(theFleet: () => Fleet): void {
         [`${dir}/config/settings.php`, `root:${user} 440`],
         [`${dir}/files`, `${user}:www-data 2750`],
         [`${dir}/private`, `${user}:${user} 700`],
-        [`${dir}/tmp`, `${user}:${user} 700`],
+        [`${dir}/tmp`, `${user}:www-data 2700`],
         [`${dir}/sessions`, `${user}:${user} 700`],
         [site.socket, 'www-data:www-data 660'],
       ];
