@@ -18,8 +18,8 @@ export interface IndexWriter {
   /** Of all chunks together. */
   bytes(): number;
   count(): number;
-  /** Durable when it returns. Answers the SHA-256 of the file. */
-  finish(): Buffer;
+  /** Answers the SHA-256 of the file. durable (default): it is when it returns. */
+  finish(durable?: boolean): Buffer;
   /** Lets go of what was not finished. Repeatable. */
   close(): void;
 }
@@ -56,12 +56,12 @@ export function createIndexWriter(path: string): IndexWriter {
     },
     bytes: () => end,
     count: () => count,
-    finish() {
+    finish(durable = true) {
       const tail = empty.subarray(HEADER_BYTES);
       tail.writeBigUInt64LE(tail.readBigUInt64LE(24) + BigInt(count * ITEM_BYTES), 24);
       put(tail);
       flush();
-      fsyncSync(file as number);
+      if (durable) fsyncSync(file as number);
       this.close();
       return hash.digest();
     },

@@ -42,7 +42,7 @@ export interface Came {
   readonly chunks: readonly StoredChunk[];
 }
 
-type StagedTrees = Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes'>;
+type StagedTrees = Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes' | 'passing'>;
 
 /** Each takes one order, which is cloned on its way, and so is its answer. */
 export interface Duties {
@@ -115,7 +115,7 @@ export function createDuties(now: () => number): Duties {
         const at = join(dir, name);
         rmSync(at, { recursive: true, force: true });
         mkdirSync(at, { recursive: true, mode: 0o700 });
-        const order = { ...trees, dir: at, last: false, at: now(), copyBytes: 0 };
+        const order = { ...trees, dir: at, last: false, at: now(), copyBytes: 0, passing: true as const };
         looked = takeFiles(order, { ...saying, warn: () => {} }, now);
         return openSnapshotBytes(
           at,
