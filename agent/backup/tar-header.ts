@@ -12,6 +12,11 @@ const MAX_OCTAL_11 = 0o77777777777;
 /** What tar without our words makes of the site's user and group: nobody. */
 const NOBODY = 65_534;
 const NS = 1_000_000_000n;
+const MAGIC = 'ustar\0' + '00';
+/** Up to the prefix of a name, which we never use. */
+const FIELDS_BYTES = 345;
+/** Up to here numbers are reckoned with as bits. */
+const MAX_BITS = 0x7fffffff;
 
 /** Bytes up to the next block. */
 export const padding = (size: number): number => (BLOCK - (size % BLOCK)) % BLOCK;
@@ -41,7 +46,7 @@ export function encodeHeader(entry: Entry): Buffer {
   if (records.length === 0) return block(Buffer.alloc(BLOCK), 0, header);
   const text = records.join('');
   const bytes = Buffer.alloc(BLOCK + text.length + padding(text.length) + BLOCK);
-  block(bytes, 0, { ...EXTENDED, size: text.length });
+  extendedOf(text.length).copy(bytes, 0);
   bytes.write(text, BLOCK, 'latin1');
   return block(bytes, bytes.length - BLOCK, header);
 }
@@ -63,6 +68,16 @@ const EXTENDED: Omit<Fields, 'size'> = {
   ...{ name: 'PaxHeaders/entry', type: 'x', mode: 0o644, uid: 0, gid: 0, seconds: 0, user: '', group: '', target: '' },
 };
 
+/** Of nearly all entries one of a few lengths. */
+const extended: (Buffer | undefined)[] = [];
+function extendedOf(size: number): Buffer {
+  const known = extended[size];
+  if (known !== undefined) return known;
+  const made = block(Buffer.alloc(BLOCK), 0, { ...EXTENDED, size });
+  if (size < BLOCK) extended[size] = made;
+  return made;
+}
+
 function block(bytes: Buffer, at: number, fields: Fields): Buffer {
   bytes.write(fields.name.slice(0, MAX_NAME), at, 'latin1');
   octal(bytes, at + 100, 7, fields.mode);
@@ -73,13 +88,14 @@ function block(bytes: Buffer, at: number, fields: Fields): Buffer {
   bytes.fill(0x20, at + 148, at + 156);
   bytes.write(fields.type, at + 156, 'latin1');
   bytes.write(fields.target.slice(0, MAX_NAME), at + 157, 'latin1');
-  bytes.write('ustar\0' + '00', at + 257, 'latin1');
+  bytes.write(MAGIC, at + 257, 'latin1');
   bytes.write(fields.user, at + 265, 'latin1');
   bytes.write(fields.group, at + 297, 'latin1');
   octal(bytes, at + 329, 7, 0);
   octal(bytes, at + 337, 7, 0);
+  // Of a fresh block: behind this there are zeros.
   let sum = 0;
-  for (let i = at; i < at + BLOCK; i++) sum += bytes[i] ?? 0;
+  for (let i = at; i < at + FIELDS_BYTES; i++) sum += bytes[i] as number;
   octal(bytes, at + 148, 6, sum);
   bytes[at + 154] = 0;
   return bytes;
@@ -87,9 +103,14 @@ function block(bytes: Buffer, at: number, fields: Fields): Buffer {
 
 function octal(bytes: Buffer, at: number, digits: number, value: number): void {
   let rest = value;
-  for (let i = at + digits - 1; i >= at; i--) {
+  let i = at + digits - 1;
+  for (; i >= at && rest > MAX_BITS; i--) {
     bytes[i] = 0x30 + (rest % 8);
     rest = Math.floor(rest / 8);
+  }
+  for (; i >= at; i--) {
+    bytes[i] = 0x30 | (rest & 7);
+    rest >>>= 3;
   }
 }
 

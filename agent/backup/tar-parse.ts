@@ -8,6 +8,8 @@ import { BLOCK, encodeHeader, padding } from './tar-header.ts';
 const MAX_EXTENDED = 64 * 1024;
 const NS = 1_000_000_000n;
 
+type Read = (offset: number, length: number) => Buffer;
+
 export interface ParsedHeader {
   /** undefined: the end of the archive begins here. */
   readonly entry: Entry | undefined;
@@ -19,16 +21,17 @@ export interface ParsedHeader {
  * read answers exactly length bytes from the header's beginning on, and throws where there are none. known: it was parsed
  * before, and is not compared with what this house writes once more.
  */
-export function parseHeader(read: (offset: number, length: number) => Buffer, known = false): ParsedHeader {
+export function parseHeader(read: Read, known = false): ParsedHeader {
   const first = read(0, BLOCK);
   if (first[0] === 0 && first.every((byte) => byte === 0)) return { entry: undefined, length: 0 };
-  if (type(first) !== 'x') return checked(fieldsOf(first, NONE), [first], known);
+  if (type(first) !== 'x') return checked(fieldsOf(first, NONE), BLOCK, read, known);
   const size = octal(first, 124, 12);
   if (size === 0 || size > MAX_EXTENDED) throw refused('an extended header has an impossible size');
   const room = size + padding(size);
   const text = read(BLOCK, room);
   const header = read(BLOCK + room, BLOCK);
-  return checked(fieldsOf(header, records(text.toString('latin1', 0, size))), [first, text, header], known);
+  const entry = fieldsOf(header, records(text.toString('latin1', 0, size)));
+  return checked(entry, BLOCK + room + BLOCK, read, known);
 }
 
 export function refused(why: string): AegirError {
@@ -39,11 +42,11 @@ export function refused(why: string): AegirError {
 
 const NONE: ReadonlyMap<string, string> = new Map();
 
-function checked(entry: Entry, blocks: readonly Buffer[], known: boolean): ParsedHeader {
-  if (known) return { entry, length: blocks.reduce((sum, { length }) => sum + length, 0) };
-  const bytes = Buffer.concat(blocks);
-  if (!encodeHeader(entry).equals(bytes)) throw refused('a header in it is not one that Aegir writes');
-  return { entry, length: bytes.length };
+function checked(entry: Entry, length: number, read: Read, known: boolean): ParsedHeader {
+  if (!known && !encodeHeader(entry).equals(read(0, length))) {
+    throw refused('a header in it is not one that Aegir writes');
+  }
+  return { entry, length };
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -56,8 +59,12 @@ const KINDS: Readonly<Record<string, string>> = {
   },
 };
 
+const ENTRY_KINDS: Readonly<Record<string, Entry['kind']>> = { '0': 'file', '5': 'directory', '2': 'link' };
+const USERS = ['site', 'root'];
+const GROUPS = ['site', 'web', 'root'];
+
 function fieldsOf(header: Buffer, extended: ReadonlyMap<string, string>): Entry {
-  const kind = ({ '0': 'file', '5': 'directory', '2': 'link' } as const)[type(header)];
+  const kind = ENTRY_KINDS[type(header)];
   if (kind === undefined) throw refused(`it has ${KINDS[type(header)] ?? 'an entry of an unknown kind'}`);
   const name = extended.get('path') ?? text(header, 0, 100);
   return {
@@ -67,12 +74,8 @@ function fieldsOf(header: Buffer, extended: ReadonlyMap<string, string>): Entry 
     size: whole(extended.get('size')) ?? octal(header, 124, 12),
     mtimeNs: nanoseconds(extended.get('mtime')) ?? BigInt(octal(header, 136, 12)) * NS,
     owner: {
-      user: ownerOf(text(header, 265, 32), ['site', 'root'], whole(extended.get('uid')) ?? octal(header, 108, 8)),
-      group: ownerOf(
-        text(header, 297, 32),
-        ['site', 'web', 'root'],
-        whole(extended.get('gid')) ?? octal(header, 116, 8),
-      ),
+      user: ownerOf(text(header, 265, 32), USERS, whole(extended.get('uid')) ?? octal(header, 108, 8)),
+      group: ownerOf(text(header, 297, 32), GROUPS, whole(extended.get('gid')) ?? octal(header, 116, 8)),
     } as Owner,
     target: extended.get('linkpath') ?? text(header, 157, 100),
   };
@@ -92,9 +95,15 @@ function text(header: Buffer, at: number, length: number): string {
 }
 
 function octal(header: Buffer, at: number, length: number): number {
-  const digits = text(header, at, length);
-  if (!/^[0-7]+$/.test(digits)) throw refused('a number in a header is none');
-  return Number.parseInt(digits, 8);
+  let value = 0;
+  let i = at;
+  for (; i < at + length && header[i] !== 0; i++) {
+    const digit = (header[i] as number) - 0x30;
+    if (digit < 0 || digit > 7) throw refused('a number in a header is none');
+    value = value * 8 + digit;
+  }
+  if (i === at) throw refused('a number in a header is none');
+  return value;
 }
 
 function whole(digits: string | undefined): number | undefined {
