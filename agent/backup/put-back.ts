@@ -121,7 +121,10 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   const putDirectory = ({ fd }: Level, name: ByteName, entry: Entry, facts: BigIntStats | undefined) => {
     if (facts !== undefined && !facts.isDirectory()) unlinkSync(inside(fd, name));
     if (facts === undefined || !facts.isDirectory())
-      fullDisk(readable(entry.path), () => mkdirSync(inside(fd, name), 0o700));
+      fullDisk(
+        () => readable(entry.path),
+        () => mkdirSync(inside(fd, name), 0o700),
+      );
     enter(entry.path, openDirectoryIn(fd, name), entry);
   };
 
@@ -131,7 +134,10 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     if (facts?.isSymbolicLink() && owned && facts.mtimeNs === entry.mtimeNs && linkIn(fd, name) === entry.target)
       return;
     const temporary = `${TEMPORARY}${levels.length}`;
-    fullDisk(readable(entry.path), () => symlinkSync(Buffer.from(entry.target, 'latin1'), inside(fd, temporary)));
+    fullDisk(
+      () => readable(entry.path),
+      () => symlinkSync(Buffer.from(entry.target, 'latin1'), inside(fd, temporary)),
+    );
     if (mayGive) lchownSync(inside(fd, temporary), uid, gid);
     libc.setTime(fd, temporary, entry.mtimeNs);
     if (facts?.isDirectory()) remove(fd, name, 0);
@@ -145,15 +151,18 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
    */
   const create = (fd: number, name: ByteName, { path }: Entry, free: boolean) => {
     const open = (as: ByteName) => ({ as, file: openSync(inside(fd, as), NEW, 0o600) });
-    return fullDisk(readable(path), () => {
-      try {
-        return open(free ? name : `${TEMPORARY}${levels.length}`);
-      } catch (thrown) {
-        // The site itself has just made one.
-        if (!free || (thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-        return open(`${TEMPORARY}${levels.length}`);
-      }
-    });
+    return fullDisk(
+      () => readable(path),
+      () => {
+        try {
+          return open(free ? name : `${TEMPORARY}${levels.length}`);
+        } catch (thrown) {
+          // The site itself has just made one.
+          if (!free || (thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+          return open(`${TEMPORARY}${levels.length}`);
+        }
+      },
+    );
   };
 
   /** Answers the file as it is now. */
@@ -186,7 +195,10 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     }
     const { file, as } = create(fd, name, entry, facts === undefined);
     try {
-      fullDisk(readable(entry.path), () => writeContent(file, part, contentAt, entry.size, saying));
+      fullDisk(
+        () => readable(entry.path),
+        () => writeContent(file, part, contentAt, entry.size, saying),
+      );
       libc.setTime(fd, as, entry.mtimeNs);
       dress(file, entry, undefined);
       if (facts?.isDirectory()) remove(fd, name, 0);

@@ -23,6 +23,8 @@ export interface SegmentTableWriter {
 }
 
 const RECORD_BYTES = 40;
+/** Of lines in memory. */
+const LINES_BYTES = 256 * 1024;
 const RECORDS = 'segments';
 const LINES = 'entries';
 
@@ -30,10 +32,17 @@ export function createSegmentTable(dir: string): SegmentTableWriter {
   const [records, entries] = [openSync(join(dir, RECORDS), 'w', 0o600), openSync(join(dir, LINES), 'w', 0o600)];
   let linesAt = 0;
   let pending: Buffer[] = [];
+  let linesPending: Buffer[] = [];
+  let linesHeld = 0;
   let open = true;
   const flush = () => {
-    fullDisk(dir, () => writeAll(records, Buffer.concat(pending)));
+    fullDisk(dir, () => {
+      writeAll(records, Buffer.concat(pending));
+      writeAll(entries, Buffer.concat(linesPending));
+    });
     pending = [];
+    linesPending = [];
+    linesHeld = 0;
   };
   const table: SegmentTableWriter = {
     add({ offset, length, firstPlace, count, tree }, lines) {
@@ -46,9 +55,10 @@ export function createSegmentTable(dir: string): SegmentTableWriter {
       record.writeUInt32LE(count, 32);
       record.writeInt32LE(tree, 36);
       pending.push(record);
-      if (pending.length >= 1000) flush();
-      fullDisk(dir, () => writeAll(entries, lines));
+      linesPending.push(lines);
       linesAt += lines.length;
+      linesHeld += lines.length;
+      if (pending.length >= 1000 || linesHeld >= LINES_BYTES) flush();
     },
     finish() {
       flush();
