@@ -86,7 +86,8 @@ async function benchSite(rig: MeshRig, agents: Agents, work: string, tree: strin
   const host = sshArguments.pop() ?? '';
   const shell = ['ssh', ...sshArguments].join(' ');
   const ours = () => [a.pid, b.pid, rig.pidOfNode()].reduce((sum, pid) => sum + cpuOf(pid, 'both'), 0);
-  const theirs = () => cpuOf('self', 'children') + cpuOf(sshd.pid, 'children');
+  // What ends after ssh has answered counts, too.
+  const theirs = () => sshd.settled().then(() => cpuOf('self', 'children') + cpuOf(sshd.pid, 'children'));
 
   const runners: Record<string, Runner> = {
     async store() {
@@ -119,10 +120,17 @@ async function benchSite(rig: MeshRig, agents: Agents, work: string, tree: strin
       return bytes;
     };
   const figures = new Map<string, Figure[]>();
-  const measure = async (name: string, cpu: () => number, runner: Runner | undefined, round: number) => {
-    const [begin, before] = [performance.now(), cpu()];
+  const measure = async (
+    name: string,
+    cpu: () => number | Promise<number>,
+    runner: Runner | undefined,
+    round: number,
+  ) => {
+    const before = await cpu();
+    const begin = performance.now();
     const wireBytes = (await runner?.()) ?? 0;
-    const figure = { seconds: (performance.now() - begin) / 1000, cpuSeconds: (cpu() - before) / 1000, wireBytes };
+    const seconds = (performance.now() - begin) / 1000;
+    const figure = { seconds, cpuSeconds: ((await cpu()) - before) / 1000, wireBytes };
     figures.set(name, [...(figures.get(name) ?? []), figure]);
     console.log(
       `round ${round + 1}: ${name.padEnd(20)} ${figure.seconds.toFixed(2)} s, cpu ${figure.cpuSeconds.toFixed(2)} s` +

@@ -8,6 +8,8 @@ export interface PrivateSshd {
   readonly pid: number;
   /** Arguments of ssh up to and with the host. */
   readonly ssh: readonly [string, ...string[]];
+  /** Resolves when no session is left: their processors are counted then. */
+  settled(): Promise<void>;
   close(): void;
 }
 
@@ -39,6 +41,12 @@ export async function startPrivateSshd(dir: string): Promise<PrivateSshd> {
   return {
     pid: child.pid ?? 0,
     ssh: ['ssh', '-F', 'none', '-p', String(port), '-i', at('user'), ...options, 'root@127.0.0.1'],
+    async settled() {
+      const { pid } = child;
+      while (readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') !== '') {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
     close: () => void child.kill('SIGTERM'),
   };
 }
