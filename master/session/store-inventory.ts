@@ -33,7 +33,13 @@ export async function storeInventory(
     if (server === undefined || server.state === 'revoked') {
       throw new AegirError('permission_denied', 'cannot take the inventory: the server was revoked');
     }
-    const change = { facts, lastSeenAt: deps.now(), ...patch };
+    // An agent looks while its link is down, too, and says so when that is up again; what leads to its server stays known.
+    const known = {
+      ...facts,
+      ...(facts.addresses.length === 0 ? { addresses: server.facts.addresses } : {}),
+      ...(facts.sourceAddresses.length === 0 ? { sourceAddresses: server.facts.sourceAddresses } : {}),
+    };
+    const change = { facts: known, lastSeenAt: deps.now(), ...patch };
     await tx.servers.update(serverId, change);
     const { insert, update, remove } = reconcile(serverId, await tx.services.find({ serverId }), detected, newIds);
     for (const each of update) await tx.services.update(each.id, each.patch);

@@ -1,71 +1,59 @@
-// Row 4: master and agents die by SIGKILL at every boundary of install and delete, and of an install that is undone;
-// afterwards there is exactly one site, or none and nothing of it, and the task's story is whole. The boundaries are found
-// by watching a run, so none is left out. Machines side by side share the work.
+// Row 4: master and agents die by SIGKILL at every boundary of install and delete, and of an install that is undone, several
+// of them in each; afterwards there is exactly one site, or none and nothing of it, and the task's story is whole. The
+// boundaries are found by watching a run, so none is left out. Machines side by side share the work.
 import { expect, test } from 'vitest';
-import type { ProcessName } from '../e2e/machine.ts';
-import { createRig, DELETE, DOOMED, INSTALL, type Rig } from './rig.ts';
+import { type Change, createRig, DELETE, DOOMED, INSTALL, PROCESSES, type Rig } from './rig.ts';
+import { type Strike, strikesAt, takeJoint, tell } from './strikes.ts';
 
-interface Shard {
-  readonly name: ProcessName;
-  /** This one takes every `of`th boundary, beginning with `at`. */
-  readonly at: number;
-  readonly of: number;
-}
+const SHARDS = 2;
+/** Deaths of each process in one task. */
+const AT_ONCE = 4;
+const MOST_FAILURES = 5;
 
-const shards: readonly Shard[] = [
-  { name: 'master', at: 0, of: 2 },
-  { name: 'master', at: 1, of: 2 },
-  { name: 'web1', at: 0, of: 2 },
-  { name: 'web1', at: 1, of: 2 },
-  { name: 'db1', at: 0, of: 1 },
-];
-
-interface Ends {
-  went: number;
-  undone: number;
-}
-
-test.concurrent.each(shards)(
-  '$name dies at every boundary, part $at of $of',
-  async ({ name, at, of }) => {
+test.concurrent.each(Array.from({ length: SHARDS }, (_, shard) => ({ shard })))(
+  'at every boundary, part $shard',
+  async ({ shard }) => {
     const rig = await createRig();
     try {
-      const mine = (all: readonly string[]) => all.filter((_, index) => index % of === at);
-      const installs = mine(rig.boundaries(INSTALL, name));
-      const deletes = mine(rig.boundaries(DELETE, name));
-      const undos = mine(rig.boundaries(DOOMED, name).filter((each) => /^task\.undo|:remove-/.test(each)));
-      expect(installs.length).toBeGreaterThan(5);
-      expect(deletes.length).toBeGreaterThan(5);
-      expect(undos.length).toBeGreaterThan(5);
-
-      const ends: Ends = { went: 0, undone: 0 };
+      const of = (change: Change, filter?: (boundary: string) => boolean): Strike[] => {
+        const all = PROCESSES.map((name) => strikesAt('kill', name, rig.boundaries(change).get(name) ?? [], filter));
+        for (const each of all) expect(each.length).toBeGreaterThan(5);
+        return all.flat().filter((_, index) => index % SHARDS === shard);
+      };
+      const left = new Map([
+        [INSTALL, of(INSTALL)],
+        [DELETE, of(DELETE)],
+        [DOOMED, of(DOOMED, (boundary) => /^task\.undo|:remove-/.test(boundary))],
+      ]);
+      const planned = [...left.values()].flat().length;
+      const ends = { tasks: 0, deaths: 0, went: 0, undone: 0 };
       const failures: string[] = [];
-      const attempt = async (what: string, work: () => Promise<void>) => {
+      const alone: { readonly change: Change; readonly strike: Strike }[] = [];
+      const strike = async (change: Change, strikes: readonly Strike[]): Promise<void> => {
+        ends.tasks += 1;
         try {
-          await work();
+          const missed = await one(rig, change, strikes, ends);
+          ends.deaths += strikes.length - missed.length;
+          if (strikes.length > 1) alone.push(...missed.map((each) => ({ change, strike: each })));
+          else if (missed.length > 0) throw new Error('it never came to that');
         } catch (error) {
-          failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-          if (failures.length > 5) throw new Error(failures.join('\n'));
+          failures.push(`${change.verb}, ${tell(strikes)}: ${error instanceof Error ? error.message : String(error)}`);
+          if (failures.length > MOST_FAILURES) throw new Error(failures.join('\n'));
         }
       };
-      // A delete needs a site, and a site's end needs a delete: each round kills one of both.
-      for (let i = 0; i < Math.max(installs.length, deletes.length); i++) {
-        await attempt(`install, ${installs[i] ?? 'unharmed'}`, () => oneInstall(rig, name, installs[i], ends));
-        await attempt(`delete, ${deletes[i] ?? 'unharmed'}`, () => oneDelete(rig, name, deletes[i], ends));
+      // A delete needs a site, and a site's end needs a delete: each round strikes one of all.
+      while ([...left.values()].some((each) => each.length > 0)) {
+        for (const [change, each] of left) {
+          const strikes = takeJoint(each, rig.boundaries(change), AT_ONCE);
+          if (strikes.length > 0) await strike(change, strikes);
+        }
       }
-      for (const boundary of undos) {
-        await attempt(`undo, ${boundary}`, async () => {
-          const { task } = await rig.killed(DOOMED, name, boundary);
-          expect(task.state, task.reason).toBe('failed');
-          expect(task.reason).toMatch(/500/);
-          await rig.expectNoSite();
-          ends.undone += 1;
-        });
-      }
+      for (const each of alone) await strike(each.change, [each.strike]);
       expect(failures).toEqual([]);
+      expect(ends.deaths).toBe(planned);
       console.log(
-        `${name} ${at + 1}/${of}: killed ${installs.length} installs, ${deletes.length} deletes, ${undos.length} undos; ` +
-          `${ends.went} went through, ${ends.undone} were undone`,
+        `part ${shard + 1} of ${SHARDS}: ${ends.deaths} deaths in ${ends.tasks} tasks, ${ends.went} went through, ` +
+          `${ends.undone} were undone`,
       );
     } finally {
       await rig.close();
@@ -74,25 +62,24 @@ test.concurrent.each(shards)(
   1_200_000,
 );
 
-async function oneInstall(rig: Rig, name: ProcessName, boundary: string | undefined, ends: Ends): Promise<void> {
-  if (boundary === undefined) return rig.succeed(INSTALL);
-  const { task } = await rig.killed(INSTALL, name, boundary);
-  if (task.state === 'succeeded') {
-    ends.went += 1;
-    return rig.expectOneSite();
-  }
-  expect(['failed', 'cancelled']).toContain(task.state);
-  ends.undone += 1;
-  return rig.expectNoSite();
-}
-
-async function oneDelete(rig: Rig, name: ProcessName, boundary: string | undefined, ends: Ends): Promise<void> {
-  if (!(await rig.hasSite())) await rig.succeed(INSTALL);
-  if (boundary === undefined) await rig.succeed(DELETE);
-  else {
-    const { task } = await rig.killed(DELETE, name, boundary);
-    expect(task.state, task.reason).toBe('succeeded');
-    ends.went += 1;
-  }
-  await rig.expectNoSite();
+/** Answers what it never came to. */
+async function one(
+  rig: Rig,
+  change: Change,
+  strikes: readonly Strike[],
+  ends: { went: number; undone: number },
+): Promise<readonly Strike[]> {
+  if ((await rig.hasSite()) !== (change === DELETE)) await rig.succeed(change === DELETE ? INSTALL : DELETE);
+  const { done, missed } = await rig.struck(change, strikes);
+  const { state, reason } = done.task;
+  if (change === DELETE) expect(state, reason).toBe('succeeded');
+  else if (change === DOOMED) {
+    expect(state, reason).toBe('failed');
+    expect(reason).toMatch(/500/);
+  } else expect(['succeeded', 'failed', 'cancelled']).toContain(state);
+  if (state === 'succeeded') ends.went += 1;
+  else ends.undone += 1;
+  if (change === INSTALL && state === 'succeeded') await rig.expectOneSite();
+  else await rig.expectNoSite();
+  return missed;
 }

@@ -14,22 +14,14 @@ import {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { freePorts } from '../e2e/free-ports.ts';
-import {
-  addPlatform,
-  createMachine,
-  type Finished,
-  finish,
-  type Machine,
-  type ProcessName,
-  taskIds,
-} from '../e2e/machine.ts';
-import { installSite, newTask, SITE } from '../e2e/site-tasks.ts';
+import { addPlatform, createMachine, finish, type Machine, type ProcessName } from '../e2e/machine.ts';
+import { installSite, SITE } from '../e2e/site-tasks.ts';
 import { sql } from '../e2e/sql.ts';
-import { boundariesOf, clearTrap, isStopped, passed, resume, setTraps, trapsLeft, watched } from './boundaries.ts';
+import { type Outcome, settle, underBlows } from './blows.ts';
+import { boundariesOf, isStopped, passed, resume, setTraps, watched } from './boundaries.ts';
 import { breakHomePage } from './broken-code.ts';
-import { startGuard } from './guard.ts';
 import { gapsIn } from './story.ts';
-import { type Strike, trapsOf } from './strikes.ts';
+import type { Strike } from './strikes.ts';
 import { bothWritable, startWriters, WORDS_TABLE, writableCode } from './writers.ts';
 
 export const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'web2', 'db1'];
@@ -37,8 +29,6 @@ const WEB1 = '127.0.1.1';
 const WEB2 = '127.0.1.3';
 const never = new AbortController().signal;
 const options = undefined;
-/** Of a move under many blows. */
-const LONGEST_MS = 300_000;
 /** Of what a move onto broken code undoes, the last that changed something. */
 const FIRST_BACK = 'task.undo.intent:http.publish';
 
@@ -176,28 +166,6 @@ async function prepare(machine: Machine): Promise<MoveRig> {
   });
   await expectOnePlace(words);
 
-  /** Over what befalls the master. */
-  const followed = async (toWeb2: boolean, platform: string): Promise<Finished> => {
-    const known = await taskIds(machine);
-    let id = await ask(toWeb2, platform).then(
-      ({ taskId }) => taskId,
-      // The master died before its answer went out; whether the task was made shows afterwards.
-      (error: unknown) => {
-        if (!isMastersEnd(error)) throw error;
-        return undefined;
-      },
-    );
-    for (const deadline = Date.now() + LONGEST_MS; ; ) {
-      try {
-        id ??= (await newTask(machine, 'site.migrate', known))?.id ?? (await ask(toWeb2, platform)).taskId;
-        return await finish(machine, id, LONGEST_MS);
-      } catch (error) {
-        if (!isMastersEnd(error) || Date.now() > deadline) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  };
-
   return {
     isAtWeb2,
     move,
@@ -205,30 +173,22 @@ async function prepare(machine: Machine): Promise<MoveRig> {
     doomed,
     before,
     async struck(strikes, isDoomed = false) {
-      // Of a run that failed.
-      for (const id of await taskIds(machine, 'running')) await finish(machine, id, LONGEST_MS);
+      await settle(machine);
       const toWeb2 = !(await isAtWeb2());
       const writers = startWriters(SITE, nginx, [WEB1, WEB2], last + 1);
-      let done: Finished | undefined;
-      const missed: Strike[] = [];
+      let outcome: Outcome;
       try {
         await until('visitors to have written', undefined, never, async () => writers.taken.length > 1);
-        for (const [name, traps] of trapsOf(strikes, isDoomed ? doomed : boundaries)) setTraps(machine, name, traps);
-        const guard = startGuard(machine, PROCESSES, start, () => killMeshNode(machine));
-        try {
-          done = await followed(toWeb2, isDoomed ? 'broken' : 'code2');
-        } finally {
-          for (const name of PROCESSES) {
-            const own = strikes.filter((strike) => strike.name === name);
-            missed.push(...own.slice(own.length - trapsLeft(machine, name).length));
-            clearTrap(machine, name);
-          }
-          await guard.stop();
-        }
+        const where = { machine, start, names: PROCESSES, boundaries: isDoomed ? doomed : boundaries };
+        outcome = await underBlows(
+          { ...where, whilePaused: () => killMeshNode(machine) },
+          ...([strikes, 'site.migrate', () => ask(toWeb2, isDoomed ? 'broken' : 'code2')] as const),
+        );
       } finally {
         await writers.stop();
         last += 10_000;
       }
+      const { done, missed } = outcome;
       const { state, reason } = done.task;
       try {
         words.push(...writers.taken.map(({ n }) => n));
@@ -247,12 +207,6 @@ async function prepare(machine: Machine): Promise<MoveRig> {
     },
     close: () => machine.close(),
   };
-}
-
-/** A call that was cut off, or one by the connection to the master before. */
-function isMastersEnd(error: unknown): boolean {
-  const { code, message } = error as Error & { code?: string };
-  return code === 'unavailable' || code === 'cancelled' || message.includes('Channel has been shut down');
 }
 
 /** The master starts it again. */

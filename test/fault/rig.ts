@@ -4,21 +4,15 @@ import { createBrowser } from '../../deploy/up/browse.ts';
 import { LOOPBACK } from '../../deploy/up/processes.ts';
 import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import { stateOf } from '../e2e/host-state.ts';
-import {
-  addPlatform,
-  createMachine,
-  type Finished,
-  finish,
-  type Machine,
-  type ProcessName,
-  taskIds,
-} from '../e2e/machine.ts';
-import { deleteSite, installSite, newTask, SITE } from '../e2e/site-tasks.ts';
-import { boundariesOf, clearTrap, setTrap, watched } from './boundaries.ts';
+import { addPlatform, createMachine, finish, type Machine, type ProcessName } from '../e2e/machine.ts';
+import { deleteSite, installSite, SITE } from '../e2e/site-tasks.ts';
+import { type Outcome, settle, underBlows } from './blows.ts';
+import { boundariesOf, watched } from './boundaries.ts';
 import { brokenCode } from './broken-code.ts';
 import { gapsIn } from './story.ts';
+import type { Strike } from './strikes.ts';
 
-const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'db1'];
+export const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'db1'];
 
 export interface Change {
   readonly verb: 'site.install' | 'site.delete';
@@ -33,9 +27,9 @@ export const DOOMED: Change = { verb: 'site.install', ask: (machine) => installS
 export interface Rig {
   readonly machine: Machine;
   /** Boundaries of each change, by process. */
-  boundaries(change: Change, name: ProcessName): readonly string[];
-  /** Asks, lets the process die at the boundary, starts it again, and follows the task to its end. */
-  killed(change: Change, name: ProcessName, boundary: string): Promise<Finished>;
+  boundaries(change: Change): ReadonlyMap<ProcessName, readonly string[]>;
+  /** Asks, lets processes die at boundaries, starts them again, and follows the task to its end; its story must be whole. */
+  struck(change: Change, strikes: readonly Strike[]): Promise<Outcome>;
   succeed(change: Change): Promise<void>;
   hasSite(): Promise<boolean>;
   expectOneSite(): Promise<void>;
@@ -73,32 +67,14 @@ export async function createRig(): Promise<Rig> {
     );
     const rig: Rig = {
       machine,
-      boundaries: (change, name) => found.get(change)?.get(name) ?? [],
+      boundaries: (change) => found.get(change) ?? new Map(),
       succeed,
-      killed: async (change, name, boundary) => {
-        const known = await taskIds(machine);
-        setTrap(machine, name, boundary);
-        let id = await change.ask(machine).then(
-          ({ taskId }) => taskId,
-          (error: { code?: string }) => {
-            // The master died before its answer went out; whether the task was made shows afterwards.
-            if (name === 'master' && error.code === 'unavailable') return undefined;
-            throw error;
-          },
-        );
-        const victim = machine.process(name);
-        const ended = id === undefined ? [] : [finish(machine, id).then(() => false)];
-        const died = await Promise.race([victim.ended.then(() => true), ...ended]);
-        if (!died && victim.alive()) {
-          clearTrap(machine, name);
-          throw new Error(`${name} never came to ${boundary}`);
-        }
-        expect(await victim.ended).toContain('SIGKILL');
-        await start(name);
-        id ??= (await newTask(machine, change.verb, known))?.id ?? (await change.ask(machine)).taskId;
-        const done = await finish(machine, id);
-        expect(gapsIn(done)).toEqual([]);
-        return done;
+      struck: async (change, strikes) => {
+        await settle(machine);
+        const where = { machine, start, names: PROCESSES, boundaries: rig.boundaries(change) };
+        const outcome = await underBlows(where, strikes, change.verb, () => change.ask(machine));
+        expect(gapsIn(outcome.done)).toEqual([]);
+        return outcome;
       },
       hasSite: async () => (await stateOf(machine)).some((line) => line.startsWith('site ')),
       expectOneSite: async () => {

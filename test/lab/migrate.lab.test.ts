@@ -9,7 +9,7 @@ import { tell } from '../fault/strikes.ts';
 import { type Fleet, startFleet, until } from './fleet.ts';
 import { type Load, startLoad } from './load.ts';
 import { createMoveCuts } from './move-cuts.ts';
-import { lastWords, reportOfMove } from './move-report.ts';
+import { lastWords, newestMove, reportOfMove } from './move-report.ts';
 import { visit } from './visitor.ts';
 
 const ZONE = 'move.test';
@@ -182,7 +182,8 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
         } finally {
           await load.stop();
         }
-        const { state } = await reportOfMove(fleet);
+        const { id, state } = await newestMove(fleet);
+        if (state === 'stuck') throw new Error(await fleet.must('task', 'show', id));
         expect([state, ran.code], ran.stderr).toEqual(ran.code === 0 ? ['succeeded', 0] : ['failed', 1]);
         const now = await there();
         expect(now).toBe(state === 'succeeded' ? !atWeb2 : atWeb2);

@@ -26,10 +26,16 @@ export interface MoveReport {
   readonly steps: readonly string[];
 }
 
-export async function reportOfMove(fleet: Fleet): Promise<MoveReport> {
+/** Says it of one that is stuck, too, whose story has no end yet. */
+export async function newestMove(fleet: Fleet): Promise<{ readonly id: string; readonly state: string }> {
   const tasks = await fleet.json<readonly Shown[]>('task', 'list', '--limit', '5');
   const newest = tasks.find(({ verb }) => verb === 'site.migrate');
   if (newest === undefined) throw new Error('no site was moved');
+  return newest;
+}
+
+export async function reportOfMove(fleet: Fleet): Promise<MoveReport> {
+  const newest = await newestMove(fleet);
   const { id, state, plan } = await fleet.json<Shown>('task', 'show', newest.id);
   const lines = (await fleet.must('task', 'log', id, '--output', 'json')).split('\n');
   const events = lines.map((line) => JSON.parse(line) as Told).toSorted(byTime);
