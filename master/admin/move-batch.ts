@@ -76,6 +76,7 @@ function wishOf(request: MigrateManyRequest): BatchWish {
     ...{ platform: request.toPlatform, server: request.toServer, db: request.db },
     ...{ maxHoldMillis: request.maxHoldMillis, pastHold: request.pastHold, quietSeconds: request.quietSeconds },
     ...{ rounds: request.rounds, skipLead: request.skipLead },
+    ...{ backup: request.backup, noBackup: request.noBackup },
   };
 }
 
@@ -167,7 +168,13 @@ export async function advanceBatch(deps: AdminDeps, id: string): Promise<void> {
     // The key makes a repeat, after a crash or by another master, answer with the same task.
     const options = { planOnly: false, idempotencyKey: `${id}.${seen.round}.${site.siteId}`.slice(-64) };
     const by: Caller = { actor: seen.actor, role: 'operator' };
-    const begun = await migrateSite(deps, by, { ...seen.wish, site: site.siteId, options }).then(
+    const begun = await migrateSite(deps, by, {
+      backup: '',
+      noBackup: false,
+      ...seen.wish,
+      site: site.siteId,
+      options,
+    }).then(
       ({ taskId }): Partial<BatchSite> => (taskId === '' ? { state: 'moved' } : { state: 'moving', taskId }),
       (thrown: unknown): Partial<BatchSite> => ({
         state: 'skipped',

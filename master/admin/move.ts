@@ -12,8 +12,10 @@ import { planMigrateSite } from '../plan/migrate-site.ts';
 import { placeOf } from '../plan/move-steps.ts';
 import type { Place, Plan } from '../plan/plan.ts';
 import type { JsonObject, PlatformRecord, SecretRecord, SiteRecord } from '../store/model.ts';
+import { newBackup } from './backup-new.ts';
 import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { lastBackup } from './last-backup.ts';
 import { findSite, requireState } from './site.ts';
 
 const HOLD = { usual: 60_000, least: 1_000, most: 600_000 };
@@ -26,7 +28,8 @@ const DAY_MS = 86_400_000;
 export type MoveWish = Pick<
   MigrateSiteRequest,
   'platform' | 'server' | 'db' | 'maxHoldMillis' | 'pastHold' | 'quietSeconds' | 'rounds' | 'skipLead'
->;
+> &
+  Partial<Pick<MigrateSiteRequest, 'backup' | 'noBackup'>>;
 
 export async function migrateSite(
   deps: AdminDeps,
@@ -50,6 +53,10 @@ export async function migration(
 ): Promise<(graph: Graph) => Decision & { readonly plan: Plan }> {
   checkWish(wish);
   const sizes = await sizesOf(deps);
+  const last = await lastBackup(deps, ref, {
+    ...{ service: wish.backup ?? '', noBackup: wish.noBackup === true, usual: 'policy' },
+    ...{ doing: 'move', without: 'move it by --no-backup' },
+  });
   const id = deps.newId('sec');
   const secret: SecretRecord = { id, sealed: deps.seal(id, deps.newSecret()) };
   return (graph) => {
@@ -64,6 +71,7 @@ export async function migration(
       );
     }
     const follows = from.db !== '' && to.db !== from.db && site.state === 'enabled';
+    const made = last?.(graph, site);
     const { fileBytes = null, databaseBytes = null } = sizes.get(site.id) ?? {};
     const plan = planMigrateSite(graph, site, to, {
       maxHoldMillis: wish.maxHoldMillis || HOLD.usual,
@@ -72,14 +80,18 @@ export async function migration(
       rounds: wish.rounds || ROUNDS.usual,
       skipLead: wish.skipLead,
       passwordSecret: follows ? id : null,
+      last: made ?? null,
       fileBytes,
       databaseBytes,
     });
     return {
       plan,
       draft: { site, secrets: follows ? [secret] : [] },
-      save: async (tx) => {
+      save: async (tx, taskId) => {
         if (follows) await tx.secrets.insert(secret);
+        if (made === undefined) return;
+        const backup = { id: made.id, store: made.store, reason: 'migrate' as const, taskId, takenAt: deps.now() };
+        await tx.backups.insert(newBackup(graph, site, backup));
       },
     };
   };

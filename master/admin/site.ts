@@ -13,9 +13,7 @@ import { freeText, hostName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { policyOf } from '../graph/backup-policy.ts';
 import type { Graph } from '../graph/graph.ts';
-import { chooseStore, hasStore } from '../graph/stores.ts';
 import {
-  type LastBackup,
   planCronSite,
   planDeleteSite,
   planDisableSite,
@@ -27,9 +25,10 @@ import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { SiteRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
-import { newBackup, requireMesh, sizesOf } from './backup-new.ts';
+import { newBackup } from './backup-new.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { lastBackup } from './last-backup.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
 import { cronOf, usageOf } from './usage.ts';
@@ -84,13 +83,10 @@ export async function deleteSite(deps: AdminDeps, caller: Caller, request: SiteR
     throw new AegirError('failed_precondition', `cannot delete ${request.site}: it was not confirmed; say --yes`);
   }
   const { service = '' } = request;
-  if (request.noBackup === true && service !== '') {
-    throw new AegirError(
-      'invalid_argument',
-      `cannot delete ${request.site} without a last backup, and with one on ${service}: say only one of the two`,
-    );
-  }
-  const last = request.noBackup === true ? undefined : await lastBackup(deps, request.site, service);
+  const last = await lastBackup(deps, request.site, {
+    ...{ service, noBackup: request.noBackup === true, usual: 'any' },
+    ...{ doing: 'delete', without: 'delete it by --no-backup' },
+  });
   const asked = {
     method: 'site.delete' as const,
     site: request.site,
@@ -131,24 +127,6 @@ async function backupFailure(deps: AdminDeps, siteId: string): Promise<string> {
   const tasks = await deps.store.tasks.list({ subjectId: siteId, limit: LOOKED_AT });
   const last = tasks.find(({ verb, state }) => verb === 'site.backup' && (state === 'failed' || state === 'succeeded'));
   return last?.state === 'failed' ? `the last backup failed: ${last.reason}` : '';
-}
-
-/**
- * Where the last backup of a site goes: to the service that is named, or another; undefined when none is named and there is
- * no place for backups at all, or no mesh to bring it.
- */
-async function lastBackup(deps: AdminDeps, ref: string, service: string) {
-  if (service !== '') requireMesh(deps);
-  if (deps.facts.meshState() === 'off') return undefined;
-  const policies = await deps.store.backupPolicies.find();
-  const sizes = await sizesOf(deps, ref);
-  const id = deps.newId('bak');
-  return (graph: Graph, site: SiteRecord): LastBackup | undefined => {
-    const wanted = policyOf(policies, site.id).serviceId;
-    if (service === '' && !hasStore(graph, wanted)) return undefined;
-    const store = chooseStore(graph, service, wanted, `the last backup of ${site.name}, or delete it by --no-backup`);
-    return { id, store, sizes };
-  };
 }
 
 export async function loginSite(deps: AdminDeps, caller: Caller, request: LoginSiteRequest): Promise<ChangeResponse> {

@@ -26,6 +26,7 @@ const base = {
 const to = { platformId: there.id, http: nginx2.id, db: mariadb2.id };
 const OPTIONS: MigrateOptions = {
   ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false, passwordSecret: null },
+  last: null,
   ...{ fileBytes: 5_000_000, databaseBytes: 40_000_000 },
 };
 const planned = (options: Partial<MigrateOptions> = {}, patch: object = {}, changed: object = {}) =>
@@ -35,6 +36,39 @@ const ttls = (plan: ReturnType<typeof planned>) =>
   plan.steps.flatMap((step) => (step.kind === 'dns.publish' ? [step.args.records[0]?.ttl] : []));
 const waits = (plan: ReturnType<typeof planned>) =>
   plan.steps.flatMap((step) => (step.kind === 'move.wait' ? [step.args.seconds] : []));
+
+describe('a backup is made before anything moves', () => {
+  const store = service('svc-0123456789abcdm4', web2.id, 'file', 'mesh', 0);
+  const last = { id: 'bak-0123456789abcdm1', store, sizes: { fileBytes: 5_000_000, databaseBytes: null } };
+  const plan = planned({ last }, { services: [...base.services, store] });
+
+  test('it undoes with the move, and is said', () => {
+    const all = kinds(plan);
+    expect(all.slice(0, 2)).toEqual(['backup.record', 'store.hold']);
+    expect(all.indexOf('store.release')).toBeLessThan(all.indexOf('site.move'));
+    expect(all.indexOf('store.release')).toBeLessThan(all.indexOf('copy.files'));
+    expect(plan.warnings.join('\n')).toMatch(/Backup bak-0123456789abcdm1 on web2\/mesh keeps what it is/);
+    const stored = plan.steps.findIndex(({ kind }) => kind === 'backup.store');
+    const step = plan.steps[stored];
+    const taken = step?.kind === 'backup.store' ? [step.args.database?.take, step.args.files.take] : [];
+    expect(taken.map((at) => plan.steps[at ?? -1]?.kind)).toEqual(['snapshot.take', 'snapshot.take']);
+  });
+
+  test('steps that name others by their place still do', () => {
+    const held = plan.steps.findIndex(({ kind }) => kind === 'gate.hold');
+    const deadlines = plan.steps.flatMap((step) =>
+      (step.kind === 'copy.files' || step.kind === 'copy.database') && step.args.deadline !== null
+        ? [step.args.deadline.step]
+        : [],
+    );
+    expect(new Set(deadlines)).toEqual(new Set([held]));
+  });
+
+  test('none is kept, and that is said', () => {
+    expect(kinds(planned())).not.toContain('backup.store');
+    expect(planned().warnings.join('\n')).toMatch(/No backup is made of it before/);
+  });
+});
 
 describe('DNS is staged', () => {
   test('lowered a day ahead, switched low, raised at the end', () => {

@@ -4,7 +4,8 @@ import { displayName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
-import { siteRemove } from './change-site.ts';
+import { backupSteps, holdStep, recordStep, releaseStep } from './backup-steps.ts';
+import { type LastBackup, siteRemove } from './change-site.ts';
 import { lowerSteps, switchSteps } from './migrate-dns.ts';
 import { warningsOf } from './migrate-warnings.ts';
 import {
@@ -34,6 +35,8 @@ export interface MigrateOptions {
   readonly skipLead: boolean;
   /** Sealed password for a replication, saved with the task; null: no replication. */
   readonly passwordSecret: string | null;
+  /** Made before anything moves; null for none. */
+  readonly last: LastBackup | null;
   /** As last measured; null for not known. */
   readonly fileBytes: number | null;
   readonly databaseBytes: number | null;
@@ -67,6 +70,12 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
       serverId: null,
       undo: { summary: 'forget it' },
     });
+  }
+  if (options.last !== null) {
+    const { id, store, sizes } = options.last;
+    add(recordStep(site, id), holdStep(graph, [store], 'shared'));
+    add(...backupSteps(graph, site, id, store, sizes, steps.length).steps);
+    add(releaseStep(graph, [store], 'shared'));
   }
   add(moveStep(move, moving('copying'), null, `Record that ${shown} is on its way to ${nameOf(move, to.http)}`));
   add(checkStep(move));

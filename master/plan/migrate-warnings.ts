@@ -49,6 +49,12 @@ export function warningsOf(
     lines.push(
       'No dns service is bound: point the names at the new server yourself; the old one hands visitors on meanwhile.',
     );
+  const { last } = options;
+  lines.push(
+    last === null
+      ? 'No backup is made of it before; --backup SERVER/ENGINE makes one, and so does a policy that names a store.'
+      : `Backup ${last.id} on ${move.graph.serviceName(last.store)} keeps what it is before anything moves; when it cannot be made the site stays; --no-backup leaves it out.`,
+  );
   if (is.upgrade) lines.push('The platform has another version: the database is brought to it.');
   return lines;
 }

@@ -19,6 +19,9 @@ export type BatchWish = {
   readonly quietSeconds: number;
   readonly rounds: number;
   readonly skipLead: boolean;
+  /** Absent from those of before there was any. */
+  readonly backup?: string;
+  readonly noBackup?: boolean;
 };
 
 export interface BatchRecord {

@@ -116,7 +116,18 @@ async function prepare(machine: Machine): Promise<MoveRig> {
       ? { server: 'web2', platform, db: 'web2/mariadb' }
       : { server: 'web1', platform: 'wordpress', db: 'db1/mariadb' };
     return link().call(MoveServiceService.migrateSite, {
-      ...{ site: SITE, ...to, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 1, skipLead: true, options },
+      ...{
+        site: SITE,
+        ...to,
+        maxHoldMillis: 0,
+        pastHold: '',
+        quietSeconds: 1,
+        rounds: 1,
+        skipLead: true,
+        backup: '',
+        noBackup: false,
+        options,
+      },
     });
   };
 

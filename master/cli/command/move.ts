@@ -16,6 +16,8 @@ interface MoveFlags {
   readonly quiet?: string;
   readonly rounds?: string;
   readonly skipLead?: boolean;
+  /** Of --backup its service; false by --no-backup; true for neither. */
+  readonly backup?: string | boolean;
 }
 
 function withMoveFlags(command: Command): Command {
@@ -24,7 +26,9 @@ function withMoveFlags(command: Command): Command {
     .option('--past-hold <what>', 'what happens past it: undo, or maintenance (undo)')
     .option('--quiet <time>', 'time without visitors at the old server before its copy goes (5m)')
     .option('--rounds <n>', 'rounds of copying before visitors wait (3)')
-    .option('--skip-lead', 'do not lower the TTL first; the old server hands visitors on for longer');
+    .option('--skip-lead', 'do not lower the TTL first; the old server hands visitors on for longer')
+    .option('--backup <service>', 'file service for a backup before; left out, the one that the policy names, if any')
+    .option('--no-backup', 'without a backup before');
 }
 
 function wishOf(flags: MoveFlags) {
@@ -34,6 +38,8 @@ function wishOf(flags: MoveFlags) {
     quietSeconds: flags.quiet === undefined ? 0 : durationInSeconds(flags.quiet, '--quiet'),
     rounds: flags.rounds === undefined ? 0 : Number(wholeNumber(flags.rounds, '--rounds')),
     skipLead: flags.skipLead === true,
+    backup: typeof flags.backup === 'string' ? flags.backup : '',
+    noBackup: flags.backup === false,
   };
 }
 

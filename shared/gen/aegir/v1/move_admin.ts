@@ -90,7 +90,16 @@ export interface MigrateSiteRequest {
    */
   skipLead: boolean;
   /** How. */
-  options?: ChangeOptions | undefined;
+  options?:
+    | ChangeOptions
+    | undefined;
+  /**
+   * File service that a backup goes to before anything moves; empty: the one that
+   * the site's backup policy names, where it names one.
+   */
+  backup: string;
+  /** No backup is made before. */
+  noBackup: boolean;
 }
 
 /** MigrateManyRequest asks to move many. */
@@ -121,6 +130,10 @@ export interface MigrateManyRequest {
   skipLead: boolean;
   /** Only plan: nothing is saved or done. */
   planOnly: boolean;
+  /** See MigrateSiteRequest. */
+  backup: string;
+  /** See MigrateSiteRequest. */
+  noBackup: boolean;
 }
 
 /** MoveBatch is a move of many sites. */
@@ -364,6 +377,8 @@ function createBaseMigrateSiteRequest(): MigrateSiteRequest {
     rounds: 0,
     skipLead: false,
     options: undefined,
+    backup: "",
+    noBackup: false,
   };
 }
 
@@ -398,6 +413,12 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     }
     if (message.options !== undefined) {
       ChangeOptions.encode(message.options, writer.uint32(82).fork()).join();
+    }
+    if (message.backup !== "") {
+      writer.uint32(90).string(message.backup);
+    }
+    if (message.noBackup !== false) {
+      writer.uint32(96).bool(message.noBackup);
     }
     return writer;
   },
@@ -495,6 +516,22 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
             message.options = ChangeOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.backup = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.noBackup = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -535,6 +572,12 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
         ? globalThis.Boolean(object.skip_lead)
         : false,
       options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+      backup: isSet(object.backup) ? globalThis.String(object.backup) : "",
+      noBackup: isSet(object.noBackup)
+        ? globalThis.Boolean(object.noBackup)
+        : isSet(object.no_backup)
+        ? globalThis.Boolean(object.no_backup)
+        : false,
     };
   },
 
@@ -570,6 +613,12 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     if (message.options !== undefined) {
       obj.options = ChangeOptions.toJSON(message.options);
     }
+    if (message.backup !== undefined) {
+      obj.backup = message.backup;
+    }
+    if (message.noBackup !== undefined) {
+      obj.noBackup = message.noBackup;
+    }
     return obj;
   },
 
@@ -590,6 +639,8 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
+    message.backup = object.backup ?? "";
+    message.noBackup = object.noBackup ?? false;
     return message;
   },
 };
@@ -609,6 +660,8 @@ function createBaseMigrateManyRequest(): MigrateManyRequest {
     rounds: 0,
     skipLead: false,
     planOnly: false,
+    backup: "",
+    noBackup: false,
   };
 }
 
@@ -652,6 +705,12 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     }
     if (message.planOnly !== false) {
       writer.uint32(104).bool(message.planOnly);
+    }
+    if (message.backup !== "") {
+      writer.uint32(114).string(message.backup);
+    }
+    if (message.noBackup !== false) {
+      writer.uint32(120).bool(message.noBackup);
     }
     return writer;
   },
@@ -773,6 +832,22 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
             message.planOnly = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.backup = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.noBackup = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -844,6 +919,12 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
         : isSet(object.plan_only)
         ? globalThis.Boolean(object.plan_only)
         : false,
+      backup: isSet(object.backup) ? globalThis.String(object.backup) : "",
+      noBackup: isSet(object.noBackup)
+        ? globalThis.Boolean(object.noBackup)
+        : isSet(object.no_backup)
+        ? globalThis.Boolean(object.no_backup)
+        : false,
     };
   },
 
@@ -888,6 +969,12 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     if (message.planOnly !== undefined) {
       obj.planOnly = message.planOnly;
     }
+    if (message.backup !== undefined) {
+      obj.backup = message.backup;
+    }
+    if (message.noBackup !== undefined) {
+      obj.noBackup = message.noBackup;
+    }
     return obj;
   },
 
@@ -909,6 +996,8 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     message.rounds = object.rounds ?? 0;
     message.skipLead = object.skipLead ?? false;
     message.planOnly = object.planOnly ?? false;
+    message.backup = object.backup ?? "";
+    message.noBackup = object.noBackup ?? false;
     return message;
   },
 };
