@@ -14,6 +14,7 @@ import {
   type Site,
   SiteServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import { BackupServiceService } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { freePorts } from './free-ports.ts';
@@ -78,7 +79,7 @@ beforeAll(async () => {
   // Under an address of its own each, which the other one is told.
   await startServer({ name: 'pg1', address: '127.0.1.4', daemons: ['postgresql@15-main'], types: ['db'] }, 1);
   await startServer(
-    { name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm', 'postgresql@15-main'], types: ['http', 'db'] },
+    { name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm', 'postgresql@15-main'], types: ['http', 'db', 'file'] },
     port,
   );
   await until('the servers to be there', undefined, never, async () => {
@@ -88,7 +89,7 @@ beforeAll(async () => {
     });
     return (
       ['web1', 'pg1', 'web2'].every((name) => servers.some((each) => each.name === name && each.connected)) &&
-      ['web1/nginx', 'web2/nginx', 'pg1/postgresql', 'web2/postgresql'].every((name) =>
+      ['web1/nginx', 'web2/nginx', 'pg1/postgresql', 'web2/postgresql', 'web2/mesh'].every((name) =>
         services.some((service) => service.name.startsWith(name) && service.state === 'enabled'),
       )
     );
@@ -185,10 +186,10 @@ function logged(events: readonly Event[]): string {
 }
 
 /** What its task logged. */
-async function migrate(server: string, platform: string, db: string): Promise<string> {
+async function migrate(server: string, platform: string, db: string, backup = ''): Promise<string> {
   const { taskId } = await link().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
-    ...{ skipLead: true, backup: '', noBackup: false, options },
+    ...{ skipLead: true, backup, noBackup: false, options },
   });
   const { task, events } = await finish(machine, taskId);
   if (task.state !== 'succeeded') console.log(logged(events));
@@ -227,12 +228,12 @@ test('moves while somebody writes: its database is followed, and nothing written
   ).toEqual([]);
 });
 
-test('and back, with a table that is made meanwhile: a last copy is made, and nothing is lost either', async () => {
+test('and back, kept in a backup, with a table that is made meanwhile: a last copy is made, nothing is lost either', async () => {
   const before = sql('web2', 'SELECT word FROM words');
   const load = writer(WEB2, WEB1, 'php');
   let story = '';
   try {
-    const moving = migrate('web1', 'php', await serviceOf('pg1'));
+    const moving = migrate('web1', 'php', await serviceOf('pg1'), 'web2/mesh');
     await until('the copy to have begun', undefined, never, async () => {
       const slots = sql('web2', 'SELECT slot_name FROM pg_replication_slots', 'postgres');
       return slots.length > 0;
@@ -247,4 +248,10 @@ test('and back, with a table that is made meanwhile: a last copy is made, and no
   expect(sql('pg1', 'SELECT word FROM words ORDER BY id')).toEqual([...before, ...load.written]);
   expect(load.failures).toEqual([]);
   nothingIsLeft('web2');
+  const { backups } = await link().call(BackupServiceService.listBackups, {
+    ...{ pageSize: 0, pageToken: '', site: SITE, service: '' },
+  });
+  expect(backups.map(({ state, reason, service }) => [state, reason, service])).toEqual([
+    ['ready', 'migrate', 'web2/mesh'],
+  ]);
 });
