@@ -8,6 +8,7 @@ import {
 import { APPS, canUseDb } from '../../shared/vocabulary.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
 import { requireFittingDb, requireUsable } from '../graph/rules.ts';
+import { siteUrl } from '../graph/site-url.ts';
 import { planMigrateSite } from '../plan/migrate-site.ts';
 import { placeOf } from '../plan/move-steps.ts';
 import type { Place, Plan } from '../plan/plan.ts';
@@ -152,6 +153,13 @@ export function destination(graph: Graph, site: SiteRecord, wish: Pick<MoveWish,
   }
   if (site.web.https !== 'off' && http.detected.ports[1] === undefined) {
     refuse(`${graph.serviceName(http)} has no port for HTTPS`);
+  }
+  const [url, other] = [siteUrl(site, old), siteUrl(site, http)];
+  if (url !== other) {
+    // Visitors come by the old URL until every old DNS answer has ended, and where they are then led nobody hears the other port.
+    refuse(
+      `it is ${url}, and would be ${other} there: whoever has the old one would find nothing; give ${graph.serviceName(http)} the port of ${graph.serviceName(old)}, or make a copy by: aegir site clone`,
+    );
   }
   return { platformId: platform.id, http: http.id, db: dbFor(graph, site, platform, wish.db, http.serverId) };
 }
