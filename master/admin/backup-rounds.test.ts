@@ -257,9 +257,41 @@ describe('encryption', () => {
     const { taskId } = answer;
     await endTask(taskId, 'succeeded');
     await master.store.backups.insert({ ...(await aBackup()), serviceId: answer.subjectId });
-    await expect(removeService(deps, { service: answer.subjectId, confirm: true })).rejects.toMatchObject({
+    await expect(
+      removeService(deps, { service: answer.subjectId, confirm: true, abandoned: false }),
+    ).rejects.toMatchObject({
       message: expect.stringMatching(/cannot remove web1\/mount:nas: it has 1 backup; delete them first/),
     });
+  });
+
+  test('goes with its backups where its server is gone for good, when somebody agreed, and no policy names it', async () => {
+    const answer = await declareService(deps, ADMIN, {
+      ...{ server: 'web1', type: 'file', engine: 'mount', instance: 'gone', secrets: {}, options: undefined },
+      settings: { path: '/srv/gone', encrypt: 'true' },
+    });
+    await endTask(answer.taskId, 'succeeded');
+    const service = answer.subjectId;
+    const backup: BackupRecord = { ...(await aBackup()), serviceId: service };
+    await master.store.services.update(service, { state: 'enabled' });
+    await master.store.backups.insert({ ...backup, state: 'making' });
+    const other: BackupRecord = { ...backup, id: 'bak-0123456789abcdz9', serviceId: store.id, state: 'ready' };
+    await master.store.backups.insert(other);
+    await policy({ everySeconds: 3600, service: 'web1/mount:gone' });
+    const remove = (confirm = true) => removeService(deps, { service, confirm, abandoned: true });
+    await expect(remove()).rejects.toThrow(/web1 answers; delete its backups/);
+    away.add(ids.web1);
+    await expect(remove()).rejects.toThrow(/a backup is being made there/);
+    await master.store.backups.update(backup.id, { state: 'ready' });
+    await expect(remove(false)).rejects.toThrow(`${backup.id} of ${backup.siteName} would be lost`);
+    const named = async () => (await master.store.backupPolicies.find()).map(({ serviceId }) => serviceId);
+    expect(await named()).toEqual([service]);
+    expect((await remove()).name).toBe('web1/mount:gone');
+    expect((await master.store.backups.find()).map(({ id }) => id)).toEqual([other.id]);
+    expect(await named()).toEqual([null]);
+    expect(await master.store.services.get(service)).toBeUndefined();
+    await expect(removeService(deps, { service: ids.nginx, confirm: true, abandoned: true })).rejects.toThrow(
+      /it is no place for backups/,
+    );
   });
 
   async function aBackup(): Promise<BackupRecord> {

@@ -130,6 +130,7 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     const graph = await loadGraph(tx);
     const service = graph.service(request.service);
     const name = graph.serviceName(service);
+    if (request.abandoned) return forgetStore(deps, tx, graph, service, request.confirm);
     if (service.origin !== 'declared') {
       throw new AegirError(
         'failed_precondition',
@@ -146,6 +147,44 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
     return view;
   });
+}
+
+/**
+ * A place for backups whose server is gone for good: nobody can read them, or remove them there. Their records go, and no
+ * policy names it any more. Nothing on the server changes: what lies there lies there if it comes back.
+ */
+async function forgetStore(
+  deps: AdminDeps,
+  tx: Tx,
+  graph: Graph,
+  service: ServiceRecord,
+  confirm: boolean,
+): Promise<Service> {
+  const name = graph.serviceName(service);
+  const refuse = (why: string): never => {
+    throw new AegirError('failed_precondition', `cannot remove ${name} as abandoned: ${why}`);
+  };
+  if (service.type !== 'file') refuse('it is no place for backups');
+  const server = graph.server(service.serverId);
+  if (server.state !== 'revoked' && deps.agents.isConnected(server.id)) {
+    refuse(`${server.name} answers; delete its backups, see: aegir backup list --service ${name}`);
+  }
+  requireUnused(graph, service);
+  const backups = await tx.backups.find({ serviceId: service.id });
+  const making = backups.find(({ state }) => state === 'making');
+  if (making !== undefined) refuse(`a backup is being made there; stop that by: aegir task cancel ${making.taskId}`);
+  const shown = backups.slice(0, 5).map(({ id, siteName }) => `${id} of ${siteName}`);
+  const more = backups.length > shown.length ? ` and ${backups.length - shown.length} more` : '';
+  if (!confirm)
+    refuse(`${shown.join(', ') || 'no backup'}${more} would be lost, and that was not confirmed; say --yes`);
+  for (const { id } of backups) await tx.backups.delete(id);
+  for (const policy of await tx.backupPolicies.find()) {
+    if (policy.serviceId === service.id) await tx.backupPolicies.update(policy.id, { serviceId: null });
+  }
+  const view = serviceView(graph, service);
+  await tx.services.delete(service.id);
+  for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
+  return view;
 }
 
 function keysOf(service: ServiceRecord): string {

@@ -127,6 +127,10 @@ test('everything of ours goes, and nothing of others', async () => {
   await done(link().call(SiteServiceService.deleteSite, site));
   await done(link().call(ZoneServiceService.removeZone, zone()));
   expect(await world.everything()).toEqual(foreign);
-  const gone = await link().call(ServiceServiceService.removeService, { service: PROVIDER, confirm: true });
+  const gone = await link().call(ServiceServiceService.removeService, {
+    service: PROVIDER,
+    confirm: true,
+    abandoned: false,
+  });
   expect(gone.name).toBe(PROVIDER);
 });

@@ -2,9 +2,11 @@
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { ServiceServiceService as api, Service } from '../../../shared/gen/aegir/v1/admin.ts';
+import { BackupServiceService } from '../../../shared/gen/aegir/v1/backup_admin.ts';
+import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
-import { type Column, printList, printOne } from '../output.ts';
+import { type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf, settingsOf } from '../settings.ts';
 
@@ -153,13 +155,31 @@ export function serviceCommand(cli: Cli, program: Command): void {
   noun
     .command('remove <service>')
     .description('forget a declared service; refused while something uses it')
+    .option('--abandoned', 'its server is gone for good: forget a file service with the backups that it had')
     .option('--yes', 'do not ask')
     .action(async (service: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean; abandoned?: boolean }>();
+      const abandoned = flags.abandoned === true;
       await cli.connected(flags, async (link, out) => {
         const { name } = await link.call(api.getService, { service });
-        await cli.confirm(`Forget service ${name}, with its secrets?`, flags.yes === true);
-        printOne(out, await link.call(api.removeService, { service, confirm: true }), Service.toJSON, DETAILS);
+        const lost = abandoned
+          ? await listAll(
+              (page) => link.call(BackupServiceService.listBackups, { ...page, site: '', service: name }),
+              (answer) => answer.backups,
+            )
+          : [];
+        for (const { id, siteName, takenAt, provenAt } of lost) {
+          const proven = provenAt === undefined ? '' : ', proven restorable';
+          out.stderr.write(`lost: backup ${id} of ${displayName(siteName)}, taken ${when(takenAt)}${proven}\n`);
+        }
+        const what = abandoned ? `, and ${lost.length} ${lost.length === 1 ? 'backup' : 'backups'}, for good` : '';
+        await cli.confirm(`Forget service ${name}, with its secrets${what}?`, flags.yes === true);
+        printOne(
+          out,
+          await link.call(api.removeService, { service, confirm: true, abandoned }),
+          Service.toJSON,
+          DETAILS,
+        );
       });
     });
 }

@@ -259,6 +259,11 @@ export interface RemoveServiceRequest {
   service: string;
   /** Must be true. */
   confirm: boolean;
+  /**
+   * Of a file service whose server is gone for good: its backups are forgotten
+   * with it, also where its agent detected it. Refused while the server answers.
+   */
+  abandoned: boolean;
 }
 
 /** Cluster is web servers behind a front. */
@@ -4013,7 +4018,7 @@ export const SetServiceRequest_SecretsEntry: MessageFns<SetServiceRequest_Secret
 };
 
 function createBaseRemoveServiceRequest(): RemoveServiceRequest {
-  return { service: "", confirm: false };
+  return { service: "", confirm: false, abandoned: false };
 }
 
 export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
@@ -4023,6 +4028,9 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     }
     if (message.confirm !== false) {
       writer.uint32(16).bool(message.confirm);
+    }
+    if (message.abandoned !== false) {
+      writer.uint32(24).bool(message.abandoned);
     }
     return writer;
   },
@@ -4056,6 +4064,14 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
             message.confirm = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.abandoned = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4072,6 +4088,7 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     return {
       service: isSet(object.service) ? globalThis.String(object.service) : "",
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      abandoned: isSet(object.abandoned) ? globalThis.Boolean(object.abandoned) : false,
     };
   },
 
@@ -4083,6 +4100,9 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
+    if (message.abandoned !== undefined) {
+      obj.abandoned = message.abandoned;
+    }
     return obj;
   },
 
@@ -4093,6 +4113,7 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     const message = createBaseRemoveServiceRequest();
     message.service = object.service ?? "";
     message.confirm = object.confirm ?? false;
+    message.abandoned = object.abandoned ?? false;
     return message;
   },
 };
