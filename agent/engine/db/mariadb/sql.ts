@@ -108,14 +108,16 @@ export function selectContent(database: string): string {
     FROM information_schema.tables WHERE BINARY table_schema = ${literal(database)};`;
 }
 
-/** One row: whether the binary log is on, tables that know no transactions, triggers and functions. */
+/** One row: whether the binary log is on, tables that know no transactions, triggers and functions, tables with FLOATs. */
 export function selectDumpable(database: string): string {
   const name = literal(database);
   return `SELECT @@log_bin,
     (SELECT COUNT(*) FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine
       WHERE BINARY table_schema = ${name} AND table_type <> 'VIEW' AND COALESCE(transactions, 'NO') <> 'YES'),
     (SELECT COUNT(*) FROM information_schema.triggers WHERE BINARY trigger_schema = ${name})
-      + (SELECT COUNT(*) FROM information_schema.routines WHERE BINARY routine_schema = ${name} AND routine_type = 'FUNCTION');`;
+      + (SELECT COUNT(*) FROM information_schema.routines WHERE BINARY routine_schema = ${name} AND routine_type = 'FUNCTION'),
+    (SELECT COUNT(DISTINCT table_name) FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+      WHERE BINARY table_schema = ${name} AND table_type <> 'VIEW' AND column_type REGEXP '^float( |$)');`;
 }
 
 /** One row: whether ordinary accounts may make triggers and functions. */
