@@ -128,7 +128,7 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
 export async function removeService(deps: AdminDeps, request: RemoveServiceRequest): Promise<Service> {
   return deps.store.transaction(async (tx) => {
     const graph = await loadGraph(tx);
-    const service = graph.service(request.service);
+    const service = (request.abandoned ? gone(graph, request.service) : undefined) ?? graph.service(request.service);
     const name = graph.serviceName(service);
     if (request.abandoned) return forgetStore(deps, tx, graph, service, request.confirm);
     if (service.origin !== 'declared') {
@@ -147,6 +147,12 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
     return view;
   });
+}
+
+/** A service of a revoked server by its name, which leads to nothing else any more; undefined when it is not that one alone. */
+function gone(graph: Graph, ref: string): ServiceRecord | undefined {
+  const [only, ...others] = graph.services.filter((service) => graph.serviceName(service) === ref);
+  return others.length === 0 ? only : undefined;
 }
 
 /**

@@ -161,13 +161,17 @@ export function serviceCommand(cli: Cli, program: Command): void {
       const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean; abandoned?: boolean }>();
       const abandoned = flags.abandoned === true;
       await cli.connected(flags, async (link, out) => {
-        const { name } = await link.call(api.getService, { service });
-        const lost = abandoned
+        // Names of a revoked server's services are looked up no more; its id and its backups are still there.
+        const byId = service.startsWith('svc-');
+        const name = abandoned && !byId ? service : (await link.call(api.getService, { service })).name;
+        const all = abandoned
           ? await listAll(
-              (page) => link.call(BackupServiceService.listBackups, { ...page, site: '', service: name }),
+              (page) =>
+                link.call(BackupServiceService.listBackups, { ...page, site: '', service: byId ? service : '' }),
               (answer) => answer.backups,
             )
           : [];
+        const lost = all.filter((backup) => byId || backup.service === service);
         for (const { id, siteName, takenAt, provenAt } of lost) {
           const proven = provenAt === undefined ? '' : ', proven restorable';
           out.stderr.write(`lost: backup ${id} of ${displayName(siteName)}, taken ${when(takenAt)}${proven}\n`);
