@@ -33,7 +33,7 @@ export const APPS = {
   // Its events include posts that shall appear at a time.
   wordpress: { db: 'required', drivers: ['mysql'], cronSeconds: 900, writes: true, sessions: 'database' },
   php: { db: 'optional', drivers: ['mysql', 'pgsql'], cronSeconds: 3600, writes: true, sessions: 'files' },
-  static: { db: 'none', drivers: [], cronSeconds: 0, writes: true, sessions: 'none' },
+  static: { db: 'none', drivers: [], cronSeconds: 0, writes: false, sessions: 'none' },
 } as const satisfies Record<string, AppFacts>;
 export type AppName = keyof typeof APPS;
 

@@ -4,7 +4,10 @@ import { AegirError } from '../../shared/error.ts';
 import type { ByteName } from './entry.ts';
 
 export interface Libc {
-  /** Time of the last change of what lies in an open directory; "." is the directory. Links are not followed. */
+  /**
+   * Time of the last change of what lies in an open directory; "." is the directory. Links are not followed. With '' for a
+   * name it is that of the open file itself, whatever it is called by now.
+   */
   setTime(directory: number, name: ByteName, mtimeNs: bigint): void;
   /** What was written to the file system of an open file is durable when it returns. */
   syncFileSystem(file: number): void;
@@ -13,6 +16,7 @@ export interface Libc {
 const NS = 1_000_000_000n;
 const MAX_NAME = 255;
 const NOFOLLOW = 0x100; // AT_SYMLINK_NOFOLLOW
+const ITSELF = 0x1000; // AT_EMPTY_PATH, of utimensat since Linux 5.8
 
 export function openLibc(): Libc {
   const { functions } = dlopen('libc.so.6', {
@@ -31,7 +35,7 @@ export function openLibc(): Libc {
       times.fill(seconds).fill(ns, 1, 2).fill(ns, 3);
       // A longer one is none that a directory can hold.
       path[path.write(name, 0, MAX_NAME, 'latin1')] = 0;
-      if (functions.utimensat(directory, path, timesAt, NOFOLLOW) === 0) return;
+      if (functions.utimensat(directory, path, timesAt, name === '' ? ITSELF : NOFOLLOW) === 0) return;
       throw new AegirError('internal', 'cannot set the time of a file: the system refused it', { retryable: true });
     },
     syncFileSystem(file) {

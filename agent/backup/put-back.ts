@@ -67,24 +67,22 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   const levels: Level[] = [];
   const memory = createMemory(part, order);
 
+  /**
+   * What root has in a site's trees the site gets: a web server that follows links to their owner's files alone would follow
+   * one of root's to what is root's.
+   */
   const numbersOf = ({ user, group }: Owner): { readonly uid: number; readonly gid: number } => {
     const { siteUid, siteGid, webGid } = order.owners;
     if (typeof user === 'number' || typeof group === 'number') strangers += 1;
-    return {
-      uid: user === 'root' ? 0 : siteUid,
-      gid: group === 'root' ? 0 : group === 'web' ? webGid : siteGid,
-    };
+    return { uid: siteUid, gid: group === 'web' ? webGid : siteGid };
   };
-  /** A program of somebody else's that runs as its owner is nothing that a site may bring along. */
-  const modeOf = ({ kind, mode, owner }: Entry) => (kind === 'file' && owner.user !== 'site' ? mode & ~0o6000 : mode);
-  /** facts undefined: of a new file, which nobody has yet. */
-  const dress = (fd: number, entry: Entry, facts: BigIntStats | undefined) => {
+  const dress = (fd: number, entry: Entry, facts: BigIntStats) => {
     const { uid, gid } = numbersOf(entry.owner);
     const mode = modeOf(entry);
-    const given = mayGive && (Number(facts?.uid) !== uid || Number(facts?.gid) !== gid);
+    const given = mayGive && (Number(facts.uid) !== uid || Number(facts.gid) !== gid);
     if (given) fchownSync(fd, uid, gid);
     // Giving a file away takes its set-id bits.
-    if (given || (Number(facts?.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
+    if (given || (Number(facts.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
   };
 
   const enter = (path: ByteName, fd: number, entry: Entry) => {
@@ -146,11 +144,16 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   };
 
   /**
-   * A new file under a temporary name, or under its own where nothing has that: until it is whole and dressed it is root's
-   * alone, and what a crash leaves of it has another time than it shall have.
+   * A new file under a temporary name, or under its own where nothing has that. It is the site's at once, which may rename it
+   * meanwhile; what a crash leaves of it has another time than it shall have.
    */
-  const create = (fd: number, name: ByteName, { path }: Entry, free: boolean) => {
-    const open = (as: ByteName) => ({ as, file: openSync(inside(fd, as), NEW, 0o600) });
+  const create = (fd: number, name: ByteName, { path, owner }: Entry, free: boolean) => {
+    const { uid, gid } = numbersOf(owner);
+    const open = (as: ByteName) => {
+      const file = openSync(inside(fd, as), NEW, 0o600);
+      if (mayGive) fchownSync(file, uid, gid);
+      return { as, file };
+    };
     return fullDisk(
       () => readable(path),
       () => {
@@ -199,8 +202,8 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
         () => readable(entry.path),
         () => writeContent(file, part, contentAt, entry.size, saying),
       );
-      libc.setTime(fd, as, entry.mtimeNs);
-      dress(file, entry, undefined);
+      libc.setTime(file, '', entry.mtimeNs);
+      fchmodSync(file, modeOf(entry));
       if (facts?.isDirectory()) remove(fd, name, 0);
       if (as !== name) renameSync(inside(fd, as), inside(fd, name));
       written += 1;
@@ -260,6 +263,17 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     saying.warn(`${strangers} files were of users or groups that mean nothing on this server: the site has them now`);
   }
   return { written, writtenBytes };
+}
+
+/** A program that runs as somebody else than the site is nothing that a site may bring along. */
+function modeOf({ kind, mode, owner: { user, group } }: Entry): number {
+  if (kind !== 'file') return mode;
+  return mode & ~(user === 'site' ? 0 : 0o6000) & ~(group === 'site' ? 0 : 0o2000);
+}
+
+/** Whether it is put back as whose it was. */
+function isKept({ user, group }: Owner): boolean {
+  return user === 'site' && (group === 'site' || group === 'web');
 }
 
 /** With everything in it. Whoever removes a link removes the link. */
@@ -341,8 +355,7 @@ function createMemory(part: PartBytes, { trees, cacheDir }: PutBackOrder) {
       if (found.length === 0) from = offset;
       found.push({ entry, ino: facts?.ino ?? 0n, ctimeNs: facts?.ctimeNs ?? 0n });
       to = end;
-      if (typeof entry.owner.user === 'number' || typeof entry.owner.group === 'number') exact = false;
-      if (entry.kind === 'file' && entry.owner.user !== 'site' && (entry.mode & 0o6000) !== 0) exact = false;
+      if (!isKept(entry.owner) || modeOf(entry) !== entry.mode) exact = false;
     },
     save(): void {
       close();

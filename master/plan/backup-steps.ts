@@ -19,10 +19,10 @@ export interface SiteSizes {
 
 export const READS = { none: 'it only looks' } as const;
 
-/** The trees that are a site's own; none for those whose visitors leave nothing. */
+/** The trees that are a site's own, visitors' or not. */
 export function treesOf(graph: Graph, { platformId }: Pick<SiteRecord, 'platformId'>): readonly string[] {
   const { app } = graph.platform(platformId);
-  if (app === '' || !APPS[app].writes) return [];
+  if (app === '') return [];
   return ['files', 'private', ...(APPS[app].sessions === 'files' ? ['sessions'] : [])];
 }
 

@@ -1,7 +1,6 @@
 // Plan of site.migrate: the site moves while it serves. Copies first, visitors held for the last one, then handed to the new
 // place, until the last old DNS answer has ended. Up to the point of no return everything undoes to the old place.
 import { displayName } from '../../shared/name.ts';
-import { APPS } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { backupSteps, holdStep, recordStep, releaseStep } from './backup-steps.ts';
@@ -54,7 +53,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   const web = from.http !== to.http;
   const host = oldServer !== newServer;
   const db = from.db !== '' && from.db !== to.db;
-  const writes = app !== '' && APPS[app].writes;
+  const hasFiles = app !== '';
   const upgrade = from.platformId !== to.platformId && versionOf(graph, from) !== versionOf(graph, to);
   const replicate = db && live && options.passwordSecret !== null && engineOf(graph, from) === engineOf(graph, to);
   const moving = (phase: PlannedMove['phase']): PlannedMove => ({ from, to, phase });
@@ -131,11 +130,11 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
       undo: { summary: 'follow no more' },
     });
   }
-  if (host && writes) for (let round = 1; round <= options.rounds; round++) add(copyFiles(move, round, null));
+  if (host && hasFiles) for (let round = 1; round <= options.rounds; round++) add(copyFiles(move, round, null));
   add(...lead.filter(({ kind }) => kind === 'move.wait'));
   // What came meanwhile, so that visitors wait for less.
   if (lead.some(({ kind }) => kind === 'move.wait')) {
-    if (host && writes) add(copyFiles(move, options.rounds + 1, null));
+    if (host && hasFiles) add(copyFiles(move, options.rounds + 1, null));
   }
   if (db && options.rounds > 1) add(copyDatabase(move, 2, null, open));
 
@@ -185,7 +184,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     });
   }
   if (db) add(copyDatabase(move, 3, deadline, open));
-  if (host && writes) add(copyFiles(move, options.rounds + 2, deadline));
+  if (host && hasFiles) add(copyFiles(move, options.rounds + 2, deadline));
   if (!host) add(prepare());
   if (upgrade && app !== 'static' && app !== 'php') {
     add({

@@ -142,13 +142,16 @@ test('programs that run as somebody else do not come in with a restore', async (
       file('files/root', 'x', { mode: 0o6755, owner: { user: 'root', group: 'root' } }),
       file('files/site', 'x', { mode: 0o4755 }),
       file('files/stranger', 'x', { mode: 0o4755, owner: { user: 1000, group: 1000 } }),
+      file('files/web', 'x', { mode: 0o2755, owner: { user: 'site', group: 'web' } }),
       ...whole,
     ),
   );
   await b.restore(sourceOf(rig, a, b, id, facts));
   const mode = (name: string) => (statSync(join(b.site, 'files', name)).mode & 0o7777).toString(8);
-  expect([mode('root'), mode('site'), mode('stranger')]).toEqual(['755', '4755', '755']);
-  expect(statSync(join(b.site, 'files/stranger')).uid).toBe(60_001);
+  expect([mode('root'), mode('site'), mode('web'), mode('stranger')]).toEqual(['755', '4755', '755', '755']);
+  // Nor does anything of root's, to which a web server would follow a link of root's.
+  for (const name of ['root', 'stranger']) expect(statSync(join(b.site, 'files', name)).uid).toBe(60_001);
+  expect(statSync(join(b.site, 'files/root')).gid).toBe(60_001);
   expect(b.said.join()).toMatch(/2 files|files were of users or groups that mean nothing on this server/);
 });
 

@@ -138,11 +138,16 @@ function fill({ site }: Keeper, uid = 60_001, webGid = 60_100): void {
   execFileSync('touch', ['-d', '@1400000000.000000001', join(files, 'empty')]);
   writeFileSync(join(site, 'private', 'own'), 'private');
   chownSync(join(site, 'private', 'own'), uid, uid);
+  // What root has in a site's trees would be the site's afterwards, and nothing but the site's own group has programs.
+  for (const [path, { owner }] of Object.entries(lookAt(files)))
+    if (path !== '' && owner.startsWith('0:')) lchownSync(bytesOf(`${files}/${path}`), uid, webGid);
+  chownSync(join(files, 'set-id'), uid, uid);
+  chmodSync(join(files, 'set-id'), 0o2755);
 }
 
-/** As numbers of another host. */
+/** As numbers of another host; what root had there the site has here. */
 function movedTo(looked: ReturnType<typeof lookAt>) {
-  const numbers: Record<string, string> = { '60001': '60002', '60100': '60200', '0': '0' };
+  const numbers: Record<string, string> = { '60001': '60002', '60100': '60200', '0': '60002' };
   return Object.fromEntries(
     Object.entries(looked).map(([path, each]) => [
       path,

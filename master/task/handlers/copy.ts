@@ -12,9 +12,9 @@ import { dbSpec, type SiteParts, siteSpec, writerIn } from '../spec.ts';
 /** Another round before visitors are held is not worth it when the last one had to bring no more. */
 const LITTLE_BYTES = 4 * 1024 * 1024;
 
-/** The trees that are a site's own; none for those whose visitors leave nothing. */
+/** The trees that are a site's own, visitors' or not. */
 export function treesOf({ platform }: Pick<SiteParts, 'platform'>): readonly string[] {
-  if (platform.app === '' || !APPS[platform.app].writes) return [];
+  if (platform.app === '') return [];
   return ['files', 'private', ...(APPS[platform.app].sessions === 'files' ? ['sessions'] : [])];
 }
 
