@@ -93,7 +93,7 @@ export function createDesk(options: DeskOptions): Desk {
         const why =
           link === undefined ? 'no accepted agent of it is connected' : 'its agent was busy with other actions';
         pending.reject(
-          new AegirError('unavailable', `cannot act on ${serverName}: ${why}; see: aegir server get ${serverName}`),
+          new AegirError('unavailable', `cannot act on ${serverName}: ${why}; see: aegir server show ${serverName}`),
         );
         pump();
       },

@@ -110,6 +110,16 @@ export function describeForwarding(scene: Scene): void {
       expect(secure.headers['strict-transport-security']).toBeUndefined();
     });
 
+    it('says who the visitor is, also where he asks that it be left out', async () => {
+      for (const state of ['held', 'moved']) {
+        await scene.stage.apply({ ...scene.spec, state, upstream: upstream() });
+        const headers = { connection: 'close, X-Forwarded-For, x-forwarded-proto' };
+        const told = toldOf(await scene.stage.get(NAME, '/', { headers })).headers;
+        expect(told).toMatchObject({ 'x-forwarded-proto': 'http' });
+        expect(told['x-forwarded-for']).toMatch(/^127\./);
+      }
+    });
+
     it('passes on what a front says of the visitor', async () => {
       await scene.stage.apply({ ...scene.spec, state: 'held', fronts: ['127.0.0.1', '127.0.31.7', '127.0.31.8'] });
       const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };

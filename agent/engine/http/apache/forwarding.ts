@@ -5,7 +5,7 @@
 // agent starts anew: it answers 503 with Retry-After then.
 import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS } from '../forwarding.ts';
 import { checkedChallenges, type VirtualHost } from '../virtual-host.ts';
-import { quoted } from './syntax.ts';
+import { OURS_GO_ON, quoted } from './syntax.ts';
 
 /** secure: in the block for HTTPS. */
 export function forwardingLines(host: VirtualHost, secure: boolean): string {
@@ -23,7 +23,7 @@ export function forwardingLines(host: VirtualHost, secure: boolean): string {
   ProxyPreserveHost On
   ProxyAddHeaders Off
   # Who the visitor is we say, and nobody else.
-  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}"
+${OURS_GO_ON}  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}"
   RequestHeader set X-Forwarded-Proto ${secure ? 'https' : 'http'}
 ${secure || host.fronts.length === 0 ? '' : `  RequestHeader set X-Forwarded-Proto https "expr=reqenv('HTTPS') == 'on'"\n`}  RequestHeader unset Forwarded
   ErrorDocument 502 ${quoted(AWAY_PAGE)}

@@ -21,7 +21,7 @@ import {
   writerAuthority,
 } from '../virtual-host.ts';
 import { forwardingLines } from './forwarding.ts';
-import { comment, listenAddresses, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
+import { comment, listenAddresses, OURS_GO_ON, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
 const PATH = '%{REQUEST_FILENAME}';
@@ -304,7 +304,7 @@ function writerLines(writer: string | undefined): string {
   return `  RewriteMap aegir_escaped int:escape
   ProxyPreserveHost On
   ProxyAddHeaders Off
-  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}" env=aegir_writer
+${OURS_GO_ON}  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}" env=aegir_writer
   RequestHeader set X-Forwarded-Proto "expr=%{REQUEST_SCHEME}" env=aegir_writer
   RequestHeader unset Forwarded env=aegir_writer
   RequestHeader set X-Forwarded-Proto https "expr=reqenv('aegir_writer') == '1' && reqenv('HTTPS') == 'on'"

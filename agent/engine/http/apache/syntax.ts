@@ -50,3 +50,10 @@ export function listenAddresses({ addresses, port }: Listening): string {
   });
   return at.length === 0 ? `*:${port}` : at.join(' ');
 }
+
+/**
+ * What a header Connection names does not go on (RFC 9110, 7.6.1), and mod_proxy goes by that of the visitor: it must not name
+ * what we say of him.
+ */
+export const OURS_GO_ON = `  RequestHeader edit* Connection "(?i)X-Forwarded-(?:For|Proto)" "X-None"
+`;
