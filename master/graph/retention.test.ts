@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { BackupReason } from '../store/model-backup.ts';
 import { notKept } from './retention.ts';
 
 const NONE = { keepLast: 0, keepDaily: 0, keepWeekly: 0, keepMonthly: 0, keepYearly: 0 };
 type State = 'ready' | 'damaged' | 'making' | 'deleting';
-const at = (time: string, state: State = 'ready', keep = false) => ({
-  ...{ id: time, takenAt: Date.parse(`${time}Z`), state, keep },
+const at = (time: string, state: State = 'ready', keep = false, reason: BackupReason = 'schedule') => ({
+  ...{ id: time, takenAt: Date.parse(`${time}Z`), state, keep, reason },
 });
 const all = [
   ...['2024-12-31T23:00', '2025-06-01T00:00', '2025-12-28T10:00', '2025-12-29T10:00', '2026-01-01T01:00'],
@@ -34,6 +35,14 @@ describe('a policy keeps', () => {
   test('what is marked, what is being made, and the newest that is whole', () => {
     const backups = [at('2026-01-01T00:00', 'ready', true), at('2026-01-02T00:00'), at('2026-01-03T00:00', 'making')];
     expect(notKept(backups, { ...NONE, keepLast: 1 })).toEqual([]);
+  });
+
+  test('what was restored, and not what was restored away from: that is kept for a week besides', () => {
+    const good = at('2026-01-01T12:00');
+    const away = at('2026-01-01T12:10', 'ready', false, 'restore');
+    expect(notKept([good, away], { ...NONE, keepDaily: 7 })).toEqual([]);
+    expect(notKept([good, away, at('2026-01-08T12:00')], { ...NONE, keepDaily: 7 })).toEqual([]);
+    expect(notKept([good, away, at('2026-01-08T12:20')], { ...NONE, keepDaily: 7 })).toEqual([away]);
   });
 
   test('damaged ones until a newer one is whole; they are counted for nothing', () => {

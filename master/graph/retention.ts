@@ -2,20 +2,27 @@
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 
 type Counts = Pick<BackupPolicyRecord, 'keepLast' | 'keepDaily' | 'keepWeekly' | 'keepMonthly' | 'keepYearly'>;
-type Dated = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'keep'>;
+type Dated = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'keep' | 'reason'>;
+
+/** Made by Aegir before it changes a site: what was restored away from is not the backup of its day. */
+const SAFETY: readonly string[] = ['restore', 'migrate'];
+/** Days that those are kept for: until a backup is that much newer. */
+const SAFETY_DAYS = 7;
 
 /**
  * Those to remove. Kept are the newest keepLast, and the newest of each of the last days, weeks (from Monday), months and
  * years that have one, in UTC. A policy without any count keeps all; so does the mark keep. The newest that is whole always
- * stays, and only whole ones count: those that were found damaged go when a newer one is whole.
+ * stays, and only whole ones count: those that were found damaged go when a newer one is whole. Those that were made before
+ * a restore or a move count for nothing, and go when a whole one is a week newer.
  */
 export function notKept<B extends Dated>(backups: readonly B[], policy: Counts): readonly B[] {
   const counts = [policy.keepLast, policy.keepDaily, policy.keepWeekly, policy.keepMonthly, policy.keepYearly];
   if (counts.every((count) => count === 0)) return [];
   const newestFirst = [...backups].sort((a, b) => b.takenAt - a.takenAt || (a.id < b.id ? 1 : -1));
-  const whole = newestFirst.filter(({ state }) => state === 'ready');
+  const ready = newestFirst.filter(({ state }) => state === 'ready');
+  const whole = ready.filter(({ reason }) => !SAFETY.includes(reason));
   const kept = new Set<string>();
-  const [newest] = whole;
+  const [newest] = ready;
   if (newest === undefined) return [];
   kept.add(newest.id);
   const periods: readonly (readonly [number, (at: number, id: string) => string])[] = [
@@ -35,8 +42,9 @@ export function notKept<B extends Dated>(backups: readonly B[], policy: Counts):
       kept.add(id);
     }
   }
-  return newestFirst.filter(({ id, state, keep, takenAt }) => {
+  return newestFirst.filter(({ id, state, keep, reason, takenAt }) => {
     if (keep || kept.has(id)) return false;
+    if (state === 'ready' && SAFETY.includes(reason)) return takenAt < newest.takenAt - SAFETY_DAYS * DAY_MS;
     return state === 'ready' || (state === 'damaged' && takenAt < newest.takenAt);
   });
 }

@@ -74,7 +74,23 @@ export function planPruneStore(graph: Graph, store: ServiceRecord, backups: read
   const name = graph.serviceName(store);
   const made = backups.filter(({ state }) => state !== 'deleting').length;
   const what = made === 0 ? 'what no backup needs' : `${made} ${made === 1 ? 'backup' : 'backups'} that nothing keeps`;
-  return removal(graph, store, backups, { verb: 'store.prune', summary: `Remove ${what} from ${name}`, warnings: [] });
+  const going = { verb: 'store.prune' as const, summary: `Remove ${what} from ${name}` };
+  return removal(graph, store, backups, { ...going, warnings: named(backups) });
+}
+
+const MOST_NAMED = 50;
+
+/** Which they are, so that a person can keep one. */
+function named(backups: readonly BackupRecord[]): readonly string[] {
+  if (backups.length === 0) return [];
+  const told = backups
+    .slice(0, MOST_NAMED)
+    .map(
+      ({ id, siteName, takenAt }) =>
+        `${id} of ${displayName(siteName)}, ${new Date(takenAt).toISOString().slice(0, 16)}Z`,
+    );
+  const more = backups.length - told.length;
+  return [`These go: ${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`];
 }
 
 function lastOnes(backups: readonly BackupRecord[]): readonly string[] {

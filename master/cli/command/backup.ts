@@ -156,11 +156,14 @@ export function backupCommand(cli: Cli, program: Command): void {
 
   withChangeFlags(noun.command('prune <service>'))
     .description('remove from a file service what no policy keeps')
+    .option('--yes', 'do not ask')
     .action(async (service: string, _, command: Command) => {
       const flags = command.optsWithGlobals<ChangeFlags>();
-      await followChange(cli, { ...flags, verbose: true }, (link) =>
-        link.call(api.pruneStore, { service, options: changeOptions(flags) }),
-      );
+      await followChange(cli, { ...flags, verbose: true }, async (link) => {
+        if (flags.plan !== true)
+          await cli.confirm(`Remove from ${service} what no policy keeps (--plan shows it)?`, flags.yes === true);
+        return link.call(api.pruneStore, { service, options: changeOptions(flags) });
+      });
     });
 
   exportCommand(cli, noun);
