@@ -80,6 +80,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
       redirectTo: request.redirectTo === undefined ? site.web.redirectTo : nameOrNone(request.redirectTo),
       php: checkPhp(site.web.php, request),
     });
+    requirePhp(graph, site, request);
     requireOwn(changed, web, uploaded);
     if (request.https === 'acme' || request.https === 'acme-dns') requireAgreed(deps, site.name);
     if (web.https === 'acme-dns') requireProvable(graph, [site.name, ...aliases]);
@@ -172,6 +173,14 @@ function https(text: string): SiteWeb['https'] {
     'invalid_argument',
     `cannot serve HTTPS by ${JSON.stringify(text)}: there are ${SOURCES.join(', ')}`,
   );
+}
+
+/** Where no PHP runs there is nothing to bound. */
+function requirePhp(graph: Graph, site: SiteRecord, request: SetSiteRequest): void {
+  const { phpVersion, phpChildren, phpMemoryBytes, phpBodyBytes, phpSeconds } = request;
+  const asked = [phpVersion, phpChildren, phpMemoryBytes, phpBodyBytes, phpSeconds].some((each) => each !== undefined);
+  if (!asked || graph.platform(site.platformId).app !== 'static') return;
+  throw new AegirError('failed_precondition', `cannot set PHP of ${site.name}: a site of app static runs none`);
 }
 
 /** Bounds that keep a typing error from ending a server; the engine has wider ones. */

@@ -73,7 +73,8 @@ function disk(seen: Disk): Disk {
 }
 
 function isAddress(address: string): boolean {
-  return isIP(address) !== 0 && !address.includes('%');
+  // Who goes to the unspecified one comes to himself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2).
+  return isIP(address) !== 0 && !address.includes('%') && address !== '0.0.0.0' && !/^[0:]+$/.test(address);
 }
 
 /** For people to read: control characters would move their terminal's cursor. */

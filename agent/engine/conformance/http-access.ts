@@ -144,6 +144,14 @@ export function describeAccess(subject: HttpSubject, scene: Scene): void {
       expect(await filesWith('/from-the-snippet')).toEqual([0o640]);
       const moved = await scene.stage.get(NAME, '/from-the-snippet');
       expect([moved.status, moved.headers['location']]).toEqual([302, 'https://example.org/to']);
+      // Files and pages have its headers; files have ours besides.
+      for (const [path, sniffed] of [
+        ['/style.css', 'nosniff'],
+        ['/any', undefined],
+      ] as const) {
+        const { headers } = await scene.stage.get(NAME, path);
+        expect([path, headers['x-of-all'], headers['x-content-type-options']]).toEqual([path, 'yes', sniffed]);
+      }
       expect((await scene.stage.get(OTHER_NAME, '/from-the-snippet')).status).toBe(200);
       expect((await scene.stage.get(NAME, '/.git/config')).status).toBe(404);
       await scene.stage.apply({ ...spec, tls: selfSigned([NAME]) });

@@ -29,7 +29,7 @@ export interface HttpSubject extends StageSubject {
   foreignSite(daemon: Daemon, name: string): string;
   /** In the daemon's words. */
   readonly snippets: {
-    /** /from-the-snippet leads (302) to https://example.org/to. */
+    /** /from-the-snippet leads (302) to https://example.org/to; answers have the header X-Of-All: yes. */
     readonly works: string;
     /** The daemon's own test refuses this line with these words (a pattern). */
     readonly fails: { readonly text: string; readonly line: number; readonly says: string };

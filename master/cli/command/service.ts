@@ -178,12 +178,9 @@ export function serviceCommand(cli: Cli, program: Command): void {
         }
         const what = abandoned ? `, and ${lost.length} ${lost.length === 1 ? 'backup' : 'backups'}, for good` : '';
         await cli.confirm(`Forget service ${name}, with its secrets${what}?`, flags.yes === true);
-        printOne(
-          out,
-          await link.call(api.removeService, { service, confirm: true, abandoned }),
-          Service.toJSON,
-          DETAILS,
-        );
+        const removed = await link.call(api.removeService, { service, confirm: true, abandoned });
+        if (out.format === 'table') out.stdout.write(`${removed.name} is forgotten\n`);
+        else printOne(out, removed, Service.toJSON, DETAILS);
       });
     });
 }

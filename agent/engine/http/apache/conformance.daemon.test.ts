@@ -22,6 +22,7 @@ describeHttpEngine({
     }),
   snippets: {
     works: `# Moved.
+Header set X-Of-All yes
 <If "%{REQUEST_METHOD} == 'GET'">
   Header set X-From-Snippet "</VirtualHost>"
 </If>

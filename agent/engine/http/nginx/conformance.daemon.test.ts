@@ -22,6 +22,7 @@ describeHttpEngine({
     }),
   snippets: {
     works: `# Moved; } is none here.
+add_header X-Of-All yes;
 location = /from-the-snippet {
   add_header X-From-Snippet "} server {" always;
   return 302 https://example.org/to;

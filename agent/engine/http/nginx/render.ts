@@ -157,12 +157,11 @@ function certificateLines({ certificate, key, hstsSeconds }: NonNullable<Virtual
   ssl_session_timeout 1d;
   ssl_session_cache shared:aegir:10m;
   ssl_session_tickets off;
-${hsts(hstsSeconds, '  ')}`;
+${hsts(hstsSeconds)}`;
 }
 
-/** A location with headers of its own inherits none: it repeats this one. */
-function hsts(seconds: number, indent: string): string {
-  return seconds === 0 ? '' : `${indent}add_header Strict-Transport-Security "max-age=${seconds}" always;\n`;
+function hsts(seconds: number): string {
+  return seconds === 0 ? '' : `  add_header Strict-Transport-Security "max-age=${seconds}" always;\n`;
 }
 
 function redirection(scheme: 'http' | 'https', name: string, port: number | undefined, usual: number): string {
@@ -178,19 +177,23 @@ function bodyOf(host: VirtualHost): string {
 }
 
 function serving(host: VirtualHost): string {
-  const { rules, limits, socket, tls } = host;
+  const { rules, limits, socket, siteId } = host;
   const scheme = host.fronts.length === 0 ? undefined : schemeVariable(host);
-  const headers = tls === undefined ? '' : hsts(tls.hstsSeconds, '    ');
+  const sniffed = siteVariable('sniffed', siteId);
   const { php } = rules;
   const writer = writerLocation(host);
   const fallback = php?.frontController === undefined ? '=404' : `${script(php.frontController)}$is_args$args`;
   return `${closedLines(host)}  root ${quoted(configPath(rules.docroot, 'document root'))};
   # The last one stands for a directory that has none of the others.
   index ${index(rules)};
+  # Of files alone, which PHP does not answer for. Not in their locations: one with a header of its own has none of the server's,
+  # and a snippet's would be lost there.
+  set ${sniffed} "";
+  add_header X-Content-Type-Options ${sniffed};
 ${authLines(host)}${php === undefined ? '' : fastcgiLines(limits, { https: scheme, forApp: host.auth === undefined })}
 ${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${rules.aliases.map(({ prefix }) => denied(`^${escaped(configPrefix(prefix))}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${scripts(rules, socket)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}
-${rules.aliases.map((alias) => files(alias, writer === '' ? fallback : WRITER, headers)).join('')}${writer}  location / {
-${headers}    add_header X-Content-Type-Options nosniff;
+${rules.aliases.map((alias) => files(alias, writer === '' ? fallback : WRITER, sniffed)).join('')}${writer}  location / {
+    set ${sniffed} nosniff;
     try_files $uri $uri/ ${fallback};
   }
 ${host.snippet}`;
@@ -228,13 +231,13 @@ function scripts({ php }: WebRules, socket: string): string {
     .join('');
 }
 
-function files({ prefix, directory }: WebRules['aliases'][number], fallback: string, headers: string): string {
+function files({ prefix, directory }: WebRules['aliases'][number], fallback: string, sniffed: string): string {
   const path = configPath(directory.endsWith('/') ? directory : `${directory}/`, 'aliased directory');
   return `  location ${quoted(configPrefix(prefix))} {
     alias ${quoted(path)};
     # Below it the site's code makes links: one to what another site owns is not followed, though nginx may read that.
     disable_symlinks if_not_owner ${quoted(`from=${path}`)};
-${headers}    add_header X-Content-Type-Options nosniff;
+    set ${sniffed} nosniff;
     try_files $uri ${fallback};
   }
 `;
@@ -250,6 +253,8 @@ function writerLocation(host: VirtualHost): string {
   const authority = writerAuthority(host);
   if (authority === undefined) return '';
   return `  location ${WRITER} {
+    # That one says it.
+    set ${siteVariable('sniffed', host.siteId)} "";
     proxy_pass http://${authority};
     proxy_http_version 1.1;
     proxy_connect_timeout 2s;
