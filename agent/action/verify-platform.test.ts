@@ -17,12 +17,21 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const asked: string[] = [];
-const app = (name: string, is: boolean): App =>
+const app = (name: string, is: boolean, docroot = ''): App =>
   ({
     name,
     async recognise(root: string): Promise<PlatformFacts | undefined> {
       asked.push(name);
-      return is ? { app: name, version: '1', docroot: root, phpMinimum: '', profiles: [], languages: [] } : undefined;
+      return is
+        ? {
+            app: name,
+            version: '1',
+            docroot: docroot === '' ? root : docroot,
+            phpMinimum: '',
+            profiles: [],
+            languages: [],
+          }
+        : undefined;
     },
   }) as unknown as App;
 
@@ -86,6 +95,16 @@ describe('verify-platform', () => {
       for (const root of [dir, join(dir, 'aegir'), '/']) {
         await expect(verify(root, '', apps, hostIn(join(dir, 'aegir')))).rejects.toThrow(/is Aegir's own/);
       }
+    });
+
+    test('refuses a document root that leads there by a link', async () => {
+      const host = hostIn(join(dir, 'aegir'));
+      const root = join(dir, 'code');
+      mkdirSync(root);
+      mkdirSync(join(dir, 'aegir/sites/some/files'), { recursive: true });
+      symlinkSync(join(dir, 'aegir/sites/some/files'), join(root, 'web'));
+      const leads = [app('static', true, join(root, 'web'))];
+      await expect(verify(root, '', leads, host)).rejects.toThrow(/sites is Aegir's own/);
     });
 
     test('knows them behind a link, and takes a neighbour', async () => {

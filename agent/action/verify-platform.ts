@@ -23,7 +23,10 @@ async function recognise(root: string, app: string, ctx: ActionContext, tools: T
   for (const candidate of candidates) {
     ctx.signal.throwIfAborted();
     const facts = await candidate.recognise(root, ctx.host);
-    if (facts !== undefined) return { changes: [], platform: facts };
+    if (facts === undefined) continue;
+    // Where the code says that its pages lie, by a link perhaps.
+    if (facts.docroot !== '') await checkApart(facts.docroot, ctx.host.paths);
+    return { changes: [], platform: facts };
   }
   const names = candidates.map((candidate) => candidate.name).join(', ');
   throw unusable(root, `it is no code base of ${names}; name the directory that holds one`);
