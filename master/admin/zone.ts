@@ -70,6 +70,7 @@ export async function addZone(deps: AdminDeps, caller: Caller, request: AddZoneR
       dnssec: given?.dnssec === true,
     });
     requireSigning(graph, service, values);
+    requireMaking(graph, service, given?.nameservers ?? [], given?.contact);
     const zone: ZoneRecord = { id, name, serviceId: service.id, state: 'new', ...values, createdAt };
     return {
       plan: planAddZone(createGraph({ ...graph, zones: [...graph.zones, zone] }), zone),
@@ -95,6 +96,7 @@ export async function setZone(deps: AdminDeps, caller: Caller, request: SetZoneR
       dnssec: request.dnssec ?? now.dnssec,
     });
     requireSigning(graph, graph.service(zone.serviceId), to);
+    requireMaking(graph, graph.service(zone.serviceId), request.nameservers, request.contact);
     return { plan: planSetZone(graph, zone, to), draft: { zone: { ...zone, ...to } } };
   });
 }
@@ -143,6 +145,21 @@ function requireSigning(graph: Graph, service: ServiceRecord, values: ZoneValues
   throw new AegirError(
     'failed_precondition',
     `cannot sign the zone: ${graph.serviceName(service)} does not sign zones for Aegir; sign it where it is kept`,
+  );
+}
+
+/** The zone's own records are those of who made it. */
+function requireMaking(
+  graph: Graph,
+  service: ServiceRecord,
+  nameservers: readonly string[],
+  contact: string | undefined,
+): void {
+  if ((nameservers.length === 0 && !contact) || service.detected.capabilities.includes('zones')) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot set name servers or contact of the zone: ${graph.serviceName(service)} does not make zones for Aegir; set ` +
+      'them where it was made',
   );
 }
 

@@ -95,10 +95,14 @@ test('a service elsewhere is declared; its secret is told to its agent, and to n
 });
 
 test('zone and records: added, shown, changed, taken back', async () => {
-  expect(await done('zone', 'add', 'Example.ORG', '--ttl', '600', '--ns', 'ns1.example.net')).toMatch(/Add zone/);
+  const add = ['zone', 'add', 'Example.ORG', '--ttl', '600'] as const;
+  const elsewhere = { code: 1, err: expect.stringMatching(/does not make zones for Aegir; set them where/) };
+  expect(await aegir(...add, '--ns', 'ns1.example.net')).toMatchObject(elsewhere);
+  expect(await done(...add)).toMatch(/Add zone/);
+  expect(await aegir('zone', 'set', 'example.org', '--contact', 'ops@example.net')).toMatchObject(elsewhere);
   const zone = JSON.parse((await aegir('zone', 'show', 'example.org', '-o', 'json')).out);
   expect(zone).toMatchObject({ service: 'web1/rfc2136:provider', madeHere: false, sites: 1, state: 'active' });
-  expect(zone.values).toMatchObject({ ttl: 600, lowTtl: 60, ttlPolicy: 'normal', nameservers: ['ns1.example.net'] });
+  expect(zone.values).toMatchObject({ ttl: 600, lowTtl: 60, ttlPolicy: 'normal' });
 
   await done('record', 'add', 'example.org', 'MX', '10', 'mail.example.org');
   await done('record', 'add', '@', 'TXT', 'v=spf1 mx -all', '--zone', 'example.org', '--ttl', '60');
