@@ -98,11 +98,11 @@ export async function createCluster(
       .servicesOf(server.id)
       .find(({ engine, state }) => engine === BALANCER && state !== 'missing');
     if (balancer === undefined) {
-      throw new AegirError(
-        'failed_precondition',
-        `cannot use ${server.name} as a front: it has no HAProxy; install it there (Debian: apt install haproxy), then: ` +
-          `aegir server verify ${server.name}`,
-      );
+      const what =
+        server.facts.hostKind === 'embedded'
+          ? 'the servers of `npm run up` have none; join a server with one (see: aegir server join-command)'
+          : `it has no HAProxy; install it there (Debian: apt install haproxy), then: aegir server verify ${server.name}`;
+      throw new AegirError('failed_precondition', `cannot use ${server.name} as a front: ${what}`);
     }
     const { ports, version } = balancer.detected;
     const common = { type: 'http' as const, engine: 'cluster', instance: name };

@@ -24,7 +24,10 @@ export interface Rndc {
 export async function namedOf(host: Host, doing: string): Promise<Named> {
   const daemon = await host.daemon('named');
   if (daemon === undefined) {
-    const why = 'BIND is not installed on this server; install bind9';
+    const why =
+      host.kind === 'embedded'
+        ? 'the servers of `npm run up` have none; join a server with one'
+        : 'BIND is not installed on this server; install bind9';
     throw new AegirError('failed_precondition', `cannot ${doing}: ${why}`);
   }
   const main = daemon.configArguments[daemon.configArguments.indexOf('-c') + 1] ?? '/etc/bind/named.conf';
