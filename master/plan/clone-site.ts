@@ -1,7 +1,6 @@
 // Plan of site.clone: a copy of a site under another name. The site that is copied goes on serving and is only read; the
 // copy is on the web when it is whole, and everything undoes.
 import { displayName } from '../../shared/name.ts';
-import { APPS } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import { mainWebServer } from '../graph/spread.ts';
@@ -16,7 +15,6 @@ import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordSt
 /** copy is the record to be, in state installing; graph need not hold it yet. sizes: of the site, as last measured. */
 export function planCloneSite(graph: Graph, site: SiteRecord, copy: SiteRecord, sizes: SiteSizes): Plan {
   const platform = graph.platform(copy.platformId);
-  const app = platform.app === '' ? undefined : APPS[platform.app];
   const served = site.state === 'disabled' ? 'disabled' : 'enabled';
   const accounts = platform.app === 'drupal' || platform.app === 'wordpress';
   const size = sizeText(sizes);
@@ -31,7 +29,7 @@ export function planCloneSite(graph: Graph, site: SiteRecord, copy: SiteRecord, 
       ...certificateSteps(copy),
       ...dbCreate(graph, copy, 'absent'),
       ...sitePrepare(graph, copy, 'absent'),
-      ...copySteps(graph, site, copy, app?.writes === true),
+      ...copySteps(graph, site, copy, platform.app !== ''),
       ...rewriteSteps(graph, copy, {
         url: siteUrl(site, graph.service(site.bindings.http)),
         names: [site.name, ...site.aliases],
@@ -85,7 +83,7 @@ function certificateSteps(copy: SiteRecord): readonly PlanStep[] {
 }
 
 /** The database first: what it says is there is then among the files. */
-function copySteps(graph: Graph, site: SiteRecord, copy: SiteRecord, writes: boolean): readonly PlanStep[] {
+function copySteps(graph: Graph, site: SiteRecord, copy: SiteRecord, hasFiles: boolean): readonly PlanStep[] {
   const [from, to] = [placeOf(site), placeOf(copy)];
   const common = { siteId: copy.id, from, to, round: 1, deadline: null, of: site.id };
   const undo = { summary: 'let go of what was kept for it' };
@@ -100,7 +98,7 @@ function copySteps(graph: Graph, site: SiteRecord, copy: SiteRecord, writes: boo
       undo,
     });
   }
-  if (writes) {
+  if (hasFiles) {
     const web = mainWebServer(graph, copy);
     steps.push({
       kind: 'copy.files',
