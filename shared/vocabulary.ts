@@ -37,6 +37,12 @@ export const APPS = {
 } as const satisfies Record<string, AppFacts>;
 export type AppName = keyof typeof APPS;
 
+/** The trees that a site of the app has of its own, visitors' or not; none of one that is not known yet. */
+export function treesOf(app: AppName | ''): readonly string[] {
+  if (app === '') return [];
+  return ['files', 'private', ...(APPS[app].sessions === 'files' ? ['sessions'] : [])];
+}
+
 /** Whether sites of the app can have their database on services of the engine. */
 export function canUseDb(app: AppName, engine: string): boolean {
   const driver = Object.hasOwn(DB_ENGINES, engine) ? DB_ENGINES[engine]?.driver : undefined;

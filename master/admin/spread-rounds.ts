@@ -1,10 +1,10 @@
 // Files that visitors left on the heads that take writes travel to the other heads by themselves: looked for all the time, a
 // task for each site that changed, few at once, and none for servers that are away.
 import { toAegirError } from '../../shared/error.ts';
+import { treesOf } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { readersOf, writerOf } from '../graph/spread.ts';
 import { OPEN_TASK_STATES, type SiteRecord } from '../store/model.ts';
-import { treesOf } from '../task/handlers/copy.ts';
 import { lookAt } from '../task/handlers/spread.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -75,7 +75,7 @@ export function startSpreadRounds(
   const changeOf = async (graph: Graph, site: SiteRecord): Promise<string | undefined> => {
     const writer = writerOf(graph, site);
     if (writer === undefined) return undefined;
-    const trees = treesOf({ platform: graph.platform(site.platformId) });
+    const trees = treesOf(graph.platform(site.platformId).app);
     const digest = await lookAt(deps.agents, writer.serverId, site.id, trees);
     const has = (head: string) => site.spread?.copies.find((copy) => copy.head === head)?.digest === digest;
     if (readersHere(graph, site).every(({ id }) => has(id))) return undefined;

@@ -2,7 +2,7 @@
 // begin, and gives them back.
 import { byteSize } from '../../shared/byte-size.ts';
 import { displayName } from '../../shared/name.ts';
-import { APPS } from '../../shared/vocabulary.ts';
+import { treesOf } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { mainWebServer } from '../graph/spread.ts';
 import { placeOf } from '../graph/stores.ts';
@@ -18,13 +18,6 @@ export interface SiteSizes {
 }
 
 export const READS = { none: 'it only looks' } as const;
-
-/** The trees that are a site's own, visitors' or not. */
-export function treesOf(graph: Graph, { platformId }: Pick<SiteRecord, 'platformId'>): readonly string[] {
-  const { app } = graph.platform(platformId);
-  if (app === '') return [];
-  return ['files', 'private', ...(APPS[app].sessions === 'files' ? ['sessions'] : [])];
-}
 
 /** In words; '' where nothing was measured. */
 export function sizeText({ fileBytes, databaseBytes }: SiteSizes): string {
@@ -87,7 +80,7 @@ export function backupSteps(
   const name = displayName(site.name);
   const web = mainWebServer(graph, site);
   const db = site.bindings.db === undefined ? undefined : graph.service(site.bindings.db);
-  const trees = treesOf(graph, site);
+  const trees = treesOf(graph.platform(site.platformId).app);
   const taken: PlanStep[] = [];
   if (db !== undefined) {
     taken.push({
@@ -172,7 +165,7 @@ export function restoreSteps(
       undo,
     });
   }
-  const trees = treesOf(graph, site);
+  const trees = treesOf(graph.platform(site.platformId).app);
   if (trees.length > 0 && has('files') !== undefined) {
     steps.push({
       kind: 'restore.files',

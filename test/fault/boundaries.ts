@@ -24,11 +24,6 @@ export async function boundariesOf(
   return new Map(names.map((name) => [name, numbered(lines(logOf(dir, name)))]));
 }
 
-/** The process will die by SIGKILL at the boundary, once. */
-export function setTrap(machine: Machine, name: ProcessName, boundary: string): void {
-  setTraps(machine, name, [boundary]);
-}
-
 /** As shared/failpoint.ts reads them: one befalls the process after the other. */
 export function setTraps(machine: Machine, name: ProcessName, traps: readonly string[]): void {
   writeFileSync(trapOf(machine.layout.dir, name), traps.join('\n'));

@@ -2,7 +2,7 @@
 import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { DatabasePart, RestoreFacts, SnapshotFacts } from '../../../shared/gen/aegir/v1/backup.ts';
-import { APPS } from '../../../shared/vocabulary.ts';
+import { treesOf } from '../../../shared/vocabulary.ts';
 import type { Deadline, Place } from '../../plan/plan.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
 import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot } from '../part-copy.ts';
@@ -11,12 +11,6 @@ import { dbSpec, type SiteParts, siteSpec, writerIn } from '../spec.ts';
 
 /** Another round before visitors are held is not worth it when the last one had to bring no more. */
 const LITTLE_BYTES = 4 * 1024 * 1024;
-
-/** The trees that are a site's own, visitors' or not. */
-export function treesOf({ platform }: Pick<SiteParts, 'platform'>): readonly string[] {
-  if (platform.app === '') return [];
-  return ['files', 'private', ...(APPS[platform.app].sessions === 'files' ? ['sessions'] : [])];
-}
 
 export async function databasePart(deps: HandlerDeps, siteId: string, place: Place | undefined): Promise<DatabasePart> {
   const parts = await readParts(deps, siteId, place);
@@ -94,7 +88,7 @@ export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
       }
       return inTime(ctx, deadline, async (within) => {
         const [here, there] = [await readParts(deps, of, from), await readParts(deps, siteId, to)];
-        const trees = treesOf(here);
+        const trees = treesOf(here.platform.app);
         const [source, target] = [webServerOf(here), webServerOf(there)];
         const snapshot = await takeSnapshot(deps, within, source, 'files', {
           site: siteSpec(here, source),

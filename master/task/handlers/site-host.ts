@@ -1,13 +1,13 @@
 // The steps that act on a site on its web server: prepare, remove, install, probe, login.
 import { AegirError } from '../../../shared/error.ts';
 import type { SiteSpec } from '../../../shared/gen/aegir/v1/spec.ts';
+import { treesOf } from '../../../shared/vocabulary.ts';
 import type { Place, StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { phpSpec, type SiteParts, siteSpec } from '../spec.ts';
-import { treesOf } from './copy.ts';
 
 /** The site as its record is now. */
 export async function prepareRequest(
@@ -46,7 +46,7 @@ export function createSiteRemove(deps: HandlerDeps): StepHandler<'site.remove'> 
   const request = async (args: StepArgs['site.remove'], preview: boolean): Promise<ActionRequest> => {
     const { siteId, serverId, keepShared, mayReturn = false, place } = args;
     const parts = await readParts(deps, siteId, place);
-    const keepTrees = mayReturn ? [...treesOf(parts)] : [];
+    const keepTrees = mayReturn ? [...treesOf(parts.platform.app)] : [];
     return { $case: 'removeSite', value: { site: siteSpec(parts, serverId), preview, keepShared, keepTrees } };
   };
   return {

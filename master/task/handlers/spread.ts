@@ -2,12 +2,13 @@
 // and which one that is is recorded.
 import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
+import { treesOf } from '../../../shared/vocabulary.ts';
 import type { SiteSpread } from '../../store/model.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
 import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot, told } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readService } from '../parts.ts';
 import { type SiteParts, siteSpec, type WebServer } from '../spec.ts';
-import { inTime, treesOf } from './copy.ts';
+import { inTime } from './copy.ts';
 
 /** A walk over a million files. */
 const LOOK_MS = 120_000;
@@ -75,7 +76,7 @@ async function bring(
   ctx: StepContext,
 ) {
   const { id: siteId } = parts.site;
-  const trees = [...treesOf(parts)];
+  const trees = [...treesOf(parts.platform.app)];
   // The look first: what changes after it makes the next look another one.
   const digest = await lookAt(deps.agents, source.server.id, siteId, trees);
   const snapshot = await takeSnapshot(deps, ctx, source.server.id, 'files', {
