@@ -257,6 +257,25 @@ describe('dispatch', () => {
     expect(agent.engine.runs.length).toBe(1);
   });
 
+  test('what gets on may take as long as it takes; what does not is ended, and may be tried again', async () => {
+    const taskLimitMs = 200;
+    const agent = boot('b1', { taskLimitMs });
+    agent.dispatch.receive(applyDb('large'));
+    const large = await agent.engine.run(1);
+    const until = performance.now() + 3 * taskLimitMs;
+    while (performance.now() < until) {
+      large.ctx.progress(0, 'a little more');
+      await new Promise((resolve) => setTimeout(resolve, taskLimitMs / 20));
+    }
+    expect(large.ctx.signal.aborted).toBe(false);
+    large.finish();
+    expect(code(await agent.result('large'))).toBe('ok');
+    agent.dispatch.receive(applyDb('hangs', 2n));
+    const result = await agent.result('hangs');
+    expect(result.outcome).toMatchObject({ value: { code: 'deadline_exceeded', retryable: true } });
+    expect(message(result)).toMatch(/it did not get on for longer than an action may/);
+  });
+
   test('an error of the engine is the result, with its code', async () => {
     const agent = boot('b1');
     agent.dispatch.receive(applyDb('a'));

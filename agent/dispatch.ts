@@ -26,6 +26,8 @@ export interface DispatchOptions {
   readonly limit?: number;
   /** Most that wait for a place. Default 256. */
   readonly maxWaiting?: number;
+  /** See RunnerOptions. */
+  readonly taskLimitMs?: number;
   /** Told when an action that changed something ended. */
   readonly onChanged?: () => void;
 }

@@ -1,4 +1,4 @@
-// Runs one action through its handler: context, masking, time limit, and the result in bounds.
+// Runs one action through its handler: context, masking, how long it may do nothing, and the result in bounds.
 import type { Logger } from 'pino';
 import { AegirError, toAegirError } from '../shared/error.ts';
 import type { Failpoint } from '../shared/failpoint.ts';
@@ -10,6 +10,7 @@ import type { ActionHandlers } from './action/actions.ts';
 import { createActionContext } from './action-context.ts';
 import type { ActionContext } from './engine/engine.ts';
 import type { Host } from './host/host.ts';
+import { createPatience } from './patience.ts';
 import { createRedactor, oneLine } from './redact.ts';
 import type { Upstream } from './upstream.ts';
 import { type ActionKind, onlyReads, type ValidAction, type ValidRequest } from './validate.ts';
@@ -18,7 +19,8 @@ const MAX_CHANGES = 1_000;
 const MAX_SUMMARY = 500;
 const MAX_FINDINGS = 200;
 const MAX_TEXT = 2_000;
-const TASK_LIMIT_MS = 2 * 3600 * 1000; // the longest installer is minutes; this only ends what hangs for good
+/** Of a task, without a word of getting on: the longest installer is minutes, and a site of terabytes tells how far it is. */
+const TASK_LIMIT_MS = 2 * 3600 * 1000;
 const QUESTION_LIMIT_MS = 5 * 60 * 1000;
 
 /** An export lasts as long as whoever asked for it takes it. */
@@ -31,6 +33,8 @@ export interface RunnerOptions {
   readonly upstream: Upstream;
   readonly failpoint: Failpoint;
   readonly log: Logger;
+  /** An action of a task ends when it did not get on for so long, ms. Default two hours. */
+  readonly taskLimitMs?: number;
 }
 
 export interface Ended {
@@ -54,8 +58,8 @@ export function createRunner(options: RunnerOptions): Runner {
   const run = async (action: ValidAction, cancelled: AbortSignal, resumed: boolean): Promise<Ended> => {
     const label = labelOf(actions, action.request);
     const redactor = createRedactor(action.request.value);
-    const limit = AbortSignal.timeout(limitOf(action));
-    const signal = AbortSignal.any([cancelled, limit]);
+    const patience = createPatience(limitOf(action, options.taskLimitMs ?? TASK_LIMIT_MS));
+    const signal = AbortSignal.any([cancelled, patience.signal]);
     const { ctx, messages } = createActionContext({
       host: options.host,
       signal,
@@ -63,6 +67,7 @@ export function createRunner(options: RunnerOptions): Runner {
       label,
       redactor,
       emit(body) {
+        if (body.$case === 'progress' && action.inTask) patience.gotOn();
         upstream.event(action.id, new Date(tools.now()), body);
         if (body.$case === 'log') log.debug({ action: action.id, level: body.value.level }, body.value.text);
       },
@@ -80,8 +85,8 @@ export function createRunner(options: RunnerOptions): Runner {
       if (cancelled.reason === stopReason) return { changed, result: undefined };
       const error = cancelled.aborted
         ? toAegirError(cancelled.reason, `do ${label}`)
-        : limit.aborted
-          ? new AegirError('deadline_exceeded', `cannot finish ${label}: it took longer than an action may`)
+        : patience.signal.aborted
+          ? new AegirError('deadline_exceeded', `cannot finish ${label}: ${tooLong(action)}`)
           : toAegirError(thrown, `do ${label}`);
       const cause = redactor.redact(causes(error));
       log.warn({ action: action.id, kind: label, code: error.code, cause }, redactor.redact(error.message));
@@ -89,14 +94,20 @@ export function createRunner(options: RunnerOptions): Runner {
       // Resumed, it may have changed something before the agent died.
       const untouched = error.untouched && !resumed;
       return { changed, result: errorResult(action.id, error, redactor.redact, untouched) };
+    } finally {
+      patience.close();
     }
   };
   return Object.assign(run, { label: (action: ValidAction) => labelOf(actions, action.request), stopReason });
 }
 
-function limitOf({ inTask, request }: ValidAction): number {
+function limitOf({ inTask, request }: ValidAction, taskMs: number): number {
   if (request.kind === 'exportBackup') return EXPORT_LIMIT_MS;
-  return inTask ? TASK_LIMIT_MS : QUESTION_LIMIT_MS;
+  return inTask ? taskMs : QUESTION_LIMIT_MS;
+}
+
+function tooLong({ inTask }: ValidAction): string {
+  return inTask ? 'it did not get on for longer than an action may' : 'it took longer than a question may';
 }
 
 function labelOf(actions: ActionHandlers, request: ValidRequest): string {

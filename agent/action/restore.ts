@@ -42,6 +42,7 @@ export function createRestoreDatabase(): ActionHandler<'restoreDatabase'> {
 function optionsOf(source: PartSource, ctx: ActionContext, tools: Tools): RestoreOptions {
   return {
     ...{ transfers: tools.transfers, source, signal: ctx.signal },
+    onLooked: (bytes) => ctx.progress(0, `${byteSize(bytes)} of what is here looked at`),
     onTransfer({ bytes, totalBytes, bytesPerSecond }) {
       const rate = bytesPerSecond === 0 ? '' : `, ${byteSize(bytesPerSecond)}/s`;
       ctx.progress((0.7 * bytes) / Math.max(1, totalBytes), `${byteSize(bytes)} of ${byteSize(totalBytes)}${rate}`, {

@@ -66,6 +66,8 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   let [written, writtenBytes, strangers, passed] = [0, 0, 0, 0];
   const levels: Level[] = [];
   const memory = createMemory(part, order);
+  /** Of the file at work: one alone may take hours. */
+  const within: Saying = { ...saying, progress: (bytes) => saying.progress(passed + bytes) };
 
   /**
    * What root has in a site's trees the site gets: a web server that follows links to their owner's files alone would follow
@@ -188,7 +190,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     if (alike) {
       const file = openSync(inside(fd, name), READ);
       try {
-        if (hasContent(file, part, contentAt, entry.size, saying)) {
+        if (hasContent(file, part, contentAt, entry.size, within)) {
           dress(file, entry, fstatSync(file, { bigint: true }));
           return fstatSync(file, { bigint: true });
         }
@@ -200,7 +202,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     try {
       fullDisk(
         () => readable(entry.path),
-        () => writeContent(file, part, contentAt, entry.size, saying),
+        () => writeContent(file, part, contentAt, entry.size, within),
       );
       libc.setTime(file, '', entry.mtimeNs);
       fchmodSync(file, modeOf(entry));
@@ -304,6 +306,7 @@ function hasContent(file: number, part: PartBytes, contentAt: number, size: numb
     const count = readSync(file, there, 0, Math.min(there.length, size - at), at);
     if (count === 0 || !part.read(contentAt + at, count).equals(there.subarray(0, count))) return false;
     at += count;
+    saying.progress(at);
   }
   return true;
 }
@@ -325,6 +328,7 @@ function writeContent(file: number, part: PartBytes, contentAt: number, size: nu
     }
     if (from < piece.length) writeAll(file, piece.subarray(from), at + from);
     at += piece.length;
+    saying.progress(at);
   }
   if (hole) ftruncateSync(file, size);
 }

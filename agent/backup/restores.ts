@@ -21,6 +21,8 @@ export interface RestoreOptions {
   readonly transfers: Transfers;
   readonly source: PartSource;
   readonly signal: AbortSignal;
+  /** Bytes that the site has here, which were looked at first: what is among them need not travel. */
+  readonly onLooked: (bytes: number) => void;
   readonly onTransfer: (progress: TransferProgress) => void;
   /** Bytes of the part that are in their place. */
   readonly onRestored: (bytes: number) => void;
@@ -103,7 +105,8 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
       within(`${key}-files`, async (hand, at) => {
         const { signal, onRestored: onProgress, onWarning } = options;
         const { owners, cacheDir } = place;
-        await hand.call('openStage', { dir: at, live: place, former: await former.trees(key) }, { signal });
+        const stage = { dir: at, live: place, former: await former.trees(key) };
+        await hand.call('openStage', stage, { signal, onProgress: options.onLooked });
         const transfer = await fetch(hand, at, options);
         if (!transfer.complete) return unfinished(transfer);
         const same = await hand.call('sameFiles', undefined);

@@ -41,7 +41,10 @@ export interface ActionContext {
   readonly signal: AbortSignal;
   readonly failpoint: Failpoint;
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
-  /** 0 to 1; transfer is for what moves bytes. */
+  /**
+   * 0 to 1; transfer is for what moves bytes. To be said when it got on and never because time passed: an action that says
+   * none for two hours is ended.
+   */
   progress(fraction: number, label: string, transfer?: TransferProgress): void;
   message(message: Message): void;
 }

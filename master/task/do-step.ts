@@ -31,14 +31,19 @@ export async function doStep(one: One): Promise<boolean> {
     for (const callback of after) callback();
   };
   control.cancel = new AbortController();
+  // What moves the bytes of a large site fails, if it does, long after it began: it is tried again as if it began now.
+  let lastOn = startedAt;
+  const gotOn = () => {
+    lastOn = deps.now();
+  };
   let outcome: Outcome;
   try {
     const signal = AbortSignal.any([control.leave.signal, control.cancel.signal]);
-    outcome = await one.handler.do(one.args, contextOf(one, attempt, startedAt, signal, after));
+    outcome = await one.handler.do(one.args, contextOf(one, attempt, startedAt, signal, after, gotOn));
   } catch (thrown) {
     if (control.leave.signal.aborted) return false;
     const error = toAegirError(thrown, `do ${step.kind}`);
-    const goOn = await failed(one, error, attempt, startedAt, update, clean && error.untouched);
+    const goOn = await failed(one, error, attempt, lastOn, update, clean && error.untouched);
     acknowledge();
     return goOn;
   }
@@ -63,7 +68,7 @@ async function failed(
   one: One,
   error: AegirError,
   attempt: number,
-  startedAt: number,
+  lastOn: number,
   update: UpdateStep,
   untouched: boolean,
 ): Promise<boolean> {
@@ -74,7 +79,7 @@ async function failed(
     isPastReturn(plan.pointOfNoReturn, steps) || (plan.pointOfNoReturn !== null && step.index >= plan.pointOfNoReturn);
   const { limits } = deps;
   const mayRetry =
-    error.retryable && !cancelled && attempt < limits.attempts && deps.now() - startedAt < limits.retryForMs;
+    error.retryable && !cancelled && attempt < limits.attempts && deps.now() - lastOn < limits.retryForMs;
   if (mayRetry) {
     const wait = backoffMs(limits, attempt);
     say(step.index, {

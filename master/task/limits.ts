@@ -6,7 +6,7 @@ export interface Limits {
   readonly leaseMs: number;
   /** How often a step that failed for a passing reason is tried in all. */
   readonly attempts: number;
-  /** And for how long at most. */
+  /** And for how long at most: since it began, or got on last. */
   readonly retryForMs: number;
   readonly firstBackoffMs: number;
   readonly maxBackoffMs: number;

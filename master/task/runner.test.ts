@@ -188,6 +188,29 @@ test('a wait survives restarts and ends at its time', async () => {
   expect(gapsIn(told)).toEqual([]);
 });
 
+test('what fails for a passing reason hours after it began is tried again, if it got on till then', async () => {
+  const hours = (told: boolean) => {
+    let first = true;
+    rig.agents.before = (order, _, { onEvent }) => {
+      if (order.step !== 2 || !order.id.includes('.do.') || !first) return;
+      first = false;
+      rig.clock += 5 * 60 * MINUTE;
+      const progress = { fraction: 0.5, label: 'half of it', transfer: undefined };
+      if (told) onEvent({ actionId: order.id, seq: 1n, time: undefined, body: { $case: 'progress', value: progress } });
+      throw new AegirError('unavailable', 'cannot go on: the sender has said nothing for 8 s');
+    };
+  };
+  hours(true);
+  const large = await rig.task(install.plan);
+  await rig.drive();
+  expect((await rig.read(large)).task.state).toBe('succeeded');
+  await use(install);
+  hours(false);
+  const hung = await rig.task(install.plan);
+  await rig.drive();
+  expect((await rig.read(hung)).task.state).toBe('failed');
+});
+
 test('a lost lease: the next runner does the same action again, the first writes nothing more', async () => {
   let first: unknown;
   rig.agents.before = (order, _, options) => {

@@ -74,6 +74,7 @@ export function contextOf(
   startedAt: number,
   signal: AbortSignal,
   after: (() => void)[],
+  gotOn: () => void = () => {},
 ): StepContext {
   const { deps, task, step } = one;
   let progressAt = 0;
@@ -93,6 +94,7 @@ export function contextOf(
     now: () => deps.now(),
     emit: (body) => {
       if (body.$case === 'progress') {
+        gotOn();
         const now = deps.now();
         if (body.value.fraction < 1 && now - progressAt < PROGRESS_EVERY_MS) return;
         progressAt = now;

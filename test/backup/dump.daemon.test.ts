@@ -46,7 +46,7 @@ async function restored(source: ReturnType<typeof sourceOf>) {
     },
     {
       ...{ transfers: b.transfers, source, signal: new AbortController().signal },
-      ...{ onTransfer: () => {}, onRestored: () => {}, onWarning: () => {} },
+      ...{ onLooked: () => {}, onTransfer: () => {}, onRestored: () => {}, onWarning: () => {} },
     },
   );
   return { answer, text: Buffer.concat(parts).toString() };

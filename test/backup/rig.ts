@@ -85,6 +85,7 @@ export function openKeeper(passport: Passport, options: KeeperOptions = {}): Kee
     restore: async (source, { trees = ALL, fetchOnly = false, signal, onTransfer } = {}) =>
       backups.restores.files(SITE.id, await sitePlace(SITE, trees, host), fetchOnly, {
         ...{ transfers, source, signal: signal ?? new AbortController().signal, onRestored: () => {} },
+        onLooked: () => {},
         onTransfer: ({ bytes }) => onTransfer?.(bytes),
         onWarning: (text) => log('warn', text),
       }),
