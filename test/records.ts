@@ -123,6 +123,7 @@ export const site: SiteRecord = {
   snippet: null,
   moving: null,
   spread: null,
+  dnsByHand: false,
   issuing: null,
   cronSeconds: null,
   uid: 0,

@@ -65,6 +65,7 @@ export async function cloneSite(deps: AdminDeps, caller: Caller, request: CloneS
       },
       ...{ certificate: null, auth: auth.auth, issuing: null, moving: null },
       spread: spreadFor(graph, graph.service(platform.serviceId)),
+      dnsByHand: false,
       uid: freeUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, copy);

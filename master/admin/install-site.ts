@@ -101,6 +101,7 @@ export async function installSite(
       snippet: null,
       moving: null,
       spread: spreadFor(graph, graph.service(platform.serviceId)),
+      dnsByHand: false,
       issuing: null,
       cronSeconds: null,
       uid: freeUid(graph, graph.service(platform.serviceId)),

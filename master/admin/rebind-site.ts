@@ -4,7 +4,7 @@ import type { ChangeResponse, RebindSiteRequest } from '../../shared/gen/aegir/v
 import { platformBehind } from '../graph/cluster-rules.ts';
 import { requireUsable } from '../graph/rules.ts';
 import { requireFittingDns } from '../graph/zone-rules.ts';
-import { planRebindDns, planRebindFront } from '../plan/rebind-site.ts';
+import { boundToDns, planRebindDns, planRebindFront } from '../plan/rebind-site.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { findSite, requireState } from './site.ts';
@@ -28,8 +28,7 @@ export async function rebindSite(deps: AdminDeps, caller: Caller, request: Rebin
       const dns = graph.service(request.dns);
       requireUsable(graph, dns, 'dns', `site ${site.name}`);
       requireFittingDns(graph, site, dns);
-      const bindings = { ...site.bindings, dns: dns.id };
-      return { plan: planRebindDns(graph, site, dns), draft: { site: { ...site, bindings } } };
+      return { plan: planRebindDns(graph, site, dns), draft: { site: boundToDns(graph, site, dns) } };
     }
     const front = graph.service(request.http);
     requireUsable(graph, front, 'http', `site ${site.name}`);

@@ -83,7 +83,7 @@ export async function setSite(deps: AdminDeps, caller: Caller, request: SetSiteR
     requirePhp(graph, site, request);
     requireOwn(changed, web, uploaded);
     if (request.https === 'acme' || request.https === 'acme-dns') requireAgreed(deps, site.name);
-    if (web.https === 'acme-dns') requireProvable(graph, [site.name, ...aliases]);
+    if (web.https === 'acme-dns') requireProvable(graph, changed);
     const auth = accessOf(site, request, users);
     const snippet = snippetOf(graph, site, request);
     const cronSeconds = checkCron(graph, site, request.cronSeconds);
@@ -132,7 +132,7 @@ export async function certifySite(deps: AdminDeps, caller: Caller, request: Site
       );
     }
     if (site.web.https !== 'self-signed') requireAgreed(deps, site.name);
-    if (site.web.https === 'acme-dns') requireProvable(graph, [site.name, ...site.aliases]);
+    if (site.web.https === 'acme-dns') requireProvable(graph, site);
     return { plan: planCertifySite(graph, site) };
   });
 }

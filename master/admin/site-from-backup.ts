@@ -84,6 +84,7 @@ export function siteFromBackup(
     web: { ...web, https: web.https === 'own' ? 'off' : web.https, redirectTo: '' },
     ...{ certificate: null, auth: null, snippet: null, issuing: null, moving: null },
     spread: spreadFor(graph, graph.service(platform.serviceId)),
+    dnsByHand: false,
     uid: freeUid(graph, graph.service(platform.serviceId)),
     ...more,
   };

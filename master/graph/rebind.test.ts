@@ -66,6 +66,24 @@ describe('another dns service', () => {
     expect(() => requireFittingDns(graph(), site, graph().service(ids.dns))).not.toThrow();
   });
 
+  test("does not take one whose certificate is proved by records, into a person's hands", () => {
+    const proved = { ...site, web: { ...site.web, https: 'acme-dns' as const } };
+    const held = graph(zone('example.org', bind.id));
+    expect(() => requireFittingDns(held, proved, held.service(ids.dns))).toThrow(/proved by records.*--https acme$/);
+  });
+
+  test('does not take it back while somebody has declared an address for its name', () => {
+    const held = graphOf({
+      ...{ services: [...snapshot.services, bind], zones: [zone('example.org', bind.id)] },
+      records: [
+        { id: 'rec-1', zoneId: 'zone-example.org', name: 'example.org', type: 'A', ttl: null, data: '192.0.2.1' },
+      ],
+    });
+    expect(() => requireFittingDns(held, { ...site, dnsByHand: true }, bind)).toThrow(
+      /aegir record remove example\.org A/,
+    );
+  });
+
   test.each<readonly [string, readonly ZoneRecord[], RegExp]>([
     ['without a zone', [], /no zone of it holds example\.org.*aegir zone add/],
     ['without the zone of one name', [zone('www.example.org', bind.id)], /no zone of it holds example\.org/],

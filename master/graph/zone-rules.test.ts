@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { graphOf, ids, service, site, snapshot } from '../../test/records.ts';
+import { siteRecordSets } from '../plan/site-records.ts';
 import type { DnsRecordRecord, ZoneRecord } from '../store/model.ts';
 import { requireEmptyZone, requireFreeRecords, requireProvable, requireRecord, sitesInZone } from './zone-rules.ts';
 
@@ -63,13 +64,26 @@ test('a zone with names of sites stays', () => {
   expect(() => requireEmptyZone(graph, sub)).not.toThrow();
 });
 
+test('a site that a person looks after has nothing in our zones', () => {
+  const byHand = { ...site, dnsByHand: true };
+  const held = graphOf({ zones: [org], sites: [byHand] });
+  expect(sitesInZone(held, org)).toEqual([]);
+  expect(() => requireEmptyZone(held, org)).not.toThrow();
+  expect(() => requireRecord(held, org, record('www.example.org', 'A'))).not.toThrow();
+  expect(siteRecordSets(held, byHand).map(({ zone, names }) => [zone, names])).toEqual([
+    ['', ['example.org', 'www.example.org']],
+  ]);
+});
+
+const named = (name: string, ...aliases: string[]) => ({ ...site, name, aliases });
+
 test('names are proved by DNS in zones of ours that an engine sets', () => {
   const bind = service('svc-b1', ids.db1, 'dns', 'bind', 53);
   const zones = [{ ...org, serviceId: bind.id }, zone('zone-0123456789abcde3', 'example.net')];
   const held = graphOf({ services: [...snapshot.services, bind], zones });
-  expect(() => requireProvable(held, ['example.org', 'a.b.example.org'])).not.toThrow();
-  expect(() => requireProvable(held, ['example.org', 'example.com'])).toThrow(
+  expect(() => requireProvable(held, named('example.org', 'a.b.example.org'))).not.toThrow();
+  expect(() => requireProvable(held, named('example.org', 'example.com'))).toThrow(
     /no zone of ours holds it.*aegir zone add/,
   );
-  expect(() => requireProvable(held, ['www.example.net'])).toThrow(/its records are set by hand.*--https acme/);
+  expect(() => requireProvable(held, named('www.example.net'))).toThrow(/its records are set by hand.*--https acme/);
 });

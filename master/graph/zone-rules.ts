@@ -5,9 +5,10 @@ import type { Graph } from './graph.ts';
 
 const ADDRESSES = ['A', 'AAAA', 'CNAME'];
 
-/** Sites with a name in the zone. */
+/** Sites with a name in the zone, but those that a person looks after. */
 export function sitesInZone(graph: Graph, zone: ZoneRecord): readonly SiteRecord[] {
-  return graph.sites.filter((site) => [site.name, ...site.aliases].some((name) => graph.zoneOf(name)?.id === zone.id));
+  const ours = graph.sites.filter((site) => !site.dnsByHand);
+  return ours.filter((site) => [site.name, ...site.aliases].some((name) => graph.zoneOf(name)?.id === zone.id));
 }
 
 /** A record that people declare: in the zone, beside nothing that it cannot stand beside. */
@@ -28,7 +29,7 @@ export function requireRecord(graph: Graph, zone: ZoneRecord, record: Omit<DnsRe
   if (same.some((other) => (type === 'CNAME') !== (other.type === 'CNAME') || type === 'CNAME')) {
     refuse('a CNAME stands alone at its name (RFC 1034, 3.6.2); remove the other record first');
   }
-  const site = graph.sites.find((each) => [each.name, ...each.aliases].includes(name));
+  const site = graph.sites.find((each) => !each.dnsByHand && [each.name, ...each.aliases].includes(name));
   if (site !== undefined && ADDRESSES.includes(type))
     refuse(`site ${site.name} has that name, and publishes it itself`);
 }
@@ -47,10 +48,17 @@ export function requireFreeRecords(graph: Graph, names: readonly string[]): void
   }
 }
 
-/** Names in zones of ours are published by the services of these; the others only by hand. */
+/** Names in zones of ours are published by the services of these, or by hand; the others only by hand. */
 export function requireFittingDns(graph: Graph, site: SiteRecord, dns: ServiceRecord): void {
-  if (dns.engine === 'null') return;
   const name = graph.serviceName(dns);
+  if (dns.engine === 'null') {
+    if (site.web.https !== 'acme-dns') return;
+    throw new AegirError(
+      'failed_precondition',
+      `cannot rebind ${site.name} to ${name}: its certificate is proved by records that Aegir sets; first: aegir site set ${site.name} --https acme`,
+    );
+  }
+  requireFreeRecords(graph, [site.name, ...site.aliases]);
   for (const each of [site.name, ...site.aliases]) {
     const zone = graph.zoneOf(each);
     if (zone?.serviceId === dns.id) continue;
@@ -63,10 +71,10 @@ export function requireFittingDns(graph: Graph, site: SiteRecord, dns: ServiceRe
 }
 
 /** An authority can be shown by records of ours that all names are the site's. */
-export function requireProvable(graph: Graph, names: readonly string[]): void {
-  for (const name of names) {
+export function requireProvable(graph: Graph, site: Pick<SiteRecord, 'name' | 'aliases' | 'dnsByHand'>): void {
+  for (const name of [site.name, ...site.aliases]) {
     const zone = graph.zoneOf(name);
-    if (zone !== undefined && graph.service(zone.serviceId).engine !== 'null') continue;
+    if (!site.dnsByHand && zone !== undefined && graph.service(zone.serviceId).engine !== 'null') continue;
     throw new AegirError(
       'failed_precondition',
       `cannot prove ${name} by DNS: ${zone === undefined ? 'no zone of ours holds it' : 'its records are set by hand'}; ` +

@@ -3,7 +3,7 @@ import { displayName } from '../../shared/name.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { Plan, PlanStep, SiteValues } from './plan.ts';
-import { siteRecordSets } from './site-records.ts';
+import { type SiteRecords, siteRecordSets } from './site-records.ts';
 import { dnsPublish, httpPublish, publishedOn, runsCron, sitePrepare, siteProbe } from './steps.ts';
 
 const served = (site: SiteRecord): 'enabled' | 'disabled' => (site.state === 'disabled' ? 'disabled' : 'enabled');
@@ -77,15 +77,19 @@ function tidySteps(site: SiteRecord): readonly PlanStep[] {
 /** Addresses of names that the site loses, in zones that it has no other name in. */
 function lostRecords(before: Graph, after: Graph, old: SiteRecord, site: SiteRecord): readonly PlanStep[] {
   const kept = new Set(siteRecordSets(after, site).map((set) => `${set.service.id} ${set.zone}`));
-  return siteRecordSets(before, old)
-    .filter((set) => !kept.has(`${set.service.id} ${set.zone}`))
-    .map(({ service, zone, records }) => ({
-      kind: 'dns.unpublish',
-      args: { serviceId: service.id, siteId: site.id, zone, records },
-      summary: `Take back what ${after.serviceName(service)} has of it`,
-      serverId: service.serverId,
-      undo: { none: 'the records noted at first are published again' },
-    }));
+  const lost = siteRecordSets(before, old).filter((set) => !kept.has(`${set.service.id} ${set.zone}`));
+  return takeBackRecords(after, site, lost);
+}
+
+/** Undone by the steps that noted them. */
+export function takeBackRecords(graph: Graph, site: SiteRecord, sets: readonly SiteRecords[]): readonly PlanStep[] {
+  return sets.map(({ service, zone, records }) => ({
+    kind: 'dns.unpublish',
+    args: { serviceId: service.id, siteId: site.id, zone, records },
+    summary: `Take back what ${graph.serviceName(service)} has of it`,
+    serverId: service.serverId,
+    undo: { none: 'the records noted at first are published again' },
+  }));
 }
 
 export function valuesOfSite(site: SiteRecord): SiteValues {

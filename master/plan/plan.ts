@@ -2,6 +2,7 @@
 // makes random choices; ids and times are passed in. Secrets are named by id, never carried.
 import type { JsonObject } from '../store/model.ts';
 import type { BackupStepArgs } from './backup-args.ts';
+import type { DnsStepArgs } from './dns-args.ts';
 import type { Verb } from './verbs.ts';
 
 /** DnsRecord of spec.proto as JSON. */
@@ -53,6 +54,8 @@ export type SiteValues = {
 export type SiteBindings = {
   readonly platformId: string;
   readonly bindings: { readonly http: string; readonly db?: string; readonly dns?: string; readonly file?: string };
+  /** As in SiteRecord; left out, it stays. */
+  readonly dnsByHand?: boolean;
 };
 
 /** SiteCertificate of the store as JSON. */
@@ -101,7 +104,7 @@ export type Served = 'enabled' | 'disabled' | 'held' | 'moved';
 export type HeadState = 'joining' | 'active' | 'draining' | 'out' | 'leaving';
 
 /** The arguments of every kind of step. A step names records by id; its handler reads them when it runs. */
-export interface StepArgs extends BackupStepArgs {
+export interface StepArgs extends BackupStepArgs, DnsStepArgs {
   /** Bring the http service of the site to the site's spec; undo removes it there (or goes back to `before`). */
   'http.publish': {
     serviceId: string;
@@ -133,22 +136,6 @@ export interface StepArgs extends BackupStepArgs {
   /** The site's user is locked out of its database; undo lets it in again. */
   'db.freeze': { serviceId: string; siteId: string; place: Place };
   'db.drop': { serviceId: string; siteId: string };
-  'dns.publish': {
-    serviceId: string;
-    siteId: string;
-    /** Apex; '' where no zone of ours holds the names. */
-    zone: string;
-    records: readonly PlannedRecord[];
-    before: 'absent' | 'present';
-    /** What undo publishes again, where that is something else than records. */
-    was?: readonly PlannedRecord[];
-  };
-  'dns.unpublish': {
-    serviceId: string;
-    siteId: string;
-    zone: string;
-    records: readonly PlannedRecord[];
-  };
   /** User, directories, settings on the web server; undo removes them. */
   /** keepShared: as in site.remove, for undo. */
   'site.prepare': {
@@ -249,8 +236,6 @@ export interface StepArgs extends BackupStepArgs {
   'move.wait': { seconds: number; why: string };
   /** Sleeps until the old place was not asked for so long, at most `most` seconds. */
   'move.quiet': { siteId: string; serverId: string; seconds: number; most: number };
-  /** Waits until the records are what every name server of theirs answers. */
-  'dns.await': { serviceId: string; siteId: string; zone: string; records: readonly PlannedRecord[] };
   /** The database as it is now, kept on its server; undo brings it back. */
   'db.guard': { serviceId: string; siteId: string; place: Place };
   /** Lets go of what db.guard, the step of that index, kept. */
@@ -295,22 +280,6 @@ export interface StepArgs extends BackupStepArgs {
     serviceId: string;
     before: 'detected' | 'disabled' | 'enabled';
   };
-  /** Bring the zone to its record in the store; undo removes it when it was absent, or brings it to what it was. */
-  'zone.apply': { zoneId: string; serviceId: string; before: 'absent' | 'present'; was: ZoneValues | null };
-  'zone.remove': { zoneId: string; serviceId: string; name: string };
-  /** The records that people declared; undo publishes those of before. */
-  'zone.publish': {
-    zoneId: string;
-    serviceId: string;
-    records: readonly PlannedRecord[];
-    before: readonly PlannedRecord[];
-  };
-  /** The zone's state in the graph; undo sets before, or, when that is absent, forgets the zone. */
-  'zone.record': { zoneId: string; to: 'active' | 'deleting'; before: 'absent' | 'new' | 'active' | 'deleting' };
-  'zone.set': { zoneId: string; to: ZoneValues; before: ZoneValues };
-  /** Rows of declared records. */
-  'zone.declare': { zoneId: string; add: readonly DeclaredRecord[]; remove: readonly DeclaredRecord[] };
-  'zone.forget': { zoneId: string };
   /** The record is saved with the task; undo forgets it with its secrets. */
   'service.declare': { serviceId: string };
   'service.set': { serviceId: string; to: ServiceValues; before: ServiceValues };

@@ -4,13 +4,13 @@ import { displayName } from '../../shared/name.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { httpUnpublish } from './change-site.ts';
-import { restoreServed } from './change-site-web.ts';
+import { restoreServed, takeBackRecords } from './change-site-web.ts';
 import type { Plan, PlanStep, SiteBindings } from './plan.ts';
 import { type SiteRecords, siteRecordSets, ttlOf } from './site-records.ts';
 import { dnsPublish, httpPublishOn, sitePrepare, siteProbeOn } from './steps.ts';
 
-function bindingsOf({ platformId, bindings }: SiteRecord): SiteBindings {
-  return { platformId, bindings: { ...bindings } };
+function bindingsOf({ platformId, bindings, dnsByHand }: SiteRecord): SiteBindings {
+  return { platformId, bindings: { ...bindings }, dnsByHand };
 }
 
 function rebindStep(graph: Graph, site: SiteRecord, changed: SiteRecord, service: ServiceRecord): PlanStep {
@@ -27,18 +27,62 @@ function withSite(graph: Graph, changed: SiteRecord): Graph {
   return createGraph({ ...graph, sites: graph.sites.map((site) => (site.id === changed.id ? changed : site)) });
 }
 
-/** Names in zones stay with the services of these; the others are told to whoever looks at the new one. */
+/** The record as it shall be. Where zones of ours hold its names, binding to null takes them out of our hands. */
+export function boundToDns(graph: Graph, site: SiteRecord, dns: ServiceRecord): SiteRecord {
+  const inZones = [site.name, ...site.aliases].some((name) => graph.zoneOf(name) !== undefined);
+  return { ...site, bindings: { ...site.bindings, dns: dns.id }, dnsByHand: dns.engine === 'null' && inZones };
+}
+
+/**
+ * The new service publishes the names, or a person is told to and awaited; then the former one takes back what it has.
+ * What a person has set stays: nobody can tell it from what the new service answers.
+ */
 export function planRebindDns(graph: Graph, site: SiteRecord, dns: ServiceRecord): Plan {
-  const changed: SiteRecord = { ...site, bindings: { ...site.bindings, dns: dns.id } };
+  const changed = boundToDns(graph, site, dns);
   const after = withSite(graph, changed);
-  const same = site.bindings.dns === dns.id;
+  const same = site.bindings.dns === dns.id && site.dnsByHand === changed.dnsByHand;
   const [shown, name] = [displayName(site.name), graph.serviceName(dns)];
+  const keyOf = ({ service, zone }: SiteRecords) => `${service.id} ${zone}`;
+  const [before, sets] = [siteRecordSets(graph, site), siteRecordSets(after, changed)];
+  const had = new Set(before.map(keyOf));
+  const left = before.filter((set) => set.service.engine !== 'null' && !sets.some((one) => keyOf(one) === keyOf(set)));
+  const [fresh, kept] = [dnsPublish(after, changed, 'absent'), dnsPublish(after, changed, 'present')];
+  const publish = sets.flatMap((set, at) => (set.zone === '' || had.has(keyOf(set)) ? kept[at] : fresh[at]) ?? []);
+  const wait = left.length === 0 ? [] : awaitSteps(sets, site, left[0]?.service.id);
   return {
-    ...{ verb: 'site.rebind', subjectId: site.id, subject: site.name, warnings: [], pointOfNoReturn: null },
+    ...{ verb: 'site.rebind', subjectId: site.id, subject: site.name, pointOfNoReturn: null },
     summary: same ? `${shown} binds to ${name} already: nothing to do` : `Bind ${shown} to ${name}`,
-    steps: same ? [] : [rebindStep(graph, site, changed, dns), ...dnsPublish(after, changed, 'present')],
+    steps: same
+      ? []
+      : [
+          ...noteRecords(graph, site, left),
+          rebindStep(graph, site, changed, dns),
+          ...publish,
+          ...wait,
+          ...takeBackRecords(after, changed, left),
+        ],
+    warnings: same
+      ? []
+      : [
+          ...left.map(
+            ({ service, zone }) =>
+              `${graph.serviceName(service)} keeps its records in ${displayName(zone)} until the public asks it for them no more.`,
+          ),
+          ...(site.dnsByHand ? ['What was set by hand elsewhere stays there until somebody removes it.'] : []),
+        ],
     locks: [`site/${site.id}`],
   };
+}
+
+/** First, and undone last. */
+function noteRecords(graph: Graph, site: SiteRecord, sets: readonly SiteRecords[]): readonly PlanStep[] {
+  return sets.map(({ service, zone, records }) => ({
+    kind: 'site.restore',
+    args: { siteId: site.id, part: { of: 'dns', serviceId: service.id, zone, records } },
+    summary: `Note the records of ${displayName(site.name)} on ${graph.serviceName(service)}`,
+    serverId: service.serverId,
+    undo: { summary: 'publish them as they were' },
+  }));
 }
 
 /** Longest time that resolvers keep the records, s. */
@@ -48,12 +92,15 @@ function longestTtl(sets: readonly SiteRecords[]): number {
 }
 
 /** Where a person has to set the records, waits until they are. */
-function awaitSteps(sets: readonly SiteRecords[], site: SiteRecord): readonly PlanStep[] {
+function awaitSteps(sets: readonly SiteRecords[], site: SiteRecord, leaves?: string): readonly PlanStep[] {
   return sets
     .filter(({ service }) => service.engine === 'null')
     .map(({ service, zone, names, records }) => ({
       kind: 'dns.await',
-      args: { serviceId: service.id, siteId: site.id, zone, records },
+      args: {
+        ...{ serviceId: service.id, siteId: site.id, zone, records },
+        ...(leaves === undefined ? {} : { leaves }),
+      },
       summary: `Wait until ${names.map(displayName).join(', ')} ${names.length === 1 ? 'leads' : 'lead'} there`,
       serverId: service.serverId,
       undo: { none: 'it only looks' },
@@ -85,15 +132,6 @@ export function planRebindFront(
   const sets = siteRecordSets(after, changed);
   const seconds = patience ?? longestTtl(before);
 
-  const restore = before.map(
-    ({ service, zone, records }): PlanStep => ({
-      kind: 'site.restore',
-      args: { siteId: site.id, part: { of: 'dns', serviceId: service.id, zone, records } },
-      summary: `Note the records of ${shown} on ${graph.serviceName(service)}`,
-      serverId: service.serverId,
-      undo: { summary: 'publish them as they were' },
-    }),
-  );
   const restoreFiles = [...new Set(heads.map(({ serverId }) => serverId))].map(
     (serverId): PlanStep => ({
       kind: 'site.restore',
@@ -113,7 +151,7 @@ export function planRebindFront(
     };
   });
   const steps: readonly PlanStep[] = [
-    ...restore,
+    ...noteRecords(graph, site, before),
     ...restoreFiles,
     ...heads.map((head) => restoreServed(graph, site, head)),
     rebindStep(graph, site, changed, front),

@@ -22,13 +22,13 @@ export function ttlOf(zone: ZoneRecord | undefined): number {
 }
 
 /**
- * By zone, in the order of the site's names: names in a zone of ours by the service of that zone; the others by the
- * service that the site binds to, which may be none.
+ * By zone, in the order of the site's names: names in a zone of ours by the service of that zone; the others, and all of
+ * a site that a person looks after, by the service that the site binds to, which may be none.
  */
 export function siteRecordSets(graph: Graph, site: SiteRecord): readonly SiteRecords[] {
   const groups = new Map<string, { service: ServiceRecord; zone: ZoneRecord | undefined; names: string[] }>();
   for (const name of [site.name, ...site.aliases]) {
-    const zone = graph.zoneOf(name);
+    const zone = site.dnsByHand ? undefined : graph.zoneOf(name);
     const serviceId = zone?.serviceId ?? site.bindings.dns;
     if (serviceId === undefined) continue;
     const service = graph.service(serviceId);

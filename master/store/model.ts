@@ -152,6 +152,8 @@ export interface SiteRecord {
   readonly moving: SiteMove | null;
   /** Where the heads of its cluster have files of their own: how these stand; null where they were never looked at. */
   readonly spread: SiteSpread | null;
+  /** Its names are set by a person also where zones of ours hold them: nothing of it is published there. */
+  readonly dnsByHand: boolean;
 }
 
 export interface SiteSpread {

@@ -1,7 +1,7 @@
 // Sites, and the table of all their host names, which makes names and aliases unique together.
 import { AegirError } from '../../shared/error.ts';
 import type { Access } from './access.ts';
-import { integer, json, nullable, text } from './codec.ts';
+import { flag, integer, json, nullable, text } from './codec.ts';
 import type { Db } from './database.ts';
 import type { SiteRecord } from './model.ts';
 import { createRecordTable } from './record-table.ts';
@@ -41,6 +41,7 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       snippet: nullable(json()),
       moving: nullable(json()),
       spread: nullable(json()),
+      dnsByHand: flag(),
     },
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },

@@ -1,6 +1,9 @@
 // Asks the name servers of a zone themselves, each of them, past every cache.
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { MARK_LABEL, readMarkText } from '../../shared/dns-mark.ts';
+import { AegirError } from '../../shared/error.ts';
+import { isPublicName } from '../../shared/name.ts';
 import type { PlannedRecord } from '../plan/plan.ts';
 
 const TIMEOUT_MS = 2_000;
@@ -45,6 +48,30 @@ export async function addressesOf(host: string): Promise<readonly string[]> {
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 2 });
   const found = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
   return found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+}
+
+/**
+ * The name of the first mark of the owner that the public sees, by the system's resolver: who asks for that name is answered
+ * from a zone where Aegir keeps records. undefined where none is there. Rejects when it cannot be known.
+ */
+export async function publicMark(
+  names: readonly string[],
+  owner: string,
+  resolveTxt: (name: string) => Promise<readonly (readonly string[])[]> = (name) =>
+    new Resolver({ timeout: TIMEOUT_MS, tries: 2 }).resolveTxt(name),
+): Promise<string | undefined> {
+  for (const name of new Set(names.filter(isPublicName))) {
+    const mark = `${MARK_LABEL}.${name}`;
+    try {
+      const texts = await resolveTxt(mark);
+      if (texts.some((parts) => readMarkText(parts.join(''))?.owner === owner)) return mark;
+    } catch (thrown) {
+      const { code = 'no reason' } = thrown as { code?: string };
+      if (code === 'ENOTFOUND' || code === 'ENODATA') continue;
+      throw new AegirError('unavailable', `cannot look ${mark} up: ${code}`, { retryable: true });
+    }
+  }
+  return undefined;
 }
 
 export function atPort(address: string, port: number): string {

@@ -22,7 +22,7 @@ let world: DnsWorld;
 let foreign: readonly string[];
 
 beforeAll(async () => {
-  world = await openKnot('127.53.9.1');
+  world = await openKnot('127.53.9.1', ['example.test']);
   await world.add('mail.example.org', 'A', '198.51.100.25');
   await world.add('taken.example.org', 'A', '198.51.100.80');
   await world.add(SITE, 'TXT', 'a proof that somebody wanted');
@@ -120,6 +120,31 @@ test('a low TTL reaches everything that is published', async () => {
   const all = await world.everything();
   expect(all).toContain(`${SITE}. 60 IN A ${WEB1}`);
   expect(all).toContain('example.org. 60 IN MX 10 mail.example.org.');
+});
+
+test('a site is given into the hands of a person: its records go, stay away, and come again', async () => {
+  // In no public DNS: there is nothing that the person would be waited for.
+  const inside = 'two.example.test';
+  const values = {
+    ...{ nameservers: [], contact: '', ttl: 300, lowTtl: 60, ttlPolicy: '', leadSeconds: 0, negativeTtl: 0 },
+    dnssec: false,
+  };
+  await done(
+    link().call(ZoneServiceService.addZone, { name: 'example.test', service: '', values, options: undefined }),
+  );
+  await done(installSite(machine, inside));
+  expect(await addresses(inside)).toEqual([WEB1]);
+  const rebind = (dns: string) =>
+    link().call(SiteServiceService.rebindSite, { site: inside, dns, http: '', options: undefined });
+  await done(rebind('web1/null'));
+  expect(await addresses(inside)).toEqual([]);
+  await done(link().call(SiteServiceService.verifySite, { site: inside, confirm: false, options: undefined }));
+  await done(link().call(ZoneServiceService.verifyZone, { ...zone(), zone: 'example.test' }));
+  expect(await addresses(inside)).toEqual([]);
+  await done(rebind(PROVIDER));
+  expect(await addresses(inside)).toEqual([WEB1]);
+  await done(link().call(SiteServiceService.deleteSite, { site: inside, confirm: true, options: undefined }));
+  await done(link().call(ZoneServiceService.removeZone, { ...zone(), zone: 'example.test' }));
 });
 
 test('everything of ours goes, and nothing of others', async () => {

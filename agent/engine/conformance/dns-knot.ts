@@ -7,20 +7,23 @@ import type { DnsWorld } from './dns-stage.ts';
 /** Of a test's server: no secret. */
 export const KNOT_SECRET = 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=';
 
-/** On an address of the loopback of its own, with the zone example.org, for whoever has the key "aegir". */
-export async function openKnot(address: string): Promise<DnsWorld> {
+/** On an address of the loopback of its own, with the zone example.org and others, for whoever has the key "aegir". */
+export async function openKnot(address: string, others: readonly string[] = []): Promise<DnsWorld> {
+  const zones = ['example.org', ...others];
   const directory = await temporaryDirectory('knot');
   const port = await freePort(address);
   await mkdir(join(directory, 'db'));
-  await writeFile(
-    join(directory, 'example.org.zone'),
-    `$ORIGIN example.org.
+  for (const zone of zones) {
+    await writeFile(
+      join(directory, `${zone}.zone`),
+      `$ORIGIN ${zone}.
 $TTL 3600
 @ SOA ns1 hostmaster 1 7200 3600 1209600 60
 @ NS ns1
 ns1 A 192.0.2.53
 `,
-  );
+    );
+  }
   await writeFile(
     join(directory, 'knot.conf'),
     `server:
@@ -37,12 +40,7 @@ acl:
     key: aegir
     action: [transfer, update]
 zone:
-  - domain: example.org
-    storage: "${directory}"
-    file: example.org.zone
-    zonefile-sync: -1
-    acl: ours
-log:
+${zones.map((zone) => zoneText(zone, directory)).join('')}log:
   - target: stderr
     any: info
 `,
@@ -52,3 +50,10 @@ log:
   const program = await startProgram(argv, directory, () => answersFor(place, 'example.org'));
   return updatedWorld(place, program);
 }
+
+const zoneText = (zone: string, directory: string): string => `  - domain: ${zone}
+    storage: "${directory}"
+    file: ${zone}.zone
+    zonefile-sync: -1
+    acl: ours
+`;

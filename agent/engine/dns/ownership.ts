@@ -1,4 +1,5 @@
 // Who owns which records of a zone, as the zone itself tells: a TXT record beside each name. Pure.
+import { MARK_LABEL, markText, readMarkText } from '../../../shared/dns-mark.ts';
 import { AegirError } from '../../../shared/error.ts';
 import { isId } from '../../../shared/id.ts';
 import { plainText, presentation } from './rdata.ts';
@@ -10,7 +11,6 @@ export interface Mark {
   readonly types: readonly string[];
 }
 
-const LABEL = '_aegir';
 const WILDCARD = '_wildcard';
 const MAX_NAME = 253;
 /** Seconds; read by us only. */
@@ -25,17 +25,17 @@ export function markName(name: string): string {
   const refuse = (why: string): never => {
     throw new AegirError('invalid_argument', `cannot use a record of ${name}: ${why}`);
   };
-  if (name.split('.').includes(LABEL)) refuse(`names with ${LABEL} are for the marks of what Aegir owns`);
+  if (name.split('.').includes(MARK_LABEL)) refuse(`names with ${MARK_LABEL} are for the marks of what Aegir owns`);
   if (first === WILDCARD) refuse(`names that begin with ${WILDCARD} are for the marks of what Aegir owns`);
-  const marked = `${LABEL}.${first === '*' ? [WILDCARD, ...parents].join('.') : name}`;
-  if (marked.length > MAX_NAME) refuse(`it has more than ${MAX_NAME - LABEL.length - 1} characters`);
+  const marked = `${MARK_LABEL}.${first === '*' ? [WILDCARD, ...parents].join('.') : name}`;
+  if (marked.length > MAX_NAME) refuse(`it has more than ${MAX_NAME - MARK_LABEL.length - 1} characters`);
   return marked;
 }
 
 /** The name that a mark is of; undefined when that is no name of a mark. */
 export function markedName(mark: string): string | undefined {
-  if (!mark.startsWith(`${LABEL}.`)) return undefined;
-  const name = mark.slice(LABEL.length + 1);
+  if (!mark.startsWith(`${MARK_LABEL}.`)) return undefined;
+  const name = mark.slice(MARK_LABEL.length + 1);
   return name.startsWith(`${WILDCARD}.`) ? `*${name.slice(WILDCARD.length)}` : name;
 }
 
@@ -45,7 +45,7 @@ export function marksIn(set: RRset | undefined): readonly Mark[] {
 }
 
 function readMark(data: string): Mark | undefined {
-  const [, owner = '', types = ''] = /^aegir owner=(\S+) types=([A-Z0-9,]+)$/.exec(plainText(data)) ?? [];
+  const { owner = '', types = '' } = readMarkText(plainText(data)) ?? {};
   const known = isId('site', owner) || isId('zone', owner);
   return known ? { owner, types: [...new Set(types.split(',').filter(Boolean))].sort() } : undefined;
 }
@@ -53,8 +53,7 @@ function readMark(data: string): Mark | undefined {
 /** The set with this one mark of the owner instead of those that it had; undefined when nothing is left in it. */
 export function withMark(name: string, set: RRset | undefined, { owner, types }: Mark): RRset | undefined {
   const others = (set?.data ?? []).filter((data) => readMark(data)?.owner !== owner);
-  const own =
-    types.length === 0 ? [] : [presentation('TXT', `aegir owner=${owner} types=${[...types].sort().join(',')}`)];
+  const own = types.length === 0 ? [] : [presentation('TXT', markText(owner, types))];
   const data = [...others, ...own].sort();
   return data.length === 0 ? undefined : { name: markName(name), type: 'TXT', ttl: set?.ttl ?? MARK_TTL, data };
 }

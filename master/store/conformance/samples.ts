@@ -110,6 +110,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     snippet: null,
     moving: null,
     spread: null,
+    dnsByHand: false,
     ...changes,
   };
 }

@@ -10,6 +10,7 @@ import { siteAccess } from './0007-site-access.ts';
 import { backups } from './0008-backups.ts';
 import { siteMove } from './0009-site-move.ts';
 import { siteSpread } from './0010-site-spread.ts';
+import { siteDns } from './0011-site-dns.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -31,7 +32,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
-  ...[backups, siteMove, siteSpread],
+  ...[backups, siteMove, siteSpread, siteDns],
 ];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {

@@ -1,7 +1,9 @@
 // dns.await: until the site's records are what every name server of their zone answers.
+import { toAegirError } from '../../../shared/error.ts';
 import { makesZones } from '../../plan/change-zone.ts';
+import type { StepArgs } from '../../plan/plan.ts';
 import type { StepHandler } from '../handler.ts';
-import { addressesOf, askNameServer, atPort, type NameServer } from '../name-servers.ts';
+import { addressesOf, askNameServer, atPort, type NameServer, publicMark } from '../name-servers.ts';
 import { type HandlerDeps, readServer, readService } from '../parts.ts';
 import { previewOn } from '../perform.ts';
 import { dnsRequest } from './dns.ts';
@@ -10,7 +12,7 @@ const LEAST_MS = 1_000;
 const MOST_MS = 60_000;
 const DNS_PORT = 53;
 
-export function createDnsAwait(deps: HandlerDeps): StepHandler<'dns.await'> {
+export function createDnsAwait(deps: HandlerDeps, seen = publicMark): StepHandler<'dns.await'> {
   return {
     kind: 'dns.await',
     do: async (args, ctx) => {
@@ -25,10 +27,32 @@ export function createDnsAwait(deps: HandlerDeps): StepHandler<'dns.await'> {
         const why = await askNameServer(server, args.records);
         if (why !== undefined) return wait(why);
       }
-      return { is: 'done' };
+      const why = args.leaves === undefined ? undefined : await notLeft(deps, args, args.leaves, seen);
+      return why === undefined ? { is: 'done' } : wait(why);
     },
     undo: { none: 'it only looks' },
   };
+}
+
+/** Taken back too early, what the public is still answered would be missing. */
+async function notLeft(
+  deps: HandlerDeps,
+  args: StepArgs['dns.await'],
+  leaves: string,
+  seen: typeof publicMark,
+): Promise<string | undefined> {
+  try {
+    const names = args.records.map(({ name }) => name);
+    const mark = await seen(names, args.siteId);
+    if (mark === undefined) return undefined;
+    const service = (await deps.graph()).serviceName(await readService(deps.store, leaves));
+    return (
+      `the public is still answered with what ${service} has: delegate the zone elsewhere; or, to keep these records in it ` +
+      `as your own, remove TXT ${mark} there`
+    );
+  } catch (thrown) {
+    return toAegirError(thrown, 'look DNS records up').message;
+  }
 }
 
 /** Those that the zone names and whose addresses are known, and the server that carries the zone. */

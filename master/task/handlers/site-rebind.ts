@@ -5,7 +5,7 @@ import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
 
 export function createSiteRebind({ store }: HandlerDeps): StepHandler<'site.rebind'> {
-  const bring = (siteId: string, { platformId, bindings }: SiteBindings) =>
+  const bring = (siteId: string, { platformId, bindings, ...more }: SiteBindings) =>
     store.transaction(async (tx) => {
       if ((await tx.sites.get(siteId)) === undefined) return;
       // What the plan saw may have gone since.
@@ -15,7 +15,7 @@ export function createSiteRebind({ store }: HandlerDeps): StepHandler<'site.rebi
       if (missing !== undefined) {
         throw new AegirError('failed_precondition', `cannot rebind the site: ${missing} is not there any more`);
       }
-      await tx.sites.update(siteId, { platformId, bindings });
+      await tx.sites.update(siteId, { platformId, bindings, ...more });
     });
   return {
     kind: 'site.rebind',

@@ -22,6 +22,7 @@ import { cloneCases } from './clone-cases.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { fileCases } from './file-cases.ts';
 import { moveCases } from './move-cases.ts';
+import { rebindCases } from './rebind-cases.ts';
 import type { ScriptAgents } from './script-agents.ts';
 import { spreadCases } from './spread-cases.ts';
 import { zoneCases } from './zone-cases.ts';
@@ -119,6 +120,7 @@ export function taskCases(snapshot: GraphSnapshot, graphOf: (patch?: Partial<Gra
     ...[
       ...[
         ...zoneCases(snapshot, served),
+        ...rebindCases(snapshot, served),
         ...clusterCases(snapshot),
         ...spreadCases(snapshot),
         ...fileCases(snapshot, served),
@@ -250,10 +252,10 @@ function lines(snapshot: Ground, secrets: readonly string[], holds: number): str
     ),
     ...snapshot.platforms.map((platform) => `platform ${platform.id} ${platform.state} ${platform.app}`),
     ...snapshot.sites.map(
-      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet, platformId, bindings, spread }) =>
+      ({ id, state, aliases, web, cronSeconds, certificate, issuing, auth, snippet, platformId, bindings, ...site }) =>
         `site ${id} ${state} ${aliases.join()} ${web.https} ${cronSeconds} ${certificate?.issuer ?? '-'} ${issuing?.orderUrl ?? '-'} ` +
-        JSON.stringify([auth, snippet, platformId, bindings.http, bindings.db, bindings.dns]) +
-        (spread === null ? '' : ` ${spread.writer} ${spread.kept.join()}`),
+        JSON.stringify([auth, snippet, platformId, bindings.http, bindings.db, bindings.dns, site.dnsByHand]) +
+        (site.spread === null ? '' : ` ${site.spread.writer} ${site.spread.kept.join()}`),
     ),
     ...snapshot.zones.map((zone) => `zone ${zone.id} ${zone.state} ${zone.ttl} ${zone.dnssec}`),
     ...snapshot.records.map(({ id, name, type, data }) => `record ${id} ${name} ${type} ${data}`),
