@@ -18,14 +18,22 @@ const AT_ONCE = 4;
 
 const AROUND_THE_HOLD =
   /:(gate\.hold|site\.place|set-gate-hold|apply-(http|db)|restore-(files|database)|take-snapshot)/;
+/** Where a step begins: in the master, and in the agent that does what it is made of. */
+const STEP = /^(task\.step\.intent|agent\.action\.received):/;
+
+/** few: around the hold, in one move; steps: where each step begins; all: wherever a process writes down what it is at. */
+export type CutsWhere = 'few' | 'steps' | 'all';
+const WHERE: Readonly<Record<CutsWhere, RegExp>> = { few: AROUND_THE_HOLD, steps: STEP, all: /^/ };
 
 export interface MoveCuts {
   /** Notes what boundaries each host's program passes meanwhile. */
   learn(move: () => Promise<void>): Promise<void>;
-  /** For each move, which links are cut where; all: every boundary, otherwise a few around the hold. */
-  runs(all: boolean): readonly (readonly Strike[])[];
-  /** Cuts while it moves; answers how many it never came to, too. */
-  during<T>(strikes: readonly Strike[], move: () => Promise<T>): Promise<readonly [T, number]>;
+  /** For each move, which links are cut where. */
+  runs(where: CutsWhere): readonly (readonly Strike[])[];
+  /** The same for what moves never came to, since cuts before led elsewhere: one of each host. */
+  alone(strikes: readonly Strike[]): readonly (readonly Strike[])[];
+  /** Cuts while it moves; answers those that it never came to, too. */
+  during<T>(strikes: readonly Strike[], move: () => Promise<T>): Promise<readonly [T, readonly Strike[]]>;
 }
 
 /** Restarts the hosts' programs, so that they tell of boundaries. hosts: the master's and agents'. */
@@ -50,6 +58,11 @@ export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): P
 
   const boundaries = new Map<ProcessName, readonly string[]>();
   const hostOf = new Map(hosts.map((host) => [host.name, host]));
+  const joint = (left: Strike[], most: number): readonly (readonly Strike[])[] => {
+    const runs: Strike[][] = [];
+    while (left.length > 0) runs.push(takeJoint(left, boundaries, most));
+    return runs;
+  };
   const isStopped = async (host: LabHost): Promise<boolean> =>
     (await lab.exec(host.name, ['pgrep', '--runstates', 'T', '--full', `lib/aegir/${programOf(host)}`])).code === 0;
   let cuts = 0;
@@ -81,22 +94,15 @@ export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): P
         boundaries.set(host.name, numbered(passed.split('\n').filter((line) => line !== '')));
       }
     },
-    runs(all) {
-      const left = hosts.flatMap(({ name }) =>
-        strikesAt('pause', name, boundaries.get(name) ?? [], (boundary) => all || AROUND_THE_HOLD.test(boundary)),
+    runs(where) {
+      const at = (boundary: string) => WHERE[where].test(boundary);
+      const runs = joint(
+        hosts.flatMap(({ name }) => strikesAt('pause', name, boundaries.get(name) ?? [], at)),
+        AT_ONCE,
       );
-      const runs: Strike[][] = [];
-      for (
-        let taken = takeJoint(left, boundaries, AT_ONCE);
-        taken.length > 0;
-        taken = takeJoint(left, boundaries, AT_ONCE)
-      ) {
-        // Links of two hosts at once are cut now and then; all of them always would be another test.
-        runs.push(taken);
-        if (!all) break;
-      }
-      return runs;
+      return where === 'few' ? runs.slice(0, 1) : runs;
     },
+    alone: (strikes) => joint([...strikes], 1),
     async during(strikes, move) {
       for (const [name, traps] of trapsOf(strikes, boundaries)) {
         const host = hostOf.get(name);
@@ -108,12 +114,14 @@ export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): P
       let going = true;
       const guards = Promise.all(hosts.map((host) => guard(host, () => going)));
       guards.catch(() => {});
-      let missed = 0;
+      const missed: Strike[] = [];
       try {
         const ended = await move();
         for (const host of hosts) {
           const traps = await sh(host, `cat ${fileOf(host, 'trap')} 2>/dev/null; rm -f ${fileOf(host, 'trap')}`);
-          missed += traps.split('\n').filter((line) => line !== '').length;
+          const left = traps.split('\n').filter((line) => line !== '').length;
+          // They come one after the other.
+          if (left > 0) missed.push(...strikes.filter(({ name }) => name === host.name).slice(-left));
         }
         return [ended, missed];
       } finally {

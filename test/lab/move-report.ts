@@ -13,6 +13,7 @@ interface Shown {
   readonly id: string;
   readonly verb: string;
   readonly state: string;
+  readonly reason: string;
   readonly plan: { readonly steps: readonly { readonly kind: string; readonly summary: string }[] };
 }
 
@@ -27,7 +28,7 @@ export interface MoveReport {
 }
 
 /** Says it of one that is stuck, too, whose story has no end yet. */
-export async function newestMove(fleet: Fleet): Promise<{ readonly id: string; readonly state: string }> {
+export async function newestMove(fleet: Fleet): Promise<Pick<Shown, 'id' | 'state' | 'reason'>> {
   const tasks = await fleet.json<readonly Shown[]>('task', 'list', '--limit', '5');
   const newest = tasks.find(({ verb }) => verb === 'site.migrate');
   if (newest === undefined) throw new Error('no site was moved');
