@@ -69,6 +69,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
 
     async prepare(service, ctx) {
       const way = await transport(service, ctx);
+      await way.tryOut?.(ctx.signal);
       for (const zone of await way.zones(ctx.signal)) await way.read(zone, [], ctx.signal);
       return [];
     },
@@ -81,6 +82,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
       let way: ZoneTransport;
       try {
         way = await transport(service, ctx);
+        await way.tryOut?.(ctx.signal);
         for (const zone of zones.length === 0 ? await way.zones(ctx.signal) : [])
           await way.read(zone, [zone], ctx.signal);
       } catch (thrown) {

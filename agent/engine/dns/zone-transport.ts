@@ -5,6 +5,8 @@ import type { Contents, Edit } from './rrset.ts';
 export interface ZoneTransport {
   /** Zones that may hold records of ours, for when nobody says which. */
   zones(signal: AbortSignal): Promise<readonly string[]>;
+  /** Whether the service answers and takes the key that was declared, where zones() does not show that. */
+  tryOut?(signal: AbortSignal): Promise<void>;
   /**
    * At least these names with their marks, everything where that can be had. Bounded in time and size. Throws not_found
    * when it is sure that there is no such zone, and for nothing else: then there is nothing of ours in it.

@@ -5,6 +5,7 @@ import { ServiceServiceService as api, Service } from '../../../shared/gen/aegir
 import { BackupServiceService } from '../../../shared/gen/aegir/v1/backup_admin.ts';
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import { engineHelp } from '../engine-help.ts';
 import { listAll } from '../list.ts';
 import { type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
@@ -118,6 +119,7 @@ export function serviceCommand(cli: Cli, program: Command): void {
     .requiredOption('--type <type>', 'http, db, dns or file')
     .option('--set <key=value...>', 'settings for the engine')
     .option('--secret <key=file...>', 'secrets for the engine, from files; - for standard input')
+    .addHelpText('after', engineHelp)
     .action(async (service: string, _, command: Command) => {
       const flags = command.optsWithGlobals<ChangeFlags & SettingFlags & { type: string }>();
       const parts = /^([^/]+)\/([^/:]+)(?::(.+))?$/.exec(service);
@@ -141,6 +143,7 @@ export function serviceCommand(cli: Cli, program: Command): void {
     .option('--set <key=value...>', 'settings for the engine')
     .option('--secret <key=file...>', 'secrets for the engine, from files; - for standard input')
     .option('--unset <keys...>', 'take these away')
+    .addHelpText('after', engineHelp)
     .action(async (service: string, _, command: Command) => {
       const flags = command.optsWithGlobals<ChangeFlags & SettingFlags & { unset?: readonly string[] }>();
       const [settings, secrets] = [settingsOf(flags.set ?? []), secretsOf(flags.secret ?? [])];

@@ -4,7 +4,7 @@ import { ZoneServiceService as api, Record as RecordMessage, Zone } from '../../
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
-import { wholeNumber } from '../number.ts';
+import { durationInSeconds } from '../number.ts';
 import { type Column, printList, printOne } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
@@ -65,29 +65,32 @@ interface ZoneFlags extends ChangeFlags {
 
 function withZoneFlags(command: Command): Command {
   return withChangeFlags(command)
-    .option('--ns <names...>', 'name servers of the zone, the primary first')
-    .option('--contact <mail>', 'mail address of who is responsible')
-    .option('--ttl <seconds>', 'how long resolvers keep what Aegir publishes')
-    .option('--low-ttl <seconds>', 'the same while a site moves')
-    .option('--policy <policy>', 'normal, or low: always the low TTL')
-    .option('--lead <seconds>', 'how long before a move the TTL is lowered')
-    .option('--negative-ttl <seconds>', 'how long resolvers keep that a name is not there')
+    .option('--ns <names...>', "name servers of the zone, the primary first; a new zone: the server's own name")
+    .option('--contact <mail>', 'mail address of who is responsible; a new zone: hostmaster@ZONE')
+    .option('--ttl <time>', 'how long resolvers keep what Aegir publishes, seconds or 10m, 2h, 1d; a new zone: 1h')
+    .option('--low-ttl <time>', 'the same while a site moves; a new zone: 60 s')
+    .option(
+      '--policy <policy>',
+      'normal, or low: always the low TTL, so that no move waits for the lead (a new zone: normal)',
+    )
+    .option('--lead <time>', 'how long before a move the TTL is lowered; a new zone: 1d')
+    .option('--negative-ttl <time>', 'how long resolvers keep that a name is not there; a new zone: 5m')
     .option('--dnssec', 'sign it')
     .option('--no-dnssec', 'do not sign it');
 }
 
-const whole = (text: string | undefined, flag: string) =>
-  text === undefined ? undefined : Number(wholeNumber(text, flag));
+const time = (text: string | undefined, flag: string) =>
+  text === undefined ? undefined : durationInSeconds(text, flag);
 
 function valuesFrom(flags: ZoneFlags) {
   return {
     nameservers: [...(flags.ns ?? [])],
     contact: flags.contact,
-    ttl: whole(flags.ttl, '--ttl'),
-    lowTtl: whole(flags.lowTtl, '--low-ttl'),
+    ttl: time(flags.ttl, '--ttl'),
+    lowTtl: time(flags.lowTtl, '--low-ttl'),
     ttlPolicy: flags.policy,
-    leadSeconds: whole(flags.lead, '--lead'),
-    negativeTtl: whole(flags.negativeTtl, '--negative-ttl'),
+    leadSeconds: time(flags.lead, '--lead'),
+    negativeTtl: time(flags.negativeTtl, '--negative-ttl'),
     dnssec: flags.dnssec,
   };
 }
@@ -182,11 +185,11 @@ export function recordCommand(cli: Cli, program: Command): void {
       .command('add <name> <type> <data...>')
       .description('declare a record, for example: add example.org MX 10 mail.example.org'),
   )
-    .option('--ttl <seconds>', "how long resolvers keep it; left out, the zone's")
+    .option('--ttl <time>', "how long resolvers keep it, seconds or 10m, 2h, 1d; left out, the zone's")
     .option('--zone <zone>', 'zone; may be left out: the nearest that holds the name')
     .action(async (name: string, type: string, data: readonly string[], _, command: Command) => {
       const flags = command.optsWithGlobals<ChangeFlags & { ttl?: string; zone?: string }>();
-      const ttl = whole(flags.ttl, '--ttl') ?? 0;
+      const ttl = time(flags.ttl, '--ttl') ?? 0;
       await followChange(cli, flags, (link) =>
         link.call(api.addRecord, {
           ...{ name, type, data: data.join(' '), ttl, zone: flags.zone ?? '' },

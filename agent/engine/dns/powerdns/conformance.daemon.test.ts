@@ -187,6 +187,11 @@ describe('dns/powerdns, by itself', () => {
       await expect(planned({ url: api }, {})).rejects.toThrow(/its key is not known/);
       const nobody = `http://${ADDRESS}:${await freePort(ADDRESS)}`;
       await expect(planned({ url: nobody }, { 'api-key': KEY })).rejects.toThrow(/no answer.*ECONNREFUSED/);
+      const prepared = (settings: Record<string, string>, key: string) =>
+        createPowerdnsEngine().prepare({ ...stage.service, settings, secrets: { 'api-key': key } }, stage.ctx);
+      expect(await prepared({ url: api }, KEY)).toEqual([]);
+      await expect(prepared({ url: api }, 'hush-hush')).rejects.toThrow(/^(?!.*hush).*does not take our API key/);
+      await expect(prepared({ url: nobody }, KEY)).rejects.toThrow(/no answer.*ECONNREFUSED/);
       await expect(planned({ uri: api }, {})).rejects.toThrow(/settings "uri"/);
       await expect(planned({ url: `${api}/elsewhere` }, { 'api-key': KEY })).rejects.toMatchObject({
         code: 'failed_precondition',
@@ -224,7 +229,8 @@ describe('dns/powerdns, by itself', () => {
     expect(await host.files.exists('/etc/powerdns/pdns.d/aegir.conf')).toBe(false);
     works = true;
     await runChanges(changes, ctx);
-    expect(await engine.prepare(service, ctx)).toEqual([]);
+    // Nothing is left to be made: it is tried, and none runs here.
+    await expect(engine.prepare(service, ctx)).rejects.toThrow(/no answer from PowerDNS at http:\/\/127\.0\.0\.1:8081/);
     expect(await host.files.read('/etc/powerdns/pdns.d/aegir.conf')).toMatch(/^api-key=[\w-]{32}$/m);
   });
 });

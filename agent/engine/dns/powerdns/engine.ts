@@ -43,14 +43,19 @@ export function createPowerdnsEngine({ withinMs }: PowerdnsOptions = {}): Engine
     ...engine,
     planZone: async (service, zone, { host, signal }) => planPdnsZone(await apiOf(service, host), zone, signal),
     removeZone: async (service, name, { host, signal }) => removePdnsZone(await apiOf(service, host), name, signal),
-    prepare: (service, { host }) => planPreparation(service, host),
+    async prepare(service, { host, signal }) {
+      const changes = await planPreparation(service, host);
+      // What is still to be made cannot be tried.
+      if (changes.length === 0) await (await apiOf(service, host)).zones(signal);
+      return changes;
+    },
   };
 }
 
 function keyless(isHere: boolean): AegirError {
   const next = isHere
-    ? 'have the service prepared (aegir server verify), or declare secrets "api-key"'
-    : 'declare settings "url" and secrets "api-key" of the service';
+    ? 'have the service prepared (aegir server verify), or give it: aegir service set SERVICE --secret api-key=FILE'
+    : 'declare it with --set url=http://HOST:PORT --secret api-key=FILE';
   return new AegirError('failed_precondition', `cannot use the API of PowerDNS: its key is not known; ${next}`);
 }
 
@@ -76,7 +81,10 @@ async function planPreparation(service: ServiceRef, host: Host): Promise<readonl
   if (conf.api && (conf.apiKey !== undefined || service.secrets['api-key'] !== undefined)) return [];
   if (conf.api) {
     const why = 'its API has a key that we cannot read';
-    throw new AegirError('failed_precondition', `cannot prepare PowerDNS: ${why}; declare it as secrets "api-key"`);
+    throw new AegirError(
+      'failed_precondition',
+      `cannot prepare PowerDNS: ${why}; declare it with --secret api-key=FILE`,
+    );
   }
   if (conf.includeDir === undefined) {
     const why = 'its configuration includes no directory (include-dir)';

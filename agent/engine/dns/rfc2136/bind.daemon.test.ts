@@ -2,6 +2,7 @@
 // own way, with a key of another algorithm.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect, it } from 'vitest';
 import { describeDnsEngine } from '../../conformance/dns.ts';
 import {
   answersFor,
@@ -12,6 +13,8 @@ import {
   updatedWorld,
 } from '../../conformance/dns-daemon.ts';
 import type { DnsWorld } from '../../conformance/dns-stage.ts';
+import { contextOf } from '../../conformance/interruption.ts';
+import type { Engine, Preparing } from '../../engine.ts';
 import { createRfc2136Engine } from './engine.ts';
 
 const SECRET = 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTIzNDU2Nzg=';
@@ -31,6 +34,24 @@ describeDnsEngine({
   declaredOnly: true,
   remembers: true,
   patienceMs: WITHIN_MS + 3000,
+});
+
+it('is tried before it is enabled, also where nobody says which zones it has', async () => {
+  const world = await openWorld();
+  try {
+    const engine = createRfc2136Engine({ withinMs: WITHIN_MS }) as Engine<'dns'> & Preparing;
+    const service = { id: '', serverId: '', type: 'dns', engine: 'rfc2136', version: '', instance: '' };
+    const settings = { server: world.address, 'key-name': 'aegir', 'key-algorithm': 'hmac-sha512' };
+    const ctx = contextOf(realHost());
+    const prepared = (key: string, named = 'aegir') =>
+      engine.prepare({ ...service, settings: { ...settings, 'key-name': named }, secrets: { key } }, ctx);
+    expect(await prepared(SECRET)).toEqual([]);
+    await expect(prepared(SECRET, 'unknown')).rejects.toThrow(/does not take our key: it does not know the key/);
+    const other = Buffer.from('another secret').toString('base64');
+    await expect(prepared(other)).rejects.toThrow(/^(?!.*YW5vdGhl).*does not take our key: the secret of the key/);
+  } finally {
+    await world.close();
+  }
 });
 
 async function openWorld(): Promise<DnsWorld> {

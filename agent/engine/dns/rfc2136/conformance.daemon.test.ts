@@ -13,6 +13,7 @@ import {
   siteSpec,
   specOf,
 } from '../../conformance/dns-stage.ts';
+import type { Engine, Preparing } from '../../engine.ts';
 import { createRfc2136Engine } from './engine.ts';
 
 const ADDRESS = '127.53.7.1';
@@ -73,6 +74,22 @@ describe('dns/rfc2136, by itself', () => {
     await expect(stage.plan(siteSpec())).rejects.toThrow(/does not take our key: it does not know the key/);
     more = { 'key-algorithm': 'rot13' };
     await expect(stage.plan(siteSpec())).rejects.toThrow(/settings "key-algorithm": it is none of hmac-sha256/);
+  });
+
+  it('is tried before it is enabled, by the zones that it was declared with', async () => {
+    const prepared = (settings: Record<string, string>, key = KNOT_SECRET) => {
+      const its = { server: stage.world.address, 'key-name': 'aegir', zones: 'example.org' };
+      return engine.prepare({ ...stage.service, settings: { ...its, ...settings }, secrets: { key } }, stage.ctx);
+    };
+    const engine = createRfc2136Engine({ withinMs: WITHIN_MS }) as Engine<'dns'> & Preparing;
+    expect(await prepared({})).toEqual([]);
+    expect(await prepared({ axfr: 'no' })).toEqual([]);
+    await expect(prepared({ 'key-name': 'unknown' })).rejects.toThrow(
+      /does not take our key: it does not know the key/,
+    );
+    const other = Buffer.from('another secret of 32 characters!').toString('base64');
+    await expect(prepared({ axfr: 'no' }, other)).rejects.toThrow(/^(?!.*YW5vdGhl).*does not take our key/);
+    await expect(prepared({ server: `${ADDRESS}:9` })).rejects.toThrow(/no answer from name server/);
   });
 
   it('tells that nobody is there', async () => {

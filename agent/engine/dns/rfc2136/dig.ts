@@ -56,6 +56,22 @@ export async function askNames(
   return answers.slice(1).flatMap((answer) => recordsIn(answer).filter(({ type }) => type !== 'SOA'));
 }
 
+/** Some, as BIND, judge our signature whatever is asked; others only where they have the zone. */
+export async function trySignature(dig: Dig, zones: readonly string[], signal: AbortSignal): Promise<void> {
+  const doing = 'try the name server';
+  const questions = zones.length === 0 ? ['. SOA'] : zones.map((zone) => `${zone}. SOA`);
+  const said = await ask(dig, questions, ['+comments', '+additional', '+norecurse'], doing, signal);
+  const silent = noAnswer(dig.server, doing, said);
+  if (silent !== undefined) throw silent;
+  const fault = keyFault(said);
+  if (fault !== undefined) throw keyRefused(dig.server, doing, fault);
+}
+
+function keyRefused(server: NameServer, doing: string, fault: string): AegirError {
+  const where = `name server ${nameOf(server)}`;
+  return new AegirError('failed_precondition', `cannot ${doing}: ${where} does not take our key: ${fault}`);
+}
+
 /** Everything that dig said. */
 async function ask(
   dig: Dig,
@@ -84,9 +100,7 @@ async function whyNot(dig: Dig, zone: string, said: string, doing: string, signa
   if (silent !== undefined) return silent;
   const proven = await ask(dig, [`${zone}. SOA`], ['+comments', '+additional', '+answer', '+norecurse'], doing, signal);
   const fault = keyFault(`${said}\n${proven}`);
-  if (fault !== undefined) {
-    return new AegirError('failed_precondition', `cannot ${doing}: ${where} does not take our key: ${fault}`);
-  }
+  if (fault !== undefined) return keyRefused(dig.server, doing, fault);
   const status = /status: ([A-Z]+)/.exec(proven)?.[1];
   if (status === undefined || status === 'SERVFAIL') {
     const what = status === undefined ? 'does not answer' : 'fails (SERVFAIL): it has the zone and cannot read it';

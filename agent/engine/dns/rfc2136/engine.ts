@@ -30,6 +30,7 @@ export function createRfc2136Engine(options: Rfc2136Options = {}): Engine<'dns'>
         server: { ...endpointOf(service, 'server', 53), key: keyOf(service) },
         transfers,
         zones: async () => (transfers ? known : []),
+        tried: known,
         ...(withinMs === undefined ? {} : { withinMs }),
       });
     },

@@ -2,7 +2,7 @@
 import type { Host } from '../../../host/host.ts';
 import { contentsOf } from '../rrset.ts';
 import type { ZoneTransport } from '../zone-transport.ts';
-import { askNames, transferZone } from './dig.ts';
+import { askNames, transferZone, trySignature } from './dig.ts';
 import type { NameServer } from './tsig.ts';
 import { sendUpdate } from './update.ts';
 
@@ -15,14 +15,17 @@ export interface UpdateTransportOptions {
   /** Whether zones can be read whole; else only the names asked for are known. */
   readonly transfers: boolean;
   readonly zones: (signal: AbortSignal) => Promise<readonly string[]>;
+  /** Where it is seen whether the server takes our key; empty: anywhere. Left out, it is not tried. */
+  readonly tried?: readonly string[];
   readonly withinMs?: number;
 }
 
 export function createUpdateTransport(options: UpdateTransportOptions): ZoneTransport {
-  const { host, server, transfers, zones, withinMs = WITHIN_MS } = options;
+  const { host, server, transfers, zones, tried, withinMs = WITHIN_MS } = options;
   const dig = { host, server, withinMs };
   return {
     zones,
+    ...(tried === undefined ? {} : { tryOut: (signal) => trySignature(dig, tried, signal) }),
     async read(zone, names, signal) {
       return contentsOf(await (transfers ? transferZone(dig, zone, signal) : askNames(dig, zone, names, signal)));
     },
