@@ -170,6 +170,7 @@ export async function openStage(app: App, world: World, password: string): Promi
           tls: undefined,
           fronts: [],
           frontsOnly: false,
+          othersHeld: false,
           sticky: false,
           sharedRoot: '',
           writerHead: '',

@@ -110,6 +110,21 @@ test('until the new server has answered everything undoes, and from then on noth
   for (const kind of removing) expect(kinds(plan).indexOf(kind)).toBeGreaterThan(back);
 });
 
+test('newer code where a site is gets no visitor before it has answered, and what undoes it lets them in last', () => {
+  const newer = { ...platform, id: 'plat-0123456789abcdm2', name: 'newer', root: '/srv/newer' };
+  const graph = createGraph({ ...base, platforms: [...base.platforms, newer] });
+  const from = { platformId: platform.id, http: platform.serviceId, db: named.bindings.db ?? '' };
+  const plan = planMigrateSite(graph, named, { ...from, platformId: newer.id }, OPTIONS);
+  const order = plan.steps.map((step) => {
+    if (step.kind !== 'http.publish') return step.kind;
+    const { state, closed, holds, cron } = step.args;
+    return `${state}${closed === true ? ' closed' : ''}${holds === true ? ' holds' : ''}${cron === true ? ' cron' : ''}`;
+  });
+  const inOrder = ['held cron', 'site.restore', 'site.prepare', 'enabled closed holds', 'site.probe', 'site.place'];
+  const served = [...inOrder, 'gate.forward', 'enabled cron', 'gate.close'];
+  expect(order.filter((each) => served.includes(each)).slice(0, served.length)).toEqual(served);
+});
+
 test('never are both writable: the old is held and its database frozen before the last copies, the new serves after them', () => {
   const plan = planned();
   const order = plan.steps.map((step) =>

@@ -91,7 +91,6 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
       undo: { summary: `drop database ${site.database} and its user` },
     });
   }
-  if (!host) add(noteSettings(move));
   const target = createGraph({
     ...graph,
     sites: graph.sites.map((each) => (each.id === site.id ? siteAt(site, to) : each)),
@@ -185,7 +184,8 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   }
   if (db) add(copyDatabase(move, 3, deadline, open));
   if (host && hasFiles) add(copyFiles(move, options.rounds + 2, deadline));
-  if (!host) add(prepare());
+  // Noted here, so that they are back before anybody is let in again.
+  if (!host) add(noteSettings(move), prepare());
   if (upgrade && app !== 'static' && app !== 'php') {
     add({
       kind: 'site.upgrade',
@@ -198,12 +198,12 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   const state = live ? 'enabled' : 'disabled';
   add(
     publishAt(move, to, state, web ? 'disabled' : live ? 'held' : 'disabled', {
-      cron: !(live && web),
-      ...(live ? { believes: oldServer, closed: web } : {}),
-      summary:
-        live && web
-          ? `Serve ${shown} on ${nameOf(move, to.http)} to nobody but ${graph.server(oldServer).name} yet`
-          : `${live ? 'Serve' : 'Have'} ${shown} on ${nameOf(move, to.http)}`,
+      cron: !live,
+      // Where it stays, visitors wait on: their words are taken by what the next step has seen to answer, or by what was.
+      ...(live ? { believes: oldServer, closed: true, holds: !web } : {}),
+      summary: live
+        ? `Serve ${shown} on ${nameOf(move, to.http)} to nobody but ${graph.server(oldServer).name} yet`
+        : `Have ${shown} on ${nameOf(move, to.http)}`,
     }),
   );
   if (live) {
@@ -225,7 +225,12 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   });
   add(moveStep(move, moving('moved'), moving('held'), 'Record that it has moved'));
   if (live) {
+    const openToAll = publishAt(move, to, 'enabled', 'enabled', {
+      ...{ cron: true, believes: oldServer, undo: FORWARD },
+      summary: `Serve ${shown} on ${nameOf(move, to.http)} to all`,
+    });
     add(gateForward(move));
+    if (!web) add(openToAll);
     if (web) {
       add(
         publishAt(move, from, 'moved', 'held', {
@@ -237,14 +242,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     }
     add(gateClose(move));
     // Visitors come there straight as soon as a name server says so, and not before.
-    if (web) {
-      add(
-        publishAt(move, to, 'enabled', 'enabled', {
-          ...{ cron: true, believes: oldServer, undo: FORWARD },
-          summary: `Serve ${shown} on ${nameOf(move, to.http)} to all`,
-        }),
-      );
-    }
+    if (web) add(openToAll);
   }
   if (host) add(...switchSteps(move, live, lead.length > 0, options.quietSeconds, oldServer));
   if (live) {

@@ -105,12 +105,13 @@ export function publishAt(
     readonly upstream?: Place;
     readonly believes?: string;
     readonly closed?: boolean;
+    readonly holds?: boolean;
     readonly summary: string;
     readonly undo?: PlanStep['undo'];
   },
 ): PlanStep {
   const { site } = move;
-  const { summary, undo, cron = false, upstream, believes, closed = false } = more;
+  const { summary, undo, cron = false, upstream, believes, closed = false, holds = false } = more;
   return {
     kind: 'http.publish',
     args: {
@@ -123,6 +124,7 @@ export function publishAt(
       ...(upstream === undefined ? {} : { upstream }),
       ...(believes === undefined ? {} : { believes }),
       ...(closed ? { closed } : {}),
+      ...(holds ? { holds } : {}),
     },
     summary,
     serverId: serverOf(move, place.http),

@@ -121,6 +121,8 @@ export interface StepArgs extends BackupStepArgs, DnsStepArgs {
     believes?: string;
     /** Others than those of that server get the maintenance page: it is not certain yet that the site goes there. */
     closed?: boolean;
+    /** They wait in the gate instead. */
+    holds?: boolean;
   };
   /** Take the site off the http service. */
   'http.unpublish': { serviceId: string; siteId: string };

@@ -130,7 +130,8 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cro
       ...(away ? {} : { writer: { ...upstreamSpec(writer.service, writer.server), tlsPort: 0 } }),
       writerHead: '',
       ...{ ...common, ...access },
-      ...{ tls: undefined, challenges: {}, redirectTo: '', fronts, frontsOnly: false, sticky: false, sharedRoot },
+      ...{ tls: undefined, challenges: {}, redirectTo: '', fronts, sticky: false, sharedRoot },
+      ...{ frontsOnly: false, othersHeld: false },
     };
   }
   return {
@@ -153,6 +154,7 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cro
     redirectTo: site.web.redirectTo,
     fronts: [],
     frontsOnly: false,
+    othersHeld: false,
     writerHead: front === null ? '' : (writer?.service.id ?? ''),
     sticky: front !== null && writer === null && platform.app !== '' && APPS[platform.app].sessions === 'files',
     sharedRoot: '',

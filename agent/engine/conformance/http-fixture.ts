@@ -90,6 +90,7 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
     redirectTo: '',
     fronts: [],
     frontsOnly: false,
+    othersHeld: false,
     auth: undefined,
     snippet: undefined,
     sticky: false,

@@ -126,6 +126,41 @@ export function describeForwarding(scene: Scene): void {
       expect(toldOf(await scene.stage.get(NAME, '/', { headers })).headers).toMatchObject(headers);
     });
 
+    it('has those who are not let in yet wait in the gate, as they came, and serves the others', async () => {
+      const fronts = ['127.0.0.1', '127.0.31.7'];
+      const auth = { realm: 'Staff', users: [{ name: 'alice', passwordHash: `$6$salt$${'a'.repeat(86)}` }] };
+      const waiting = { ...scene.spec, fronts, frontsOnly: true, othersHeld: true };
+      await rm(gate());
+      await expect(scene.stage.apply(waiting)).rejects.toMatchObject({ code: 'failed_precondition' });
+      await openGate();
+      await scene.stage.apply(waiting);
+      expect(await scene.stage.plan(waiting)).toEqual([]);
+      const path = '/a%2Fb//c/../.git/x.php?d=%20e&f';
+      const body = 'x'.repeat(3000);
+      const from = '127.0.31.9';
+      const headers = { ...FORGED, 'x-own': 'kept', connection: 'close, X-Forwarded-For' };
+      const answer = await scene.stage.get(NAME, path, { method: 'PUT', body, headers, from });
+      expect([answer.status, answer.headers['x-from']]).toEqual([200, 'elsewhere']);
+      const told = toldOf(answer);
+      expect(told).toMatchObject({ method: 'PUT', url: path, body: 3000 });
+      expect(told.headers).toMatchObject({ host: NAME, 'x-own': 'kept', 'x-forwarded-proto': 'http' });
+      expect(told.headers).toMatchObject({ 'x-forwarded-for': from });
+      expect(told.headers.forwarded).toBeUndefined();
+      const style = await scene.stage.get(NAME, '/style.css', { from });
+      expect(style.headers['x-from']).toBe('elsewhere');
+      const said = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
+      for (const own of fronts) {
+        const served = await scene.stage.get(NAME, '/any', { from: own, headers: said });
+        expect(toldOf(served)).toMatchObject({ address: '203.0.113.7', https: 'on' });
+      }
+      await scene.stage.apply({ ...waiting, auth, tls: { ...tls, redirect: true, hstsSeconds: 0 } });
+      const secure = await scene.stage.get(NAME, '/x', { from, tls: true });
+      expect(toldOf(secure).headers).toMatchObject({ 'x-forwarded-for': from, 'x-forwarded-proto': 'https' });
+      expect((await scene.stage.get(NAME, '/any', { from: '127.0.0.1', tls: true })).status).toBe(401);
+      await scene.stage.apply(scene.spec);
+      expect((await scene.stage.get(NAME, '/any', { from })).headers['x-from']).toBeUndefined();
+    });
+
     it('goes on over TLS to who shows its certificate, and to nobody else', async () => {
       const secure = (pair: typeof tls) => createSecureServer({ cert: pair.certificatePem, key: pair.keyPem }, tell);
       const ours = await listen(secure(tls), { host: ADDRESS, port: 0 });

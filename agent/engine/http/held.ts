@@ -28,7 +28,8 @@ export function inState(state: string): string {
 
 /** The changes of a virtual host that leads to the gate: refused while there is none. */
 export function behindGate(changes: readonly Change[], spec: HttpSiteSpec, layout: SiteLayout): readonly Change[] {
-  if (spec.state !== 'held') return changes;
+  const leads = spec.state === 'held' || (spec.frontsOnly && spec.othersHeld);
+  if (!leads) return changes;
   return changes.map((change) => ({
     summary: change.summary,
     async run(ctx) {

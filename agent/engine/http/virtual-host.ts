@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { AegirError } from '../../../shared/error.ts';
 import { isRealm } from '../../../shared/http-auth.ts';
 import type { WebRules } from '../../app/app.ts';
-import { configName } from './config/quote.ts';
+import { configName, configSocket } from './config/quote.ts';
 import type { PhpLimits } from './fpm/limits.ts';
 
 export interface VirtualHost {
@@ -39,6 +39,8 @@ export interface VirtualHost {
   readonly fronts: readonly string[];
   /** All others than those and this server itself get the maintenance page. */
   readonly frontsOnly: boolean;
+  /** Those others are led to the gate instead. */
+  readonly othersHeld: boolean;
   /** Who may see it; undefined: everybody. */
   readonly auth: { readonly realm: string; readonly file: string } | undefined;
   /** Block of an administrator's own configuration (snippet.ts); '' for none. */
@@ -81,6 +83,12 @@ export function onlyThose(host: VirtualHost): string | undefined {
   if (!host.frontsOnly) return undefined;
   const own = ['127.0.0.1', '::1', ...host.listening.addresses];
   return `^(?:${[...new Set([...own, ...checkedFronts(host)])].map(escaped).join('|')})$`;
+}
+
+/** Socket of the gate that those others are led to; undefined where they get the page, or there are none. */
+export function gateOfOthers(host: VirtualHost): string | undefined {
+  const leads = host.state === 'enabled' && host.frontsOnly && host.othersHeld;
+  return leads ? configSocket(host.gate, 'socket of the gate') : undefined;
 }
 
 /** Where the writer is, as in a URL. Throws invalid_argument for what is no place. */

@@ -7,12 +7,12 @@ import { perform, previewOn } from '../perform.ts';
 import { httpSpec, upstreamSpec } from '../spec.ts';
 
 type Args = StepArgs['http.publish'];
-type Wanted = Pick<Args, 'siteId' | 'serviceId' | 'cron' | 'place' | 'upstream' | 'believes' | 'closed'>;
+type Wanted = Pick<Args, 'siteId' | 'serviceId' | 'cron' | 'place' | 'upstream' | 'believes' | 'closed' | 'holds'>;
 
 /** The site as its record is now. cron: undefined in plans of before there was any, when a site had one server. */
 export async function httpRequest(
   deps: HandlerDeps,
-  { siteId, serviceId, cron, place, upstream, believes, closed = false }: Wanted,
+  { siteId, serviceId, cron, place, upstream, believes, closed = false, holds = false }: Wanted,
   state: Served,
   preview: boolean,
 ): Promise<ActionRequest> {
@@ -27,6 +27,7 @@ export async function httpRequest(
     value.fronts = [...new Set([...value.fronts, ...facts.sourceAddresses])];
   }
   value.frontsOnly = closed && state === 'enabled';
+  value.othersHeld = value.frontsOnly && holds;
   const service = await readService(deps.store, serviceId);
   return {
     $case: 'apply',

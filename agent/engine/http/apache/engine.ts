@@ -65,7 +65,7 @@ export function createApacheEngine(
         ...(await planNeeds(ctx.host, daemon, {
           tls: spec.tls !== undefined,
           passwords: spec.auth !== undefined,
-          forwards: away || spec.writer !== undefined,
+          forwards: away || spec.writer !== undefined || (spec.frontsOnly && spec.othersHeld),
         })),
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
@@ -156,6 +156,7 @@ function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
     frontsOnly: spec.frontsOnly,
+    othersHeld: spec.othersHeld,
     auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
     snippet,
   });

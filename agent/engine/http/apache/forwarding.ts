@@ -7,12 +7,13 @@ import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS } from '../
 import { checkedChallenges, type VirtualHost } from '../virtual-host.ts';
 import { OURS_GO_ON, quoted } from './syntax.ts';
 
+const RETRY_AFTER = `  Header always set Retry-After 5 "expr=(%{REQUEST_STATUS} == 502 || %{REQUEST_STATUS} == 503) && -z resp('Retry-After')"
+`;
+
 /** secure: in the block for HTTPS. */
 export function forwardingLines(host: VirtualHost, secure: boolean): string {
   const to = destinationOf(host, secure);
   const mine = checkedChallenges(host).map(([token]) => `  ProxyPass "/.well-known/acme-challenge/${token}" "!"\n`);
-  // A connection for each request: one that is kept could end just as a form is sent on it.
-  const options = `nocanon retry=0 disablereuse=On flushpackets=On upgrade=ANY connectiontimeout=10 timeout=${FORWARD_SECONDS}`;
   return `  AllowEncodedSlashes NoDecode
   LimitRequestBody 0
   # Requests that are held, uploads and sockets of pages take their time.
@@ -28,8 +29,28 @@ ${OURS_GO_ON}  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}"
 ${secure || host.fronts.length === 0 ? '' : `  RequestHeader set X-Forwarded-Proto https "expr=reqenv('HTTPS') == 'on'"\n`}  RequestHeader unset Forwarded
   ErrorDocument 502 ${quoted(AWAY_PAGE)}
   ErrorDocument 503 ${quoted(AWAY_PAGE)}
-  Header always set Retry-After 5 "expr=(%{REQUEST_STATUS} == 502 || %{REQUEST_STATUS} == 503) && -z resp('Retry-After')"
-${tlsLines(to)}${mine.join('')}  ProxyPass "/" ${quoted(urlOf(to))} ${options}
+${RETRY_AFTER}${tlsLines(to)}${mine.join('')}${passLine(to)}`;
+}
+
+/** A connection for each request: one that is kept could end just as a form is sent on it. */
+function passLine(to: Destination): string {
+  const options = `nocanon retry=0 disablereuse=On flushpackets=On upgrade=ANY connectiontimeout=10 timeout=${FORWARD_SECONDS}`;
+  return `  ProxyPass "/" ${quoted(urlOf(to))} ${options}\n`;
+}
+
+/** For those who are not let in yet (those): they go to the gate, whatever they ask for. The others no ProxyPass takes. */
+export function waitingLines(those: string, socket: string): string {
+  return `  ProxyPreserveHost On
+  ProxyAddHeaders Off
+  # Who the visitor is we say, and nobody else.
+${OURS_GO_ON}  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}" env=aegir_gate
+  RequestHeader set X-Forwarded-Proto "expr=%{REQUEST_SCHEME}" env=aegir_gate
+  RequestHeader set X-Forwarded-Proto https "expr=reqenv('aegir_gate') == '1' && reqenv('HTTPS') == 'on'"
+  RequestHeader unset Forwarded env=aegir_gate
+  ErrorDocument 502 ${quoted(AWAY_PAGE)}
+  ErrorDocument 503 ${quoted(AWAY_PAGE)}
+${RETRY_AFTER}${passLine({ kind: 'gate', socket })}  RewriteCond "%{CONN_REMOTE_ADDR}" "!${those}"
+  RewriteRule "^" "-" [E=!no-proxy,E=aegir_gate:1,END]
 `;
 }
 

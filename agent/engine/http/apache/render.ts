@@ -13,6 +13,7 @@ import {
   checkedRealm,
   DOTFILE,
   escaped,
+  gateOfOthers,
   MAINTENANCE_PAGE,
   onlyThose,
   PHP_SOURCE,
@@ -20,7 +21,7 @@ import {
   type VirtualHost,
   writerAuthority,
 } from '../virtual-host.ts';
-import { forwardingLines } from './forwarding.ts';
+import { forwardingLines, waitingLines } from './forwarding.ts';
 import { comment, listenAddresses, OURS_GO_ON, quoted, rewritePattern, tlsListenAddresses } from './syntax.ts';
 
 /** The path as the rules before have left it; REQUEST_URI is what was asked for. */
@@ -230,15 +231,18 @@ ${forApp ? '' : ['REMOTE_USER', 'AUTH_TYPE', 'REMOTE_IDENT'].map((name) => `  Pr
 }
 
 /** After all else that says who may see what. */
-function authLines({ auth }: VirtualHost): string {
+function authLines(host: VirtualHost): string {
+  const { auth } = host;
   if (auth === undefined) return '';
+  // Who waits is asked when he is let in.
+  const waits = gateOfOthers(host) === undefined ? '' : '    Require env aegir_gate\n';
   return `  <Location "/">
     AuthType Basic
     AuthName "${checkedRealm(auth.realm)}"
     AuthBasicProvider file
     AuthUserFile ${quoted(configPath(auth.file, 'file of passwords'))}
     Require valid-user
-    # What the whole server lets in without a password it does not let in here.
+${waits}    # What the whole server lets in without a password it does not let in here.
     <IfModule mod_access_compat.c>
       Satisfy All
     </IfModule>
@@ -360,6 +364,8 @@ ${missing}`;
 function closedLines(host: VirtualHost): string {
   const those = onlyThose(host);
   if (those === undefined) return '';
+  const gate = gateOfOthers(host);
+  if (gate !== undefined) return waitingLines(those, gate);
   return `${maintenanceAnswer()}  RewriteCond "%{CONN_REMOTE_ADDR}" "!${those}"
   RewriteRule "^" "-" [R=503,L]
 `;

@@ -51,7 +51,7 @@ const site = (change: Partial<HttpSiteSpec> = {}): HttpSiteSpec => ({
   ...{ siteId: SITE, name: NAME, aliases: [ALIAS], app: 'static', url: `http://${NAME}`, state: 'enabled' },
   platform: { id: 'plat-0000000000000001', app: 'static', root: '/srv/site' },
   ...{ php: undefined, tls: undefined, challenges: {}, redirectTo: '', fronts: [], sticky: false, sharedRoot: '' },
-  ...{ writerHead: '', frontsOnly: false },
+  ...{ writerHead: '', frontsOnly: false, othersHeld: false },
   rules: { docroot: '/srv/site', deny: [], aliases: [], php: undefined, index: [] },
   ...change,
 });

@@ -135,6 +135,7 @@ async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Prom
     redirectTo: spec.redirectTo,
     fronts: spec.fronts,
     frontsOnly: spec.frontsOnly,
+    othersHeld: spec.othersHeld,
     auth: spec.auth && { realm: spec.auth.realm, file: authPath(layout, spec.auth) },
     snippet,
   });

@@ -32,6 +32,30 @@ export function forwardingLines(host: VirtualHost, secure: boolean, scheme: stri
   const pass = passLines(to);
   const again =
     to.kind === 'gate' ? '    error_page 502 = @aegir_wait_1;\n' : '    error_page 502 504 = @aegir_away;\n';
+  return `${proxyLines(siteId, scheme)}${tlsLines(to)}  recursive_error_pages on;
+
+  location / {
+${again}${pass}  }
+${to.kind === 'gate' ? tries(pass, siteId) : ''}${away()}`;
+}
+
+/** For those who are not let in yet (those): they go to the gate, whatever they ask for. */
+export function waitingLines(siteId: string, those: string, socket: string, scheme: string): string {
+  const pass = passLines({ kind: 'gate', socket });
+  return `${proxyLines(siteId, scheme)}  recursive_error_pages on;
+  error_page 418 = @aegir_gate;
+  if ($realip_remote_addr !~ ${quoted(those)}) {
+    return 418;
+  }
+  location @aegir_gate {
+    auth_basic off;
+    client_max_body_size 0;
+    error_page 502 = @aegir_wait_1;
+${pass}  }
+${tries(pass, siteId)}${away()}`;
+}
+
+function proxyLines(siteId: string, scheme: string): string {
   return `  # Requests that are held, uploads and sockets of pages take their time.
   proxy_connect_timeout 10s;
   proxy_read_timeout ${FORWARD_SECONDS}s;
@@ -48,11 +72,11 @@ export function forwardingLines(host: VirtualHost, secure: boolean, scheme: stri
   proxy_set_header X-Forwarded-For $remote_addr;
   proxy_set_header X-Forwarded-Proto ${scheme};
   proxy_set_header Forwarded "";
-${tlsLines(to)}  recursive_error_pages on;
+`;
+}
 
-  location / {
-${again}${pass}  }
-${to.kind === 'gate' ? tries(pass, siteId) : ''}  location @aegir_away {
+function away(): string {
+  return `  location @aegir_away {
     types { }
     default_type text/html;
     add_header Retry-After 5 always;

@@ -36,6 +36,7 @@ const host: VirtualHost = {
   redirectTo: '',
   fronts: [],
   frontsOnly: false,
+  othersHeld: false,
   auth: undefined,
   snippet: '',
 };
@@ -55,6 +56,7 @@ const withPhp = (change: Partial<NonNullable<WebRules['php']>>): VirtualHost => 
 
 const CHALLENGES = { ['t'.repeat(43)]: `${'t'.repeat(43)}.${'k'.repeat(43)}` };
 const TRUST = '/var/aegir/sites/site-0000000000000001/tls/a.trust';
+const WAITING = { frontsOnly: true, othersHeld: true };
 const BEHIND = { rules: { ...rules, php: undefined, deny: [], aliases: [], index: ['index.html'] } };
 
 describe('a virtual host', () => {
@@ -84,6 +86,7 @@ describe('a virtual host', () => {
     ],
     ['behind', { ...host, ...BEHIND, tls: { ...tls, redirect: true }, fronts: ['192.0.2.1', '2001:db8::1'] }],
     ['closed', { ...host, fronts: ['192.0.2.1'], frontsOnly: true }],
+    ['waiting', { ...host, ...BEHIND, tls: { ...tls, redirect: true }, fronts: ['192.0.2.1'], ...WAITING }],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
     ['ipv4-only', { ...host, listening: { addresses: [], port: 80, ipv6: false } }],
   ];

@@ -20,6 +20,7 @@ import {
   checkedRealm,
   DOTFILE,
   escaped,
+  gateOfOthers,
   MAINTENANCE_PAGE,
   onlyThose,
   PHP_SOURCE,
@@ -28,7 +29,7 @@ import {
   writerAuthority,
 } from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
-import { forwardingLines, forwardingMaps } from './forwarding.ts';
+import { forwardingLines, forwardingMaps, waitingLines } from './forwarding.ts';
 import { LOG_FORMAT, listenLines, quoted, siteVariable, tlsListenLines } from './syntax.ts';
 
 export function renderVirtualHost(host: VirtualHost): string {
@@ -57,7 +58,7 @@ ${believed}${content}}
   const secure = tls === undefined ? '' : tlsListenLines(listening, '  ');
   const text =
     () => `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${schemeMap(host)}${forwarded ? forwardingMaps(host.siteId) : ''}${servers.join('')}`;
+${schemeMap(host)}${forwarded || gateOfOthers(host) !== undefined ? forwardingMaps(host.siteId) : ''}${servers.join('')}`;
   if (forwarded) {
     // Which name and scheme it should be is for the server to say where it goes.
     server(names, plain, `${challenges}${forwardingLines(host, false, schemeOf(host))}`);
@@ -103,7 +104,11 @@ function schemeMap(host: VirtualHost): string {
   return `map "$realip_remote_addr $http_x_forwarded_proto" ${schemeVariable(host)} {
   default $https;
 ${lines}}
-${tls?.redirect === true && !isForwarded(host.state) ? plainMap(host) : ''}${isForwarded(host.state) || host.writer !== undefined ? protoMap(host) : ''}`;
+${tls?.redirect === true && !isForwarded(host.state) ? plainMap(host) : ''}${passesOn(host) ? protoMap(host) : ''}`;
+}
+
+function passesOn(host: VirtualHost): boolean {
+  return isForwarded(host.state) || host.writer !== undefined || gateOfOthers(host) !== undefined;
 }
 
 /** Whether a request is to be led to HTTPS. Not those of an authority: it asks over plain HTTP. */
@@ -285,6 +290,8 @@ function script(path: string): string {
 function closedLines(host: VirtualHost): string {
   const those = onlyThose(host);
   if (those === undefined) return '';
+  const gate = gateOfOthers(host);
+  if (gate !== undefined) return waitingLines(host.siteId, those, gate, schemeOf(host));
   return `  error_page 503 ${CLOSED};
   if ($realip_remote_addr !~ ${quoted(those)}) {
     return 503;

@@ -114,6 +114,11 @@ export interface HttpSpec {
    */
   frontsOnly: boolean;
   /**
+   * With fronts_only: they are led to the gate instead, and wait there; where a
+   * site stays on its server and gets another code base.
+   */
+  othersHeld: boolean;
+  /**
    * On a front: a visitor stays with the head that answered first, by a cookie,
    * for apps that keep sessions on the head.
    */
@@ -862,6 +867,7 @@ function createBaseHttpSpec(): HttpSpec {
     redirectTo: "",
     fronts: [],
     frontsOnly: false,
+    othersHeld: false,
     sticky: false,
     sharedRoot: "",
     writer: undefined,
@@ -913,6 +919,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     }
     if (message.frontsOnly !== false) {
       writer.uint32(200).bool(message.frontsOnly);
+    }
+    if (message.othersHeld !== false) {
+      writer.uint32(208).bool(message.othersHeld);
     }
     if (message.sticky !== false) {
       writer.uint32(168).bool(message.sticky);
@@ -1061,6 +1070,14 @@ export const HttpSpec: MessageFns<HttpSpec> = {
             message.frontsOnly = reader.bool();
             continue;
           }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.othersHeld = reader.bool();
+            continue;
+          }
           case 21: {
             if (tag !== 168) {
               break;
@@ -1179,6 +1196,11 @@ export const HttpSpec: MessageFns<HttpSpec> = {
         : isSet(object.fronts_only)
         ? globalThis.Boolean(object.fronts_only)
         : false,
+      othersHeld: isSet(object.othersHeld)
+        ? globalThis.Boolean(object.othersHeld)
+        : isSet(object.others_held)
+        ? globalThis.Boolean(object.others_held)
+        : false,
       sticky: isSet(object.sticky) ? globalThis.Boolean(object.sticky) : false,
       sharedRoot: isSet(object.sharedRoot)
         ? globalThis.String(object.sharedRoot)
@@ -1245,6 +1267,9 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     if (message.frontsOnly !== undefined) {
       obj.frontsOnly = message.frontsOnly;
     }
+    if (message.othersHeld !== undefined) {
+      obj.othersHeld = message.othersHeld;
+    }
     if (message.sticky !== undefined) {
       obj.sticky = message.sticky;
     }
@@ -1300,6 +1325,7 @@ export const HttpSpec: MessageFns<HttpSpec> = {
     message.redirectTo = object.redirectTo ?? "";
     message.fronts = object.fronts?.map((e) => e) || [];
     message.frontsOnly = object.frontsOnly ?? false;
+    message.othersHeld = object.othersHeld ?? false;
     message.sticky = object.sticky ?? false;
     message.sharedRoot = object.sharedRoot ?? "";
     message.writer = (object.writer !== undefined && object.writer !== null)
