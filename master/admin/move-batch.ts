@@ -1,9 +1,11 @@
 // Moves of many sites: which ones, one task for each, some at a time, until all are moved or too many failed.
 import { AegirError, toAegirError } from '../../shared/error.ts';
+import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type {
   ListMoveBatchesRequest,
   ListMoveBatchesResponse,
   MigrateManyRequest,
+  MigrateSiteRequest,
   MoveBatch,
   MoveBatchRequest,
 } from '../../shared/gen/aegir/v1/move_admin.ts';
@@ -12,7 +14,7 @@ import { ENDED_TASK_STATES, type SiteRecord } from '../store/model.ts';
 import type { BatchRecord, BatchSite, BatchWish } from '../store/model-batch.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
-import { checkWish, migrateSite, migration } from './move.ts';
+import { checkWish, migrateSite, migration, wishFor } from './move.ts';
 import { pageOf } from './page.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 
@@ -25,8 +27,7 @@ const EVERY_MS = 2_000;
 const LATEST = 9_999_999_999_999;
 
 export async function migrateMany(deps: AdminDeps, caller: Caller, request: MigrateManyRequest): Promise<MoveBatch> {
-  const wish = wishOf(request);
-  checkWish(wish);
+  checkWish(wishOf(request));
   const within = (what: string, value: number, { usual, most }: { readonly usual: number; readonly most: number }) => {
     if (value <= most) return value || usual;
     throw new AegirError('invalid_argument', `cannot move ${what} ${value}: ${most} are the most`);
@@ -35,12 +36,14 @@ export async function migrateMany(deps: AdminDeps, caller: Caller, request: Migr
   const stopAfter = within('until failures are', request.stopAfter, STOP_AFTER);
   const graph = await loadGraph(deps.store);
   const { sites, summary } = chosen(graph, request);
+  const leaving = request.fromServer === '' ? {} : { leaving: graph.server(request.fromServer).id };
+  const wish: BatchWish = { ...wishOf(request), ...leaving };
   const rows: BatchSite[] = [];
   const plans: (readonly string[])[] = [];
   for (const site of sites) {
     const common = { siteId: site.id, name: site.name, taskId: '' };
     try {
-      const { plan } = (await migration(deps, site.id, wish))(graph);
+      const { plan } = (await migration(deps, site.id, wishFor(graph, site, wish)))(graph);
       rows.push({ ...common, state: 'waiting', why: '' });
       plans.push([plan.summary, ...plan.warnings]);
     } catch (thrown) {
@@ -168,13 +171,7 @@ export async function advanceBatch(deps: AdminDeps, id: string): Promise<void> {
     // The key makes a repeat, after a crash or by another master, answer with the same task.
     const options = { planOnly: false, idempotencyKey: `${id}.${seen.round}.${site.siteId}`.slice(-64) };
     const by: Caller = { actor: seen.actor, role: 'operator' };
-    const begun = await migrateSite(deps, by, {
-      backup: '',
-      noBackup: false,
-      ...seen.wish,
-      site: site.siteId,
-      options,
-    }).then(
+    const begun = await begin(deps, by, seen, site, options).then(
       ({ taskId }): Partial<BatchSite> => (taskId === '' ? { state: 'moved' } : { state: 'moving', taskId }),
       (thrown: unknown): Partial<BatchSite> => ({
         state: 'skipped',
@@ -185,6 +182,18 @@ export async function advanceBatch(deps: AdminDeps, id: string): Promise<void> {
     if (begun.state === 'moving') room -= 1;
   }
   await settle(deps, id);
+}
+
+async function begin(
+  deps: AdminDeps,
+  by: Caller,
+  { wish }: BatchRecord,
+  { siteId }: BatchSite,
+  options: MigrateSiteRequest['options'],
+): Promise<ChangeResponse> {
+  const graph = await loadGraph(deps.store);
+  const its = wishFor(graph, graph.site(siteId), wish);
+  return migrateSite(deps, by, { backup: '', noBackup: false, ...its, site: siteId, options });
 }
 
 async function patchSite(deps: AdminDeps, id: string, siteId: string, patch: Partial<BatchSite>): Promise<void> {

@@ -168,6 +168,15 @@ export function destination(graph: Graph, site: SiteRecord, wish: Pick<MoveWish,
 function platformOn(graph: Graph, here: PlatformRecord, serverId: string | undefined): PlatformRecord {
   if (serverId === undefined || graph.service(here.serviceId).serverId === serverId) return here;
   const name = graph.server(serverId).name;
+  if (!graph.enabled('http').some((each) => each.serverId === serverId)) {
+    const db = graph.enabled('db').find((each) => each.serverId === serverId);
+    const alone =
+      db === undefined ? '' : `, or move databases alone: aegir site migrate SITE --db ${graph.serviceName(db)}`;
+    throw new AegirError(
+      'failed_precondition',
+      `cannot move to ${name}: no web server is enabled there; see: aegir service list --server ${name}${alone}`,
+    );
+  }
   const there = graph.platforms.filter(
     (each) => each.app === here.app && each.state === 'verified' && graph.service(each.serviceId).serverId === serverId,
   );
@@ -219,5 +228,27 @@ function requireSameKind(
   throw new AegirError(
     'failed_precondition',
     `cannot move the database of ${site.name} to ${graph.serviceName(graph.service(to.id))}: it is on ${engine}, whose dumps ${to.engine} does not read`,
+  );
+}
+
+/** Of a site that has nothing but its database on the server that it shall leave, only that moves. leaving: the server's id. */
+export function wishFor<W extends Pick<MoveWish, 'platform' | 'server' | 'db'>>(
+  graph: Graph,
+  site: SiteRecord,
+  wish: W & { readonly leaving?: string },
+): W {
+  const { leaving, ...asked } = wish;
+  const rest = asked as unknown as W;
+  const { http, db } = site.bindings;
+  if (leaving === undefined || db === undefined || graph.service(http).serverId === leaving) return rest;
+  if (wish.db !== '') return { ...rest, platform: '', server: '' };
+  const { engine } = graph.service(db);
+  const to = graph.server(wish.server);
+  const [only, ...others] = graph.enabled('db').filter((each) => each.serverId === to.id && each.engine === engine);
+  if (only !== undefined && others.length === 0) return { ...rest, platform: '', server: '', db: only.id };
+  throw new AegirError(
+    'failed_precondition',
+    `cannot move the database of ${site.name} to ${to.name}: ` +
+      (only === undefined ? `no ${engine} is enabled there` : 'it has several; name one by --db'),
   );
 }

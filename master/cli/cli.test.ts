@@ -138,6 +138,7 @@ describe('exit codes, and errors on stderr alone', () => {
     ],
     [1, 'site rebind example.org --dns web1/nginx', {}, /^aegir: cannot use web1\/nginx for site example\.org: .* dns/],
     [1, 'site rebind example.org --front db1/mariadb', {}, /^aegir: cannot use db1\/mariadb .* http is needed/],
+    [1, 'server evacuate web1 --to db1', {}, /: no site can; cannot move to db1: no web server is enabled there; see:/],
     [3, 'site rebind example.org --dns web1/null', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [3, 'site delete example.org --yes', { AEGIR_TOKEN: 'VIEWER' }, /it needs the role operator/],
     [
@@ -330,6 +331,17 @@ describe('changes', () => {
     const shown = async () => JSON.parse((await aegir(['site', 'show', 'example.org', '-o', 'json'])).out).bindings;
     expect(await shown()).toContainEqual(expect.objectContaining({ type: 'dns', service: 'web1/null:other' }));
     expect((await aegir(['site', 'rebind', 'example.org', '--dns', 'web1/null'])).code).toBe(0);
+  });
+
+  test('of many sites: a plan by which some stay says which and why, and fails', async () => {
+    const ran = await aegir(['server', 'evacuate', 'web1', '--to', 'db1', '--plan']);
+    expect(ran.out).toMatch(
+      /^Plan: move the sites of server web1 to db1\n(.*\n)*example\.org +skipped .*no web server is enabled/,
+    );
+    expect([ran.code, ran.err]).toEqual([
+      1,
+      'aegir: cannot move the sites of server web1 to db1: 1 of 1 would stay; the plan says why\n',
+    ]);
   });
 
   test('are followed: lines on stderr, the result on stdout', async () => {

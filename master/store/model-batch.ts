@@ -22,6 +22,8 @@ export type BatchWish = {
   /** Absent from those of before there was any. */
   readonly backup?: string;
   readonly noBackup?: boolean;
+  /** Id of the server that is left: of a site with nothing but its database there, only that moves. */
+  readonly leaving?: string;
 };
 
 export interface BatchRecord {

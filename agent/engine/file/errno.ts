@@ -50,7 +50,10 @@ export function placeFailure(thrown: unknown, doing: string, where: string): Aeg
     case 'ENOTEMPTY':
       return because('failed_precondition', 'has a directory where the object must be; remove it');
     case 'ENOENT':
-      return because('failed_precondition', 'does not exist; make it, or run: aegir service verify');
+      return because(
+        'failed_precondition',
+        'does not exist; aegir service verify makes it, where it is not to be mounted',
+      );
     default:
       return new AegirError('internal', `${cannot}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
         cause: thrown,

@@ -107,8 +107,14 @@ async function moveMany(
       stopAfter: number(flags.stopAfter, '--stop-after'),
       planOnly: flags.plan === true,
     });
-    if (flags.plan === true || !flags.wait) return show(out, batch);
-    await followBatch(link, out, batch);
+    if (flags.plan !== true && flags.wait) return followBatch(link, out, batch);
+    show(out, batch);
+    const stay = count(batch, 'skipped');
+    if (flags.plan !== true || stay === 0) return;
+    throw new AegirError(
+      'failed_precondition',
+      `cannot ${batch.summary}: ${stay} of ${batch.sites.length} would stay; the plan says why`,
+    );
   });
 }
 
@@ -155,7 +161,8 @@ function show(out: Out, batch: MoveBatch): void {
     printOne(out, batch, MoveBatch.toJSON, []);
     return;
   }
-  out.stdout.write(`${safe(`${batch.id === '' ? 'Plan' : batch.id}: ${batch.summary}: ${batch.state}`)}\n`);
+  const head = batch.id === '' ? `Plan: ${batch.summary}` : `${batch.id}: ${batch.summary}: ${batch.state}`;
+  out.stdout.write(`${safe(head)}\n`);
   printList(out, batch.sites, () => ({}), SITES, 'no sites');
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../../host/host.ts';
-import { placeFailure, unlessMissing } from '../errno.ts';
+import { errnoOf, placeFailure, unlessMissing } from '../errno.ts';
 import { inside, openDirectory } from '../tree-store.ts';
 
 /** No object has such a name. */
@@ -54,6 +54,14 @@ export async function openPlace(place: Place, host: Host): Promise<Opened> {
     return { root, mark: await readMark(root), source: await sourceOf(path) };
   } catch (thrown) {
     await root?.close();
+    if (errnoOf(thrown) === 'ENOENT') {
+      // Nothing of ours makes it: to verify the service would only say so again.
+      throw new AegirError(
+        'failed_precondition',
+        `cannot use ${path}: there is no such directory on this server; make it and mount there what it is for`,
+        { cause: thrown },
+      );
+    }
     throw placeFailure(thrown, 'use it', path);
   }
 }
@@ -64,7 +72,7 @@ export async function openPrepared(service: ServiceRef, place: Place, host: Host
   if (kept === undefined) {
     throw new AegirError(
       'failed_precondition',
-      `cannot use ${place.path}: it was not prepared on this server; run: aegir service verify`,
+      `cannot use ${place.path}: it was not prepared on this server; run: aegir service verify SERVER/${nameOf(service)}`,
     );
   }
   const { root, mark, source } = await openPlace(place, host);
@@ -198,4 +206,8 @@ function keptIn({ paths }: Host): string {
 
 function keptAt(service: ServiceRef, host: Host): string {
   return join(keptIn(host), `${service.id}.json`);
+}
+
+function nameOf({ engine, instance }: ServiceRef): string {
+  return instance === '' ? engine : `${engine}:${instance}`;
 }
