@@ -71,7 +71,7 @@ describe('verify-platform', () => {
   });
 
   describe("beside Aegir's own directories", () => {
-    const own = ['state', 'sites', 'logs', 'run', 'work'] as const;
+    const own = ['state', 'sites', 'linkless', 'logs', 'run', 'work'] as const;
     const hostIn = (base: string): Host => {
       const paths = Object.fromEntries(own.map((name) => [name, join(base, name)])) as unknown as Host['paths'];
       return { ...createFakeHost(), paths };

@@ -40,6 +40,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     paths: {
       state: '/var/lib/aegir-agent',
       sites: '/var/aegir/sites',
+      linkless: '/var/aegir/linkless',
       logs: '/var/log/aegir',
       run: '/run/aegir',
       work: '/var/aegir/work',

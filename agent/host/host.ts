@@ -119,6 +119,11 @@ export interface Daemon {
   /** Requests that may wait in it at once while it serves others; absent where nobody knows. */
   room?(): Promise<number>;
   isRunning(): Promise<boolean>;
+  /**
+   * What is mounted where as its processes see it, in the words of /proc/PID/mountinfo; as the agent does while it does not
+   * run. Absent where nobody asks.
+   */
+  mounts?(): Promise<string>;
   /** Starts it unless it runs; resolves when it answers. Throws with the end of its log. */
   start(): Promise<void>;
   /** Has it read its configuration again; resolves when the new one is in force. Starts it when it is down. */
@@ -132,6 +137,8 @@ export interface HostPaths {
   readonly state: string;
   /** Root of the sites' directories. */
   readonly sites: string;
+  /** The same once more, where it can be had without links (agent/engine/http/apache/linkless.ts); else there is nothing. */
+  readonly linkless: string;
   /** Sites' access and error logs. */
   readonly logs: string;
   /** Sockets of pools. */

@@ -51,7 +51,7 @@ const MEMORY = /^\/(tmp|var\/tmp)$/;
 export function parseMounts(text: string): readonly Mount[] {
   const byPath = new Map<string, Mount & { readonly source: string }>();
   for (const line of text.split('\n')) {
-    const [source = '', path = '', type = ''] = line.split(' ').map(plain);
+    const [source = '', path = '', type = ''] = line.split(' ').map(plainPath);
     if (!path.startsWith('/')) continue;
     byPath.delete(path);
     const network = NETWORK.has(type);
@@ -68,7 +68,7 @@ export function parseMounts(text: string): readonly Mount[] {
   return mounts;
 }
 
-/** Spaces and the like are octal there. */
-function plain(field: string): string {
+/** A field of the kernel's tables of mounts, where spaces and the like are octal. */
+export function plainPath(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -36,7 +36,11 @@ export interface SiteLayout {
 }
 
 /** sharedRoot: where this server sees the directory that all web servers of the site share; '' when there is one. */
-export function siteLayout(paths: HostPaths, siteId: string, sharedRoot = ''): SiteLayout {
+export function siteLayout(
+  paths: Pick<HostPaths, 'sites' | 'logs' | 'run'>,
+  siteId: string,
+  sharedRoot = '',
+): SiteLayout {
   const root = join(paths.sites, siteId);
   const shared = sharedRoot === '' ? '' : join(sharedRoot, siteId);
   const kept = shared === '' ? root : shared;

@@ -64,7 +64,7 @@ export async function benchBackup(argv: readonly string[]): Promise<void> {
   const work = mkdtempSync(join(values.dir, 'aegir-bench-'));
   const rig = await createMeshRig(work);
   const agents = { a: await startKeeper(await rig.passport(A)), b: await startKeeper(await rig.passport(B)) };
-  const tree = siteLayout({ sites: join(rig.dir, A, 'sites'), logs: '', run: '', state: '', work: '' }, SITE.id).files;
+  const tree = siteLayout({ sites: join(rig.dir, A, 'sites'), logs: '', run: '' }, SITE.id).files;
   try {
     if (Number(values.large) > 0) await benchLarge(rig, agents, tree, Number(values.large));
     else await benchSite(rig, agents, work, tree, Number(values.rounds));

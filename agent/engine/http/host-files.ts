@@ -22,7 +22,7 @@ export interface HostFile {
   readonly why: string;
 }
 
-export function hostFiles({ run }: HostPaths): readonly HostFile[] {
+export function hostFiles({ run }: Pick<HostPaths, 'run'>): readonly HostFile[] {
   return [
     {
       path: '/etc/tmpfiles.d/aegir-run.conf',

@@ -5,6 +5,7 @@ import { acceptingChildren } from '../apache-workers.ts';
 import { isNewGeneration } from '../generation.ts';
 import type { Daemon } from '../host.ts';
 import { lastLines, markLog } from '../log-mark.ts';
+import { mountsSeenBy } from '../mount-table.ts';
 import { createSerial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';
 import { which } from '../which.ts';
@@ -100,6 +101,7 @@ export async function createApache(context: EmbeddedContext): Promise<Daemon> {
     socket: '',
     user: user.name,
     isRunning: async () => child.pid() !== undefined,
+    mounts: () => mountsSeenBy(child.pid()),
     start: () => serial(child.start),
     reload: () => serial(reload),
     restart: () => serial(() => child.stop().then(child.start)),

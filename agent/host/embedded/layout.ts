@@ -21,6 +21,7 @@ export function embeddedLayout(dir: string, run: string): EmbeddedLayout {
     paths: {
       state: join(dir, 'state'),
       sites: join(dir, 'sites'),
+      linkless: join(dir, 'linkless'),
       logs: join(dir, 'logs'),
       run,
       work: join(dir, 'work'),

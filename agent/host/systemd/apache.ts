@@ -5,6 +5,7 @@ import { acceptingChildren } from '../apache-workers.ts';
 import { isNewGeneration } from '../generation.ts';
 import type { Daemon, Files } from '../host.ts';
 import { lastLines, logEnd, markLog } from '../log-mark.ts';
+import { mountsSeenBy } from '../mount-table.ts';
 import type { Run } from '../process.ts';
 import type { Serial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';
@@ -64,6 +65,7 @@ export async function createApache(options: ApacheOptions): Promise<Daemon> {
     socket: '',
     user: 'www-data',
     mayRun: async () => true,
+    mounts: async () => mountsSeenBy((await systemctl.state(UNIT)).mainPid),
     async ready() {
       if (await waitUntil(async () => (await accepting()).length > 0, READY_MS, 100)) return;
       throw new AegirError(

@@ -27,6 +27,7 @@ import { createSystemUsers } from './users.ts';
 const PATHS: HostPaths = {
   state: '/var/lib/aegir-agent',
   sites: '/var/aegir/sites',
+  linkless: '/var/aegir/linkless',
   logs: '/var/log/aegir',
   run: '/run/aegir',
   work: '/var/aegir/work',

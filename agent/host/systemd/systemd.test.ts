@@ -238,6 +238,7 @@ test('the host makes its directories, and has no daemon whose unit is not there'
     const paths = {
       state: join(dir, 'state'),
       sites: join(dir, 'a/sites'),
+      linkless: join(dir, 'a/linkless'),
       logs: join(dir, 'logs'),
       run: join(dir, 'run'),
       work: join(dir, 'work'),

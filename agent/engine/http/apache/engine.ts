@@ -25,6 +25,7 @@ import { planTrust, trustPaths, upstreamOf } from '../upstream-trust.ts';
 import { checkWebServer } from '../web-server-check.ts';
 import { BASE_FILE, createApacheSet, listeningOf } from './apache-set.ts';
 import { servesTls } from './base.ts';
+import { checkLinkless, planLinkless, withoutLinks } from './linkless.ts';
 import { type Needs, planModules } from './modules.ts';
 import { planNobody } from './nobody.ts';
 import { renderVirtualHost } from './render.ts';
@@ -58,7 +59,8 @@ export function createApacheEngine(
     async plan(_service, spec, ctx) {
       const daemon = await apacheOf(ctx.host, `serve ${spec.name}`);
       const layout = siteLayout(ctx.host.paths, spec.siteId);
-      const edit = virtualHost(spec, ctx.host, daemon);
+      const rules = await withoutLinks(spec.rules, ctx.host, daemon);
+      const edit = virtualHost({ ...spec, rules }, ctx.host, daemon);
       const away = isForwarded(spec.state);
       // In order: Apache must know the directives, find the logs, the certificate, and the socket that it passes requests to.
       return [
@@ -101,6 +103,7 @@ export function createApacheEngine(
       const set = createApacheSet(ctx.host, daemon);
       return [
         ...(await planHostFiles(ctx.host)),
+        ...(await planLinkless(ctx.host, daemon)),
         ...(await planNeeds(ctx.host, daemon, { tls: false, passwords: false, forwards: false })),
         ...(await planBase(set, locks, ctx)),
         ...(await pools.prepare(ctx)),
@@ -110,7 +113,11 @@ export function createApacheEngine(
     async check(_service, ctx): Promise<readonly Finding[]> {
       const daemon = await ctx.host.daemon('apache2');
       const set = daemon && createApacheSet(ctx.host, daemon);
-      return [...(await checkWebServer(set, WORDS, ctx)), ...(await pools.check(ctx))];
+      return [
+        ...(await checkWebServer(set, WORDS, ctx)),
+        ...(daemon === undefined ? [] : await checkLinkless(ctx.host, daemon)),
+        ...(await pools.check(ctx)),
+      ];
     },
   };
 }
