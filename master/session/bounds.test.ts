@@ -10,6 +10,7 @@ import { fitServerName, uniqueServerName } from './server-name.ts';
 import { facts } from './testing/rig.ts';
 
 const log = pino({ level: 'silent' });
+const FAR = '192.0.2.1:4000';
 
 describe('names of servers', () => {
   test.each([
@@ -101,13 +102,40 @@ describe('inventories', () => {
         sourceAddresses: ['2001:db8::1', '%'],
       }),
       log,
+      FAR,
     );
     expect(checked.addresses).toEqual(['192.0.2.1']);
     expect(checked.sourceAddresses).toEqual(['2001:db8::1']);
     expect(checked.hostname).toBe('web1 [2J');
     const many = Array.from({ length: 65 }, (_, at) => `192.0.2.${at}`);
-    expect(() => checkFacts(facts({ addresses: many }), log)).toThrow(/addresses are 65; 64 is the most/);
-    expect(() => checkFacts(undefined, log)).toThrow(/missing/);
+    expect(() => checkFacts(facts({ addresses: many }), log, FAR)).toThrow(/addresses are 65; 64 is the most/);
+    expect(() => checkFacts(undefined, log, FAR)).toThrow(/missing/);
+  });
+
+  const NEAR = [
+    '127.0.0.1',
+    '127.77.0.4',
+    '169.254.1.1',
+    '::1',
+    '0:0:0:0:0:0:0:1',
+    'fe80::1',
+    'febf::1',
+    '::ffff:127.0.0.1',
+  ];
+  const NOWHERE = ['0.0.0.0', '0.1.2.3', '::', '0:0:0:0:0:0:0:0', '::ffff:0.0.0.0', '::ffff:0:0'];
+  const ELSEWHERE = ['192.0.2.1', '10.0.0.1', '2001:db8::1', 'fd00::1', '::ffff:192.0.2.1', '128.0.0.1'];
+  test.each([
+    ['192.0.2.1:4000', ELSEWHERE],
+    ['[2001:db8::1]:4000', ELSEWHERE],
+    ['unknown', ELSEWHERE],
+    ['127.0.0.1:4000', [...NEAR, ...ELSEWHERE]],
+    ['[::1]:4000', [...NEAR, ...ELSEWHERE]],
+    ['[::ffff:127.0.0.1]:4000', [...NEAR, ...ELSEWHERE]],
+    ['::ffff:127.0.0.1:4000', [...NEAR, ...ELSEWHERE]],
+  ])('from %s, what leads others nowhere, or to themselves, is left out', (peer, left) => {
+    const all = [...NEAR, ...NOWHERE, ...ELSEWHERE];
+    const { addresses, sourceAddresses } = checkFacts(facts({ addresses: all, sourceAddresses: all }), log, peer);
+    expect([addresses, sourceAddresses]).toEqual([left, left]);
   });
 
   test('services are formed, unique and of known types', () => {

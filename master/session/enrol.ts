@@ -75,16 +75,18 @@ export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
     }
   }
   const reply =
-    <Q, A>(path: string, what: string, work: (request: Q) => Promise<A>) =>
+    <Q, A>(path: string, what: string, work: (request: Q, peer: string) => Promise<A>) =>
     (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>) => {
-      bounded(call, path, what, () => work(call.request)).then(
+      bounded(call, path, what, () => work(call.request, call.getPeer())).then(
         (response) => answer(null, response),
         (thrown: unknown) => answer(statusOf(deps.log, path, thrown)),
       );
     };
 
   return {
-    enrol: reply<EnrolRequest, EnrolResponse>(EnrolServiceService.enrol.path, 'join', (request) => join(deps, request)),
+    enrol: reply<EnrolRequest, EnrolResponse>(EnrolServiceService.enrol.path, 'join', (request, peer) =>
+      join(deps, request, peer),
+    ),
     recover: reply<RecoverRequest, RecoverResponse>(
       EnrolServiceService.recover.path,
       'recover the certificate',
@@ -93,11 +95,11 @@ export function createEnrolService(deps: EnrolDeps): EnrolServiceServer {
   };
 }
 
-async function join(deps: EnrolDeps, request: EnrolRequest): Promise<EnrolResponse> {
+async function join(deps: EnrolDeps, request: EnrolRequest, peer: string): Promise<EnrolResponse> {
   const { store, authority, log } = deps;
   // First a look, so that nobody without a token makes us verify or sign; what counts is the look in the transaction.
   await validToken(store, request.token, deps.now());
-  const facts = checkFacts(request.facts, log);
+  const facts = checkFacts(request.facts, log, peer);
   const serverId = makeId('srv', deps.now(), randomBytes(7));
   const certificate = await authority.issueServer(serverId, request.csrPem);
 

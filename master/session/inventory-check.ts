@@ -1,6 +1,6 @@
 // What an agent says about its host, bounded and formed: it may be wrong or hostile, and goes into the graph, into
 // database grants and onto people's screens.
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { AegirError } from '../../shared/error.ts';
 import type { DetectedService, Disk, HostFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import { isServiceType } from '../../shared/vocabulary.ts';
@@ -13,12 +13,16 @@ const MAX_ADDRESSES = 64;
 export const MAX_SERVICES = 500;
 const MAX_LIST = 64;
 
-export function checkFacts(facts: HostFacts | undefined, log: SessionLog): HostFacts {
+/** peer: where the agent's connection came from, address:port. */
+export function checkFacts(facts: HostFacts | undefined, log: SessionLog, peer: string): HostFacts {
   if (facts === undefined) refuse('facts', 'are missing');
-  const addresses = facts.addresses.filter(isAddress);
-  const sourceAddresses = facts.sourceAddresses.filter(isAddress);
+  const addresses = believed(facts.addresses, peer);
+  const sourceAddresses = believed(facts.sourceAddresses, peer);
   const dropped = facts.addresses.length + facts.sourceAddresses.length - addresses.length - sourceAddresses.length;
-  if (dropped > 0) log.warn({ hostname: text(facts.hostname), dropped }, 'left out addresses that are none');
+  if (dropped > 0) {
+    const of = { hostname: text(facts.hostname), peer, dropped };
+    log.warn(of, 'left out addresses that are none, or lead nobody but the host itself there');
+  }
   return {
     hostname: text(facts.hostname),
     os: text(facts.os),
@@ -72,9 +76,44 @@ function disk(seen: Disk): Disk {
   return { ...seen, mount: text(seen.mount, MAX_PATH), type: text(seen.type) };
 }
 
-function isAddress(address: string): boolean {
-  // Who goes to the unspecified one comes to himself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2).
-  return isIP(address) !== 0 && !address.includes('%') && address !== '0.0.0.0' && !/^[0:]+$/.test(address);
+/**
+ * Addresses of a server by which others come to it. Whoever goes to a loopback or link-local one comes to himself or to his
+ * neighbour: a server that says it has one could have others pass visitors to what listens there for them alone, believe
+ * what such connections say, and let them into databases. On one machine with the master it is as good as any.
+ */
+export function believed(addresses: readonly string[], peer: string): string[] {
+  const near = isNear(hostOf(peer));
+  return addresses.filter(
+    (address) =>
+      isIP(address) !== 0 &&
+      !address.includes('%') &&
+      !UNSPECIFIED.check(address, familyOf(address)) &&
+      (near || !isNear(address)),
+  );
+}
+
+// Who goes to the unspecified one comes to himself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2). A list of IPv4 finds those that are
+// written as IPv6 (::ffff:127.0.0.1), too.
+const UNSPECIFIED = new BlockList();
+UNSPECIFIED.addSubnet('0.0.0.0', 8, 'ipv4');
+UNSPECIFIED.addAddress('::', 'ipv6');
+const NEAR = new BlockList();
+NEAR.addSubnet('127.0.0.0', 8, 'ipv4');
+NEAR.addSubnet('169.254.0.0', 16, 'ipv4');
+NEAR.addAddress('::1', 'ipv6');
+NEAR.addSubnet('fe80::', 10, 'ipv6');
+
+function isNear(address: string): boolean {
+  return isIP(address) !== 0 && NEAR.check(address, familyOf(address));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 4 ? 'ipv4' : 'ipv6';
+}
+
+/** Of address:port, with or without brackets. */
+function hostOf(peer: string): string {
+  return peer.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
 }
 
 /** For people to read: control characters would move their terminal's cursor. */

@@ -166,7 +166,9 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     // Before the store is asked: a revocation from now on finds this session.
     deps.onHello(session);
     await deps.countOn(server, message.highestGeneration);
-    const next = await storeInventory(deps, serverId, message.inventory, { meshKey: meshKey === '' ? null : meshKey });
+    const next = await storeInventory(deps, serverId, message.inventory, call.getPeer(), {
+      meshKey: meshKey === '' ? null : meshKey,
+    });
     if (isEnded()) return;
     server = next;
     seenAt = deps.now();
@@ -223,7 +225,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     }
     const waiters = waitingForInventory.splice(0);
     try {
-      const next = await storeInventory(deps, serverId, inventory);
+      const next = await storeInventory(deps, serverId, inventory, call.getPeer());
       if (!isEnded()) adopt(next);
     } catch (thrown) {
       for (const waiting of waiters) waiting.reject(toAegirError(thrown, 'take the inventory'));

@@ -23,11 +23,11 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const told = async (addresses: readonly string[]) => {
+const told = async (addresses: readonly string[], peer = '192.0.2.7:4000') => {
   const log = { info() {}, warn() {}, error() {} };
   const facts = { hostname: 'web1', addresses: [...addresses], sourceAddresses: [...addresses] };
   const deps = { store, log: log as never, now: () => 2 };
-  await storeInventory(deps, ID, Inventory.fromPartial({ facts, services: [] }));
+  await storeInventory(deps, ID, Inventory.fromPartial({ facts, services: [] }), peer);
   const { facts: kept } = (await store.servers.get(ID)) ?? {};
   return [kept?.addresses, kept?.sourceAddresses];
 };
@@ -40,4 +40,12 @@ test('a server whose link is down keeps the addresses that lead to it', async ()
   await told(['192.0.2.7', '2001:db8::7']);
   const both = ['192.0.2.7', '2001:db8::7'];
   expect(await told([])).toEqual([both, both]);
+});
+
+test('one that comes over the loopback keeps what leads there; another does not, whatever it said before', async () => {
+  await told(['127.0.1.1'], '127.0.0.1:4000');
+  expect(await told([], '127.0.0.1:4001')).toEqual([['127.0.1.1'], ['127.0.1.1']]);
+  expect(await told(['127.0.0.1', '192.0.2.7'])).toEqual([['192.0.2.7'], ['192.0.2.7']]);
+  await told(['127.0.1.1'], '127.0.0.1:4000');
+  expect(await told([])).toEqual([[], []]);
 });

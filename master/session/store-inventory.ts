@@ -5,7 +5,7 @@ import type { Inventory } from '../../shared/gen/aegir/v1/agent.ts';
 import { makeId } from '../../shared/id.ts';
 import type { ServerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { checkFacts, checkServices } from './inventory-check.ts';
+import { believed, checkFacts, checkServices } from './inventory-check.ts';
 import { reconcile } from './reconcile.ts';
 import type { SessionLog } from './status.ts';
 
@@ -15,17 +15,18 @@ export interface InventoryDeps {
   now(): number;
 }
 
-/** Answers the server as it is then; throws permission_denied when it was revoked. */
+/** peer: where the agent's connection came from, address:port. Answers the server as it is then; throws permission_denied when it was revoked. */
 export async function storeInventory(
   deps: InventoryDeps,
   serverId: string,
   inventory: Inventory | undefined,
+  peer: string,
   patch: Partial<Pick<ServerRecord, 'meshKey'>> = {},
 ): Promise<ServerRecord> {
   if (inventory === undefined) {
     throw new AegirError('invalid_argument', 'cannot take the inventory: it is missing');
   }
-  const facts = checkFacts(inventory.facts, deps.log);
+  const facts = checkFacts(inventory.facts, deps.log, peer);
   const detected = checkServices(inventory.services, deps.log);
   const newIds = detected.map(() => makeId('svc', deps.now(), randomBytes(7)));
   return deps.store.transaction(async (tx) => {
@@ -36,8 +37,8 @@ export async function storeInventory(
     // An agent looks while its link is down, too, and says so when that is up again; what leads to its server stays known.
     const known = {
       ...facts,
-      ...(facts.addresses.length === 0 ? { addresses: server.facts.addresses } : {}),
-      ...(facts.sourceAddresses.length === 0 ? { sourceAddresses: server.facts.sourceAddresses } : {}),
+      ...(facts.addresses.length === 0 ? { addresses: believed(server.facts.addresses, peer) } : {}),
+      ...(facts.sourceAddresses.length === 0 ? { sourceAddresses: believed(server.facts.sourceAddresses, peer) } : {}),
     };
     const change = { facts: known, lastSeenAt: deps.now(), ...patch };
     await tx.servers.update(serverId, change);
