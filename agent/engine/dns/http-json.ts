@@ -3,7 +3,12 @@
 import { AegirError } from '../../../shared/error.ts';
 
 const WITHIN_MS = 20_000;
-const MAX_BYTES = 64 * 1024 * 1024;
+/**
+ * Of one answer, so that the agent takes at most some 180 MB more while it reads it, whatever that is. A provider shows all that
+ * it has at once: 60 000 sets of records are 11 MB and 700 000 values.
+ */
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_VALUES = 1_000_000;
 
 export interface JsonClientOptions {
   /** Without a slash at the end. */
@@ -46,7 +51,7 @@ export function createJsonClient({ url, what, headers, withinMs = WITHIN_MS }: J
         redirect: 'error',
         signal: AbortSignal.any([signal, tooLate]),
       });
-      const text = await bounded(response);
+      const text = await bounded(response, doing);
       const json = (): unknown => {
         try {
           return JSON.parse(text);
@@ -65,18 +70,40 @@ export function createJsonClient({ url, what, headers, withinMs = WITHIN_MS }: J
     }
   };
 
-  async function bounded(response: Response): Promise<string> {
+  async function bounded(response: Response, doing: string): Promise<string> {
+    const refuse = (over: string): never => {
+      const why = `what ${what} at ${url} answers is over ${over}, the most that one server may have`;
+      throw new AegirError('resource_exhausted', `cannot ${doing}: ${why}; share its zones out among several`);
+    };
     const chunks: Uint8Array[] = [];
+    const count = createValueCount();
     let size = 0;
     for await (const chunk of response.body ?? []) {
       size += chunk.length;
-      if (size > MAX_BYTES) {
-        throw new AegirError('resource_exhausted', `cannot read the answer of ${what}: it is over ${MAX_BYTES} bytes`);
-      }
+      if (size > MAX_BYTES) refuse(`${MAX_BYTES / 1024 / 1024} MiB`);
+      if (count(chunk) > MAX_VALUES) refuse(`${MAX_VALUES} values`);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString('utf8');
   }
+}
+
+const [QUOTE, ESCAPE] = [0x22, 0x5c];
+/** Of JSON: each value but the first has one of these before it, outside of strings. */
+const BEFORE_VALUES: ReadonlySet<number> = new Set(Buffer.from('[{,'));
+
+/** Counts the values of a text of JSON, piece by piece: small ones take many times the room of their text. */
+function createValueCount(): (piece: Uint8Array) => number {
+  let [values, inString, escaped] = [0, false, false];
+  return (piece) => {
+    for (const byte of piece) {
+      if (escaped) escaped = false;
+      else if (byte === QUOTE) inString = !inString;
+      else if (inString) escaped = byte === ESCAPE;
+      else if (BEFORE_VALUES.has(byte)) values += 1;
+    }
+    return values;
+  };
 }
 
 /** The system's word, such as ECONNREFUSED, or what fetch says of the request. */
