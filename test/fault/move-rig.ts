@@ -12,6 +12,7 @@ import {
   type Site,
   SiteServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import { BackupServiceService } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { freePorts } from '../e2e/free-ports.ts';
 import { addPlatform, createMachine, finish, type Machine, type ProcessName } from '../e2e/machine.ts';
@@ -29,6 +30,8 @@ const WEB1 = '127.0.1.1';
 const WEB2 = '127.0.1.3';
 const never = new AbortController().signal;
 const options = undefined;
+/** Where each move keeps a backup before it. */
+const STORE = 'db1/mesh';
 /** Of what a move onto broken code undoes, the last that changed something. */
 const FIRST_BACK = 'task.undo.intent:http.publish';
 
@@ -107,6 +110,8 @@ async function prepare(machine: Machine): Promise<MoveRig> {
   await succeeded(machine, broken.taskId);
   const installed = await installSite(machine);
   await succeeded(machine, installed.taskId);
+  const kept = await link().call(ServiceServiceService.enableService, { service: STORE, options });
+  await succeeded(machine, kept.taskId);
   const siteId = installed.subjectId;
   const database = `site_${siteId.slice('site-'.length)}`;
   sql(machine, `CREATE TABLE ${database}.${WORDS_TABLE}`);
@@ -124,11 +129,18 @@ async function prepare(machine: Machine): Promise<MoveRig> {
         quietSeconds: 1,
         rounds: 1,
         skipLead: true,
-        backup: '',
+        backup: STORE,
         noBackup: false,
         options,
       },
     });
+  };
+  /** Those that were kept, and those that nobody knows whether they are. */
+  const backups = async () => {
+    const which = { site: SITE, service: '', pageSize: 0, pageToken: '' };
+    const { backups: all } = await link().call(BackupServiceService.listBackups, which);
+    const of = (state: string) => all.filter((each) => each.state === state).length;
+    return { ready: of('ready'), making: of('making') };
   };
 
   /** One site, whole, at one place; nothing of it at the other. */
@@ -186,6 +198,7 @@ async function prepare(machine: Machine): Promise<MoveRig> {
     async struck(strikes, isDoomed = false) {
       await settle(machine);
       const toWeb2 = !(await isAtWeb2());
+      const { ready } = await backups();
       const writers = startWriters(SITE, nginx, [WEB1, WEB2], last + 1);
       let outcome: Outcome;
       try {
@@ -209,6 +222,7 @@ async function prepare(machine: Machine): Promise<MoveRig> {
         expect(bothWritable(writers.taken)).toEqual([]);
         await expectOnePlace(words);
         expect(await isAtWeb2()).toBe(state === 'succeeded' ? toWeb2 : !toWeb2);
+        expect(await backups()).toEqual({ ready: state === 'succeeded' ? ready + 1 : ready, making: 0 });
       } catch (error) {
         // Told once: what comes next is judged by its own.
         words.length = 0;

@@ -2,7 +2,8 @@
 // stand there; several blows to a move, since a blow that finds nobody recovering is the easier one. Each run ends with the
 // site moved or back where it was, on one web server and in one database, with all that visitors had written meanwhile,
 // never both places taking words, and nothing left over. A move onto broken code, which is undone, is struck on its way back.
-// Boundaries are found by watching a run. By default a few around the hold, where both places have the site;
+// Each makes a backup before it, which is there afterwards, once, or not at all.
+// Boundaries are found by watching a run. By default a few of the backup and around the hold, where both places have the site;
 // AEGIR_FAULT=all takes every one, AEGIR_SHARDS machines side by side.
 import { expect, test } from 'vitest';
 import type { ProcessName } from '../e2e/machine.ts';
@@ -15,7 +16,7 @@ const SHARDS = ALL ? Number(process.env['AEGIR_SHARDS'] ?? '2') : 1;
 /** Blows to each process in one move. */
 const AT_ONCE = Number(process.env['AEGIR_BLOWS'] ?? '5');
 const AROUND_THE_HOLD =
-  /:(gate\.(hold|forward|close)|db\.freeze|site\.place|set-gate|apply-(http|db)|restore-(files|database))/;
+  /:(backup\.(record|store)|store-backup|gate\.(hold|forward|close)|db\.freeze|site\.place|set-gate|apply-(http|db)|restore-(files|database))/;
 /** Where bytes are about to travel: to lose the mesh at other steps is to lose nothing. */
 const TRAVELS = /^agent\.action\.received:.*(snapshot|restore)/;
 const STEP = /^task\.step\.intent:/;

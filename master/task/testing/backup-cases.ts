@@ -21,25 +21,27 @@ export interface BackupCase {
 }
 
 /** Ids that the cases' tasks bring. */
-const FRESH = 'bak-9999999999999999';
+export const FRESH = 'bak-9999999999999999';
 const DIGEST = '07'.repeat(32);
-const NO_SIZES = { fileBytes: 1_000_000, databaseBytes: null };
+export const NO_SIZES = { fileBytes: 1_000_000, databaseBytes: null };
 
-/** served: the world of the site in the snapshot. */
-export function backupCases(snapshot: GraphSnapshot, served: readonly string[]): readonly BackupCase[] {
+/** A file service on the server of the databases. */
+export function storeOf(snapshot: GraphSnapshot): ServiceRecord {
   const [nginx, mariadb] = snapshot.services as [ServiceRecord, ServiceRecord];
-  const [site] = snapshot.sites as [SiteRecord];
-  const store: ServiceRecord = {
+  return {
     ...{ ...nginx, id: 'svc-0123456789abcdz1', serverId: mariadb.serverId, type: 'file', engine: 'mesh' },
     detected: { ...nginx.detected, type: 'file', engine: 'mesh', ports: [] },
   };
-  const part = (name: 'database' | 'files', firstChunk: number, entries: number) => ({
-    ...{ part: name, digest: DIGEST, firstChunk, chunks: 1, bytes: 1000, entries },
-  });
-  const old: BackupRecord = {
-    ...{ id: 'bak-0123456789abcde1', siteId: site.id, siteName: site.name, serviceId: store.id, state: 'ready' },
-    ...{ reason: 'schedule', note: '', taskId: 'task-0', takenAt: 1000, bytes: 2500, newBytes: 2500, storedBytes: 900 },
-    ...{ chunks: 5, digest: DIGEST, parts: [part('database', 1, 12), part('files', 2, 3)] },
+}
+
+/** Of the snapshot's site, there. */
+export function beingMade(snapshot: GraphSnapshot): BackupRecord {
+  const [, mariadb] = snapshot.services as [ServiceRecord, ServiceRecord];
+  const [site] = snapshot.sites as [SiteRecord];
+  return {
+    ...{ id: FRESH, siteId: site.id, siteName: site.name, serviceId: storeOf(snapshot).id, state: 'making' },
+    ...{ reason: 'person', note: '', taskId: 'task-0', takenAt: 1000, bytes: 2500, newBytes: 2500, storedBytes: 900 },
+    ...{ chunks: 5, digest: '', parts: [] },
     site: {
       ...{ aliases: site.aliases, url: 'http://old.example.org', app: 'wordpress', appVersion: '6.1.1' },
       ...{ platformId: site.platformId, platform: 'wordpress', dbServiceId: mariadb.id, dbEngine: 'mariadb' },
@@ -48,10 +50,26 @@ export function backupCases(snapshot: GraphSnapshot, served: readonly string[]):
     },
     ...{ verifiedAt: null, triedAt: null, provenAt: null, provenMillis: 0, problem: '', keep: false },
   };
-  const making: BackupRecord = {
-    ...{ ...old, id: FRESH, state: 'making', reason: 'person', digest: '', parts: [] },
+}
+
+export function made(making: BackupRecord): BackupRecord {
+  return { ...making, state: 'ready', digest: DIGEST };
+}
+
+/** served: the world of the site in the snapshot. */
+export function backupCases(snapshot: GraphSnapshot, served: readonly string[]): readonly BackupCase[] {
+  const [nginx, mariadb] = snapshot.services as [ServiceRecord, ServiceRecord];
+  const [site] = snapshot.sites as [SiteRecord];
+  const store = storeOf(snapshot);
+  const making = beingMade(snapshot);
+  const part = (name: 'database' | 'files', firstChunk: number, entries: number) => ({
+    ...{ part: name, digest: DIGEST, firstChunk, chunks: 1, bytes: 1000, entries },
+  });
+  const old: BackupRecord = {
+    ...{ ...making, id: 'bak-0123456789abcde1', state: 'ready', reason: 'schedule', digest: DIGEST },
+    parts: [part('database', 1, 12), part('files', 2, 3)],
   };
-  const ready = { ...making, state: 'ready' as const, digest: DIGEST };
+  const ready = made(making);
   const base: Ground = { ...snapshot, services: [...snapshot.services, store] };
   const has = (...backups: readonly BackupRecord[]): Ground => ({ ...base, backups });
   const graph = createGraph(base);

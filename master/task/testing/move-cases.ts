@@ -1,10 +1,11 @@
 // Moves of sites, as cases.ts has the other verbs: to another server with its database, without it, and in place onto a
-// newer platform.
+// newer platform. One of them makes a backup first.
 import { createGraph, type GraphSnapshot } from '../../graph/graph.ts';
 import { type MigrateOptions, planMigrateSite } from '../../plan/migrate-site.ts';
 import { siteAt } from '../../plan/move-steps.ts';
 import type { Place, Plan } from '../../plan/plan.ts';
 import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
+import { beingMade, FRESH, made, NO_SIZES, storeOf } from './backup-cases.ts';
 import type { Ground } from './cases.ts';
 
 export interface MoveCase {
@@ -53,6 +54,9 @@ export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {
     sites: [site],
   };
   const graph = createGraph(base);
+  const store = storeOf(snapshot);
+  const keeping: GraphSnapshot = { ...base, services: [...base.services, store] };
+  const making = { ...beingMade(snapshot), reason: 'migrate' as const };
   const where = `site/${site.id}`;
   const world = (web: ServerRecord, db: ServerRecord, word = 'new') =>
     [
@@ -69,6 +73,14 @@ export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {
     ...{ name, plan: planMigrateSite(graph, site, to, options), world: world(web1, db1), doneWorld },
     ...{ ground: { ...base, secrets }, done: { ...base, sites: [siteAt(site, to)] }, undone: base },
   });
+  /** Steps name those of the backup, and are named, by their place. */
+  const afterBackup = ({ name, doneWorld }: MoveCase, to: Place): MoveCase => ({
+    ...{ name: `${name}, after a backup`, world: world(web1, db1), doneWorld },
+    plan: planMigrateSite(createGraph(keeping), site, to, { ...OPTIONS, last: { id: FRESH, store, sizes: NO_SIZES } }),
+    ground: { ...keeping, backups: [making] },
+    ...{ done: { ...keeping, sites: [siteAt(site, to)], backups: [made(making)] }, undone: keeping },
+  });
+  const without = { platformId: there.id, http: nginx2.id, db: mariadb.id };
   return [
     of(
       'migrate with its database',
@@ -77,12 +89,7 @@ export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {
       { ...OPTIONS, passwordSecret: SECRET },
       [SECRET],
     ),
-    of(
-      'migrate without its database',
-      { platformId: there.id, http: nginx2.id, db: mariadb.id },
-      world(web2, db1),
-      OPTIONS,
-    ),
+    afterBackup(of('migrate without its database', without, world(web2, db1), OPTIONS), without),
     of(
       'migrate in place',
       { platformId: newer.id, http: nginx.id, db: mariadb.id },
