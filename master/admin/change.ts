@@ -5,11 +5,11 @@ import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
-import type { JsonObject, TaskRecord } from '../store/model.ts';
+import type { JsonObject } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import type { AdminDeps, Caller, Draft, Options } from './deps.ts';
 import { loadGraph } from './load.ts';
-import { planView } from './view-task.ts';
+import { planOf, planView } from './view-task.ts';
 
 export interface Decision {
   readonly plan: Plan;
@@ -111,9 +111,4 @@ export async function requireTaken(deps: AdminDeps, caller: Caller, decide: (gra
   if (refusal === undefined) return;
   const code = refusal.code === 'unimplemented' ? 'invalid_argument' : refusal.code;
   throw new AegirError(code, refusal.message, { cause: refusal });
-}
-
-/** The plan stored with a task; the store keeps it as the JSON that change() gave. */
-export function planOf(task: TaskRecord): Plan {
-  return task.plan as unknown as Plan;
 }

@@ -12,11 +12,10 @@ import type {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 import { ENDED_TASK_STATES, type JsonObject, OPEN_TASK_STATES, type TaskRecord } from '../store/model.ts';
-import { planOf } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { decodePageToken, encodePageToken, pageSize } from './page.ts';
-import { planView, taskView } from './view-task.ts';
+import { planOf, planView, taskView } from './view-task.ts';
 
 /** What tasks are for, as calls of the API. */
 export interface Verbs {

@@ -2,7 +2,7 @@
 import type { Copied, Plan as PlanMessage, Step, Task } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { StepRecord, TaskRecord } from '../store/model.ts';
+import type { JsonObject, StepRecord, TaskRecord } from '../store/model.ts';
 import { date } from './view.ts';
 
 export function planView(plan: Plan, graph: Graph): PlanMessage {
@@ -43,7 +43,22 @@ export function taskView(task: TaskRecord, details?: { plan: PlanMessage; steps:
     resumeAt: date(task.resumeAt),
     cancelRequested: task.cancelRequested,
     copied: copiedOf(details?.steps ?? []),
+    retriable: isRetriable(task),
   };
+}
+
+/** Secrets are in no plan: what came with some cannot be asked again from it. */
+function isRetriable(task: TaskRecord): boolean {
+  if (task.state === 'stuck') return true;
+  const asked = planOf(task).request;
+  return (
+    (task.state === 'failed' || task.state === 'cancelled') && asked !== undefined && secretKeysOf(asked).length === 0
+  );
+}
+
+export function secretKeysOf(asked: JsonObject): readonly unknown[] {
+  const keys = asked['secretKeys'];
+  return Array.isArray(keys) ? keys : [];
 }
 
 /** Passes of files and of the database follow each other: each says how large its part was then. */
@@ -69,4 +84,9 @@ function stepView(step: StepRecord): Step {
     progress: step.progress,
     label: step.label,
   };
+}
+
+/** The plan stored with a task; the store keeps it as the JSON that change() gave. */
+export function planOf(task: TaskRecord): Plan {
+  return task.plan as unknown as Plan;
 }

@@ -6,6 +6,7 @@ import { CancelTaskRequest, RetryTaskRequest, TaskServiceService } from '../../s
 import { ROLES, type Role } from '../../shared/vocabulary.ts';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids } from '../../test/records.ts';
+import { taskView } from '../admin/view-task.ts';
 import type { JsonObject, TaskState } from '../store/model.ts';
 import { STANDS_FOR } from './retry.ts';
 import { RIGHTS } from './rights.ts';
@@ -136,6 +137,23 @@ test('a task of a verb that this master does not know is for administrators, who
     code: status.UNIMPLEMENTED,
     details: 'cannot retry "toString": this master does not know it; ask again',
   });
+});
+
+test('a task says whether it can be tried again: not what came with secrets, unless it is stuck', async () => {
+  const says = async (state: TaskState, asked: JsonObject) => {
+    const task = await master.store.tasks.get(await left('site.set', state, asked));
+    if (task === undefined) throw new Error('the task is not there');
+    return taskView(task).retriable;
+  };
+  const secret = { site: ids.site, secretKeys: ['the key of the certificate'] };
+  expect(await says('failed', { site: ids.site, secretKeys: [] })).toBe(true);
+  expect(await says('cancelled', { site: ids.site })).toBe(true);
+  expect(await says('failed', secret)).toBe(false);
+  expect(await says('stuck', secret)).toBe(true);
+  expect(await says('succeeded', { site: ids.site })).toBe(false);
+  expect((await call('retryTask', await left('site.set', 'failed', secret), 'admin')).details).toMatch(
+    /it came with secrets \(the key of the certificate\), which plans do not keep; ask again with them/,
+  );
 });
 
 test('a request that a plan kept under another verb takes the right of both', async () => {

@@ -46,6 +46,7 @@ import type { Role } from '../../shared/vocabulary.ts';
 import { audit } from '../admin/audit.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import type { Verbs } from '../admin/task.ts';
+import { secretKeysOf } from '../admin/view-task.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { JsonObject } from '../store/model.ts';
 import type { Method } from './methods.ts';
@@ -162,8 +163,8 @@ export function createVerbs(deps: AdminDeps, methods: ReadonlyMap<string, Method
 
 /** They are in no plan, so a retry would go without them. */
 function requireNoSecrets(asked: JsonObject): void {
-  const keys = asked['secretKeys'];
-  if (!Array.isArray(keys) || keys.length === 0) return;
+  const keys = secretKeysOf(asked);
+  if (keys.length === 0) return;
   throw new AegirError(
     'failed_precondition',
     `cannot retry it: it came with secrets (${keys.join(', ')}), which plans do not keep; ask again with them`,

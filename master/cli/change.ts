@@ -99,9 +99,8 @@ function ended(task: Task): string {
   const undone = task.plan?.steps.some((step) => step.undo !== '') === true ? ' and was undone' : '';
   switch (task.state) {
     case 'failed':
-      // Its secrets are kept nowhere, so nothing can declare it again but the person.
-      if (task.verb === 'service.declare') return `${what} failed${undone}${why}; mend the cause and declare it again`;
-      return `${what} failed${undone}${why}; after mending the cause: aegir task retry ${task.id}`;
+      // What came with secrets, which are kept nowhere, only the person can ask again.
+      return `${what} failed${undone}${why}; ${task.retriable ? `after mending the cause: aegir task retry ${task.id}` : 'mend the cause and ask again'}`;
     case 'cancelled':
       return `${what} was cancelled${undone}`;
     case 'stuck':

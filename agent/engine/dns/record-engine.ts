@@ -9,7 +9,7 @@ import type { ActionContext, Capability, Change, Checking, Engine, Preparing } f
 import { marksIn } from './ownership.ts';
 import { askPublic, judgePublic, type PublicAnswers } from './public-serials.ts';
 import { diffRecords } from './record-diff.ts';
-import { type Contents, contentsOf } from './rrset.ts';
+import { type Contents, contentsAfter, contentsOf } from './rrset.ts';
 import { serialOf } from './soa.ts';
 import { wantedOf } from './wanted.ts';
 import type { ZoneTransport } from './zone-transport.ts';
@@ -40,10 +40,16 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
     const adjusted = (await way.adjust?.(spec.zone, spec.records, ctx.signal)) ?? spec.records;
     const wanted = adjusted === spec.records ? asked : wantedOf(spec.zone, adjusted);
     const contents = await way.read(spec.zone, wanted.names, ctx.signal);
-    return diffRecords(spec.siteId, wanted, contents).map(({ summary, edits }) => ({
-      summary,
-      run: ({ signal }) => way.write(spec.zone, edits, signal),
-    }));
+    const changes = diffRecords(spec.siteId, wanted, contents);
+    // They are made one after another: what comes later is not there yet.
+    const until = (at: number) => changes.slice(0, at + 1).flatMap(({ edits }) => edits);
+    return changes.map(({ summary, edits }, at) => {
+      const doubt = way.doubt?.(spec.zone, edits, contentsAfter(contents, until(at)));
+      return {
+        summary: doubt === undefined ? summary : `${summary}; ${doubt}`,
+        run: ({ signal }) => way.write(spec.zone, edits, signal),
+      };
+    });
   };
 
   return {

@@ -55,6 +55,14 @@ export function contentsOf(records: Iterable<RecordRead>): Contents {
   };
 }
 
+/** What it holds once the edits were made. */
+export function contentsAfter(contents: Contents, edits: readonly Edit[]): Contents {
+  const last = new Map(edits.map((edit) => [`${edit.name} ${edit.type}`, edit]));
+  const kept = contents.all().filter(({ name, type }) => !last.has(`${name} ${type}`));
+  const sets = [...kept, ...[...last.values()].flatMap(({ after }) => after ?? [])];
+  return contentsOf(sets.flatMap(({ name, type, ttl, data }) => data.map((each) => ({ name, type, ttl, data: each }))));
+}
+
 export function sameData(one: RRset | undefined, other: RRset | undefined): boolean {
   return JSON.stringify(one?.data ?? []) === JSON.stringify(other?.data ?? []);
 }

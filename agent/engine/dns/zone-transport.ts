@@ -14,6 +14,8 @@ export interface ZoneTransport {
   read(zone: string, names: readonly string[], signal: AbortSignal): Promise<Contents>;
   /** All edits or none. Throws aborted when the zone is not as the edits expect it. */
   write(zone: string, edits: readonly Edit[], signal: AbortSignal): Promise<void>;
+  /** What people should know of a change before it is made: that a server may refuse it, which only it can say. */
+  doubt?(zone: string, edits: readonly Edit[], contents: Contents): string | undefined;
   /** Records as the service will take them, where it has a say in that. */
   adjust?(zone: string, records: readonly DnsRecord[], signal: AbortSignal): Promise<readonly DnsRecord[]>;
 }

@@ -4,7 +4,7 @@ import { contentsOf } from '../rrset.ts';
 import type { ZoneTransport } from '../zone-transport.ts';
 import { askNames, transferZone, trySignature } from './dig.ts';
 import type { NameServer } from './tsig.ts';
-import { sendUpdate } from './update.ts';
+import { mailDoubt, sendUpdate } from './update.ts';
 
 /** For all questions of one reading. */
 const WITHIN_MS = 20_000;
@@ -15,7 +15,7 @@ export interface UpdateTransportOptions {
   /** Whether zones can be read whole; else only the names asked for are known. */
   readonly transfers: boolean;
   readonly zones: (signal: AbortSignal) => Promise<readonly string[]>;
-  /** Where it is seen whether the server takes our key; empty: anywhere. Left out, it is not tried. */
+  /** Where it is seen whether the server takes our key; empty: anywhere. Left out where the server is ours: it takes our key and any record. */
   readonly tried?: readonly string[];
   readonly withinMs?: number;
 }
@@ -25,7 +25,7 @@ export function createUpdateTransport(options: UpdateTransportOptions): ZoneTran
   const dig = { host, server, withinMs };
   return {
     zones,
-    ...(tried === undefined ? {} : { tryOut: (signal) => trySignature(dig, tried, signal) }),
+    ...(tried === undefined ? {} : { tryOut: (signal) => trySignature(dig, tried, signal), doubt: mailDoubt }),
     async read(zone, names, signal) {
       return contentsOf(await (transfers ? transferZone(dig, zone, signal) : askNames(dig, zone, names, signal)));
     },

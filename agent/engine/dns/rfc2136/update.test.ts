@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { AegirError } from '../../../../shared/error.ts';
 import { createFakeHost } from '../../../host/fake.ts';
-import type { Edit } from '../rrset.ts';
+import { contentsOf, type Edit } from '../rrset.ts';
 import { requireTools } from './tools.ts';
-import { sendUpdate, updateScript } from './update.ts';
+import { mailDoubt, sendUpdate, updateScript } from './update.ts';
 
 const server = {
   host: '127.0.0.1',
@@ -94,6 +94,18 @@ it('says of a refused MX record that its host may lack an address', async () => 
   await expect(refused('10 mail.example.org.')).rejects.toThrow(/add one for mail\.example\.org first/);
   // Of other zones it knows nothing.
   await expect(refused('10 mail.example.net.')).rejects.toThrow(/refuses it; allow updates/);
+});
+
+it('doubts, before anything is done, that a new MX record is taken whose host has no address', () => {
+  const edits: Edit[] = [
+    { name: 'example.org', type: 'MX', before: undefined, after: set('example.org', 'MX', '10 mail.example.org.') },
+  ];
+  const address = { name: 'mail.example.org', type: 'AAAA', ttl: 60, data: '2001:db8::1' };
+  expect(mailDoubt('example.org', edits, contentsOf([]))).toMatch(
+    /BIND among them, refuse.*add one for mail\.example\.org first$/,
+  );
+  expect(mailDoubt('example.org', edits, contentsOf([address]))).toBeUndefined();
+  expect(mailDoubt('example.net', edits, contentsOf([]))).toBeUndefined();
 });
 
 it.each([

@@ -2,7 +2,7 @@
 // and is done whole or not at all.
 import { AegirError } from '../../../../shared/error.ts';
 import type { Host } from '../../../host/host.ts';
-import { type Edit, mergeEdits } from '../rrset.ts';
+import { type Contents, type Edit, mergeEdits } from '../rrset.ts';
 import { CHANGED } from '../zone-transport.ts';
 import { keyFault, type NameServer, nameOf, noAnswer, ofTool } from './tsig.ts';
 
@@ -85,6 +85,13 @@ function refused(server: NameServer, zone: string, edits: readonly Edit[], doing
   // It may quote what it read.
   const safe = server.key === undefined ? said : said.replaceAll(server.key.secret, '[secret]');
   return new AegirError('internal', `cannot ${doing}: nsupdate says: ${safe.trim().slice(0, 300)}`);
+}
+
+/** That a server which judges them, as BIND does, will refuse new MX records. */
+export function mailDoubt(zone: string, edits: readonly Edit[], contents: Contents): string | undefined {
+  const bare = mailHosts(zone, edits).filter((host) => !['A', 'AAAA'].some((type) => contents.get(host, type)));
+  if (bare.length === 0) return undefined;
+  return `some name servers, BIND among them, refuse an MX record until its host has an address: add one for ${bare.join(', ')} first`;
 }
 
 /** Hosts of the zone that new MX records lead to: BIND refuses those without an address (check-mx, check-integrity). */

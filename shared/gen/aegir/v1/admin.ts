@@ -1077,7 +1077,14 @@ export interface Task {
   /** True when somebody asked to cancel it. */
   cancelRequested: boolean;
   /** What it copied of a site from place to place; absent when it copies none. */
-  copied?: Copied | undefined;
+  copied?:
+    | Copied
+    | undefined;
+  /**
+   * Whether RetryTask would try it again: it is stuck, or it was undone and all
+   * that was asked is known. What came with secrets has to be asked anew.
+   */
+  retriable: boolean;
 }
 
 /** Copied is what a task copied of a site, in all its passes so far. */
@@ -10659,6 +10666,7 @@ function createBaseTask(): Task {
     resumeAt: undefined,
     cancelRequested: false,
     copied: undefined,
+    retriable: false,
   };
 }
 
@@ -10708,6 +10716,9 @@ export const Task: MessageFns<Task> = {
     }
     if (message.copied !== undefined) {
       Copied.encode(message.copied, writer.uint32(122).fork()).join();
+    }
+    if (message.retriable !== false) {
+      writer.uint32(128).bool(message.retriable);
     }
     return writer;
   },
@@ -10845,6 +10856,14 @@ export const Task: MessageFns<Task> = {
             message.copied = Copied.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.retriable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10898,6 +10917,7 @@ export const Task: MessageFns<Task> = {
         ? globalThis.Boolean(object.cancel_requested)
         : false,
       copied: isSet(object.copied) ? Copied.fromJSON(object.copied) : undefined,
+      retriable: isSet(object.retriable) ? globalThis.Boolean(object.retriable) : false,
     };
   },
 
@@ -10948,6 +10968,9 @@ export const Task: MessageFns<Task> = {
     if (message.copied !== undefined) {
       obj.copied = Copied.toJSON(message.copied);
     }
+    if (message.retriable !== undefined) {
+      obj.retriable = message.retriable;
+    }
     return obj;
   },
 
@@ -10973,6 +10996,7 @@ export const Task: MessageFns<Task> = {
     message.copied = (object.copied !== undefined && object.copied !== null)
       ? Copied.fromPartial(object.copied)
       : undefined;
+    message.retriable = object.retriable ?? false;
     return message;
   },
 };
