@@ -386,6 +386,35 @@ describe('it cannot be followed', () => {
     });
   });
 
+  it.each([
+    'ALTER TABLE things DROP CONSTRAINT things_pkey;',
+    'ALTER TABLE things DROP id;',
+    'BEGIN; ALTER TABLE things DROP CONSTRAINT things_pkey, ADD CONSTRAINT k UNIQUE (id); COMMIT;',
+  ])(
+    'and a site that loses a key by %s goes on changing rows; the copy has none of it',
+    async (sql) => {
+      await open();
+      const position = await copy();
+      expect(await fresh.sql('SELECT evtname FROM pg_event_trigger; ', spec.database)).toEqual([]);
+      await follow('start', position);
+      await old.sql(asSite(`${sql} UPDATE things SET v = 'mine'; DELETE FROM things;`), spec.database);
+      await expect(open()).rejects.toMatchObject({
+        code: 'failed_precondition',
+        message: expect.stringMatching(/tables were changed since it was copied/),
+      });
+      // Copied again, as it is then, without what watches over it.
+      await follow('stop');
+      await copy();
+      expect(await fresh.sql("SELECT nspname FROM pg_namespace WHERE nspname ~ '^f_';", spec.database)).toEqual([]);
+      await engine.closeReplica(service, spec, old.ctx);
+      const left = (await traces()).filter((line) => !/^(bare|things|parted_1)\|f$/.test(line));
+      expect(left).toEqual([]);
+      const identities = "SELECT relreplident FROM pg_class WHERE relname IN ('bare', 'things', 'parted_1');";
+      expect(await old.sql(identities, spec.database)).toEqual(['d', 'd', 'd']);
+    },
+    60_000,
+  );
+
   it('but what only changes rows is no change of it', async () => {
     await open();
     await follow('start', await copy());
@@ -432,4 +461,16 @@ it('who follows reads this database by its account, and takes no copy of the ser
   expect(await ask(spec.database, "INSERT INTO things (v) VALUES ('x');")).toMatch(/permission denied/);
   expect(await ask(other.database, 'SELECT 1;')).toMatch(/pg_hba.conf rejects/);
   expect(await ask('x replication=true', 'IDENTIFY_SYSTEM;')).toMatch(/pg_hba.conf rejects replication/);
+});
+
+it('a copy of it waits for an index that takes hours to build, and says nothing meanwhile', async () => {
+  const waits: number[] = [];
+  const stream: Host['stream'] = (command) => {
+    waits.push(command.idleMs ?? 0);
+    return fresh.host.stream(command);
+  };
+  const ctx = { ...fresh.ctx, host: { ...fresh.host, stream } };
+  await engine.restore(service, spec, engine.dump(service, spec, old.ctx), ctx);
+  expect(waits.length).toBeGreaterThan(0);
+  expect(Math.min(...waits)).toBeGreaterThan(3_600_000);
 });

@@ -13,6 +13,9 @@ import { asDeputy, deputyArguments, NOBODY } from './deputy.ts';
 import { lookAtDatabase } from './look.ts';
 import { createDatabase, dropDatabase } from './sql.ts';
 
+/** Indexes are built where the dump has come to its end: one of a large table takes hours, and says nothing. */
+const INDEX_MS = 6 * 3_600_000;
+
 export async function restoreDatabase(
   access: Access,
   spec: DbSpec,
@@ -42,6 +45,7 @@ export async function restoreDatabase(
       env,
       ...NOBODY,
       input: restricted(source.all()),
+      idleMs: INDEX_MS,
       signal: ctx.signal,
       failed: ({ code, stderr }) => restoreFailure(code, stderr, doing, access, ctx),
     }),

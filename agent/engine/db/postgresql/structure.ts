@@ -1,6 +1,6 @@
 // What of a database a follower would not get, and what tells that its structure changed: changes of rows travel, those
 // of tables do not. Pure text; each SQL is run in the site's database.
-import { literal } from './sql.ts';
+import { identifier, literal } from './sql.ts';
 
 const NOT_SYSTEM = `nspname !~ '^pg_' AND nspname <> 'information_schema'`;
 /** What an extension brought is there with the extension. */
@@ -68,20 +68,67 @@ export function selectStructure(publication: string): string {
   'published', EXISTS (SELECT FROM pg_publication WHERE pubname = ${name}));`;
 }
 
+/** What publishes a table says of it when its rows can no longer be told apart: from then on by all their values. */
+function notedIn(name: string): string {
+  return `coalesce(obj_description((SELECT oid FROM pg_publication WHERE pubname = ${name}), 'pg_publication')::jsonb, '{}')`;
+}
+const BY_ALL_VALUES = `SELECT format('ALTER TABLE ONLY %s REPLICA IDENTITY FULL', c.oid::regclass)`;
+
+/**
+ * A site that drops the key of a table that is published could neither change nor delete its rows any more. What watches
+ * over that does so in the transaction of whoever drops it, and fails nobody. It is said to be plpgsql's, which it needs, so
+ * that it is in no dump.
+ */
+function guard(publication: string): string {
+  const [id, name] = [identifier(publication), literal(publication)];
+  const bare = `${TABLES} AND ${IS_BARE} AND EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = prpubid
+      WHERE prrelid = c.oid AND pubname = ${name})`;
+  return `DO $make$ BEGIN IF EXISTS (SELECT FROM pg_event_trigger WHERE evtname = ${name}) THEN RETURN; END IF;
+CREATE SCHEMA ${id};
+CREATE FUNCTION ${id}.guard() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $guard$
+DECLARE statement text; BEGIN
+  IF TG_TAG = 'COMMENT' THEN RETURN; END IF;
+  FOR statement IN SELECT format('COMMENT ON PUBLICATION %I IS %L', ${name}, ${notedIn(name)} || noted)
+    FROM (SELECT jsonb_object_agg(c.oid, relreplident) AS noted ${bare}) AS n WHERE noted IS NOT NULL
+  LOOP EXECUTE statement; END LOOP;
+  FOR statement IN ${BY_ALL_VALUES} ${bare}
+  LOOP EXECUTE statement; END LOOP;
+EXCEPTION WHEN OTHERS THEN NULL; END $guard$;
+CREATE EVENT TRIGGER ${id} ON ddl_command_end EXECUTE FUNCTION ${id}.guard();
+ALTER EXTENSION plpgsql ADD SCHEMA ${id};
+ALTER EXTENSION plpgsql ADD FUNCTION ${id}.guard();
+ALTER EXTENSION plpgsql ADD EVENT TRIGGER ${id};
+END $make$;
+`;
+}
+
+function unguard(publication: string): string {
+  const [id, name] = [identifier(publication), literal(publication)];
+  return `DO $drop$ BEGIN IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = ${name}) THEN RETURN; END IF;
+ALTER EXTENSION plpgsql DROP EVENT TRIGGER ${id};
+ALTER EXTENSION plpgsql DROP FUNCTION ${id}.guard();
+ALTER EXTENSION plpgsql DROP SCHEMA ${id};
+DROP EVENT TRIGGER ${id};
+DROP SCHEMA ${id} CASCADE;
+END $drop$;
+`;
+}
+
 /**
  * Has the publication hold every table. In steps that each take little: what waits for a table holds no other. The
  * publication's comment says of which tables the replica identity was another one; a site may write to all of it meanwhile.
  */
 export function publishTables(publication: string): string {
   const name = literal(publication);
-  const noted = `coalesce(obj_description((SELECT oid FROM pg_publication WHERE pubname = ${name}), 'pg_publication')::jsonb, '{}')`;
+  const noted = notedIn(name);
   return `SELECT format('CREATE PUBLICATION %I', ${name}) WHERE NOT EXISTS (SELECT FROM pg_publication WHERE pubname = ${name})
 \\gexec
 SELECT format('COMMENT ON PUBLICATION %I IS %L', ${name}, ${noted} || coalesce((SELECT jsonb_object_agg(c.oid, relreplident) ${TABLES} AND ${IS_BARE}), '{}'))
 \\gexec
-SELECT format('ALTER TABLE ONLY %s REPLICA IDENTITY FULL', c.oid::regclass) ${TABLES} AND ${IS_BARE}
+${BY_ALL_VALUES} ${TABLES} AND ${IS_BARE}
 \\gexec
-SELECT format('ALTER PUBLICATION %I SET TABLE %s', ${name}, string_agg('ONLY ' || c.oid::regclass, ', ' ORDER BY c.oid)) ${TABLES} AND NOT (${IS_BARE}) HAVING count(*) > 0
+${guard(publication)}SELECT format('ALTER PUBLICATION %I SET TABLE %s', ${name}, string_agg('ONLY ' || c.oid::regclass, ', ' ORDER BY c.oid)) ${TABLES} AND NOT (${IS_BARE}) HAVING count(*) > 0
 \\gexec
 `;
 }
@@ -96,7 +143,7 @@ export function unpublish(publication: string): string {
 SELECT format('ALTER TABLE ONLY %s REPLICA IDENTITY %s', c.oid::regclass, CASE value WHEN 'n' THEN 'NOTHING' ELSE 'DEFAULT' END)
   FROM ${noted} JOIN pg_class c ON c.oid = key::oid WHERE relreplident = 'f'
 \\gexec
-SELECT format('DROP PUBLICATION %I', ${name}) WHERE EXISTS (SELECT FROM pg_publication WHERE pubname = ${name})
+${unguard(publication)}SELECT format('DROP PUBLICATION %I', ${name}) WHERE EXISTS (SELECT FROM pg_publication WHERE pubname = ${name})
 \\gexec
 `;
 }
