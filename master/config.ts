@@ -35,6 +35,8 @@ export interface MasterConfig {
   };
   readonly store: { readonly kind: 'sqlite' } | { readonly kind: 'postgresql'; readonly url: string };
   readonly logLevel: string;
+  /** Where it was read. */
+  readonly file: string;
   /** The certificate authority for sites (RFC 8555). */
   readonly acme: {
     /** URL; undefined for Let's Encrypt. */
@@ -64,11 +66,11 @@ export function readMasterConfig(path: string): MasterConfig {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AegirError('failed_precondition', `cannot read the configuration ${path}: ${why}`, { cause });
   }
-  return parseMasterConfig(value);
+  return parseMasterConfig(value, path);
 }
 
 /** Unknown keys are refused: a misspelt one must not pass unseen. */
-export function parseMasterConfig(value: unknown): MasterConfig {
+export function parseMasterConfig(value: unknown, file = 'the configuration of the master'): MasterConfig {
   const top = object(value, 'the configuration');
   known(
     top,
@@ -98,6 +100,7 @@ export function parseMasterConfig(value: unknown): MasterConfig {
     transfer: parseTransfer(object(top['transfer'] ?? {}, 'transfer')),
     store: parseStore(top['store'] ?? { kind: 'sqlite' }),
     logLevel,
+    file,
     acme: parseAcme(object(top['acme'] ?? {}, 'acme')),
   };
 }

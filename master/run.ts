@@ -179,7 +179,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       const id = newId('sec');
       return { id, sealed: sealer.seal(id, text) };
     };
-    const authorityOfSites = createAcme(config.acme, acmeAccount(store, sealer, config.acme.directory ?? ''));
+    const authorityOfSites = createAcme({ ...config.acme, file: config.file }, acmeAccount(store, sealer, config.acme.directory ?? ''));
     const certificates: CertificateTools = {
       selfSigned: async (siteNames, at) => {
         const made = await makeSelfSigned(siteNames, at);
@@ -217,6 +217,7 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
         caPin: authority.caPin(),
         addresses: [config.listen.api, config.listen.agent, config.listen.enrol, config.listen.web].map(showListen),
         acmeAgreed: config.acme.agreed,
+        configFile: config.file,
         meshState: () => mesh?.state() ?? 'off',
       },
       now,

@@ -1,4 +1,5 @@
 // The contract of action kinds: one file beside this one per kind, named like the proto's field.
+
 import { AegirError } from '../../shared/error.ts';
 import type { Finding } from '../../shared/finding.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
 import type { GateFacts, ReplicaFacts, SiteTraffic } from '../../shared/gen/aegir/v1/move.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
+import { withArticle } from '../../shared/words.ts';
 import type { App } from '../app/app.ts';
 import type { Backups } from '../backup/backups.ts';
 import type { Stores } from '../backup/store/stores.ts';
@@ -88,7 +90,7 @@ export function engineFor(tools: Tools, service: ServiceRef): Engine {
   const there = tools.engines.filter(({ type }) => type === service.type).map(({ name }) => name);
   throw new AegirError(
     'unimplemented',
-    `cannot use ${service.engine} as a ${service.type} service: this agent has no such engine; it has ` +
+    `cannot use ${service.engine} as ${withArticle(service.type)} service: this agent has no such engine; it has ` +
       `${there.join(', ') || 'none of that type'}; choose one of those, or update the agent`,
     { untouched: true },
   );

@@ -1,5 +1,7 @@
 // set-gate: what becomes of the requests for a site whose virtual host is held.
+
 import { AegirError } from '../../shared/error.ts';
+import { counted } from '../../shared/words.ts';
 import { type ActionHandler, engineFor } from './action.ts';
 
 /**
@@ -25,7 +27,10 @@ export function createSetGate(): ActionHandler<'setGate'> {
       const room = service.engine === 'apache' ? MOST_BY_APACHE : await daemon?.room?.();
       const maxHeld = Math.min(wish.maxHeld, room ?? wish.maxHeld);
       const gate = await tools.gates.set({ ...wish, maxHeld, webUser: daemon?.user ?? '' });
-      ctx.log('info', `the gate is in phase ${gate.phase}: ${gate.waiting} requests wait, ${gate.forwarded} went on`);
+      ctx.log(
+        'info',
+        `the gate is in phase ${gate.phase}: ${counted(gate.waiting, 'request')} waiting, ${gate.forwarded} went on`,
+      );
       return { changes: [], gate };
     },
   };

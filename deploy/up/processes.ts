@@ -29,6 +29,13 @@ export const SERVERS: readonly EmbeddedServer[] = [
   { name: 'db1', address: '127.0.1.2', daemons: ['mariadb'], types: ['db'] },
 ];
 
+/** What a person has said there of a certificate authority outlives a start. */
+function agreedIn(config: string): object {
+  if (!existsSync(config)) return {};
+  const { acme } = JSON.parse(readFileSync(config, 'utf8')) as { readonly acme?: object };
+  return acme === undefined ? {} : { acme };
+}
+
 /** more: further settings of its configuration. */
 export function startMaster(layout: Layout, env: ExtraEnv = {}, more: object = {}): Child {
   const { ports } = layout;
@@ -46,6 +53,7 @@ export function startMaster(layout: Layout, env: ExtraEnv = {}, more: object = {
       mesh: at(ports.mesh),
     },
     store: { kind: 'sqlite' },
+    ...agreedIn(config),
     ...more,
   };
   writeFileSync(config, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });

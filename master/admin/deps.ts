@@ -49,6 +49,8 @@ export interface MasterFacts {
   readonly addresses: readonly string[];
   /** Whether an administrator agreed to the terms of the certificate authority, in the configuration. */
   readonly acmeAgreed: boolean;
+  /** The master's, for what a person says there. */
+  readonly configFile: string;
   meshState(): string;
 }
 

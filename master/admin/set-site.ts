@@ -140,7 +140,7 @@ export async function certifySite(deps: AdminDeps, caller: Caller, request: Site
 /** The authority's terms are agreed to by a person, in a file: no task can do it, so none begins. */
 function requireAgreed(deps: AdminDeps, name: string): void {
   if (deps.facts.acmeAgreed) return;
-  throw termsNotAgreed(`get a certificate for ${name}`);
+  throw termsNotAgreed(`get a certificate for ${name}`, deps.facts.configFile);
 }
 
 function uploadedCertificate(deps: AdminDeps, request: SetSiteRequest): Uploaded | undefined {

@@ -12,6 +12,8 @@ export interface AcmeConfig {
   readonly contact: string;
   /** The authority's terms are agreed to; without that nothing is asked. */
   readonly agreed: boolean;
+  /** Where that is said. */
+  readonly file: string;
   /** Certificates to trust when talking to the authority, for one of your own; undefined for the usual. */
   readonly caFile: string | undefined;
 }
@@ -57,7 +59,7 @@ export function createAcme(config: AcmeConfig, account: AccountStore): Acme {
   let opened: Promise<{ library: Library; client: Client }> | undefined;
 
   const open = async (): Promise<{ library: Library; client: Client }> => {
-    if (!config.agreed) throw termsNotAgreed('ask a certificate authority');
+    if (!config.agreed) throw termsNotAgreed('ask a certificate authority', config.file);
     const library = await import('acme-client');
     if (config.caFile !== undefined) {
       library.axios.defaults.httpsAgent = new Agent({ ca: readFileSync(config.caFile, 'utf8') });

@@ -1,6 +1,8 @@
 // The service that nobody has to name, because there is one that will do. Pure.
+
 import { AegirError } from '../../shared/error.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
+import { withArticle } from '../../shared/words.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import type { Graph } from './graph.ts';
 
@@ -24,5 +26,5 @@ export function onlyOne(
   if (only !== undefined && candidates.length === 1) return only;
   const names = candidates.map((service) => graph.serviceName(service)).join(', ');
   const why = only === undefined ? none : `there are several; name one of ${names}${how === '' ? '' : ` ${how}`}`;
-  throw new AegirError('failed_precondition', `cannot choose a ${type} service for ${what}: ${why}`);
+  throw new AegirError('failed_precondition', `cannot choose ${withArticle(type)} service for ${what}: ${why}`);
 }

@@ -1,6 +1,8 @@
 // What must always hold in the graph. Each rule throws failed_precondition or already_exists and says what to do.
+
 import { AegirError } from '../../shared/error.ts';
 import { APPS, type AppName, canUseDb, enginesFor, type ServiceType } from '../../shared/vocabulary.ts';
+import { withArticle } from '../../shared/words.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { firstWebServer } from './cluster-rules.ts';
 import { type Graph, isCluster } from './graph.ts';
@@ -14,7 +16,9 @@ export function requireUsable(graph: Graph, service: ServiceRecord, type: Servic
     throw new AegirError('failed_precondition', `cannot use ${name} for ${what}: ${why}`);
   };
   if (service.type !== type)
-    refuse(`it is ${service.type === '' ? 'no service' : `a ${service.type} service`}, and ${type} is needed`);
+    refuse(
+      `it is ${service.type === '' ? 'no service' : `${withArticle(service.type)} service`}, and ${type} is needed`,
+    );
   const server = graph.server(service.serverId);
   if (server.state === 'pending') refuse(`its server is not accepted; run: aegir server accept ${server.name}`);
   if (server.state === 'revoked') refuse('its server is revoked');

@@ -6,9 +6,12 @@ import { onlyOne } from './only-one.ts';
 import { requireUsable } from './rules.ts';
 
 /** What is one place, however many services lead to it: who removes chunks there must know everybody who brings some. */
-export function placeOf({ id, engine, settings }: ServiceRecord): string {
+export function placeOf(one: ServiceRecord): string {
+  const { id, engine, settings } = one;
   const share = settings[SHARE] ?? '';
   if (engine === 'mount' && share !== '') return `share/${share}`;
+  const path = directoryOf(one);
+  if (path !== undefined) return `directory/${one.serverId}${path}`;
   if (engine === 'sftp' || engine === 'scp') {
     return `ssh/${settings['host'] ?? ''}:${settings['port'] ?? '22'}/${settings['path'] ?? ''}`;
   }
@@ -17,6 +20,25 @@ export function placeOf({ id, engine, settings }: ServiceRecord): string {
     return `${engine}/${url}`;
   }
   return `service/${id}`;
+}
+
+/** That a person named; undefined where the agent chose one for the service alone. */
+function directoryOf({ engine, instance, settings }: ServiceRecord): string | undefined {
+  const path = engine === 'mount' ? (settings['path'] ?? instance) : engine === 'mesh' ? settings['root'] : undefined;
+  return path?.startsWith('/') ? path.replace(/\/+$/, '') : undefined;
+}
+
+/** Others that keep their backups where this one does, of which it is not said that they are one: names for a warning. */
+export function sharingUnsaid(graph: Graph, service: ServiceRecord): readonly string[] {
+  const [path, share] = [directoryOf(service), service.settings[SHARE] ?? ''];
+  return graph.services
+    .filter((other) => other.id !== service.id && other.type === 'file')
+    .filter((other) => {
+      const said = service.engine === 'mount' && share !== '' && other.settings[SHARE] === share;
+      const here = other.serverId === service.serverId && path !== undefined && directoryOf(other) === path;
+      return !(said && other.serverId !== service.serverId) && (here || (!said && placeOf(other) === placeOf(service)));
+    })
+    .map((other) => graph.serviceName(other));
 }
 
 /** All services that lead to the same place. */

@@ -1,5 +1,7 @@
 // What must hold of zones and their records. Each rule throws and says what to do.
+
 import { AegirError } from '../../shared/error.ts';
+import { withArticle } from '../../shared/words.ts';
 import type { DnsRecordRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';
 import type { Graph } from './graph.ts';
 
@@ -15,7 +17,7 @@ export function sitesInZone(graph: Graph, zone: ZoneRecord): readonly SiteRecord
 export function requireRecord(graph: Graph, zone: ZoneRecord, record: Omit<DnsRecordRecord, 'id'>): void {
   const { name, type, data } = record;
   const refuse = (why: string, code: 'failed_precondition' | 'already_exists' = 'failed_precondition'): never => {
-    throw new AegirError(code, `cannot declare a ${type} record of ${name} in ${zone.name}: ${why}`);
+    throw new AegirError(code, `cannot declare ${withArticle(type)} record of ${name} in ${zone.name}: ${why}`);
   };
   const bare = name.startsWith('*.') ? name.slice(2) : name;
   if (bare !== zone.name && !bare.endsWith(`.${zone.name}`)) refuse('the name is not in that zone');

@@ -1,5 +1,6 @@
 // Plans about what people declare of services.
 import type { Graph } from '../graph/graph.ts';
+import { sharingUnsaid } from '../graph/stores.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import { enableSteps, proofSteps } from './change-server.ts';
 import type { Plan, ServiceValues } from './plan.ts';
@@ -22,7 +23,7 @@ export function planDeclareService(graph: Graph, service: ServiceRecord): Plan {
       },
       ...enableSteps(graph, service),
     ],
-    warnings: [],
+    warnings: placeWarnings(graph, service),
     pointOfNoReturn: null,
     locks: [`service/${service.id}`],
   };
@@ -64,9 +65,17 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
                 },
               ]),
         ],
-    warnings: [],
+    warnings: same ? [] : placeWarnings(graph, { ...service, ...to }),
     // Once old secrets are gone there is nothing to go back to.
     pointOfNoReturn: same || old.length === 0 ? null : 1 + proof.length,
     locks: [`service/${service.id}`, `server/${service.serverId}`],
   };
+}
+
+function placeWarnings(graph: Graph, service: ServiceRecord): readonly string[] {
+  const others = service.type === 'file' ? sharingUnsaid(graph, service) : [];
+  if (others.length === 0) return [];
+  return [
+    `${others.join(', ')} ${others.length === 1 ? 'keeps' : 'keep'} backups in the same place: what fills one fills the other, and backups kept on both are lost together.`,
+  ];
 }

@@ -17,10 +17,15 @@ interface Ended {
   readonly output: string;
 }
 
-function up(args: readonly string[], onOutput: (text: string, pid: number) => void = () => {}): Promise<Ended> {
+type Watch = (text: string, pid: number) => void;
+
+const up = (args: readonly string[], onOutput: Watch = () => {}): Promise<Ended> =>
+  run([process.execPath, join(root, 'deploy/up/main.ts'), ...args], onOutput);
+
+function run([program, ...args]: readonly [string, ...string[]], onOutput: Watch): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, XDG_CONFIG_HOME: join(dir, 'config') };
-    const child = spawn(process.execPath, [join(root, 'deploy/up/main.ts'), ...args], { env });
+    const child = spawn(program, args, { env, cwd: root });
     let output = '';
     const take = (part: Buffer) => {
       output += part.toString();
@@ -42,22 +47,28 @@ test('up --check does the main job from nothing and leaves nothing', async () =>
 
 test('Ctrl-C stops everything, and a second up finds all as it was', async () => {
   const place = join(dir, 'twice');
-  const run = () => {
+  const until = (signal: NodeJS.Signals): Watch => {
     let told = false;
-    return up(['--dir', place], (text, pid) => {
+    return (text, pid) => {
       if (told || !text.includes('Ctrl-C stops it')) return;
       told = true;
-      process.kill(pid, 'SIGINT');
-    });
+      process.kill(pid, signal);
+    };
   };
-  const first = await run();
+  const first = await up(['--dir', place], until('SIGINT'));
   expect(first.code, first.output).toBe(0);
   expect(first.output).toMatch(/Run the installer/);
   expect(processesUnder(dir)).toEqual([]);
-  const second = await run();
+  const second = await up(['--dir', place], until('SIGINT'));
   expect(second.code, second.output).toBe(0);
   expect(second.output).not.toMatch(/Run the installer/);
   expect(second.output).toMatch(/Login link\s+http/);
   expect(processesUnder(dir)).toEqual([]);
   expect(existsSync(join(place, 'master/admin.token'))).toBe(true);
+  // The pid that people have is that of npm, which hands on what it is told, and to nobody between.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const { output } = await run(['npm', 'run', 'up', '--', '--dir', place], until(signal));
+    expect(output).toMatch(/stopping\n$/);
+    expect(processesUnder(dir)).toEqual([]);
+  }
 });

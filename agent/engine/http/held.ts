@@ -4,8 +4,10 @@
 // A web server that reloads lets its old workers end what they have begun, so requests still reach the site's pool for a
 // while. Each of them has a connection to the pool's socket, which the kernel lists (/proc/net/unix). The pool stays until
 // none is left, at most QUIET_MS; then it goes, and PHP-FPM ends what still runs there.
+
 import { readFile } from 'node:fs/promises';
 import { AegirError } from '../../../shared/error.ts';
+import { counted } from '../../../shared/words.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
 import { waitUntil } from '../../host/wait.ts';
 import type { ActionContext, Change, HttpSiteSpec } from '../engine.ts';
@@ -71,7 +73,10 @@ async function waitForQuiet(name: string, socket: string, ctx: ActionContext): P
   };
   if (await waitUntil(isQuiet, QUIET_MS, EVERY_MS)) return;
   const left = await connectionsTo(socket);
-  ctx.log('warn', `${left} requests of ${name} still run after ${QUIET_MS / 1000} s and are ended with its pool`);
+  ctx.log(
+    'warn',
+    `still running after ${QUIET_MS / 1000} s and ended with its pool: ${counted(left, 'request')} of ${name}`,
+  );
 }
 
 /** Requests that PHP-FPM has, or that wait for it. */

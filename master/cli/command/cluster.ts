@@ -1,4 +1,5 @@
 // aegir cluster …
+
 import type { Command } from 'commander';
 import {
   ClusterServiceService as api,
@@ -6,6 +7,7 @@ import {
   type Head,
   type SpreadSite,
 } from '../../../shared/gen/aegir/v1/admin.ts';
+import { counted } from '../../../shared/words.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
 import { wholeNumber } from '../number.ts';
@@ -52,7 +54,7 @@ function headLine({ service, state, weight, status }: Head): string {
   const health =
     status === undefined
       ? ''
-      : `, ${status.healthy ? 'healthy' : `not healthy: ${status.check}`}, works on ${status.requests} requests`;
+      : `, ${status.healthy ? 'healthy' : `not healthy: ${status.check}`}, works on ${counted(status.requests, 'request')}`;
   return `${service}: ${state}${weight === 1 ? '' : `, weight ${weight}`}${health}`;
 }
 

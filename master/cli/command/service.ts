@@ -16,8 +16,9 @@ const COLUMNS: readonly Column<Service>[] = [
   { title: 'type', value: (service) => service.type || '-' },
   {
     title: 'state',
-    value: ({ state, detected }) =>
-      state === 'detected' && detected?.manageable !== true ? 'detected, no engine for it' : state,
+    // What is of no type is a fact: programs that engines use, as git, and daemons that ours ask nothing of.
+    value: ({ type, state, detected }) =>
+      type === '' || state !== 'detected' || detected?.manageable === true ? state : 'detected, no engine for it',
   },
   { title: 'version', value: (service) => service.detected?.version ?? '' },
   { title: 'runs', value: (service) => (service.detected?.running ? 'yes' : 'no') },

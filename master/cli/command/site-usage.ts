@@ -1,4 +1,5 @@
 // aegir site usage, and what aegir site show says of cron and use.
+
 import type { Command } from 'commander';
 import {
   SiteServiceService as api,
@@ -8,6 +9,7 @@ import {
   UsageDay,
 } from '../../../shared/gen/aegir/v1/admin.ts';
 import { displayName } from '../../../shared/name.ts';
+import { counted } from '../../../shared/words.ts';
 import { duration, wholeNumber } from '../number.ts';
 import { bytes, type Column, printData, printList, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
@@ -53,7 +55,7 @@ export const USAGE_DETAILS: readonly Column<Site>[] = [
     value: ({ usage }) =>
       usage === undefined
         ? ''
-        : `${usage.requests} requests, ${bytes(usage.bytesSent)} sent in ${usage.days} days; see: aegir site usage ${displayName(usage.site)}`,
+        : `${counted(usage.requests, 'request')}, ${bytes(usage.bytesSent)} sent in ${counted(usage.days, 'day')}; see: aegir site usage ${displayName(usage.site)}`,
   },
 ];
 

@@ -1,7 +1,9 @@
 // aegir site …
+
 import type { Command } from 'commander';
 import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/admin.ts';
 import { displayName } from '../../../shared/name.ts';
+import { counted } from '../../../shared/words.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
 import { durationInSeconds, sizeInBytes, wholeNumber } from '../number.ts';
@@ -65,7 +67,7 @@ const DETAILS: readonly Column<Site>[] = [
       if (php === undefined) return '';
       return [
         php.version,
-        php.children > 0 ? `${php.children} requests at once` : '',
+        php.children > 0 ? `${counted(php.children, 'request')} at once` : '',
         php.memoryBytes > 0n ? `memory ${bytes(php.memoryBytes)}` : '',
         php.bodyBytes > 0n ? `uploads ${bytes(php.bodyBytes)}` : '',
         php.seconds > 0 ? `${php.seconds} s` : '',
