@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { absolutePath, hostName, mailAddress, plainName } from './name.ts';
+import { absolutePath, displayName, hostName, mailAddress, plainName } from './name.ts';
 
 describe('hostName', () => {
   test.each([
@@ -47,3 +47,10 @@ test.each(['', '-a', '.a', 'a b', 'a'.repeat(64), 'a/b', 'ä'])('plainName refus
 test.each(['a', 'a@', '@b', 'a@b c', 'a@-b', 'a\n@b'])('mailAddress refuses %j', (text) => {
   expect(() => mailAddress(text)).toThrow(/cannot use/);
 });
+
+test.each([
+  ['xn--bcher-kva.example', 'bücher.example'],
+  ['www.example.org', 'www.example.org'],
+  ['web1/mount:nas', 'web1/mount:nas'],
+  ['web1/mount:/srv/xn--bcher-kva', 'web1/mount:/srv/xn--bcher-kva'],
+])('displayName of %s', (ascii, shown) => expect(displayName(ascii)).toBe(shown));

@@ -36,9 +36,9 @@ function isIdna(ascii: string): boolean {
   return !read.split('.').some((label) => label.startsWith('xn--')) && domainToASCII(read) === ascii;
 }
 
-/** The name as people read it. */
+/** The name as people read it. Names that are none of hosts, such as web1/mount:nas, are as they are. */
 export function displayName(ascii: string): string {
-  return domainToUnicode(ascii) || ascii;
+  return ascii.includes('xn--') && !/[/:]/.test(ascii) ? domainToUnicode(ascii) || ascii : ascii;
 }
 
 /** Name of a platform, server or the like: letters, digits, ".", "_" and "-", 1 to 63 characters. */

@@ -27,7 +27,10 @@ export async function planAccount(layout: SiteLayout, host: Host, uid = 0): Prom
   }
   if (!known) {
     changes.push({
-      summary: `make system user ${user}${uid === 0 ? '' : ` (${uid})`}`,
+      summary:
+        host.kind === 'embedded'
+          ? `note ${user} as its user, who is the same for all sites of this server`
+          : `make system user ${user}${uid === 0 ? '' : ` (${uid})`}`,
       run: async () => void (await host.users.ensure(user, layout.root, uid)),
     });
   }
@@ -36,7 +39,7 @@ export async function planAccount(layout: SiteLayout, host: Host, uid = 0): Prom
     if (known && (await host.files.directoryMatches(path, options))) continue;
     const exists = await host.files.exists(path);
     changes.push({
-      summary: `${exists ? 'mend mode and owner of' : 'make'} directory ${path} (${describe(options)})`,
+      summary: `${exists ? 'mend mode and owner of' : 'make'} directory ${path} (${describe(options, host)})`,
       run: () => host.files.directory(path, options),
     });
   }
@@ -93,7 +96,10 @@ export async function planAccountRemoval(
   }
   if ((await host.users.lookup(layout.user)) !== undefined) {
     changes.push({
-      summary: `end the processes of system user ${layout.user} and remove it`,
+      summary:
+        host.kind === 'embedded'
+          ? `forget ${layout.user}, its user`
+          : `end the processes of system user ${layout.user} and remove it`,
       run: async () => {
         await host.users.remove(layout.user);
         // A process that still wrote while the tree went may have left something.
@@ -119,6 +125,8 @@ async function webServerGroup(host: Host): Promise<string> {
   );
 }
 
-function describe(options: FileOptions): string {
-  return `${options.mode.toString(8).padStart(4, '0')} ${options.owner ?? 'agent'}:${options.group ?? 'agent'}`;
+/** Owners of an embedded host are names for one user. */
+function describe(options: FileOptions, { kind }: Host): string {
+  const mode = options.mode.toString(8).padStart(4, '0');
+  return kind === 'embedded' ? mode : `${mode} ${options.owner ?? 'agent'}:${options.group ?? 'agent'}`;
 }

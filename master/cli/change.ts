@@ -58,8 +58,8 @@ export async function followChange(
       else printData(out, ChangeResponseMessage.toJSON(answer));
       return;
     }
-    // What a verify mended, or a test found, is what it is for.
-    const tellsAll = flags.verbose === true || /\.(verify|test)$/.test(answer.plan?.verb ?? '');
+    // What a verify mended, a test found, or a cron printed, is what it is for.
+    const tellsAll = flags.verbose === true || /\.(verify|test|cron)$/.test(answer.plan?.verb ?? '');
     await follow(connection, out, answer.taskId, tellsAll);
   });
 }
