@@ -107,6 +107,47 @@ describe('verify-platform', () => {
       await expect(verify(root, '', leads, host)).rejects.toThrow(/sites is Aegir's own/);
     });
 
+    test.each([
+      ['to a site', 'aegir/sites/some'],
+      ['to its files', 'aegir/sites/some/docroot/../files'],
+      ['to all of them', 'aegir/sites'],
+      ['to what holds them', 'aegir'],
+      ['to their logs', 'aegir/logs/some'],
+      ['by another link', 'by-another'],
+      ['beside what a site publishes', 'aegir/sites/some/docroot-of-old'],
+    ])('refuses code with a link somewhere %s', async (_what, target) => {
+      const root = join(dir, 'code');
+      mkdirSync(join(root, 'a/b'), { recursive: true });
+      for (const each of ['files', 'docroot-of-old']) mkdirSync(join(dir, 'aegir/sites/some', each));
+      symlinkSync(join(dir, 'aegir/sites/some'), join(dir, 'by-another'));
+      symlinkSync(join(dir, target), join(root, 'a/b/peek'));
+      const verified = verify(root, '', apps, hostIn(join(dir, 'aegir')));
+      await expect(verified).rejects.toThrow(
+        /cannot use \S+ as a platform: its link \S+\/code\/a\/b\/peek leads to .*shown what \S+ has of sites; remove it/,
+      );
+    });
+
+    test('looks where the document root really lies, too', async () => {
+      const root = join(dir, 'code');
+      for (const each of [root, join(dir, 'pages/deep')]) mkdirSync(each, { recursive: true });
+      symlinkSync(join(dir, 'pages'), join(root, 'web'));
+      symlinkSync(join(dir, 'aegir/sites/some'), join(dir, 'pages/deep/peek'));
+      const leads = [app('static', true, join(root, 'web'))];
+      const verified = verify(root, '', leads, hostIn(join(dir, 'aegir')));
+      await expect(verified).rejects.toThrow(/its link \S+\/pages\/deep\/peek leads to/);
+    });
+
+    test('takes code with links elsewhere, to nowhere, within itself, and to what sites on it publish', async () => {
+      const root = join(dir, 'code');
+      mkdirSync(join(root, 'sites'), { recursive: true });
+      mkdirSync(join(dir, 'aegir/sites/some/docroot/own'));
+      symlinkSync(join(dir, 'aegir/sites/some/docroot/own'), join(root, 'sites/some'));
+      symlinkSync(join(dir, 'aegir/sites-of-others'), join(root, 'others'));
+      symlinkSync(join(dir, 'aegir/sites/gone'), join(root, 'gone'));
+      symlinkSync('.', join(root, 'round'));
+      expect((await verify(root, '', apps, hostIn(join(dir, 'aegir')))).platform?.app).toBe('wordpress');
+    });
+
     test('knows them behind a link, and takes a neighbour', async () => {
       symlinkSync(join(dir, 'aegir'), join(dir, 'linked'));
       const host = hostIn(join(dir, 'linked'));

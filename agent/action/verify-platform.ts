@@ -5,6 +5,7 @@ import { AegirError } from '../../shared/error.ts';
 import type { ActionContext } from '../engine/engine.ts';
 import type { HostPaths } from '../host/host.ts';
 import { type ActionHandler, appFor, type Outcome, type Tools } from './action.ts';
+import { betrayingLink, ownThatMeets } from './code-links.ts';
 
 export function createVerifyPlatform(): ActionHandler<'verifyPlatform'> {
   return {
@@ -26,6 +27,7 @@ async function recognise(root: string, app: string, ctx: ActionContext, tools: T
     if (facts === undefined) continue;
     // Where the code says that its pages lie, by a link perhaps.
     if (facts.docroot !== '') await checkApart(facts.docroot, ctx.host.paths);
+    await checkLinks(root, facts.docroot, ctx);
     return { changes: [], platform: facts };
   }
   const names = candidates.map((candidate) => candidate.name).join(', ');
@@ -50,21 +52,21 @@ async function checkDirectory(root: string): Promise<void> {
   }
 }
 
-/** A site of a code base that is, holds or lies in our own directories would serve what belongs to other sites, or to us. */
-async function checkApart(root: string, paths: HostPaths): Promise<void> {
-  const real = await realpath(root);
-  for (const ours of Object.values<string>({ ...paths })) {
-    const path = await realpath(ours).catch(() => ours);
-    if (!isWithin(real, path) && !isWithin(path, real)) continue;
-    throw unusable(
-      root,
-      `${ours} is Aegir's own, and the code may neither lie in it nor hold it; put it somewhere else`,
-    );
-  }
+async function checkLinks(root: string, docroot: string, ctx: ActionContext): Promise<void> {
+  const found = await betrayingLink(docroot === '' ? [root] : [root, docroot], ctx);
+  if (found === undefined) return;
+  const { at, real, ours } = found;
+  throw unusable(
+    root,
+    `its link ${at} leads to ${real}, and visitors would be shown what ${ours} has of sites; remove it`,
+  );
 }
 
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
+/** A site of a code base that is, holds or lies in our own directories would serve what belongs to other sites, or to us. */
+async function checkApart(root: string, paths: HostPaths): Promise<void> {
+  const ours = await ownThatMeets(await realpath(root), paths);
+  if (ours === undefined) return;
+  throw unusable(root, `${ours} is Aegir's own, and the code may neither lie in it nor hold it; put it somewhere else`);
 }
 
 function unusable(root: string, why: string, cause?: unknown): AegirError {

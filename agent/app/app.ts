@@ -16,6 +16,11 @@ import type { PhpRun } from './php-cli.ts';
  */
 export interface WebRules {
   readonly docroot: string;
+  /**
+   * Where files of the document root are handed out from, where docroot has them by links of ours; PHP runs by docroot. In
+   * what is handed out, links to what another user owns are not followed: those of ours would be such.
+   */
+  readonly code?: string;
   /** Paths that are answered 404 whatever they are. Dotfiles but /.well-known are always denied, by the engine. */
   readonly deny: readonly {
     readonly pattern: string;

@@ -11,11 +11,13 @@ const DEBIAN_LINKED = ['/usr/share/php', '/usr/share/javascript', '/etc/ssl/cert
 export function wordpressRules(platform: PlatformSpec, layout: SiteLayout): WebRules {
   return {
     docroot: layout.docroot,
+    code: platform.root,
     deny: [
       {
         pattern: '^/wp-admin/(?:install|setup-config)\\.php$',
         why: 'the site is installed by Aegir, not from the web',
       },
+      { pattern: '^/wp-content/(?:upgrade|cache)(?:/|$)', why: 'of whoever had the code before: none of the site' },
       { pattern: '^/wp-admin/includes/', why: 'parts of the administration, no pages' },
       {
         pattern: '^/(?:readme\\.html|license\\.txt|wp-config.*)$',

@@ -1,5 +1,5 @@
 // A small code base with everything in it that a web server may get wrong, and the rules an app would give for it.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { lchown, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Host } from '../../host/host.ts';
 import { siteLayout } from '../../host/site-layout.ts';
@@ -21,6 +21,7 @@ echo json_encode([
   'reads' => isset($_GET['read']) ? @file_get_contents($_GET['read']) !== false : null,
 ]);
 `;
+const NOBODY = 65_534;
 const SOURCE = '<?php echo "ran: " . __FILE__; // secret source';
 
 const DOCROOT: Readonly<Record<string, string>> = {
@@ -74,8 +75,13 @@ export interface Fixture {
 }
 
 export async function createFixture(host: Host, dir: string): Promise<Fixture> {
-  const docroot = join(dir, 'code');
-  await writeTree(docroot, DOCROOT);
+  // As a person leads it to a release: by a link, of anybody.
+  const docroot = join(dir, 'current');
+  await writeTree(join(dir, 'code'), DOCROOT);
+  await linkForeign('code', docroot);
+  await symlink('../style.css', join(docroot, 'uploads', 'own.css'));
+  await linkForeign('/etc/hostname', join(docroot, 'foreign.txt'));
+  await linkForeign('/etc', join(docroot, 'etc'));
 
   const php: Fixture['php'] = (siteId, name, change = {}) => ({
     siteId,
@@ -148,6 +154,12 @@ export async function createFixture(host: Host, dir: string): Promise<Fixture> {
       }
     },
   };
+}
+
+/** A link of another user than what it leads to: root's are those of whoever is not root. */
+async function linkForeign(target: string, path: string): Promise<void> {
+  await symlink(target, path);
+  if (process.geteuid?.() === 0) await lchown(path, NOBODY, NOBODY);
 }
 
 async function parentOf(host: Host, path: string): Promise<string> {

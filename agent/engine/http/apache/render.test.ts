@@ -95,6 +95,7 @@ describe('a virtual host', () => {
     ['behind', { ...host, ...BEHIND, tls: { ...tls, redirect: true }, fronts: ['192.0.2.1', '2001:db8::1'] }],
     ['closed', { ...host, fronts: ['192.0.2.1'], frontsOnly: true }],
     ['waiting', { ...host, ...BEHIND, tls: { ...tls, redirect: true }, fronts: ['192.0.2.1'], ...WAITING }],
+    ['apart', withRules({ code: '/usr/share/demo/' })],
     ['embedded', { ...host, listening: { addresses: ['127.0.1.1', '::1'], port: 8081, ipv6: true } }],
   ];
 

@@ -163,7 +163,8 @@ function serving(host: VirtualHost): string {
   const { php } = rules;
   const refusal = refusalOf(host);
   const authority = writerAuthority(host);
-  const root = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
+  const runs = configPath(rules.docroot.replace(/\/+$/, ''), 'document root');
+  const root = configPath((rules.code ?? rules.docroot).replace(/\/+$/, ''), 'document root');
   const aliases = rules.aliases.map(({ prefix, directory }) => ({
     prefix: configPrefix(prefix),
     directory: configPath(directory.replace(/\/+$/, ''), 'aliased directory'),
@@ -179,7 +180,8 @@ ${aliases.map((alias) => `  Alias ${quoted(alias.prefix)} ${quoted(`${alias.dire
     AllowOverride None
     Require all denied
   </Directory>
-${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's code makes links here: one to what another site owns is not followed, though Apache may read that.\n${directory(alias.directory, 'SymLinksIfOwnerMatch')}`).join('')}  <Location "/">
+  # Links to what another user owns are not followed, though Apache may read that.
+${[root, ...aliases.map((alias) => alias.directory)].map(directory).join('')}  <Location "/">
     # Whatever a file is called, it is handed out; handlers by its name are those of the whole server.
     SetHandler default-handler
   </Location>
@@ -192,22 +194,24 @@ ${directory(root, 'FollowSymLinks')}${aliases.map((alias) => `  # The site's cod
     </IfVersion>
     Redirect 301 "%{REQUEST_URI}/"
   </If>
-${authLines(host)}${php === undefined ? '' : handler(socket, root, limits.serverSeconds, auth === undefined)}
+${authLines(host)}${php === undefined ? '' : handler(socket, runs, root, limits.serverSeconds, auth === undefined)}
 ${writerLines(authority)}${host.snippet}${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${aliases.map(({ prefix }) => denied(`^${escaped(prefix)}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${aliases.map((alias) => files(alias, php, root, refusal, authority)).join('')}${index(rules, root)}${scripts(php, root, refusal)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}  # A directory is named with its slash.
   RewriteCond "${root}${PATH}" -d
   RewriteRule "^[^?]*[^/?]$" "-" [E=aegir_slash:1,L]
   # Files, under the name they were asked for or as index of a directory.
 ${readOnly(`${root}${PATH}`, '^', refusal)}  RewriteCond "${root}${PATH}" -f
+  RewriteCond "${root}${PATH}" -F
   RewriteCond expr "%{REQUEST_FILENAME} == %{REQUEST_URI}"
   RewriteRule "^" "-" [L]
   RewriteCond "${root}${PATH}" -f
+  RewriteCond "${root}${PATH}" -F
   RewriteRule "^" "${PATH}" [PT]
 ${fallback(php, root, '^', 'Everything else.')}`;
 }
 
-function directory(path: string, links: string): string {
+function directory(path: string): string {
   return `  <Directory ${quoted(path)}>
-    Options ${links}
+    Options SymLinksIfOwnerMatch
     AllowOverride None
     Require all granted
   </Directory>
@@ -215,7 +219,7 @@ function directory(path: string, links: string): string {
 }
 
 /** forApp: whoever asks for passwords is the app. Otherwise they are none of its business, nor is who gave them. */
-function handler(socket: string, root: string, seconds: number, forApp: boolean): string {
+function handler(socket: string, runs: string, root: string, seconds: number, forApp: boolean): string {
   const path = configSocket(socket, 'socket of the pool');
   return `  ProxyTimeout ${seconds}
   <Location "/">
@@ -224,8 +228,8 @@ function handler(socket: string, root: string, seconds: number, forApp: boolean)
 ${forApp ? '' : ['REMOTE_USER', 'AUTH_TYPE', 'REMOTE_IDENT'].map((name) => `  ProxyFCGISetEnvIf "true" !${name}\n`).join('')}  <If "reqenv('aegir_php') == '1'">
     SetHandler ${quoted(`proxy:unix:${path}|fcgi://localhost`)}
   </If>
-  ProxyFCGISetEnvIf "true" SCRIPT_FILENAME ${quoted(`${root}%{reqenv:SCRIPT_NAME}`)}
-  # A client's header "Proxy" must not become the proxy of the site's own requests (httpoxy, CVE-2016-5385).
+  ProxyFCGISetEnvIf "true" SCRIPT_FILENAME ${quoted(`${runs}%{reqenv:SCRIPT_NAME}`)}
+${runs === root ? '' : `  ProxyFCGISetEnvIf "true" DOCUMENT_ROOT ${quoted(runs)}\n`}  # A client's header "Proxy" must not become the proxy of the site's own requests (httpoxy, CVE-2016-5385).
   RequestHeader unset Proxy early
 `;
 }
@@ -319,6 +323,7 @@ ${OURS_GO_ON}  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}" env=aegir
 function readOnly(file: string, pattern: string, refusal: Refusal): string {
   return `  RewriteCond "${file}" -f
   RewriteCond "%{REQUEST_METHOD}" "!^(?:GET|HEAD)$"
+  RewriteCond "${file}" -F
   RewriteRule ${rewritePattern(pattern)} "-" [${refusal(405)},L]
 `;
 }

@@ -198,10 +198,18 @@ function serving(host: VirtualHost): string {
 ${authLines(host)}${php === undefined ? '' : fastcgiLines(limits, { https: scheme, forApp: host.auth === undefined })}
 ${denied(DOTFILE, false, 'dotfiles')}${rules.deny.map((rule) => denied(rule.pattern, rule.caseless === true, rule.why)).join('')}${rules.aliases.map(({ prefix }) => denied(`^${escaped(configPrefix(prefix))}.*${PHP_SOURCE}$`, true, 'no PHP among files of the site')).join('')}${scripts(rules, socket)}${denied(`${PHP_SOURCE}$`, true, 'PHP that is no entry point')}
 ${rules.aliases.map((alias) => files(alias, writer === '' ? fallback : WRITER, sniffed)).join('')}${writer}  location / {
-    set ${sniffed} nosniff;
+${served(rules)}    set ${sniffed} nosniff;
     try_files $uri $uri/ ${fallback};
   }
 ${host.snippet}`;
+}
+
+/** The code may have links, too, made by whoever builds it; what leads to it, perhaps by one, is ours. */
+function served({ docroot, code }: WebRules): string {
+  const path = configPath((code ?? docroot).replace(/\/+$/, ''), 'document root');
+  return `${code === undefined ? '' : `    root ${quoted(path)};\n`}    # Links to what another user owns are not followed, though nginx may read that.
+    disable_symlinks if_not_owner ${quoted(`from=${path}`)};
+`;
 }
 
 function authLines({ auth }: VirtualHost): string {
