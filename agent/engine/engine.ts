@@ -232,6 +232,11 @@ export interface ObjectStore {
   put(name: string, content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>;
   /** The object in pieces. Throws not_found. */
   get(name: string): AsyncIterable<Uint8Array>;
+  /**
+   * These are got next, each once: at most 64 are brought along in as few round trips as the service takes, where a get by
+   * itself takes many. Those that are not there are left out. Absent where it would win nothing.
+   */
+  bring?(names: readonly string[]): Promise<void>;
   /** undefined when there is none. */
   stat(name: string): Promise<StoredObject | undefined>;
   /** For each name whether there is such an object: of at most 4096 in as few round trips as the service takes. */

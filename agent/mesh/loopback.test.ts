@@ -38,7 +38,8 @@ function inMemory(bytes: Uint8Array): Bytes {
   return { size: bytes.length, read: async (at, length) => bytes.subarray(at, at + length), close: async () => {} };
 }
 
-function world(chunks: readonly Uint8Array[]) {
+/** soon: told of what is got next. */
+function world(chunks: readonly Uint8Array[], soon: (ids: readonly string[]) => void = () => {}) {
   const refs = chunks.map((bytes) => ({ id: sha256(bytes).toString('hex'), size: bytes.length }));
   const index = encodeCaibx(refs, SIZES);
   const kind: ObjectKind = {
@@ -53,6 +54,7 @@ function world(chunks: readonly Uint8Array[]) {
         close: async () => {},
       },
       store: {
+        soon,
         get: async (id): Promise<StoredChunk> => {
           const at = refs.findIndex((ref) => ref.id === id);
           return { compression: 'none', bytes: chunks[at] ?? Buffer.alloc(0) };
@@ -90,6 +92,17 @@ test('what is here already, and what is not, comes from this server itself', asy
   expect(
     refs.map(({ id }, at) => Buffer.compare(got.get(id) ?? Buffer.alloc(0), chunks[at] ?? Buffer.alloc(1))),
   ).toEqual([0, 0, 0]);
+  await transfers.close();
+});
+
+test('a store hears of all that is asked for before it is got, and of nothing else', async () => {
+  const chunks = Array.from({ length: 12 }, () => randomBytes(300_000));
+  const soon: string[][] = [];
+  const { transfers, got, index, taken, options, refs } = world(chunks, (ids) => soon.push([...ids]));
+  const there = refs.slice(3, 5).map(({ id }) => id);
+  for (const id of there) got.set(id, chunks[refs.findIndex((ref) => ref.id === id)] ?? Buffer.alloc(0));
+  await transfers.receive(grantFor(sha256(index), 3_600_000), { ...options, into: async () => taken });
+  expect(soon.flat()).toEqual(refs.map(({ id }) => id).filter((id) => !there.includes(id)));
   await transfers.close();
 });
 

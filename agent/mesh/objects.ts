@@ -34,7 +34,7 @@ export interface GivenChunks {
   /** The index as a file: what the grant's digest is of. */
   readonly bytes: Bytes;
   readonly index: ChunkIndex;
-  readonly store: Pick<ChunkStore, 'get'>;
+  readonly store: Pick<ChunkStore, 'get' | 'soon'>;
   close(): Promise<void>;
 }
 
@@ -83,6 +83,8 @@ export interface ChunkStore {
   has(ids: readonly string[]): Promise<readonly boolean[]>;
   /** The chunk as it is stored; its bytes need not be verified: the receiver does. Throws data_loss when it is not there. */
   get(id: string): Promise<StoredChunk>;
+  /** They are got next, in this order: a store far away may fetch some of them ahead. */
+  soon?(ids: readonly string[]): void;
   /** Takes in a chunk; raw is what it is before compression, verified against id. Durable with the next flush. */
   put(id: string, raw: Uint8Array, stored: StoredChunk): Promise<void>;
   /** When it resolves, every chunk that was put before is durable, and has() says so. */

@@ -4,7 +4,7 @@ import type { AskBytes, AskChunks } from '../../shared/gen/aegir/v1/mesh.ts';
 import type { CheckedGrant } from './grant.ts';
 import { letGo } from './let-go.ts';
 import type { Limiter } from './limiter.ts';
-import { type Bytes, type Given, MAX_CHUNK_BYTES, type StoredChunk } from './objects.ts';
+import { type Bytes, type ChunkRef, type Given, MAX_CHUNK_BYTES, type StoredChunk } from './objects.ts';
 import { chunksAsked, type DataMessage, type GiveBody, MAX_ASKS, MESSAGE_BYTES } from './wire.ts';
 
 export interface SendSession {
@@ -40,6 +40,7 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
   const { given, grant } = deps;
   const queue: Question[] = [];
   const loading = new Map<Question, Promise<readonly StoredChunk[]>>();
+  const looked = new WeakMap<AskChunks, Promise<readonly ChunkRef[]>>();
   const stop = new AbortController();
   const done = Promise.withResolvers<void>();
   const bytes: Bytes = given.form === 'blob' ? given : given.bytes;
@@ -82,10 +83,17 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
     await deps.data(data);
   };
 
-  const load = async ({ spans }: AskChunks): Promise<readonly StoredChunk[]> => {
+  /** The chunks that it asks for; the store hears of them at once. */
+  const lookUp = async ({ spans }: AskChunks): Promise<readonly ChunkRef[]> => {
     if (given.form !== 'chunks') return [];
-    const refs = [];
+    const refs: ChunkRef[] = [];
     for (const { first, count } of spans) refs.push(...(await given.index.at(Number(first), count)));
+    given.store.soon?.(refs.map(({ id }) => id));
+    return refs;
+  };
+  const load = async (asked: AskChunks): Promise<readonly StoredChunk[]> => {
+    if (given.form !== 'chunks') return [];
+    const refs = await (looked.get(asked) ?? lookUp(asked));
     const size = refs.reduce((sum, ref) => sum + ref.size, 0);
     if (size > (refs.length === 1 ? MAX_CHUNK_BYTES : MESSAGE_BYTES)) throw refused('more chunks than go at once');
     return Promise.all(refs.map(async ({ id, size }) => fitting(id, size, await given.store.get(id))));
@@ -156,6 +164,11 @@ export function createSendSession(deps: SendSessionDeps): SendSession {
       }
       last = ask;
       queue.push(question);
+      if (question.of === 'chunks') {
+        const refs = lookUp(question.value);
+        refs.catch(() => {}); // met in its turn
+        looked.set(question.value, refs);
+      }
       if (!working) void work();
     },
   };

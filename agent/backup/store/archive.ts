@@ -31,6 +31,7 @@ export async function* readArchive(
     coming.push(chunk);
   };
   for await (const refs of batches) {
+    repository.chunks.soon?.(refs.map(({ id }) => id));
     for (const ref of refs) {
       read(ref);
       if (coming.length > AHEAD) yield (await coming.shift()) as Uint8Array;

@@ -82,6 +82,7 @@ export async function check(
 
   async function readThrough(refs: readonly ChunkRef[]): Promise<void> {
     let next = 0;
+    repository.chunks.soon?.(refs.map(({ id }) => id));
     const reader = async () => {
       for (let ref = refs[next]; ref !== undefined; ref = refs[next]) {
         next += 1;

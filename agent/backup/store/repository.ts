@@ -18,6 +18,9 @@ const decompress = promisify(zstdDecompress);
 /** What compression may add to bytes that have none to lose, and encryption to any. */
 const OVERHEAD = 64 * 1024;
 const MAX_SUMMARY = 1024 * 1024;
+/** Chunks that are fetched together, and those that may wait to be got: of 4 MiB at most. */
+const AT_ONCE = 16;
+const MOST_AHEAD = 32;
 
 export interface Repository {
   readonly form: Form;
@@ -110,12 +113,42 @@ function createChunks(store: ObjectStore, form: Form, serial: ReturnType<typeof 
   let rawBytes = 0;
   let storedBytes = 0;
 
+  /** Got next, and not fetched yet; fetched, and not got yet. */
+  const coming = new Set<string>();
+  const ahead = new Set<string>();
+  let bringing = false;
+  const bringOn = async (): Promise<void> => {
+    if (bringing) return;
+    bringing = true;
+    try {
+      while (coming.size > 0 && ahead.size < MOST_AHEAD) {
+        const ids = [...coming].slice(0, AT_ONCE);
+        for (const id of ids) {
+          coming.delete(id);
+          ahead.add(id);
+        }
+        await serial(async () => store.bring?.(ids.map((id) => form.chunk(id))));
+      }
+    } catch {
+      // Each get meets it by itself, and says what is wrong.
+      coming.clear();
+    } finally {
+      bringing = false;
+    }
+  };
+  const soon = (ids: readonly string[]): void => {
+    for (const id of ids) coming.add(id);
+    void bringOn();
+  };
+
   const get = async (id: string): Promise<Buffer> => {
     const object = form.chunk(id);
+    coming.delete(id);
+    const got = serial(() => gathered(form.open(object, store.get(object)), MAX_CHUNK_BYTES + OVERHEAD, `chunk ${id}`));
+    // The next ones are fetched behind it.
+    if (ahead.delete(id)) void bringOn();
     try {
-      return await serial(() =>
-        gathered(form.open(object, store.get(object)), MAX_CHUNK_BYTES + OVERHEAD, `chunk ${id}`),
-      );
+      return await got;
     } catch (thrown) {
       if (!(thrown instanceof AegirError) || thrown.code !== 'not_found') throw thrown;
       throw new AegirError('data_loss', `cannot read chunk ${id}: the store does not have it; verify the backup`);
@@ -139,6 +172,7 @@ function createChunks(store: ObjectStore, form: Form, serial: ReturnType<typeof 
   };
   return {
     putFrame,
+    ...(store.bring === undefined ? {} : { soon }),
     async has(ids) {
       const there = await serial(() => store.present(ids.map((id) => form.chunk(id))));
       return ids.map((id, at) => there[at] === true && !waiting.has(id));

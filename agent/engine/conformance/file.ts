@@ -96,6 +96,33 @@ export function describeFileEngine(subject: FileSubject): void {
       });
     });
 
+    it('brings objects along that are got next, by few programs, where each by itself would take one and more', async () => {
+      const objects = new Map(
+        Array.from({ length: 24 }, (_, at) => [`chunks/${at.toString(16).padStart(4, '0')}/chunk`, randomBytes(2000)]),
+      );
+      await stage.session(async (store) => {
+        for (const [name, content] of objects) await store.put(name, [content]);
+      });
+      const store = await stage.open();
+      try {
+        if (store.bring === undefined) return;
+        await store.bring([...objects.keys(), 'chunks/nothing']);
+        const before = stage.ran.length;
+        for (const [name, content] of objects) expect((await contentOf(store, name)).equals(content), name).toBe(true);
+        expect(stage.ran.length).toBe(before);
+        // Each once: what comes after is as it lies there then.
+        const [first = ''] = objects.keys();
+        await store.bring([first]);
+        await store.put(first, [Buffer.from('another')]);
+        expect((await contentOf(store, first)).toString()).toBe('another');
+        expect((await contentOf(store, first)).toString()).toBe('another');
+        await expect(contentOf(store, 'chunks/nothing')).rejects.toMatchObject({ code: 'not_found' });
+        await expect(store.bring(['../evil'])).rejects.toMatchObject({ code: 'invalid_argument' });
+      } finally {
+        await store.close();
+      }
+    });
+
     it('replaces an object, and removes it, twice as well as once', async () => {
       await stage.session((store) => store.put(CHUNK, [Buffer.from('first')]));
       await stage.session((store) => store.put(CHUNK, [Buffer.from('the second')]));

@@ -10,8 +10,14 @@ export function createCheckedStore(inner: ObjectStore, signal: AbortSignal): Obj
     if (closed) throw new AegirError('failed_precondition', `cannot ${doing}: the store was closed`);
     if (signal.aborted) throw new AegirError('cancelled', `cannot ${doing}: it was cancelled`);
   };
+  const bring = async (names: readonly string[]): Promise<void> => {
+    for (const name of names) checkObjectName(name);
+    enter('get objects');
+    await inner.bring?.(names);
+  };
   return {
     maxObjectBytes: inner.maxObjectBytes,
+    ...(inner.bring === undefined ? {} : { bring }),
     async put(name, content) {
       enter(`put object ${checkObjectName(name)}`);
       await inner.put(name, bounded(name, content, inner.maxObjectBytes, enter));

@@ -27,6 +27,8 @@ export interface RemoteWay {
   put(parcels: readonly Parcel[], dirs: readonly string[]): Promise<void>;
   /** False when there is no such file. */
   get(name: string, file: string): Promise<boolean>;
+  /** See Carrier. */
+  bring?(files: ReadonlyMap<string, string>): Promise<void>;
   stat(name: string): Promise<StoredObject | undefined>;
   present(names: readonly string[]): Promise<readonly boolean[]>;
   list(prefix: string): Promise<readonly StoredObject[]>;
@@ -81,11 +83,15 @@ export async function openRemote(ssh: Ssh, way: RemoteWay, scratch: Scratch): Pr
     }
   };
 
+  const { bring } = way;
   return createSpooledStore(
     {
       maxObjectBytes: MAX_OBJECT,
       where: ssh.where,
       put: stage,
+      ...(bring === undefined
+        ? {}
+        : { bring: (files) => bring(new Map([...files].filter(([name]) => !staged.has(name)))) }),
       async get(name, path) {
         const file = staged.get(name);
         if (file !== undefined) await copyFile(file.path, path);

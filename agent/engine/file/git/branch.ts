@@ -15,7 +15,7 @@ const TRIES = 8;
 const FETCH_MS = 3600_000;
 const OPEN_MS = 30_000;
 /** What is said when a blob that was left out cannot be had by itself: the server speaks an older protocol. */
-const LEFT_OUT = /could not fetch|promisor|not our ref/i;
+const LEFT_OUT = /could not fetch|promisor|not our ref|unadvertised object/i;
 const RACED = /non-fast-forward|fetch first|cannot lock ref|reference already exists|failed to update ref|stale info/i;
 
 export async function openBranch(repository: Repository, branch: string, scratch: Scratch): Promise<Carrier> {
@@ -82,6 +82,13 @@ export async function openBranch(repository: Repository, branch: string, scratch
     return true;
   };
 
+  const unpack = async (doing: string, blob: string, path: string): Promise<void> => {
+    const said = await whole(doing, () => git(doing, ['unpack-file', blob], { timeoutMs: FETCH_MS }));
+    const made = said.trim();
+    if (!/^\.merge_file_[A-Za-z0-9]+$/.test(made)) throw new AegirError('internal', 'cannot read what git unpacked');
+    await rename(join(scratch.dir, made), path);
+  };
+
   await fetch('open the store');
   return {
     maxObjectBytes: MAX_OBJECT,
@@ -98,12 +105,26 @@ export async function openBranch(repository: Repository, branch: string, scratch
     async get(name, path) {
       const blob = blobOf(name);
       if (blob === undefined) return false;
-      const doing = `get object ${name}`;
-      const said = await whole(doing, () => git(doing, ['unpack-file', blob], { timeoutMs: FETCH_MS }));
-      const made = said.trim();
-      if (!/^\.merge_file_[A-Za-z0-9]+$/.test(made)) throw new AegirError('internal', 'cannot read what git unpacked');
-      await rename(join(scratch.dir, made), path);
+      await unpack(`get object ${name}`, blob, path);
       return true;
+    },
+    /** All blobs by one fetch. */
+    async bring(files) {
+      const blobs = new Map(
+        [...files].flatMap(([name, path]) => {
+          const blob = blobOf(name);
+          return blob === undefined ? [] : [[path, blob] as const];
+        }),
+      );
+      if (blobs.size === 0) return;
+      const doing = `get ${blobs.size} objects`;
+      const args = ['-c', 'fetch.negotiationAlgorithm=noop', 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head'];
+      const input = [...new Set(blobs.values())].map((blob) => `${blob}\n`).join('');
+      await whole(doing, async () => {
+        if (!filter.includes('--filter=blob:none')) return;
+        await git(doing, [...args, '--filter=blob:none', '--stdin', 'origin'], { input, timeoutMs: FETCH_MS });
+      });
+      for (const [path, blob] of blobs) await unpack(doing, blob, path);
     },
     // A size that is not known without fetching the blob is not told.
     stat: async (name) => (blobOf(name) === undefined ? undefined : { name, size: undefined }),

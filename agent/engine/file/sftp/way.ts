@@ -13,6 +13,8 @@ const MAX_DEPTH = 4;
 const PER_COMMAND = 65_536;
 /** ssh itself ends what does not answer. */
 const GET_MS = 3600_000;
+/** Over one connection at a time, each of which waits for the other side by itself; servers allow ten. */
+const SESSIONS = 4;
 const NONE = /(?:no such file|not found)/i;
 
 export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteWay {
@@ -81,6 +83,22 @@ export function createSftpWay(ssh: Ssh, root: string, scratch: Scratch): RemoteW
       if (result.code === 0) return true;
       if (NONE.test(result.stderr) || /not a regular file|is a directory/i.test(result.stderr)) return false;
       throw remoteFailure(result, doing, ssh.where, root);
+    },
+    async bring(files) {
+      const all = [...files];
+      const share = Math.ceil(all.length / SESSIONS);
+      const groups = Array.from({ length: SESSIONS }, (_, at) => all.slice(at * share, (at + 1) * share));
+      const doing = `get ${all.length} objects`;
+      const fetch = async (group: typeof all) => {
+        const lines = group.map(([name, file]) => `-get ${at(name)} ${quote(file)}`);
+        const result = await batch(doing, lines, GET_MS);
+        // Any other complaint may be of half a file.
+        const wrong = result.stderr.split('\n').filter((line) => line.trim() !== '' && !NONE.test(line));
+        if (result.code === 0 && wrong.length === 0) return;
+        throw remoteFailure({ ...result, stderr: wrong.join('\n') || result.stderr }, doing, ssh.where, root);
+      };
+      const ended = await Promise.allSettled(groups.filter(({ length }) => length > 0).map(fetch));
+      for (const each of ended) if (each.status === 'rejected') throw each.reason;
     },
     async present(names) {
       const lines = names.map((name) => `-ls -1ln ${at(name)}`);
