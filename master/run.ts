@@ -179,7 +179,10 @@ export async function run(config: MasterConfig, stop: Promise<string>): Promise<
       const id = newId('sec');
       return { id, sealed: sealer.seal(id, text) };
     };
-    const authorityOfSites = createAcme({ ...config.acme, file: config.file }, acmeAccount(store, sealer, config.acme.directory ?? ''));
+    const authorityOfSites = createAcme(
+      { ...config.acme, file: config.file },
+      acmeAccount(store, sealer, config.acme.directory ?? ''),
+    );
     const certificates: CertificateTools = {
       selfSigned: async (siteNames, at) => {
         const made = await makeSelfSigned(siteNames, at);

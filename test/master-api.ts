@@ -81,7 +81,15 @@ export async function openMasterApi(servingAge = () => 0): Promise<MasterApi> {
   const deps: AdminDeps = {
     store,
     agents,
-    facts: { version: '0.0.0', startedAt: now(), caPin: '', addresses: [], acmeAgreed: true, configFile: '/etc/aegir/master.json', meshState: () => 'off' },
+    facts: {
+      version: '0.0.0',
+      startedAt: now(),
+      caPin: '',
+      addresses: [],
+      acmeAgreed: true,
+      configFile: '/etc/aegir/master.json',
+      meshState: () => 'off',
+    },
     now,
     newId: (prefix) => makeId(prefix, now(), randomBytes(7)),
     newSecret: () => randomBytes(24).toString('base64url'),
