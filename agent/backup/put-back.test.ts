@@ -58,7 +58,8 @@ function partOfOne(): { readonly part: PartBytes; readonly pack: Pack } {
   return { part: openPartBytes(at('index.caibx'), pack, undefined), pack };
 }
 
-test('a file that another one is put in the place of is written anew', async () => {
+// Seconds, and more where it is on a disk.
+test('a file that another one is put in the place of is written anew', { timeout: 120_000 }, async () => {
   for (const name of ['files', 'site', 'cache', 'others']) mkdirSync(at(name));
   const secret = at('others', 'secret');
   const place = (path: string, make: (path: string) => void) => {

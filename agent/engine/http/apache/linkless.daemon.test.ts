@@ -16,7 +16,7 @@ const ADDRESS = '127.0.31.12';
 const SITE = 'site-0000000000000001';
 const NAME = 'one.example.org';
 const SECRET = 'of another site';
-const ENOUGH = 5_000;
+const ENOUGH = 10_000;
 const LONGEST_MS = 90_000;
 const AT_ONCE = 8;
 

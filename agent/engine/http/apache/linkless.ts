@@ -61,12 +61,12 @@ export async function checkLinkless(host: Host, daemon: Daemon): Promise<readonl
   const subject = 'links:apache2';
   const told: Finding[] = [];
   const warn = (text: string) => told.push({ subject, level: 'warning', text: `${text}. ${MEANWHILE}` });
-  const [within, elsewhere] = await followed(host, daemon);
-  if (!(await isLinkless(host, daemon))) warn(await whyNot(host));
+  const there = await isLinkless(host, daemon);
+  const { within, elsewhere } = await followed(host, daemon, there);
+  if (!there) warn(await whyNot(host));
   else if (within.length > 0) {
-    warn(
-      `the files of ${within.join(', ')} are not served without links yet: have the server verified, or each of them`,
-    );
+    const names = `${within.slice(0, MOST_NAMED).join(', ')}${within.length > MOST_NAMED ? ` and of ${within.length - MOST_NAMED} more` : ''}`;
+    warn(`the files of ${names} are not served without links yet: have the server verified, or each of them`);
   }
   if (elsewhere.length > 0) {
     warn(
@@ -78,6 +78,7 @@ export async function checkLinkless(host: Host, daemon: Daemon): Promise<readonl
   return [{ subject, level: 'ok', text: 'it serves the files of sites where the kernel follows no link' }];
 }
 
+const MOST_NAMED = 5;
 const MEANWHILE =
   'Meanwhile it follows links to files of the same owner alone, and whoever writes the code of a site here can get round that, ' +
   'and read what Apache may read of other sites';
@@ -102,7 +103,7 @@ async function whyNot(host: Host): Promise<string> {
 }
 
 /** Names of sites, and mounts of other places, where Apache is told to hand out files and links are followed. */
-async function followed(host: Host, daemon: Daemon): Promise<readonly [string[], string[]]> {
+async function followed(host: Host, daemon: Daemon, there: boolean) {
   const table = parseMountTable((await daemon.mounts?.()) ?? '');
   const within: string[] = [];
   const elsewhere = new Set<string>();
@@ -115,12 +116,17 @@ async function followed(host: Host, daemon: Daemon): Promise<readonly [string[],
       const place = await realpath(directory).catch(() => directory);
       const mount = mountOf(table, place);
       if (mount === undefined || !mount.followsLinks) continue;
-      const ours = [host.paths.sites, host.paths.linkless].some((path) => directory.startsWith(`${path}/`));
+      // There, it is something that is mounted among the sites.
+      const ours = [host.paths.sites, ...(there ? [] : [host.paths.linkless])].some((path) => isBelow(directory, path));
       if (ours) within.push(/^ *ServerName (\S+)$/m.exec(text)?.[1] ?? file);
       else elsewhere.add(mount.path);
     }
   }
-  return [within, [...elsewhere]];
+  return { within, elsewhere: [...elsewhere] };
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`);
 }
 
 async function isLinkless(host: Host, daemon: Daemon): Promise<boolean> {
