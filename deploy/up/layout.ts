@@ -84,6 +84,24 @@ async function takeBlock(): Promise<number[]> {
   throw new Error('up: cannot find free ports; see: ss --listening --tcp');
 }
 
+/**
+ * Sites and agents know the ports that were chosen first: they stay, and what has one of the master's meanwhile must go.
+ * Waits for what a killed `up` left, which ends by itself. withinMs: for that.
+ */
+export async function requirePorts({ ports }: Layout, withinMs = 10_000): Promise<void> {
+  const until = performance.now() + withinMs;
+  for (const port of [ports.api, ports.agent, ports.enrol, ports.web, ports.mesh]) {
+    while (!(await isFree(port))) {
+      if (performance.now() > until) {
+        throw new Error(
+          `port ${port} is another program's now (ss --listening --tcp --processes names it); stop that, or start another with --dir DIR`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

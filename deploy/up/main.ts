@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { checkSite } from './check.ts';
 import { installFirstSite } from './first-site.ts';
 import { type Fleet, startFleet } from './fleet.ts';
-import { defaultDir, openLayout } from './layout.ts';
+import { defaultDir, openLayout, requirePorts } from './layout.ts';
 import { takeDirectory } from './one-at-a-time.ts';
 
 interface Flags {
@@ -52,6 +52,7 @@ async function main(): Promise<number> {
     if (temporary) chmodSync(dir, 0o711);
     const layout = await openLayout(dir);
     release = await takeDirectory(dir);
+    await requirePorts(layout);
     fleet = await startFleet(layout, step, stop.signal);
     const site = await installFirstSite(fleet, step, stop.signal);
     if (flags.check) await checkSite(fleet, site, step);

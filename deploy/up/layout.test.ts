@@ -1,0 +1,23 @@
+// Ports of `up` that somebody else has by now are told of; those that are freed in time are waited for.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openLayout, requirePorts } from './layout.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'aegir-layout-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+test('a port of the master that is taken', async () => {
+  const layout = await openLayout(dir, 'spare');
+  await requirePorts(layout, 0);
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(layout.ports.mesh, '127.0.0.1', resolve));
+  const refused = requirePorts(layout, 0);
+  await expect(refused).rejects.toThrow(`port ${layout.ports.mesh} is another program's now`);
+  // The next start finds the same layout, and waits for what ends by itself.
+  const waiting = requirePorts(await openLayout(dir, 'spare'));
+  await new Promise((resolve) => other.close(resolve));
+  await waiting;
+});
