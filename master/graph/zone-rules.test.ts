@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest';
 import { graphOf, ids, service, site, snapshot } from '../../test/records.ts';
+import { planAddZone } from '../plan/change-zone.ts';
 import { siteRecordSets } from '../plan/site-records.ts';
 import type { DnsRecordRecord, ZoneRecord } from '../store/model.ts';
-import { requireEmptyZone, requireFreeRecords, requireProvable, requireRecord, sitesInZone } from './zone-rules.ts';
+import {
+  requireEmptyZone,
+  requireFreeRecords,
+  requireProvable,
+  requireRecord,
+  sitesByHand,
+  sitesInZone,
+} from './zone-rules.ts';
 
 const zone = (id: string, name: string): ZoneRecord => ({
   ...{ id, name, serviceId: ids.dns, state: 'active', nameservers: [], contact: '', ttl: 60, lowTtl: 60 },
@@ -68,6 +76,11 @@ test('a site that a person looks after has nothing in our zones', () => {
   const byHand = { ...site, dnsByHand: true };
   const held = graphOf({ zones: [org], sites: [byHand] });
   expect(sitesInZone(held, org)).toEqual([]);
+  expect(sitesByHand(held, org)).toEqual([byHand]);
+  expect(planAddZone(held, org).warnings.join()).toMatch(
+    /^Names of example\.org .*site rebind example\.org --dns web1\/null/,
+  );
+  expect(planAddZone(held, org).steps.map(({ kind }) => kind)).not.toContain('dns.publish');
   expect(() => requireEmptyZone(held, org)).not.toThrow();
   expect(() => requireRecord(held, org, record('www.example.org', 'A'))).not.toThrow();
   expect(siteRecordSets(held, byHand).map(({ zone, names }) => [zone, names])).toEqual([

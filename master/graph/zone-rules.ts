@@ -9,8 +9,16 @@ const ADDRESSES = ['A', 'AAAA', 'CNAME'];
 
 /** Sites with a name in the zone, but those that a person looks after. */
 export function sitesInZone(graph: Graph, zone: ZoneRecord): readonly SiteRecord[] {
-  const ours = graph.sites.filter((site) => !site.dnsByHand);
-  return ours.filter((site) => [site.name, ...site.aliases].some((name) => graph.zoneOf(name)?.id === zone.id));
+  return namedIn(graph, zone).filter((site) => !site.dnsByHand);
+}
+
+/** Sites with a name in the zone that a person looks after. */
+export function sitesByHand(graph: Graph, zone: ZoneRecord): readonly SiteRecord[] {
+  return namedIn(graph, zone).filter((site) => site.dnsByHand);
+}
+
+function namedIn(graph: Graph, zone: ZoneRecord): readonly SiteRecord[] {
+  return graph.sites.filter((site) => [site.name, ...site.aliases].some((name) => graph.zoneOf(name)?.id === zone.id));
 }
 
 /** A record that people declare: in the zone, beside nothing that it cannot stand beside. */

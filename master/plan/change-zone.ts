@@ -1,7 +1,7 @@
 // Plans about zones: add, set, verify, remove, and the records that people declare in them.
 import { displayName } from '../../shared/name.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
-import { sitesInZone } from '../graph/zone-rules.ts';
+import { sitesByHand, sitesInZone } from '../graph/zone-rules.ts';
 import type { DnsRecordRecord, ZoneRecord } from '../store/model.ts';
 import type { Plan, PlannedRecord, PlanStep, ZoneValues } from './plan.ts';
 import { siteRecordSets, ttlOf } from './site-records.ts';
@@ -127,9 +127,15 @@ export function planAddZone(graph: Graph, zone: ZoneRecord): Plan {
       ...sitesSteps(graph, zone),
     ],
     {
-      warnings: makesZones(graph, zone)
-        ? [`Delegate ${zone.name} to ${zone.nameservers.join(', ')} at your registrar, if it is not.`]
-        : [],
+      warnings: [
+        ...(makesZones(graph, zone)
+          ? [`Delegate ${zone.name} to ${zone.nameservers.join(', ')} at your registrar, if it is not.`]
+          : []),
+        ...sitesByHand(graph, zone).map(
+          ({ name }) =>
+            `Names of ${displayName(name)} stay in your hands; to have them published here: aegir site rebind ${name} --dns ${graph.serviceName(graph.service(zone.serviceId))}`,
+        ),
+      ],
     },
   );
 }
