@@ -1,6 +1,7 @@
 // Makes a site's trees what a part holds: what is as it shall be stays untouched, other files are written beside and
 // renamed into their place, what is not in the part goes. Everything is reached through descriptors of directories and no
 // link is followed, whatever the site does meanwhile. May be repeated after a crash anywhere. For workers alone.
+import { randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import {
   closeSync,
@@ -9,7 +10,6 @@ import {
   fchownSync,
   fstatSync,
   ftruncateSync,
-  lchownSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -54,6 +54,8 @@ interface Level {
 }
 
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** A link itself, not what it leads to: O_PATH, which Node does not name (asm-generic/fcntl.h). */
+const ITSELF = 0o10000000 | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const PIECE_BYTES = 1024 * 1024;
 const HOLE_BYTES = 64 * 1024;
@@ -128,18 +130,30 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     enter(entry.path, openDirectoryIn(fd, name), entry);
   };
 
+  /** By a descriptor: under its name there may be something else by now. */
+  const dressLink = (at: string | Buffer, { path, mtimeNs }: Entry, uid: number, gid: number) => {
+    const link = openSync(at, ITSELF);
+    try {
+      const facts = fstatSync(link);
+      if (!facts.isSymbolicLink() || facts.nlink !== 1) throw changed(path);
+      if (mayGive) libc.give(link, uid, gid);
+      libc.setTime(link, '', mtimeNs);
+    } finally {
+      closeSync(link);
+    }
+  };
+
   const putLink = ({ fd }: Level, name: ByteName, entry: Entry, facts: BigIntStats | undefined) => {
     const { uid, gid } = numbersOf(entry.owner);
     const owned = facts !== undefined && (!mayGive || (Number(facts.uid) === uid && Number(facts.gid) === gid));
     if (facts?.isSymbolicLink() && owned && facts.mtimeNs === entry.mtimeNs && linkIn(fd, name) === entry.target)
       return;
-    const temporary = `${TEMPORARY}${levels.length}`;
+    const temporary = temporaryName();
     fullDisk(
       () => readable(entry.path),
       () => symlinkSync(Buffer.from(entry.target, 'latin1'), inside(fd, temporary)),
     );
-    if (mayGive) lchownSync(inside(fd, temporary), uid, gid);
-    libc.setTime(fd, temporary, entry.mtimeNs);
+    dressLink(inside(fd, temporary), entry, uid, gid);
     if (facts?.isDirectory()) remove(fd, name, 0);
     renameSync(inside(fd, temporary), inside(fd, name));
     written += 1;
@@ -160,11 +174,11 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
       () => readable(path),
       () => {
         try {
-          return open(free ? name : `${TEMPORARY}${levels.length}`);
+          return open(free ? name : temporaryName());
         } catch (thrown) {
           // The site itself has just made one.
           if (!free || (thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-          return open(`${TEMPORARY}${levels.length}`);
+          return open(temporaryName());
         }
       },
     );
@@ -179,10 +193,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
   ): BigIntStats => {
     if (same !== undefined) {
       if (facts !== undefined && isSame(same, facts)) return facts;
-      throw new AegirError(
-        'aborted',
-        `cannot restore ${readable(entry.path)}: somebody changed it meanwhile; do it again`,
-      );
+      throw changed(entry.path);
     }
     // Of a file with other names, those are not ours to change.
     const alike =
@@ -268,6 +279,15 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     saying.warn(`${strangers} files were of users or groups that mean nothing on this server: the site has them now`);
   }
   return { written, writtenBytes };
+}
+
+/** None that the site could know before, and take. */
+function temporaryName(): ByteName {
+  return `${TEMPORARY}${randomBytes(8).toString('hex')}`;
+}
+
+function changed(path: ByteName): AegirError {
+  return new AegirError('aborted', `cannot restore ${readable(path)}: somebody changed it meanwhile; do it again`);
 }
 
 /** A program that runs as somebody else than the site is nothing that a site may bring along. */

@@ -20,7 +20,7 @@ export interface SegmentCache {
   save(): void;
 }
 
-const MAGIC = Buffer.from('aegir segments 1');
+const MAGIC = Buffer.from('aegir segments 2');
 const KEY_BYTES = 32;
 const REF_BYTES = ID_BYTES + 4;
 

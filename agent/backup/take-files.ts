@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import { createIndexWriter } from './caibx-file.ts';
 import { createChunking, createCutPoint } from './chunker.ts';
+import { cleanSince } from './clean-since.ts';
 import { readable, type Tree } from './entry.ts';
 import { encodeFound, type FoundEntry } from './found-entry.ts';
 import { createGrouping } from './grouping.ts';
+import { openLibc } from './libc.ts';
 import { openPack } from './pack.ts';
 import { openSegmentCache, type Ref, type SegmentCache, segmentKey } from './segment-cache.ts';
 import { createSegmentTable } from './segment-table.ts';
@@ -63,8 +65,6 @@ export interface Saying {
 
 /** A file that changes while it is read is read again so often, and then as it is. */
 const ATTEMPTS = 3;
-/** Changed so lately, it may change again without a trace: clocks of file systems tick every few milliseconds. */
-const SETTLED_NS = 1_000_000_000n;
 /** Changed so lately, it may well change again before somebody asks for its chunks. */
 const QUIET_NS = 10_000_000_000n;
 const MS = 1_000_000n;
@@ -150,7 +150,14 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     }
   };
 
-  const takeSegment = (found: readonly FoundEntry[], tree: number, opener: Opener, cache: SegmentCache) => {
+  /** clean: what changed later may change again without a trace, and is read each time. */
+  const takeSegment = (
+    found: readonly FoundEntry[],
+    tree: number,
+    opener: Opener,
+    cache: SegmentCache,
+    clean: bigint,
+  ) => {
     if (found.length === 0) return;
     const newest = newestChange(found);
     const bytes = found.reduce((sum, { entry }) => sum + entry.size, 0);
@@ -173,12 +180,11 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       }
       entries += read.length;
       if (read.length === 0) return inexact();
-      const now_ = BigInt(now()) * MS;
       const same = read.every((each, i) => each === found[i]) && read.length === found.length;
       if (!same) inexact();
       const readLines = same ? lines : encodeFound(read);
       add(tree, readLines, refs);
-      if (newestChange(read) < now_ - SETTLED_NS) cache.keep(same ? key : segmentKey(readLines), refs);
+      if (newestChange(read) < clean) cache.keep(same ? key : segmentKey(readLines), refs);
       return;
     }
   };
@@ -193,12 +199,15 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       const root = openTree(path);
       const opener = createOpener(root);
       try {
+        const noted = join(order.cacheDir, `${tree}.clean`);
+        // Before the first byte is read. Visitors may wait for one that passes: it takes what is known.
+        const clean = cleanSince(noted, root, now, order.passing !== true, openLibc);
         const begins = createGrouping();
         let segment: FoundEntry[] = [];
         for (const found of walk(root, tree, order.owners, saying.warn, inexact)) {
           saying.check();
           if (begins(found.entry.path, found.entry.size)) {
-            takeSegment(segment, place, opener, cache);
+            takeSegment(segment, place, opener, cache, clean);
             segment = [];
             saying.progress(index.bytes());
           }
@@ -208,7 +217,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
           // The site gets them when they are put back.
           if (typeof owner.user === 'number' || typeof owner.group === 'number') inexact();
         }
-        takeSegment(segment, place, opener, cache);
+        takeSegment(segment, place, opener, cache, clean);
       } finally {
         opener.close();
         closeSync(root);
