@@ -9,11 +9,9 @@ import {
   fchmodSync,
   fchownSync,
   fstatSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
-  readSync,
   renameSync,
   rmdirSync,
   symlinkSync,
@@ -26,9 +24,9 @@ import { encodeFound, type FoundEntry } from './found-entry.ts';
 import { fullDisk } from './full-disk.ts';
 import { createGrouping } from './grouping.ts';
 import type { Libc } from './libc.ts';
-import { writeAll } from './pack.ts';
 import type { PartBytes } from './part-bytes.ts';
 import { type PartEntry, partEntries } from './part-entries.ts';
+import { hasContent, writeContent } from './put-content.ts';
 import { openSegmentCache, type Ref, type SegmentCache, segmentKey } from './segment-cache.ts';
 import type { Saying, TreeRoot } from './take-files.ts';
 import { inside, isSame, linkIn, type Owners, openDirectoryIn, openTree, statIn } from './tree.ts';
@@ -57,9 +55,6 @@ const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constant
 /** A link itself, not what it leads to: O_PATH, which Node does not name (asm-generic/fcntl.h). */
 const ITSELF = 0o10000000 | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const PIECE_BYTES = 1024 * 1024;
-const HOLE_BYTES = 64 * 1024;
-const ZEROS = Buffer.alloc(HOLE_BYTES);
 const MAX_REMOVE_DEPTH = 2000;
 
 export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying: Saying): PutBack {
@@ -320,40 +315,6 @@ function remove(directory: number, name: ByteName, depth: number): void {
     closeSync(fd);
   }
   rmdirSync(inside(directory, name));
-}
-
-function hasContent(file: number, part: PartBytes, contentAt: number, size: number, saying: Saying): boolean {
-  const there = Buffer.allocUnsafe(Math.min(PIECE_BYTES, Math.max(1, size)));
-  for (let at = 0; at < size; ) {
-    saying.check();
-    const count = readSync(file, there, 0, Math.min(there.length, size - at), at);
-    if (count === 0 || !part.read(contentAt + at, count).equals(there.subarray(0, count))) return false;
-    at += count;
-    saying.progress(at);
-  }
-  return true;
-}
-
-/** What is zeros stays a hole, where it is large enough to matter. */
-function writeContent(file: number, part: PartBytes, contentAt: number, size: number, saying: Saying): void {
-  let hole = false;
-  for (let at = 0; at < size; ) {
-    saying.check();
-    const piece = part.lend(contentAt + at, Math.min(PIECE_BYTES, size - at));
-    let from = 0;
-    for (let block = 0; block < piece.length; block += HOLE_BYTES) {
-      const end = Math.min(piece.length, block + HOLE_BYTES);
-      const empty = end - block === HOLE_BYTES && piece[block] === 0 && piece.subarray(block, end).equals(ZEROS);
-      if (!empty) continue;
-      if (from < block) writeAll(file, piece.subarray(from, block), at + from);
-      from = end;
-      hole = true;
-    }
-    if (from < piece.length) writeAll(file, piece.subarray(from), at + from);
-    at += piece.length;
-    saying.progress(at);
-  }
-  if (hole) ftruncateSync(file, size);
 }
 
 /** Remembers the segments of the trees as they are now, so that the next look at them reads nothing. */
