@@ -23,7 +23,7 @@ import type {
 import { isAuthUser, isPasswordHash, isRealm, MOST_AUTH_USERS } from '../shared/http-auth.ts';
 import { type IdPrefix, isId } from '../shared/id.ts';
 import { absolutePath, freeText, hostName, mailAddress } from '../shared/name.ts';
-import { isSiteUid } from '../shared/site-uid.ts';
+import { isSharedUid } from '../shared/site-uid.ts';
 import { checkedSnippet } from '../shared/snippet/snippet.ts';
 import { isAppName, isServiceType, MAX_CRON_SECONDS, MIN_CRON_SECONDS } from '../shared/vocabulary.ts';
 
@@ -313,7 +313,7 @@ export function checkSite(site: SiteSpec): ValidSite {
   checkAccount(site.adminName, 'site.admin_name');
   if (site.adminMail !== '') mailAddress(site.adminMail, 'site.admin_mail');
   checkSharedRoot(site.sharedRoot, 'site.shared_root');
-  if (site.uid !== 0 && !isSiteUid(site.uid)) refuse('site.uid', "is no number of sites' users");
+  if (site.uid !== 0 && !isSharedUid(site.uid)) refuse('site.uid', "is no number of sites' users");
   match(site.salt, /^[A-Za-z0-9._~-]{32,128}$/, 'site.salt', '32 to 128 URL-safe characters');
   return { ...site, platform: checkPlatform(present(site.platform, 'site.platform'), 'site.platform', true) };
 }

@@ -76,10 +76,10 @@ export interface Users {
   lookup(name: string): Promise<SystemUser | undefined>;
   /**
    * Makes a system user with its own group, no shell, no password. Repeatable. uid: the number of both (see
-   * shared/site-uid.ts); 0 or none for any.
+   * shared/site-uid.ts); 0 or none for one that no user of this host has or had.
    */
   ensure(name: string, home: string, uid?: number): Promise<SystemUser>;
-  /** Ends the user's processes and removes it with its group. Repeatable. */
+  /** Ends the user's processes and removes it with its group, its jobs and what it left in /tmp and the like. Repeatable. */
   remove(name: string): Promise<void>;
 }
 

@@ -90,7 +90,7 @@ export async function planAccountRemoval(
   if (tree) {
     changes.push({
       summary: `remove directory ${layout.root} with all of the site's files`,
-      // Before the user goes, or its number could be given to another site that then owns these files.
+      // Before the user goes: a crash between the two would leave files that nobody owns.
       run: () => host.files.remove(layout.root),
     });
   }

@@ -5,7 +5,7 @@ import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { CloneSiteRequest } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { hostName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import { freeUid } from '../graph/cluster-rules.ts';
+import { freshUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireFittingDb, requireSite, requireUsable } from '../graph/rules.ts';
 import { spreadFor } from '../graph/spread.ts';
@@ -66,7 +66,7 @@ export async function cloneSite(deps: AdminDeps, caller: Caller, request: CloneS
       ...{ certificate: null, auth: auth.auth, issuing: null, moving: null },
       spread: spreadFor(graph, graph.service(platform.serviceId)),
       dnsByHand: false,
-      uid: freeUid(graph, graph.service(platform.serviceId)),
+      uid: freshUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, copy);
     const secrets = [salt, ...(db === undefined ? [] : [password]), ...auth.secrets];

@@ -5,7 +5,7 @@ import { AegirError } from '../../shared/error.ts';
 import type { ChangeResponse, InstallSiteAdminRequest } from '../../shared/gen/aegir/v1/admin.ts';
 import { freeText, hostName, mailAddress } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import { freeUid } from '../graph/cluster-rules.ts';
+import { freshUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { chooseDb, requireSite, requireUsable } from '../graph/rules.ts';
 import { spreadFor } from '../graph/spread.ts';
@@ -104,7 +104,7 @@ export async function installSite(
       dnsByHand: false,
       issuing: null,
       cronSeconds: null,
-      uid: freeUid(graph, graph.service(platform.serviceId)),
+      uid: freshUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, site);
     const secrets: readonly SecretRecord[] = db === undefined ? [salt] : [salt, password];

@@ -1,5 +1,6 @@
 // Reads the graph from the store.
 import { createGraph, type Graph } from '../graph/graph.ts';
+import { HIGHEST_UID } from '../store/site-table.ts';
 import type { Tx } from '../store/store.ts';
 
 export async function loadGraph(tx: Tx): Promise<Graph> {
@@ -12,5 +13,6 @@ export async function loadGraph(tx: Tx): Promise<Graph> {
   const zones = await tx.zones.find();
   const records = await tx.records.find();
   const heads = await tx.heads.find();
-  return createGraph({ servers, services, platforms, sites, clients, zones, records, heads });
+  const highestUid = Number((await tx.settings.get(HIGHEST_UID))?.value ?? 0);
+  return createGraph({ servers, services, platforms, sites, clients, zones, records, heads, highestUid });
 }

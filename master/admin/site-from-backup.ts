@@ -2,7 +2,7 @@
 import { databaseName, databaseUser } from '../../shared/database-name.ts';
 import { AegirError } from '../../shared/error.ts';
 import { APPS } from '../../shared/vocabulary.ts';
-import { freeUid } from '../graph/cluster-rules.ts';
+import { freshUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireSite, requireUsable } from '../graph/rules.ts';
 import { spreadFor } from '../graph/spread.ts';
@@ -85,7 +85,7 @@ export function siteFromBackup(
     ...{ certificate: null, auth: null, snippet: null, issuing: null, moving: null },
     spread: spreadFor(graph, graph.service(platform.serviceId)),
     dnsByHand: false,
-    uid: freeUid(graph, graph.service(platform.serviceId)),
+    uid: freshUid(graph, graph.service(platform.serviceId)),
     ...more,
   };
   requireSite(graph, site);

@@ -1,6 +1,6 @@
 // Clusters: what must hold for their fronts, heads and sites. Each rule throws and says what to do.
 import { AegirError } from '../../shared/error.ts';
-import { FIRST_SITE_UID, LAST_SITE_UID } from '../../shared/site-uid.ts';
+import { nextSharedUid } from '../../shared/site-uid.ts';
 import type { PlatformRecord, ServiceRecord, SiteRecord } from '../store/model.ts';
 import { type Graph, isCluster } from './graph.ts';
 
@@ -105,10 +105,17 @@ export function platformBehind(graph: Graph, site: SiteRecord, front: ServiceRec
   );
 }
 
-/** A number for the site's system user, equal on all heads; 0 where the site has one server. */
-export function freeUid(graph: Graph, http: ServiceRecord): number {
+/**
+ * A number for the site's system user, equal on all heads; 0 where the site has one server. It rises, for what a site that is
+ * gone left on the heads is its number's; the store remembers the highest (master/store/site-table.ts).
+ */
+export function freshUid(graph: Graph, http: ServiceRecord): number {
   if (!isCluster(http)) return 0;
-  const taken = new Set(graph.sites.map((site: SiteRecord) => site.uid));
-  for (let uid = FIRST_SITE_UID; uid <= LAST_SITE_UID; uid++) if (!taken.has(uid)) return uid;
-  throw new AegirError('resource_exhausted', 'cannot give the site a user number: all are taken');
+  const highest = graph.sites.reduce(
+    (most: number, site: SiteRecord) => Math.max(most, site.uid),
+    graph.highestUid ?? 0,
+  );
+  const uid = nextSharedUid(highest);
+  if (uid !== undefined) return uid;
+  throw new AegirError('resource_exhausted', 'cannot give the site a user number: all were given');
 }

@@ -23,6 +23,8 @@ export interface GraphSnapshot {
   /** Those that people declared. */
   readonly records: readonly DnsRecordRecord[];
   readonly heads: readonly HeadRecord[];
+  /** Of the numbers of system users that sites ever had; left out for none. */
+  readonly highestUid?: number;
 }
 
 /** Look-ups take an id or a name and throw not_found, naming what there is. */

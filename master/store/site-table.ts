@@ -1,4 +1,5 @@
-// Sites, and the table of all their host names, which makes names and aliases unique together.
+// Sites; the table of all their host names, which makes names and aliases unique together; and the highest user number of
+// any, which outlives them.
 import { AegirError } from '../../shared/error.ts';
 import type { Access } from './access.ts';
 import { flag, integer, json, nullable, text } from './codec.ts';
@@ -9,6 +10,9 @@ import type { Table } from './store.ts';
 
 /** A bound on one statement's parameters, far above any site. */
 const MOST_NAMES = 1000;
+
+/** The setting that remembers it, so that none is given again. */
+export const HIGHEST_UID = 'highest-site-uid';
 
 export function createSiteTable(access: Access): Table<SiteRecord> {
   return createRecordTable<SiteRecord>(access, {
@@ -46,7 +50,10 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },
     ],
-    afterWrite: saveNames,
+    afterWrite: async (db, site) => {
+      await saveNames(db, site);
+      await saveHighest(db, site.uid);
+    },
   });
 }
 
@@ -68,4 +75,16 @@ async function saveNames(db: Db, site: SiteRecord): Promise<void> {
   const kept = new Set(found.map((row) => row.name));
   const fresh = names.filter((name) => !kept.has(name)).map((name) => ({ name, siteId: site.id }));
   if (fresh.length > 0) await db.insertInto('siteNames').values(fresh).execute();
+}
+
+async function saveHighest(db: Db, uid: number): Promise<void> {
+  if (uid === 0) return;
+  const row = await db.selectFrom('settings').select('value').where('id', '=', HIGHEST_UID).executeTakeFirst();
+  if (Number(row?.value ?? 0) >= uid) return;
+  const value = String(uid);
+  await db
+    .insertInto('settings')
+    .values({ id: HIGHEST_UID, value })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ value }))
+    .execute();
 }

@@ -22,6 +22,7 @@ import { createNginx } from './nginx.ts';
 import { createPhpFpm } from './php-fpm.ts';
 import { clusterProgram, clustersIn, clusterUnit, createPostgresql } from './postgresql.ts';
 import { createSystemctl } from './systemctl.ts';
+import { createUserNumbers } from './user-numbers.ts';
 import { createSystemUsers } from './users.ts';
 
 const PATHS: HostPaths = {
@@ -76,7 +77,10 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     kind: 'systemd',
     paths,
     files,
-    users: createSystemUsers({ run }),
+    users: createSystemUsers({
+      run,
+      numbers: createUserNumbers({ run, files, state: paths.state, sites: paths.sites }),
+    }),
     run,
     stream: createStream(runAs),
     daemon,

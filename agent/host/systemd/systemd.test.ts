@@ -173,7 +173,10 @@ test('nginx: reload starts one that is down', async () => {
 const PASSWD = 'aegir-0123456789abcdef:x:990:990:Aegir site:/h:/usr/sbin/nologin\n';
 const NAME = 'aegir-0123456789abcdef';
 
-test('users: made once', async () => {
+const numbers = { next: async () => 990 };
+const removeLeftovers = async () => {};
+
+test('users: made once, with a number that nobody had', async () => {
   let there = false;
   const { run, ran } = script({
     'getent -- passwd': () => (there ? { stdout: PASSWD } : { code: 2 }),
@@ -183,12 +186,27 @@ test('users: made once', async () => {
       return {};
     },
   });
-  const users = createSystemUsers({ run });
+  const users = createSystemUsers({ run, numbers });
   expect(await users.ensure(NAME, '/h')).toEqual({ name: NAME, uid: 990, gid: 990 });
   await users.ensure(NAME, '/h');
-  expect(ran.filter((line) => line.startsWith('useradd'))).toEqual([
-    `useradd --system --no-log-init --user-group --no-create-home --home-dir=/h --shell=/usr/sbin/nologin --comment=Aegir site -- ${NAME}`,
+  expect(ran.filter((line) => /^(user|group)add/.test(line))).toEqual([
+    `groupadd --system --gid=990 -- ${NAME}`,
+    `useradd --system --no-log-init --gid=${NAME} --uid=990 --no-create-home --home-dir=/h --shell=/usr/sbin/nologin --comment=Aegir site -- ${NAME}`,
   ]);
+});
+
+test('users: a number of the master is taken as it is, and no other', async () => {
+  const { run, ran } = script({ getent: () => ({ code: 2 }) });
+  const users = createSystemUsers({ run, numbers: { next: () => Promise.reject(new Error('asked')) } });
+  await expect(users.ensure(NAME, '/h', 480_001)).rejects.toThrow(/useradd made none/);
+  await expect(users.ensure(NAME, '/h', 2_010_000_000)).rejects.toThrow(/useradd made none/);
+  expect(ran.filter((line) => line.startsWith('groupadd'))).toEqual([
+    `groupadd --system --gid=480001 -- ${NAME}`,
+    `groupadd --system --gid=2010000000 -- ${NAME}`,
+  ]);
+  for (const uid of [1000, 524_288, 2_020_000_000]) {
+    await expect(users.ensure(NAME, '/h', uid)).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
 });
 
 test('users: a group left by a crash is taken', async () => {
@@ -196,39 +214,46 @@ test('users: a group left by a crash is taken', async () => {
     'getent -- passwd': () => ({ code: 2 }),
     'getent -- group': () => ({ stdout: `${NAME}:x:990:\n` }),
   });
-  await expect(createSystemUsers({ run }).ensure(NAME, '/h')).rejects.toThrow(/useradd made none/);
+  await expect(createSystemUsers({ run, numbers }).ensure(NAME, '/h')).rejects.toThrow(/useradd made none/);
   expect(ran.find((line) => line.startsWith('useradd'))).toContain(` --gid=${NAME} `);
+  expect(ran.some((line) => line.startsWith('groupadd'))).toBe(false);
 });
 
-test('users: crontab and processes end before the user goes; its group goes too', async () => {
-  const { run, ran } = script({
-    'getent -- passwd': () => ({ stdout: PASSWD }),
-    'getent -- group': () => ({ stdout: `${NAME}:x:990:\n` }),
-  });
-  const endProcesses = async (uid: number): Promise<boolean> => {
-    ran.push(`end ${uid}`);
-    return true;
-  };
-  const which = async (program: string) => `/usr/bin/${program}`;
-  await createSystemUsers({ run, endProcesses, which }).remove(NAME);
-  expect(ran.filter((line) => !line.startsWith('getent'))).toEqual([
-    `/usr/bin/crontab -u ${NAME} -r`,
-    'end 990',
-    `userdel -- ${NAME}`,
-    `groupdel -- ${NAME}`,
-  ]);
+test('users: processes, crontab and leftovers go before the user does; its group goes too', async () => {
+  for (const uid of [990, 480_000, 2_020_000_001, 40_000]) {
+    const { run, ran } = script({
+      'getent -- passwd': () => ({ stdout: PASSWD.replace('990:990', `${uid}:${uid}`) }),
+      'getent -- group': () => ({ stdout: `${NAME}:x:${uid}:\n` }),
+    });
+    const endProcesses = async (of: number): Promise<boolean> => {
+      ran.push(`end ${of}`);
+      return true;
+    };
+    const sweep = async (of: number): Promise<void> => void ran.push(`sweep ${of}`);
+    const which = async (program: string) => `/usr/bin/${program}`;
+    await createSystemUsers({ run, numbers, endProcesses, which, removeLeftovers: sweep }).remove(NAME);
+    expect(ran.filter((line) => !line.startsWith('getent'))).toEqual([
+      `end ${uid}`,
+      `/usr/bin/crontab -u ${NAME} -r`,
+      `sweep ${uid}`,
+      `end ${uid}`,
+      `userdel -- ${NAME}`,
+      `groupdel -- ${NAME}`,
+    ]);
+  }
 });
 
 test('users: none is removed whose processes stay, or that is no system user of ours', async () => {
   const { run, ran } = script({ 'getent -- passwd': () => ({ stdout: PASSWD }) });
-  const users = createSystemUsers({ run, endProcesses: async () => false });
+  const users = createSystemUsers({ run, numbers, removeLeftovers, endProcesses: async () => false });
   await expect(users.remove(NAME)).rejects.toThrow(/do not end/);
   for (const name of ['root', 'www-data', 'aegir-', 'aegir-a b', '-r', 'aegir-x\nroot']) {
     await expect(users.remove(name)).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(users.ensure(name, '/h')).rejects.toMatchObject({ code: 'invalid_argument' });
   }
   const person = script({ 'getent -- passwd': () => ({ stdout: PASSWD.replace('990:990', '1000:1000') }) });
-  await expect(createSystemUsers({ run: person.run }).remove(NAME)).rejects.toThrow(/no system user/);
+  const theirs = createSystemUsers({ run: person.run, numbers, removeLeftovers });
+  await expect(theirs.remove(NAME)).rejects.toThrow(/no system user/);
   expect([...ran, ...person.ran].some((line) => line.startsWith('userdel'))).toBe(false);
 });
 

@@ -1,6 +1,6 @@
 // System users of sites. Only names that are Aegir's are made or removed, whatever is asked.
 import { AegirError } from '../../../shared/error.ts';
-import { isSiteUid } from '../../../shared/site-uid.ts';
+import { isHostUid, isSharedUid } from '../../../shared/site-uid.ts';
 import type { SystemUser, Users } from '../host.ts';
 import { findGroup, findUser } from '../passwd.ts';
 import { listProcesses, userIdsOf } from '../proc.ts';
@@ -8,6 +8,8 @@ import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
 import { waitUntil } from '../wait.ts';
 import { which } from '../which.ts';
+import { removeLeftovers } from './leftovers.ts';
+import type { UserNumbers } from './user-numbers.ts';
 
 const OURS = /^aegir-[a-z0-9]{1,25}$/;
 const END_MS = 10_000;
@@ -16,15 +18,19 @@ const FIRST_PERSON = 1000;
 
 export interface UsersOptions {
   readonly run: Run;
+  readonly numbers: UserNumbers;
   /** Ends all processes of a user id; replaced in tests. */
   readonly endProcesses?: (uid: number) => Promise<boolean>;
+  /** Removes what a user id left where everybody may write; replaced in tests. */
+  readonly removeLeftovers?: (uid: number) => Promise<void>;
   /** Finds a program; replaced in tests. */
   readonly which?: (program: string) => Promise<string | undefined>;
 }
 
 export function createSystemUsers(options: UsersOptions): Users {
-  const { run } = options;
+  const { run, numbers } = options;
   const endProcesses = options.endProcesses ?? endProcessesOf;
+  const sweep = options.removeLeftovers ?? removeLeftovers;
   const find = options.which ?? which;
   // useradd and userdel lock the databases and refuse instead of waiting.
   const serial = createSerial();
@@ -45,23 +51,23 @@ export function createSystemUsers(options: UsersOptions): Users {
     ensure: (name, home, uid = 0) =>
       serial(async () => {
         assertOurs('make', name);
-        if (uid !== 0 && !isSiteUid(uid)) {
+        if (uid !== 0 && !isSharedUid(uid)) {
           throw new AegirError('invalid_argument', `cannot make user ${name}: ${uid} is no number of sites' users`);
         }
         const there = await lookup(name);
         if (there !== undefined) return there;
+        const number = uid === 0 ? await numbers.next() : uid;
         // A crash in the middle may have left the group without its user.
-        const groupless = (await findGroup(name, run)) === undefined;
-        if (groupless && uid !== 0) {
-          await must(`make group ${name}`, ['groupadd', '--system', `--gid=${uid}`, '--', name]);
+        if ((await findGroup(name, run)) === undefined) {
+          await must(`make group ${name}`, ['groupadd', '--system', `--gid=${number}`, '--', name]);
         }
         await must(`make user ${name}`, [
           'useradd',
           '--system',
           // The log of last logins is as long as the largest number.
           '--no-log-init',
-          groupless && uid === 0 ? '--user-group' : `--gid=${name}`,
-          ...(uid === 0 ? [] : [`--uid=${uid}`]),
+          `--gid=${name}`,
+          `--uid=${number}`,
           '--no-create-home',
           `--home-dir=${home}`,
           '--shell=/usr/sbin/nologin',
@@ -78,18 +84,23 @@ export function createSystemUsers(options: UsersOptions): Users {
         assertOurs('remove', name);
         const there = await lookup(name);
         if (there !== undefined) {
-          if (there.uid === 0 || (there.uid >= FIRST_PERSON && !isSiteUid(there.uid))) {
+          if (there.uid === 0 || (there.uid >= FIRST_PERSON && !isSharedUid(there.uid) && !isHostUid(there.uid))) {
             throw new AegirError(
               'failed_precondition',
               `cannot remove user ${name}: it is no system user; remove it by hand`,
             );
           }
+          const end = async (): Promise<void> => {
+            if (await endProcesses(there.uid)) return;
+            throw new AegirError('unavailable', `cannot remove user ${name}: its processes do not end`);
+          };
+          // Before, or they leave more; and after, for what others started of it meanwhile.
+          await end();
           // What its code left with cron would outlive it; where it left nothing, crontab says so with code 1.
           const crontab = await find('crontab');
           if (crontab !== undefined) await run({ argv: [crontab, '-u', name, '-r'] });
-          if (!(await endProcesses(there.uid))) {
-            throw new AegirError('unavailable', `cannot remove user ${name}: its processes do not end`);
-          }
+          await sweep(there.uid);
+          await end();
           await must(`remove user ${name}`, ['userdel', '--', name]);
         }
         if ((await findGroup(name, run)) !== undefined) await must(`remove group ${name}`, ['groupdel', '--', name]);

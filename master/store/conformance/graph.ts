@@ -1,6 +1,7 @@
 // Every kind of record comes back as it was saved, also after closing and opening again.
 import { expect, it } from 'vitest';
 import type { Subject } from '../conformance.ts';
+import { HIGHEST_UID } from '../site-table.ts';
 import type { Store, Table } from '../store.ts';
 import * as sample from './samples.ts';
 
@@ -143,6 +144,30 @@ export function graphCases(subject: () => Subject): void {
     expect(await store.sites.find()).toHaveLength(1);
     expect(await store.sites.delete('site-1')).toBe(true);
     expect(await store.platforms.delete('plat-1')).toBe(true);
+  });
+
+  it('remembers the highest user number of any site, also of one that is gone', async () => {
+    const { store, reopen } = subject();
+    await sample.saveGround(store);
+    const highest = async (of: Store) => (await of.settings.get(HIGHEST_UID))?.value;
+    await store.sites.insert(sample.site('site-0', 'plat-1'));
+    expect(await highest(store)).toBeUndefined();
+    await store.sites.insert(sample.site('site-1', 'plat-1', { uid: 480_007 }));
+    await store.sites.insert(sample.site('site-2', 'plat-1', { uid: 480_003 }));
+    expect(await highest(store)).toBe('480007');
+    expect(await store.sites.delete('site-1')).toBe(true);
+    await store.sites.update('site-2', { title: 'x' });
+    const again = await reopen();
+    expect(await highest(again)).toBe('480007');
+    await again.sites.insert(sample.site('site-3', 'plat-1', { uid: 480_010 }));
+    expect(await highest(again)).toBe('480010');
+    // What is rolled back was never given.
+    const failed = again.transaction(async (tx) => {
+      await tx.sites.insert(sample.site('site-4', 'plat-1', { uid: 480_011 }));
+      throw new Error('no');
+    });
+    await expect(failed).rejects.toThrow('no');
+    expect(await highest(again)).toBe('480010');
   });
 
   it('refuses calls after it was closed', async () => {

@@ -1,7 +1,10 @@
 // From empty, from an older schema with what is in it, never from a newer one.
 import { expect, it } from 'vitest';
 import type { Subject } from '../conformance.ts';
+import { siteNumbers } from '../migrations/0012-site-numbers.ts';
 import { type Migration, migrations } from '../migrations/migrations.ts';
+import { HIGHEST_UID } from '../site-table.ts';
+import * as sample from './samples.ts';
 
 const next: Migration = {
   version: migrations.length + 1,
@@ -34,6 +37,23 @@ export function migrationCases(subject: () => Subject): void {
         new RegExp(`version ${next.version} \\(tomorrow\\).*only up to version ${migrations.length};`),
       ),
     });
+  });
+
+  it('takes the numbers of as many sites as clusters may have had for given', async () => {
+    const { store, place } = subject();
+    await sample.saveGround(store);
+    const verbs = ['site.install', 'site.delete', 'backup.drill', 'site.clone'] as const;
+    for (const verb of verbs) await store.tasks.insert(sample.task(`task-${verb}`, { verb, idempotencyKey: null }));
+    await store.close();
+    const later = (more: number): readonly Migration[] =>
+      Array.from({ length: more }, (_, n) => ({ ...siteNumbers, version: migrations.length + 1 + n }));
+    const without = await place.open({ migrations: [...migrations, ...later(1)] });
+    expect(await without.settings.get(HIGHEST_UID)).toBeUndefined();
+    await without.services.insert(sample.service('svc-2', 'srv-1', { engine: 'cluster', instance: 'one' }));
+    await without.close();
+    const withCluster = await place.open({ migrations: [...migrations, ...later(2)] });
+    expect((await withCluster.settings.get(HIGHEST_UID))?.value).toBe('480002');
+    await withCluster.close();
   });
 
   it('leaves all as it was when one fails', async () => {

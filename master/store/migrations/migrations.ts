@@ -11,6 +11,7 @@ import { backups } from './0008-backups.ts';
 import { siteMove } from './0009-site-move.ts';
 import { siteSpread } from './0010-site-spread.ts';
 import { siteDns } from './0011-site-dns.ts';
+import { siteNumbers } from './0012-site-numbers.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -32,7 +33,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
-  ...[backups, siteMove, siteSpread, siteDns],
+  ...[backups, siteMove, siteSpread, siteDns, siteNumbers],
 ];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {

@@ -432,7 +432,8 @@ export interface SiteSpec {
   sharedRoot: string;
   /**
    * Number of the site's system user, the same on all servers that share its
-   * files, 1000 to 2147483646; 0 lets the host choose.
+   * files (shared/site-uid.ts); never one that another site had; 0 lets the
+   * host choose.
    */
   uid: number;
 }
