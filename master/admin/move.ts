@@ -30,7 +30,7 @@ export type MoveWish = Pick<
   MigrateSiteRequest,
   'platform' | 'server' | 'db' | 'maxHoldMillis' | 'pastHold' | 'quietSeconds' | 'rounds' | 'skipLead'
 > &
-  Partial<Pick<MigrateSiteRequest, 'backup' | 'noBackup'>>;
+  Partial<Pick<MigrateSiteRequest, 'backup' | 'noBackup' | 'noFollow'>>;
 
 export async function migrateSite(
   deps: AdminDeps,
@@ -71,7 +71,8 @@ export async function migration(
         `cannot move ${site.name}: it is there already; name another --server, --platform or --db`,
       );
     }
-    const follows = from.db !== '' && to.db !== from.db && site.state === 'enabled';
+    const live = from.db !== '' && to.db !== from.db && site.state === 'enabled';
+    const follows = live && wish.noFollow !== true;
     const made = last?.(graph, site);
     const { fileBytes = null, databaseBytes = null } = sizes.get(site.id) ?? {};
     const plan = planMigrateSite(graph, site, to, {

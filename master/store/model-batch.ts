@@ -22,6 +22,7 @@ export type BatchWish = {
   /** Absent from those of before there was any. */
   readonly backup?: string;
   readonly noBackup?: boolean;
+  readonly noFollow?: boolean;
   /** Id of the server that is left: of a site with nothing but its database there, only that moves. */
   readonly leaving?: string;
 };

@@ -222,15 +222,32 @@ function names() {
 function migrate(server: string, platform: string, db: string) {
   return link().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
-    ...{ skipLead: false, backup: '', noBackup: false, options },
+    ...{ skipLead: false, backup: '', noBackup: false, noFollow: false, options },
   });
 }
 
 test('the plan says what moves, how long visitors wait, and from where there is no way back', async () => {
-  const { plan } = await link().call(MoveServiceService.migrateSite, {
-    ...{ site: SITE, server: 'web2', platform: '', db: '', maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0 },
-    ...{ skipLead: false, backup: '', noBackup: false, options: { planOnly: true, idempotencyKey: '' } },
-  });
+  const planned = async (noFollow: boolean) => {
+    const { plan } = await link().call(MoveServiceService.migrateSite, {
+      ...{
+        site: SITE,
+        server: 'web2',
+        platform: '',
+        db: '',
+        maxHoldMillis: 0,
+        pastHold: '',
+        quietSeconds: 0,
+        rounds: 0,
+      },
+      ...{ skipLead: false, backup: '', noBackup: false, noFollow },
+      options: { planOnly: true, idempotencyKey: '' },
+    });
+    return plan;
+  };
+  const follows = (plan: Awaited<ReturnType<typeof planned>>) =>
+    plan?.steps.some(({ kind }) => kind === 'replica.open');
+  const plan = await planned(false);
+  expect([follows(plan), follows(await planned(true))]).toEqual([true, false]);
   expect(plan?.summary).toBe(`Move ${SITE} to web2/nginx, onto platform wordpress2, its database to web2/mariadb`);
   expect(plan?.warnings.join('\n')).toMatch(/Visitors wait for about [0-9]+ s/);
   expect((await site()).platform).toBe('wordpress');

@@ -131,6 +131,7 @@ async function prepare(machine: Machine): Promise<MoveRig> {
         skipLead: true,
         backup: STORE,
         noBackup: false,
+        noFollow: false,
         options,
       },
     });

@@ -18,6 +18,8 @@ interface MoveFlags {
   readonly skipLead?: boolean;
   /** Of --backup its service; false by --no-backup; true for neither. */
   readonly backup?: string | boolean;
+  /** false by --no-follow. */
+  readonly follow?: boolean;
 }
 
 function withMoveFlags(command: Command): Command {
@@ -28,7 +30,8 @@ function withMoveFlags(command: Command): Command {
     .option('--rounds <n>', 'rounds of copying before visitors wait (3)')
     .option('--skip-lead', 'do not lower the TTL first; the old server hands visitors on for longer')
     .option('--backup <service>', 'file service for a backup before; left out, the one that the policy names, if any')
-    .option('--no-backup', 'without a backup before');
+    .option('--no-backup', 'without a backup before')
+    .option('--no-follow', 'copy the database once more while visitors wait: for servers that do not trust each other');
 }
 
 function wishOf(flags: MoveFlags) {
@@ -40,6 +43,7 @@ function wishOf(flags: MoveFlags) {
     skipLead: flags.skipLead === true,
     backup: typeof flags.backup === 'string' ? flags.backup : '',
     noBackup: flags.backup === false,
+    noFollow: flags.follow === false,
   };
 }
 

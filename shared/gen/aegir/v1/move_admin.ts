@@ -100,6 +100,12 @@ export interface MigrateSiteRequest {
   backup: string;
   /** No backup is made before. */
   noBackup: boolean;
+  /**
+   * The database is copied once more while visitors wait, instead of following
+   * the one it was. Where one MariaDB follows another, each trusts the other with
+   * more than this database.
+   */
+  noFollow: boolean;
 }
 
 /** MigrateManyRequest asks to move many. */
@@ -134,6 +140,8 @@ export interface MigrateManyRequest {
   backup: string;
   /** See MigrateSiteRequest. */
   noBackup: boolean;
+  /** See MigrateSiteRequest. */
+  noFollow: boolean;
 }
 
 /** MoveBatch is a move of many sites. */
@@ -379,6 +387,7 @@ function createBaseMigrateSiteRequest(): MigrateSiteRequest {
     options: undefined,
     backup: "",
     noBackup: false,
+    noFollow: false,
   };
 }
 
@@ -419,6 +428,9 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     }
     if (message.noBackup !== false) {
       writer.uint32(96).bool(message.noBackup);
+    }
+    if (message.noFollow !== false) {
+      writer.uint32(104).bool(message.noFollow);
     }
     return writer;
   },
@@ -532,6 +544,14 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
             message.noBackup = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.noFollow = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -578,6 +598,11 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
         : isSet(object.no_backup)
         ? globalThis.Boolean(object.no_backup)
         : false,
+      noFollow: isSet(object.noFollow)
+        ? globalThis.Boolean(object.noFollow)
+        : isSet(object.no_follow)
+        ? globalThis.Boolean(object.no_follow)
+        : false,
     };
   },
 
@@ -619,6 +644,9 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     if (message.noBackup !== undefined) {
       obj.noBackup = message.noBackup;
     }
+    if (message.noFollow !== undefined) {
+      obj.noFollow = message.noFollow;
+    }
     return obj;
   },
 
@@ -641,6 +669,7 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
       : undefined;
     message.backup = object.backup ?? "";
     message.noBackup = object.noBackup ?? false;
+    message.noFollow = object.noFollow ?? false;
     return message;
   },
 };
@@ -662,6 +691,7 @@ function createBaseMigrateManyRequest(): MigrateManyRequest {
     planOnly: false,
     backup: "",
     noBackup: false,
+    noFollow: false,
   };
 }
 
@@ -711,6 +741,9 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     }
     if (message.noBackup !== false) {
       writer.uint32(120).bool(message.noBackup);
+    }
+    if (message.noFollow !== false) {
+      writer.uint32(128).bool(message.noFollow);
     }
     return writer;
   },
@@ -848,6 +881,14 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
             message.noBackup = reader.bool();
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.noFollow = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -925,6 +966,11 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
         : isSet(object.no_backup)
         ? globalThis.Boolean(object.no_backup)
         : false,
+      noFollow: isSet(object.noFollow)
+        ? globalThis.Boolean(object.noFollow)
+        : isSet(object.no_follow)
+        ? globalThis.Boolean(object.no_follow)
+        : false,
     };
   },
 
@@ -975,6 +1021,9 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     if (message.noBackup !== undefined) {
       obj.noBackup = message.noBackup;
     }
+    if (message.noFollow !== undefined) {
+      obj.noFollow = message.noFollow;
+    }
     return obj;
   },
 
@@ -998,6 +1047,7 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     message.planOnly = object.planOnly ?? false;
     message.backup = object.backup ?? "";
     message.noBackup = object.noBackup ?? false;
+    message.noFollow = object.noFollow ?? false;
     return message;
   },
 };
