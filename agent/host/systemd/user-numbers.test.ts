@@ -96,7 +96,16 @@ describe("numbers of sites' users", () => {
     await expect(numbers().next()).rejects.toMatchObject(refused);
   });
 
-  test.each(['', 'x', '4999\n', '5010\n', '-5001', '5001\n5002\n'])(
+  test('begin another round where a person says so, though others have higher ones', async () => {
+    users.add(5000).add(5009);
+    await writeFile(join(dir, 'etc/passwd'), 'aegir-a:x:5009:5009::/:/bin/sh\n');
+    await expect(numbers().next()).rejects.toThrow('as "4999 again"');
+    await writeFile(memory(), '4999 again\n');
+    expect([await numbers().next(), await numbers().next()]).toEqual([5001, 5002]);
+    expect(await readFile(memory(), 'utf8')).toBe('5002 again\n');
+  });
+
+  test.each(['', 'x', '4998\n', '5001 more\n', ' again', '5010\n', '-5001', '5001\n5002\n'])(
     'are not guessed from a memory of %j',
     async (text) => {
       await writeFile(memory(), text);

@@ -33,11 +33,15 @@ export function createUserNumbers(options: UserNumbersOptions): UserNumbers {
   const etc = options.etc ?? '/etc';
   const rangeHere = options.range ?? usableRange;
 
-  const remembered = async (path: string, range: UidRange): Promise<number> => {
+  const remembered = async (path: string, range: UidRange): Promise<Memory> => {
     const text = await files.read(path);
-    if (text === undefined) return 0;
-    const number = /^[0-9]{1,10}\n?$/.test(text) ? Number(text) : Number.NaN;
-    if (isWithin(number, range)) return number;
+    if (text === undefined) return { highest: 0, again: false };
+    const [, number = '', again] = /^([0-9]{1,10})( again)?\n?$/.exec(text) ?? [];
+    const highest = Number(number);
+    // The one before the first is how a person begins another round.
+    if (number !== '' && (highest === range.first - 1 || isWithin(highest, range))) {
+      return { highest, again: again !== undefined };
+    }
     throw new AegirError(
       'data_loss',
       `cannot choose a number for a site's system user: ${path} should hold the highest of ${range.first} to ${range.last} ` +
@@ -74,21 +78,29 @@ export function createUserNumbers(options: UserNumbersOptions): UserNumbers {
     async next() {
       const range = await rangeHere();
       const memory = join(state, `highest-uid-from-${range.first}`);
-      const highest = Math.max(range.first - 1, await remembered(memory, range), await seen(range));
+      const { highest: last, again } = await remembered(memory, range);
+      const highest = Math.max(range.first - 1, last, again ? 0 : await seen(range));
       for (let number = highest + 1; number <= range.last; number++) {
         if (!(await isFree(number))) continue;
         // Before anybody has it: a crash may lose a number, and never gives one again.
-        await files.write(memory, `${number}\n`, { mode: 0o600 });
+        await files.write(memory, `${number}${again ? ' again' : ''}\n`, { mode: 0o600 });
         return number;
       }
       // No second round by itself: nobody can look at all that a number may have left, on disks that are not mounted too.
       throw new AegirError(
         'resource_exhausted',
         `cannot choose a number for a site's system user: all up to ${range.last} were given on this server; put the site ` +
-          `on another one, or look that nothing of some former numbers is left (find / -uid) and write the one below them into ${memory}`,
+          'on another one, or look that nothing is left of some that are free (find / -uid), and write the number before ' +
+          `the first of them with the word again into ${memory}, as "${range.first - 1} again"`,
       );
     },
   };
+}
+
+interface Memory {
+  readonly highest: number;
+  /** A person begins another round, in spite of what has higher numbers. */
+  readonly again: boolean;
 }
 
 /** In a container only those numbers can own anything that its map has (user_namespaces(7)). */
