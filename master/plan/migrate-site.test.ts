@@ -73,7 +73,9 @@ describe('a backup is made before anything moves', () => {
 test('who trusts whom while a database is followed is said, and it may be copied instead', () => {
   const followed = planned({ passwordSecret: 'sec-0123456789abcdm1' });
   expect(kinds(followed)).toContain('replica.open');
-  expect(followed.warnings.join('\n')).toMatch(/db1\/mariadb could change any database of web2\/mariadb.*--no-follow/);
+  expect(followed.warnings.join('\n')).toMatch(
+    /db1\/mariadb, and whoever .* could change any database of web2\/mariadb.*--no-follow/,
+  );
   expect(kinds(planned()).filter((kind) => kind.startsWith('replica.'))).toEqual([]);
   expect(planned().warnings.join('\n')).not.toContain('--no-follow');
 });
