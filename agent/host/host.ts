@@ -81,6 +81,18 @@ export interface Users {
   ensure(name: string, home: string, uid?: number): Promise<SystemUser>;
   /** Ends the user's processes and removes it with its group, its jobs and what it left in /tmp and the like. Repeatable. */
   remove(name: string): Promise<void>;
+  /** Absent where one user of the system stands for all (embedded): whose a process is cannot be told there. */
+  readonly processes?: UserProcesses;
+}
+
+export interface UserProcesses {
+  /** How many run as the user, in any session; 0 when there is no such user. */
+  running(name: string): Promise<number>;
+  /**
+   * Ends them all: SIGTERM, two seconds, SIGKILL. Repeatable. Throws unavailable when some do not end, failed_precondition
+   * when the number of the user is not its own.
+   */
+  end(name: string): Promise<void>;
 }
 
 export type DaemonName =

@@ -7,6 +7,7 @@ import { runChanges } from '../engine.ts';
 import { describeAccess } from './http-access.ts';
 import { describeFailures } from './http-failures.ts';
 import { describeForwarding } from './http-forwarding.ts';
+import { describeProcesses } from './http-processes.ts';
 import { REQUESTS } from './http-requests.ts';
 import { createScene, NAME, OTHER, OTHER_NAME, SITE } from './http-scene.ts';
 import type { HttpSubject } from './http-stage.ts';
@@ -314,6 +315,7 @@ export function describeHttpEngine(subject: HttpSubject): void {
 
     if (hasTls) describeTls(scene);
     if (hasTls) describeForwarding(scene);
+    describeProcesses(scene);
     describeWriter(scene);
     describeAccess(subject, scene);
     describeFailures(subject, scene);

@@ -1,16 +1,20 @@
-// What holding a site asks of a server besides its virtual host: that there is a gate before requests are led to it, and
-// that nothing of the site runs here once it is done.
+// What holding a site, or taking it off the web, asks of a server besides its virtual host: that there is a gate before
+// requests are led to it, and that nothing of the site runs here once it is done.
 //
 // A web server that reloads lets its old workers end what they have begun, so requests still reach the site's pool for a
 // while. Each of them has a connection to the pool's socket, which the kernel lists (/proc/net/unix). The pool stays until
-// none is left, at most QUIET_MS; then it goes, and PHP-FPM ends what still runs there.
+// none is left, at most QUIET_MS; then it goes, and PHP-FPM ends what still runs there. The pool of a disabled site stays,
+// reached by nobody. What else runs as the site's user is ended then: what its code started may have left the pool, and would
+// write to the site while it is copied or restored. Found again whenever the site is looked at.
 
 import { readFile } from 'node:fs/promises';
 import { AegirError } from '../../../shared/error.ts';
 import { counted } from '../../../shared/words.ts';
+import type { Host } from '../../host/host.ts';
 import type { SiteLayout } from '../../host/site-layout.ts';
 import { waitUntil } from '../../host/wait.ts';
 import type { ActionContext, Change, HttpSiteSpec } from '../engine.ts';
+import { isForwarded } from './forwarding.ts';
 import type { FpmPools } from './fpm/pools.ts';
 
 const QUIET_MS = 30_000;
@@ -46,22 +50,36 @@ export function behindGate(changes: readonly Change[], spec: HttpSiteSpec, layou
   }));
 }
 
-/** Once the web server leads nobody to the pool any more: it ends what is running, and goes. */
+/**
+ * Once the web server leads nobody to the pool any more (changes do so): what runs is ended. Nothing for a site that is
+ * served here. Cron must have stopped.
+ */
 export async function planQuiet(
   spec: HttpSiteSpec,
   layout: SiteLayout,
   pools: FpmPools,
+  changes: readonly Change[],
   ctx: ActionContext,
 ): Promise<readonly Change[]> {
-  const going = await pools.remove(spec.siteId, spec.name, ctx);
-  if (going.length === 0) return [];
-  return [
-    {
-      summary: `wait until no request of ${spec.name} runs here, at most ${QUIET_MS / 1000} s`,
-      run: (its) => waitForQuiet(spec.name, layout.socket, its),
-    },
-    ...going,
-  ];
+  const away = isForwarded(spec.state);
+  if (!away && spec.state !== 'disabled') return [];
+  const going = away ? await pools.remove(spec.siteId, spec.name, ctx) : [];
+  const stops = going.length > 0 || (changes.length > 0 && (await ctx.host.files.exists(layout.socket)));
+  const ending = await planEnd(spec.name, layout.user, stops, ctx.host);
+  if (going.length === 0 && ending.length === 0) return [];
+  const waits = {
+    summary: `wait until no request of ${spec.name} runs here, at most ${QUIET_MS / 1000} s`,
+    run: (its: ActionContext) => waitForQuiet(spec.name, layout.socket, its),
+  };
+  return [waits, ...going, ...ending];
+}
+
+/** stops: it may have run until now, and start something until it has stopped. */
+async function planEnd(name: string, user: string, stops: boolean, host: Host): Promise<readonly Change[]> {
+  const { processes } = host.users;
+  if (processes === undefined) return [];
+  if (!stops && (await processes.running(user)) === 0) return [];
+  return [{ summary: `end all processes of the user of ${name}`, run: () => processes.end(user) }];
 }
 
 async function waitForQuiet(name: string, socket: string, ctx: ActionContext): Promise<void> {

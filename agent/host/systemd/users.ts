@@ -3,18 +3,22 @@ import { AegirError } from '../../../shared/error.ts';
 import { isHostUid, isSharedUid } from '../../../shared/site-uid.ts';
 import type { SystemUser, Users } from '../host.ts';
 import { findGroup, findUser } from '../passwd.ts';
-import { listProcesses, userIdsOf } from '../proc.ts';
 import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
-import { waitUntil } from '../wait.ts';
+import { endProcessesOf, processesOf } from '../user-processes.ts';
 import { which } from '../which.ts';
 import { removeLeftovers } from './leftovers.ts';
 import type { UserNumbers } from './user-numbers.ts';
 
 const OURS = /^aegir-[a-z0-9]{1,25}$/;
-const END_MS = 10_000;
 /** Debian's ids of users that are no system users begin here, those of people as well. */
 const FIRST_PERSON = 1000;
+/**
+ * The shell's own kill: that of procps is not always there, and not all of its versions know -1. Who runs it is asked once
+ * more: of another user it would end everything.
+ */
+const KILL_ALL = ['/bin/sh', '-c', '[ "$(id -u)" -eq "$1" ] && kill -s KILL -- -1', 'sh'] as const;
+const STRIKE_MS = 2_000;
 
 export interface UsersOptions {
   readonly run: Run;
@@ -29,7 +33,6 @@ export interface UsersOptions {
 
 export function createSystemUsers(options: UsersOptions): Users {
   const { run, numbers } = options;
-  const endProcesses = options.endProcesses ?? endProcessesOf;
   const sweep = options.removeLeftovers ?? removeLeftovers;
   const find = options.which ?? which;
   // useradd and userdel lock the databases and refuse instead of waiting.
@@ -38,6 +41,21 @@ export function createSystemUsers(options: UsersOptions): Users {
   const lookup = async (name: string): Promise<SystemUser | undefined> => {
     const found = await findUser(name, run);
     return found?.name === name ? { name, uid: found.uid, gid: found.gid } : undefined;
+  };
+
+  const strike = async ({ name, uid }: SystemUser): Promise<boolean> => {
+    try {
+      const { code } = await run({ argv: [...KILL_ALL, String(uid)], user: name, timeoutMs: STRIKE_MS });
+      return code < 128;
+    } catch {
+      return false; // it is one of theirs, who may stop it as well as kill it
+    }
+  };
+  const end = async (doing: string, user: SystemUser): Promise<void> => {
+    const endProcesses = options.endProcesses ?? ((uid: number) => endProcessesOf(uid, () => strike(user)));
+    if (await endProcesses(user.uid)) return;
+    const text = `cannot ${doing}: its processes do not end; see what holds them (ps -U ${user.name}) and try again`;
+    throw new AegirError('unavailable', text);
   };
 
   const must = async (doing: string, argv: [string, ...string[]]): Promise<void> => {
@@ -84,48 +102,52 @@ export function createSystemUsers(options: UsersOptions): Users {
         assertOurs('remove', name);
         const there = await lookup(name);
         if (there !== undefined) {
-          if (there.uid === 0 || (there.uid >= FIRST_PERSON && !isSharedUid(there.uid) && !isHostUid(there.uid))) {
+          if (!isSystemUser(there)) {
             throw new AegirError(
               'failed_precondition',
               `cannot remove user ${name}: it is no system user; remove it by hand`,
             );
           }
-          const end = async (): Promise<void> => {
-            if (await endProcesses(there.uid)) return;
-            throw new AegirError('unavailable', `cannot remove user ${name}: its processes do not end`);
-          };
           // Before, or they leave more; and after, for what others started of it meanwhile.
-          await end();
+          await end(`remove user ${name}`, there);
           // What its code left with cron would outlive it; where it left nothing, crontab says so with code 1.
           const crontab = await find('crontab');
           if (crontab !== undefined) await run({ argv: [crontab, '-u', name, '-r'] });
           await sweep(there.uid);
-          await end();
+          await end(`remove user ${name}`, there);
           await must(`remove user ${name}`, ['userdel', '--', name]);
         }
         if ((await findGroup(name, run)) !== undefined) await must(`remove group ${name}`, ['groupdel', '--', name]);
       }),
+    processes: {
+      async running(name) {
+        const there = await lookup(name);
+        return there === undefined ? 0 : (await processesOf(there.uid)).length;
+      },
+      async end(name) {
+        assertOurs('end processes of', name);
+        const there = await lookup(name);
+        if (there === undefined) return;
+        // Their other owner's would end too.
+        const owner = await findUser(there.uid, run);
+        if (!isSystemUser(there) || owner?.name !== name) {
+          const whose = owner?.name === name ? 'that of no system user' : `that of ${owner?.name ?? 'others'} too`;
+          throw new AegirError(
+            'failed_precondition',
+            `cannot end processes of user ${name}: its number ${there.uid} is ${whose}; give it one of its own`,
+          );
+        }
+        await end(`end processes of user ${name}`, there);
+      },
+    },
   };
+}
+
+function isSystemUser({ uid }: SystemUser): boolean {
+  return uid !== 0 && (uid < FIRST_PERSON || isSharedUid(uid) || isHostUid(uid));
 }
 
 function assertOurs(verb: string, name: string): void {
   if (OURS.test(name)) return;
   throw new AegirError('invalid_argument', `cannot ${verb} user ${JSON.stringify(name)}: only users aegir-… are ours`);
-}
-
-/** True when none is left: those that start meanwhile are ended too. */
-async function endProcessesOf(uid: number): Promise<boolean> {
-  return waitUntil(async () => {
-    const running = (await listProcesses()).filter((facts) => facts.state !== 'Z');
-    const ids = await Promise.all(running.map(async ({ pid }) => ({ pid, uids: await userIdsOf(pid) })));
-    const theirs = ids.filter(({ uids }) => uids.includes(uid));
-    for (const { pid } of theirs) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch (thrown) {
-        if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown;
-      }
-    }
-    return theirs.length === 0;
-  }, END_MS);
 }

@@ -63,7 +63,7 @@ export function createApacheEngine(
       const edit = virtualHost({ ...spec, rules }, ctx.host, daemon);
       const away = isForwarded(spec.state);
       // In order: Apache must know the directives, find the logs, the certificate, and the socket that it passes requests to.
-      return [
+      const before = [
         ...(await planNeeds(ctx.host, daemon, {
           tls: spec.tls !== undefined,
           passwords: spec.auth !== undefined,
@@ -74,8 +74,12 @@ export function createApacheEngine(
         ...(await planTrust(ctx.host, layout, spec)),
         ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
         ...(away ? [] : await pools.plan(spec, daemon.user, ctx)),
-        ...behindGate(await planFile(createApacheSet(ctx.host, daemon), edit, locks, ctx), spec, layout),
-        ...(away ? await planQuiet(spec, layout, pools, ctx) : []),
+      ];
+      const published = behindGate(await planFile(createApacheSet(ctx.host, daemon), edit, locks, ctx), spec, layout);
+      return [
+        ...before,
+        ...published,
+        ...(await planQuiet(spec, layout, pools, published, ctx)),
         ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name, trustPaths(layout, spec))),
         ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];

@@ -57,14 +57,18 @@ export function createNginxEngine(
       const set = await createNginxSet(ctx.host, daemon, ctx);
       const away = isForwarded(spec.state);
       // In order: nginx must find the logs, the certificate, and the socket that it passes requests to.
-      return [
+      const before = [
         ...(await planSiteLogs(ctx.host, layout, spec.name)),
         ...(await planTlsFiles(ctx.host, layout, spec.tls, spec.name)),
         ...(await planTrust(ctx.host, layout, spec)),
         ...(await planAuthFile(ctx.host, daemon, layout, spec.auth, spec.name)),
         ...(away ? [] : await pools.plan(spec, daemon.user, ctx)),
-        ...behindGate(await planFile(set, edit, locks, ctx), spec, layout),
-        ...(away ? await planQuiet(spec, layout, pools, ctx) : []),
+      ];
+      const published = behindGate(await planFile(set, edit, locks, ctx), spec, layout);
+      return [
+        ...before,
+        ...published,
+        ...(await planQuiet(spec, layout, pools, published, ctx)),
         ...(await planTlsTidying(ctx.host, layout, spec.tls, spec.name, trustPaths(layout, spec))),
         ...(await planAuthTidying(ctx.host, layout, spec.auth, spec.name)),
       ];
