@@ -17,6 +17,7 @@ import type {
   VerifyServerRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { planEnableService, planVerifyServer } from '../plan/change-server.ts';
+import { withoutTaken } from '../session/taken-addresses.ts';
 import type { Store } from '../store/store.ts';
 import { type KeptReport, newestReport, reportOf } from '../task/reports.ts';
 import { change } from './change.ts';
@@ -54,7 +55,9 @@ export async function acceptServer(deps: AdminDeps, caller: Caller, request: Acc
       );
     }
     const autoEnable = [...new Set([...server.autoEnable, ...types])];
-    await tx.servers.update(server.id, { state: 'accepted', autoEnable });
+    // What a host that waits says keeps nothing from those that were accepted meanwhile. The next inventory tells the log.
+    const facts = await withoutTaken(tx, server, server.facts);
+    await tx.servers.update(server.id, { state: 'accepted', autoEnable, facts });
     return server.id;
   });
   if (deps.agents.isConnected(id)) await deps.agents.refreshInventory(id, DETECT_TIMEOUT_MS);

@@ -67,6 +67,16 @@ test('a token with autoAccept makes an accepted server; names stay unique', asyn
   expect(server?.state).toBe('accepted');
 });
 
+test('a server that joins has no address of an accepted one', async () => {
+  const token = await rig.token({ usesLeft: 2, autoAccept: true });
+  const said = (addresses: string[]) => facts({ addresses, sourceAddresses: addresses });
+  const first = await enrol({ token, facts: said(['198.51.100.1']) });
+  const second = await enrol({ token, facts: said(['198.51.100.1', '198.51.100.2']) });
+  const [kept, left] = [await rig.store.servers.get(first.serverId), await rig.store.servers.get(second.serverId)];
+  expect(kept?.facts).toMatchObject({ addresses: ['198.51.100.1'], sourceAddresses: ['198.51.100.1'] });
+  expect(left?.facts).toMatchObject({ addresses: ['198.51.100.2'], sourceAddresses: ['198.51.100.2'] });
+});
+
 test.each([
   { uses: 1, tries: 8 },
   { uses: 3, tries: 10 },

@@ -23,6 +23,7 @@ import { callerOf, createRateLimit } from './rate-limit.ts';
 import { recover } from './recover.ts';
 import { uniqueServerName } from './server-name.ts';
 import { type SessionLog, statusOf } from './status.ts';
+import { withoutTaken } from './taken-addresses.ts';
 
 export interface EnrolDeps {
   readonly store: Store;
@@ -108,11 +109,12 @@ async function join(deps: EnrolDeps, request: EnrolRequest, peer: string): Promi
     await tx.tokens.update(token.id, { usesLeft: token.usesLeft - 1 });
     const others = await tx.servers.find();
     const taken = new Set(others.filter((other) => other.state !== 'revoked').map((other) => other.name));
+    const name = uniqueServerName(request.name === '' ? facts.hostname : request.name, taken);
     const record: ServerRecord = {
       id: serverId,
-      name: uniqueServerName(request.name === '' ? facts.hostname : request.name, taken),
+      name,
       state: token.autoAccept ? 'accepted' : 'pending',
-      facts,
+      facts: await withoutTaken(tx, { id: serverId, name, state: 'pending', facts }, facts, log),
       autoEnable: token.autoEnable,
       enrolledAt: deps.now(),
       lastSeenAt: null,

@@ -21,7 +21,7 @@ export function checkFacts(facts: HostFacts | undefined, log: SessionLog, peer: 
   const dropped = facts.addresses.length + facts.sourceAddresses.length - addresses.length - sourceAddresses.length;
   if (dropped > 0) {
     const of = { hostname: text(facts.hostname), peer, dropped };
-    log.warn(of, 'left out addresses that are none, or lead nobody but the host itself there');
+    log.warn(of, 'left out addresses that are of no host, or lead nobody but the host itself there');
   }
   return {
     hostname: text(facts.hostname),
@@ -79,36 +79,48 @@ function disk(seen: Disk): Disk {
 /**
  * Addresses of a server by which others come to it. Whoever goes to a loopback or link-local one comes to himself or to his
  * neighbour: a server that says it has one could have others pass visitors to what listens there for them alone, believe
- * what such connections say, and let them into databases. On one machine with the master it is as good as any.
+ * what such connections say, and let them into databases. On one machine with the master it is as good as any. Addresses of
+ * no host at all are believed of none.
  */
 export function believed(addresses: readonly string[], peer: string): string[] {
   const near = isNear(hostOf(peer));
   return addresses.filter(
-    (address) =>
-      isIP(address) !== 0 &&
-      !address.includes('%') &&
-      !UNSPECIFIED.check(address, familyOf(address)) &&
-      (near || !isNear(address)),
+    (address) => isIP(address) !== 0 && !address.includes('%') && !isNobodys(address) && (near || !isNear(address)),
   );
 }
 
-// Who goes to the unspecified one comes to himself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2). A list of IPv4 finds those that are
-// written as IPv6 (::ffff:127.0.0.1), too.
-const UNSPECIFIED = new BlockList();
-UNSPECIFIED.addSubnet('0.0.0.0', 8, 'ipv4');
-UNSPECIFIED.addAddress('::', 'ipv6');
+// Who goes to the unspecified one comes to himself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2); the others are of groups, reserved,
+// or stand for an address of the other family, which a host reports as that.
+const NOBODYS = new BlockList();
+NOBODYS.addSubnet('0.0.0.0', 8, 'ipv4');
+NOBODYS.addSubnet('224.0.0.0', 3, 'ipv4');
+const NOBODYS_IPV6 = new BlockList();
+NOBODYS_IPV6.addAddress('::', 'ipv6');
+NOBODYS_IPV6.addRange('::2', '::ffff:ffff', 'ipv6');
+NOBODYS_IPV6.addSubnet('::ffff:0:0', 96, 'ipv6');
+NOBODYS_IPV6.addSubnet('64:ff9b::', 96, 'ipv6');
+NOBODYS_IPV6.addSubnet('64:ff9b:1::', 48, 'ipv6');
+// 6to4 (RFC 3056) of 0/8, 127/8, 169.254/16 and 224/3.
+NOBODYS_IPV6.addSubnet('2002::', 24, 'ipv6');
+NOBODYS_IPV6.addSubnet('2002:7f00::', 24, 'ipv6');
+NOBODYS_IPV6.addSubnet('2002:a9fe::', 32, 'ipv6');
+NOBODYS_IPV6.addSubnet('2002:e000::', 19, 'ipv6');
+NOBODYS_IPV6.addSubnet('ff00::', 8, 'ipv6');
+// A list of IPv4 finds those that are written as IPv6 (::ffff:127.0.0.1), too.
 const NEAR = new BlockList();
 NEAR.addSubnet('127.0.0.0', 8, 'ipv4');
 NEAR.addSubnet('169.254.0.0', 16, 'ipv4');
 NEAR.addAddress('::1', 'ipv6');
 NEAR.addSubnet('fe80::', 10, 'ipv6');
 
-function isNear(address: string): boolean {
-  return isIP(address) !== 0 && NEAR.check(address, familyOf(address));
+function isNobodys(address: string): boolean {
+  if (isIP(address) === 4) return NOBODYS.check(address, 'ipv4');
+  return NOBODYS_IPV6.check(address, 'ipv6');
 }
 
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIP(address) === 4 ? 'ipv4' : 'ipv6';
+/** Loopback or link-local. */
+export function isNear(address: string): boolean {
+  return isIP(address) !== 0 && NEAR.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
 /** Of address:port, with or without brackets. */

@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Inventory } from '../../shared/gen/aegir/v1/agent.ts';
-import { server } from '../../test/records.ts';
+import { facts, server } from '../../test/records.ts';
 import { openSqliteStore } from '../store/open-sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { storeInventory } from './store-inventory.ts';
@@ -23,12 +23,14 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const told = async (addresses: readonly string[], peer = '192.0.2.7:4000') => {
-  const log = { info() {}, warn() {}, error() {} };
-  const facts = { hostname: 'web1', addresses: [...addresses], sourceAddresses: [...addresses] };
+let warned: unknown[];
+const told = async (addresses: readonly string[], peer = '192.0.2.7:4000', id = ID) => {
+  warned = [];
+  const log = { info() {}, warn: (about: unknown) => void warned.push(about), error() {} };
+  const said = { hostname: 'web1', addresses: [...addresses], sourceAddresses: [...addresses] };
   const deps = { store, log: log as never, now: () => 2 };
-  await storeInventory(deps, ID, Inventory.fromPartial({ facts, services: [] }), peer);
-  const { facts: kept } = (await store.servers.get(ID)) ?? {};
+  await storeInventory(deps, id, Inventory.fromPartial({ facts: said, services: [] }), peer);
+  const { facts: kept } = (await store.servers.get(id)) ?? {};
   return [kept?.addresses, kept?.sourceAddresses];
 };
 
@@ -48,4 +50,45 @@ test('one that comes over the loopback keeps what leads there; another does not,
   expect(await told(['127.0.0.1', '192.0.2.7'])).toEqual([['192.0.2.7'], ['192.0.2.7']]);
   await told(['127.0.1.1'], '127.0.0.1:4000');
   expect(await told([])).toEqual([[], []]);
+});
+
+describe('addresses of two servers', () => {
+  const OTHER = 'srv-0123456789abcde2';
+  const other = (addresses: readonly string[]) => told(addresses, '203.0.113.9:4000', OTHER);
+  beforeEach(() => store.transaction((tx) => tx.servers.insert(server(OTHER, 'web2', '192.0.2.2'))));
+
+  test('the first keeps one that the second says it has, in whatever form', async () => {
+    await told(['192.0.2.1', '2001:db8::1']);
+    const kept = ['192.0.2.2'];
+    expect(await other(['192.0.2.1', '2001:DB8:0::1', '192.0.2.2'])).toEqual([kept, kept]);
+    expect(warned).toMatchObject([
+      { server: OTHER, name: 'web2', taken: { '192.0.2.1': 'web1', '2001:db8::1': 'web1' } },
+    ]);
+    expect(await told(['2001:db8::1', '192.0.2.1'])).toEqual([
+      ['2001:db8::1', '192.0.2.1'],
+      ['2001:db8::1', '192.0.2.1'],
+    ]);
+    expect(warned).toEqual([]);
+  });
+
+  test('one that says nothing else has none, so that two that change theirs get each the other one', async () => {
+    expect(await other(['192.0.2.1'])).toEqual([[], []]);
+    expect(await told(['192.0.2.2'])).toEqual([['192.0.2.2'], ['192.0.2.2']]);
+    expect(await other(['192.0.2.1'])).toEqual([['192.0.2.1'], ['192.0.2.1']]);
+  });
+
+  test.each(['pending', 'revoked'] as const)('a server that is %s keeps none from others', async (state) => {
+    await store.transaction((tx) => tx.servers.update(ID, { state }));
+    expect(await other(['192.0.2.1'])).toEqual([['192.0.2.1'], ['192.0.2.1']]);
+  });
+
+  test('what a server said while it waited keeps nothing from those that were accepted meanwhile', async () => {
+    await store.transaction((tx) => tx.servers.update(OTHER, { state: 'pending', facts: facts('192.0.2.1') }));
+    expect(await other(['192.0.2.1'])).toEqual([[], []]);
+  });
+
+  test('several agents on one machine share the loopback', async () => {
+    await told(['127.0.0.1'], '127.0.0.1:4000');
+    expect(await told(['127.0.0.1'], '127.0.0.1:4001', OTHER)).toEqual([['127.0.0.1'], ['127.0.0.1']]);
+  });
 });

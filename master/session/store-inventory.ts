@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts';
 import { believed, checkFacts, checkServices } from './inventory-check.ts';
 import { reconcile } from './reconcile.ts';
 import type { SessionLog } from './status.ts';
+import { withoutTaken } from './taken-addresses.ts';
 
 export interface InventoryDeps {
   readonly store: Store;
@@ -40,7 +41,7 @@ export async function storeInventory(
       ...(facts.addresses.length === 0 ? { addresses: believed(server.facts.addresses, peer) } : {}),
       ...(facts.sourceAddresses.length === 0 ? { sourceAddresses: believed(server.facts.sourceAddresses, peer) } : {}),
     };
-    const change = { facts: known, lastSeenAt: deps.now(), ...patch };
+    const change = { facts: await withoutTaken(tx, server, known, deps.log), lastSeenAt: deps.now(), ...patch };
     await tx.servers.update(serverId, change);
     const { insert, update, remove } = reconcile(serverId, await tx.services.find({ serverId }), detected, newIds);
     for (const each of update) await tx.services.update(each.id, each.patch);

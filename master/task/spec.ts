@@ -165,9 +165,16 @@ export function httpSpec(parts: SiteParts, serviceId: string, state: Served, cro
 export function upstreamSpec({ detected }: ServiceRecord, server: ServerRecord): UpstreamSpec {
   const [address] = server.facts.addresses;
   if (address === undefined) {
-    throw new AegirError('failed_precondition', `cannot hand visitors on to ${server.name}: it has no address`);
+    throw new AegirError('failed_precondition', `cannot hand visitors on to ${server.name}: ${noAddress(server)}`);
   }
   return { address, port: detected.ports[0] ?? 80, tlsPort: detected.ports[1] ?? 0 };
+}
+
+function noAddress({ name }: ServerRecord): string {
+  return (
+    "it has no address; the master's log says which it left out, such as those that another server has " +
+    `(then: aegir server verify ${name})`
+  );
 }
 
 /** As if the site were there. */
@@ -238,7 +245,7 @@ export function dbConnection(parts: SiteParts): DbConnection | undefined {
   if (socket === '' && host === undefined) {
     throw new AegirError(
       'failed_precondition',
-      `cannot reach the database of ${site.name}: ${db.server.name} has no address`,
+      `cannot reach the database of ${site.name} on ${db.server.name}: ${noAddress(db.server)}`,
     );
   }
   return {
@@ -299,7 +306,7 @@ export function clusterHead(head: HeadRecord, service: ServiceRecord, server: Se
   if (head.state === 'joining' || head.state === 'leaving') return undefined;
   const [address] = server.facts.addresses;
   if (address === undefined) {
-    throw new AegirError('failed_precondition', `cannot lead visitors to ${server.name}: it has no address`);
+    throw new AegirError('failed_precondition', `cannot lead visitors to ${server.name}: ${noAddress(server)}`);
   }
   const port = service.detected.ports[0] ?? 80;
   return { serviceId: service.id, address, port, state: head.state, weight: head.weight };
