@@ -116,6 +116,14 @@ describe('probe-site', () => {
     expect(seen.length).toBe(1);
   });
 
+  test('refuses to be led to HTTPS at the port that speaks HTTP', async () => {
+    const { port } = server.address() as { port: number };
+    answer(301, { location: `https://example.org:${port}/` });
+    await expect(probe()).rejects.toThrow(/leads to https:\/\/example\.org:\d+, and that port speaks HTTP/);
+    answer(301, { location: `https://other.example:${port}/` });
+    await expect(probe()).resolves.toEqual({ changes: [] });
+  });
+
   test('takes a question for the password of a protected site for an answer, and only then', async () => {
     answer(401, { 'www-authenticate': 'Basic realm="Restricted"' });
     await expect(probe('/', { asksPassword: true })).resolves.toEqual({ changes: [] });

@@ -50,6 +50,7 @@ export function createProbeSite(): ActionHandler<'probeSite'> {
             retryable: answer.status >= 500,
           });
         }
+        requireSpoken(answer, url, names, target);
         // The front leads on: by it, the site is asked as visitors do.
         if (behindFront) return { changes: [] };
         const next = sameSite(answer, url, site.url, names, target);
@@ -96,6 +97,18 @@ function sameSite(
   const port = Number(next.port) || (next.protocol === 'https:' ? 443 : 80);
   const ours = next.protocol === 'http:' || next.protocol === 'https:';
   return ours && names.includes(next.hostname) && port === target.ports[schemeOf(next)] ? next : undefined;
+}
+
+/** Throws when it leads visitors to HTTPS where the web server speaks HTTP: none of them gets a page. */
+function requireSpoken(answer: Answer, from: URL, names: readonly string[], target: Target): void {
+  if (answer.status < 300 || answer.location === undefined || !URL.canParse(answer.location, from)) return;
+  const next = new URL(answer.location, from);
+  if (next.protocol !== 'https:' || !names.includes(next.hostname)) return;
+  if ((Number(next.port) || 443) !== target.ports['http:']) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot open ${from.href}: it leads to ${next.origin}, and that port speaks HTTP; check the site's address in its settings`,
+  );
 }
 
 /** login: name and password, which go to this address alone. */

@@ -78,6 +78,18 @@ describe.each(plans)('%s', (_, plan) => {
   });
 });
 
+test.each([
+  ['self-signed', true],
+  ['acme', true],
+  ['acme-dns', true],
+  ['off', false],
+] as const)('a site with HTTPS %s has its certificate before its settings: %s', (https, has) => {
+  const plan = planRestoreAs(graph, { ...fresh, web: { ...fresh.web, https } }, backup, 'enabled', []);
+  const kinds = plan.steps.map(({ kind }) => kind);
+  expect(kinds.includes('certificate.ensure')).toBe(has);
+  if (has) expect(kinds.indexOf('certificate.ensure')).toBeLessThan(kinds.indexOf('site.prepare'));
+});
+
 test('a drill names the site that its backup is of in no step', () => {
   const plan = plans.find(([name]) => name === 'drill')?.[1];
   expect(plan?.locks).toEqual(['site/site-0123456789abcde9', `backup/${backup.id}`]);

@@ -243,10 +243,12 @@ export function planCertifySite(graph: Graph, site: SiteRecord): Plan {
     ...(byDns ? dnsPublish(graph, site, 'present') : []),
   ];
   const steps = [
-    ...publishedOn(graph, site).map((service) => restoreServed(graph, site, service)),
+    ...restoreSteps(graph, site, false),
     ensureStep(site),
     ...(site.web.https === 'acme' || byDns ? ordered : []),
     ...httpPublish(graph, site, state, state),
+    // By its first one it has another address, which its settings name.
+    ...sitePrepare(graph, site, 'present'),
     ...(state === 'enabled' ? siteProbe(graph, site) : []),
   ];
   const tidy = tidySteps(site);

@@ -10,7 +10,15 @@ import { loginStep } from './install-site.ts';
 import { placeOf } from './move-steps.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
-import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordStep } from './steps.ts';
+import {
+  dbCreate,
+  dnsPublish,
+  firstCertificate,
+  httpPublish,
+  sitePrepare,
+  siteProbe,
+  siteRecordStep,
+} from './steps.ts';
 
 /** copy is the record to be, in state installing; graph need not hold it yet. sizes: of the site, as last measured. */
 export function planCloneSite(graph: Graph, site: SiteRecord, copy: SiteRecord, sizes: SiteSizes): Plan {
@@ -26,7 +34,7 @@ export function planCloneSite(graph: Graph, site: SiteRecord, copy: SiteRecord, 
     steps: [
       siteRecordStep(copy, 'installing', 'absent'),
       checkStep(graph, site, copy),
-      ...certificateSteps(copy),
+      ...firstCertificate(copy),
       ...dbCreate(graph, copy, 'absent'),
       ...sitePrepare(graph, copy, 'absent'),
       ...copySteps(graph, site, copy, platform.app !== ''),
@@ -66,20 +74,6 @@ function checkStep(graph: Graph, site: SiteRecord, copy: SiteRecord): PlanStep {
     serverId: web.serverId,
     undo: { none: 'it only looks' },
   };
-}
-
-/** Before its settings, which say whether it is served over HTTPS. One of the authority is ordered when it serves. */
-function certificateSteps(copy: SiteRecord): readonly PlanStep[] {
-  if (copy.web.https !== 'self-signed' && copy.web.https !== 'acme') return [];
-  return [
-    {
-      kind: 'certificate.ensure',
-      args: { siteId: copy.id, before: null },
-      summary: `Make a self-signed certificate for ${displayName(copy.name)}`,
-      serverId: null,
-      undo: { summary: 'forget it' },
-    },
-  ];
 }
 
 /** The database first: what it says is there is then among the files. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { graphOf, ids, platform, server, service, site, snapshot } from '../../test/records.ts';
 import { planEnableService, planVerifyPlatform, planVerifyServer } from './change-server.ts';
 import { planDeleteSite, planDisableSite, planEnableSite, planLoginSite, planVerifySite } from './change-site.ts';
+import { planCertifySite } from './change-site-web.ts';
 import { planCloneSite } from './clone-site.ts';
 import { planInstallSite } from './install-site.ts';
 import { planTestMesh } from './mesh.ts';
@@ -64,6 +65,12 @@ const plans: readonly (readonly [string, Plan])[] = [
   ['service enable', planEnableService(graph, { ...graph.service(ids.nginx), state: 'detected' })],
   ['platform add', planVerifyPlatform(graph, { ...platform, state: 'new' }, true)],
 ];
+
+test('a certificate is followed by the settings, which name the address that a first one changes', () => {
+  const kinds = planCertifySite(graph, { ...site, web: secure }).steps.map(({ kind }) => kind);
+  expect(kinds.lastIndexOf('site.prepare')).toBeGreaterThan(kinds.indexOf('certificate.fetch'));
+  expect(kinds.lastIndexOf('site.probe')).toBeGreaterThan(kinds.lastIndexOf('site.prepare'));
+});
 
 describe.each(plans)('%s', (_, plan) => {
   test('is as the golden says', () => {

@@ -16,7 +16,15 @@ import {
 } from './backup-steps.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import { siteRecordSets } from './site-records.ts';
-import { dbCreate, dnsPublish, httpPublish, sitePrepare, siteProbe, siteRecordStep } from './steps.ts';
+import {
+  dbCreate,
+  dnsPublish,
+  firstCertificate,
+  httpPublish,
+  sitePrepare,
+  siteProbe,
+  siteRecordStep,
+} from './steps.ts';
 
 /**
  * The site is hidden first, so that nothing that visitors do is lost between the backup that is made for safety and the
@@ -108,6 +116,7 @@ export function planRestoreAs(
     steps: [
       siteRecordStep(site, 'installing', 'absent'),
       holdStep(graph, [store], 'shared'),
+      ...firstCertificate(site),
       ...dbCreate(graph, site, 'absent'),
       ...sitePrepare(graph, site, 'absent'),
       ...restoreSteps(graph, site, backup, null),

@@ -68,6 +68,23 @@ export function sitePrepare(graph: Graph, site: SiteRecord, before: Before): rea
   return [...new Set(servers)].map((serverId) => sitePrepareOn(graph, site, serverId, before));
 }
 
+/**
+ * Of a site that is made from another: before its settings, which say whether it is served over HTTPS. One of the
+ * authority is ordered when it serves.
+ */
+export function firstCertificate(site: SiteRecord): readonly PlanStep[] {
+  if (site.web.https === 'off' || site.web.https === 'own') return [];
+  return [
+    {
+      kind: 'certificate.ensure',
+      args: { siteId: site.id, before: null },
+      summary: `Make a self-signed certificate for ${displayName(site.name)}`,
+      serverId: null,
+      undo: { summary: 'forget it' },
+    },
+  ];
+}
+
 type Served = 'enabled' | 'disabled';
 
 /** On one web server of the site, or on the front of its cluster. */
