@@ -1,5 +1,5 @@
 // Ports of `up` that somebody else has by now are told of; those that are freed in time are waited for.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,14 @@ import { openLayout, requirePorts } from './layout.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'aegir-layout-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+test('a directory that cannot be made is said, with the reason', async () => {
+  await expect(openLayout('/proc/x/y')).rejects.toThrow('cannot make /proc/x/y: no directory can be made there');
+  const file = join(dir, 'file');
+  writeFileSync(file, '');
+  await expect(openLayout(file)).rejects.toThrow(`cannot make ${file}: there is a file of that name`);
+  await expect(openLayout(join(file, 'sub'))).rejects.toThrow(/there is a file of that name in its path/);
+});
 
 test('a port of the master that is taken', async () => {
   const layout = await openLayout(dir, 'spare');

@@ -1,9 +1,9 @@
 // Where `npm run up` keeps things, and its ports: chosen once, then kept, so that a second start finds all as it was.
 import { randomInt } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 export interface Ports {
   readonly api: number;
@@ -30,7 +30,7 @@ export function defaultDir(env: NodeJS.ProcessEnv, uid: number): string {
 
 /** ports 'usual': those of the manual when they are free; 'spare': never those, for several machines at once. */
 export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual'): Promise<Layout> {
-  mkdirSync(dir, { recursive: true, mode: 0o711 });
+  makeDirectory(dir);
   const path = join(dir, 'ports.json');
   const master = join(dir, 'master');
   try {
@@ -58,6 +58,38 @@ export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual
   };
   writeFileSync(path, `${JSON.stringify(ports, null, 2)}\n`);
   return { dir, master, ports };
+}
+
+/**
+ * One after the other, from the first that is missing: Node's own way never ends where a parent says that there is
+ * nothing to make one in, as /proc does.
+ */
+function makeDirectory(dir: string): void {
+  const missing: string[] = [];
+  try {
+    for (let at = resolve(dir); !isDirectory(at); at = dirname(at)) missing.unshift(at);
+    for (const path of missing) mkdirSync(path, { mode: 0o711 });
+  } catch (cause) {
+    const { code = '', message = String(cause) } = cause as NodeJS.ErrnoException;
+    throw new Error(`cannot make ${dir}: ${UNMADE[code] ?? message}; name another by --dir DIR`, { cause });
+  }
+}
+
+const UNMADE: Readonly<Record<string, string>> = {
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'the file system there is read-only',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'there is a file of that name in its path',
+  EEXIST: 'there is a file of that name',
+  ENOENT: 'no directory can be made there',
+};
+
+/** Throws ENOTDIR for what is there and is none. */
+function isDirectory(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isDirectory()) return found !== undefined;
+  throw Object.assign(new Error(`${path} is no directory`), { code: 'ENOTDIR' });
 }
 
 /** Below the ports that the kernel gives to whoever dials out (ip(7), ip_local_port_range): nobody takes one meanwhile. */

@@ -21,8 +21,13 @@ function parse(argv: readonly string[]): Flags {
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i];
     if (word === '--check') check = true;
-    else if (word === '--dir' && argv[i + 1] !== undefined) dir = argv[++i];
-    else {
+    else if (word === '--dir') {
+      dir = argv[++i];
+      if (!dir) {
+        process.stderr.write('up: --dir needs a directory\n');
+        process.exit(2);
+      }
+    } else {
       if (word !== '--help') process.stderr.write(`up: cannot use ${JSON.stringify(word)}: there is no such option\n`);
       process.stderr.write('usage: npm run up -- [--check] [--dir DIR]\n');
       process.exit(word === '--help' ? 0 : 2);
