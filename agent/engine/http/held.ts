@@ -4,8 +4,9 @@
 // A web server that reloads lets its old workers end what they have begun, so requests still reach the site's pool for a
 // while. Each of them has a connection to the pool's socket, which the kernel lists (/proc/net/unix). The pool stays until
 // none is left, at most QUIET_MS; then it goes, and PHP-FPM ends what still runs there. The pool of a disabled site stays,
-// reached by nobody. What else runs as the site's user is ended then: what its code started may have left the pool, and would
-// write to the site while it is copied or restored. Found again whenever the site is looked at.
+// empty and reached by nobody: so one that is prepared for a move has been tried. What else runs as the site's user is ended
+// then: what its code started may have left the pool, and would write to the site while it is copied or restored. Found
+// again whenever the site is looked at.
 
 import { readFile } from 'node:fs/promises';
 import { AegirError } from '../../../shared/error.ts';
@@ -71,7 +72,7 @@ export async function planQuiet(
     summary: `wait until no request of ${spec.name} runs here, at most ${QUIET_MS / 1000} s`,
     run: (its: ActionContext) => waitForQuiet(spec.name, layout.socket, its),
   };
-  return [waits, ...going, ...ending];
+  return [waits, ...(away ? going : await pools.empty(spec.siteId, spec.name, ctx)), ...ending];
 }
 
 /** stops: it may have run until now, and start something until it has stopped. */

@@ -1,6 +1,7 @@
 // PHP pools of sites, for any http engine: plans one site's pool in the PHP-FPM of its version and its absence from
 // those of other versions. Not an engine: web servers without PHP do not need it.
 
+import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { Host } from '../../../host/host.ts';
@@ -21,6 +22,8 @@ export interface FpmPools {
   /** The site's pool, or none when it has no PHP; webUser is who connects to its socket. */
   plan(spec: HttpSiteSpec, webUser: string, ctx: ActionContext): Promise<readonly Change[]>;
   remove(siteId: string, subject: string, ctx: ActionContext): Promise<readonly Change[]>;
+  /** The site's pool stays, without any of its workers: whoever just ends them gets new ones from PHP-FPM at once. */
+  empty(siteId: string, subject: string, ctx: ActionContext): Promise<readonly Change[]>;
   inspect(ctx: ActionContext): Promise<readonly Observed[]>;
   check(ctx: ActionContext): Promise<readonly Finding[]>;
 }
@@ -75,6 +78,19 @@ export function createFpmPools(locks: Locks): FpmPools {
     },
 
     remove: (siteId, name, ctx) => absent(siteId, name, undefined, ctx),
+
+    async empty(siteId, name, ctx) {
+      const changes: Change[] = [];
+      for (const version of await ctx.host.phpVersions()) {
+        const daemon = await ctx.host.daemon(`php-fpm@${version}`);
+        if (!daemon || !(await ctx.host.files.exists(join(daemon.includeDir, siteFile(siteId))))) continue;
+        changes.push({
+          summary: `reload PHP-FPM ${version}, which ends what the pool of ${name} runs`,
+          run: () => locks(daemon.name, () => daemon.reload()),
+        });
+      }
+      return changes;
+    },
 
     async inspect(ctx) {
       const observed: Observed[] = [];
