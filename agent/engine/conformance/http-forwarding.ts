@@ -71,6 +71,19 @@ export function describeForwarding(scene: Scene): void {
       await openGate();
     });
 
+    it('is never handed on to the web server that hands it on', async () => {
+      const { addresses, port } = scene.stage.daemon;
+      for (const address of addresses) {
+        const itself = { address, port, tlsPort: 0 };
+        for (const part of [{ state: 'moved', upstream: itself }, { writer: itself }]) {
+          await expect(scene.stage.apply({ ...scene.spec, ...part })).rejects.toMatchObject({
+            code: 'failed_precondition',
+          });
+        }
+      }
+      expect(await scene.statusOf(NAME)).toBe(200);
+    });
+
     it.each(['held', 'moved'])('%s, has no pool, and applying it again changes nothing', async (state) => {
       const spec = { ...scene.spec, state, upstream: upstream() };
       const planned = await scene.stage.plan(spec);

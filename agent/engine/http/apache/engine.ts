@@ -13,6 +13,7 @@ import { leftoverFault } from '../config/leftover.ts';
 import { createLocks } from '../config/lock.ts';
 import { parseManifest } from '../config/manifest.ts';
 import { planBase, planFile } from '../config/plan-file.ts';
+import { requireElsewhere } from '../elsewhere.ts';
 import { isForwarded } from '../forwarding.ts';
 import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
@@ -58,6 +59,8 @@ export function createApacheEngine(
 
     async plan(_service, spec, ctx) {
       const daemon = await apacheOf(ctx.host, `serve ${spec.name}`);
+      const places = [spec.state === 'moved' ? spec.upstream : undefined, spec.writer];
+      await requireElsewhere(ctx.host, daemon, places, `lead visitors of ${spec.name}`);
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const rules = await withoutLinks(spec.rules, ctx.host, daemon);
       const edit = virtualHost({ ...spec, rules }, ctx.host, daemon);

@@ -6,6 +6,7 @@ import type { Finding } from '../../../../shared/finding.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import type { ActionContext, Change, Checking, Engine, Fronting, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { createLocks } from '../config/lock.ts';
+import { requireElsewhere } from '../elsewhere.ts';
 import { pairName } from '../tls-files.ts';
 import { clusterText, frontCluster } from './front-cluster.ts';
 import { createFrontSet, type FrontEdit, type FrontSet } from './front-set.ts';
@@ -71,6 +72,8 @@ export function createClusterEngine(): Engine<'http'> & Preparing & Checking & F
     async planCluster(service, cluster, ctx) {
       const daemon = await haproxyOf(ctx.host, `lead visitors to the heads of ${service.instance}`);
       const wanted = frontCluster(service.id, cluster);
+      const asked = wanted.heads.filter(({ state }) => state !== 'out');
+      await requireElsewhere(ctx.host, daemon, asked, `lead visitors of ${service.instance || service.id}`);
       const heads = wanted.heads.map(
         ({ address, port, state }) => `${address}:${port}${state === 'active' ? '' : ` (${state})`}`,
       );

@@ -11,6 +11,7 @@ import type { Edit } from '../config/config-set.ts';
 import { leftoverFault } from '../config/leftover.ts';
 import { createLocks } from '../config/lock.ts';
 import { planBase, planFile } from '../config/plan-file.ts';
+import { requireElsewhere } from '../elsewhere.ts';
 import { isForwarded } from '../forwarding.ts';
 import { phpLimits } from '../fpm/limits.ts';
 import { createFpmPools, type FpmPools } from '../fpm/pools.ts';
@@ -52,6 +53,8 @@ export function createNginxEngine(
 
     async plan(_service, spec, ctx) {
       const daemon = await nginxOf(ctx.host, `serve ${spec.name}`);
+      const places = [spec.state === 'moved' ? spec.upstream : undefined, spec.writer];
+      await requireElsewhere(ctx.host, daemon, places, `lead visitors of ${spec.name}`);
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const edit = await virtualHost(spec, ctx.host, daemon);
       const set = await createNginxSet(ctx.host, daemon, ctx);
