@@ -133,6 +133,24 @@ export function describeForwarding(scene: Scene): void {
       }
     });
 
+    it.each(['held', 'moved'])(
+      '%s, answers 508 to what it has handed on itself, and knows the others',
+      async (state) => {
+        await scene.stage.apply({ ...scene.spec, state, upstream: upstream() });
+        const marked = async (headers: Record<string, string>) => {
+          const answer = await scene.stage.get(NAME, '/', { headers });
+          return toldOf(answer).headers['cdn-loop'] as string;
+        };
+        const mark = await marked({});
+        expect(mark).toMatch(/^svc-[0-9a-z]{16}$/);
+        expect(await marked({ 'cdn-loop': 'cdn.example; a=b' })).toBe(`cdn.example; a=b, ${mark}`);
+        expect(await marked({ 'cdn-loop': `not-${mark}`, connection: 'close, CDN-Loop' })).toBe(`not-${mark}, ${mark}`);
+        for (const loop of [mark, `cdn.example, ${mark}`, `${mark};x=1,cdn.example`]) {
+          expect((await scene.stage.get(NAME, '/any', { headers: { 'cdn-loop': loop } })).status).toBe(508);
+        }
+      },
+    );
+
     it('passes on what a front says of the visitor', async () => {
       await scene.stage.apply({ ...scene.spec, state: 'held', fronts: ['127.0.0.1', '127.0.31.7', '127.0.31.8'] });
       const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };

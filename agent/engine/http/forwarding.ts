@@ -1,6 +1,6 @@
 // Where the requests of a site go that is not served here (state held or moved), for any web server. Pure.
 import { AegirError } from '../../../shared/error.ts';
-import { configPath, configSocket } from './config/quote.ts';
+import { configPath, configServiceId, configSocket } from './config/quote.ts';
 import { authorityOf, type VirtualHost } from './virtual-host.ts';
 
 /** A request that is held, an upload or a socket of a page may take this long between two bytes. */
@@ -29,6 +29,19 @@ export function destinationOf({ state, gate, upstream }: VirtualHost, secure: bo
     throw new AegirError('invalid_argument', 'cannot pass requests on over TLS: the site has no certificate');
   }
   return { kind: 'server', authority, trust: configPath(upstream.trust, 'file of certificates') };
+}
+
+/**
+ * Who hands a request on adds this to its CDN-Loop (RFC 8586), whose words others may have added to before. Each server has
+ * its own: a site that moved twice comes by several.
+ */
+export function loopMark({ serviceId }: VirtualHost): string {
+  return configServiceId(serviceId);
+}
+
+/** Matches a CDN-Loop that has the mark: the request has been here, and would go round without end. */
+export function loopPattern(host: VirtualHost): string {
+  return `(?:^|[\\s,;])${loopMark(host)}(?:[\\s,;]|$)`;
 }
 
 /** While nobody answers there. */

@@ -22,6 +22,8 @@ export interface VirtualHost {
   /** The head of its cluster that takes writes, by plain HTTP; undefined where that is this one, or all see the same files. */
   readonly writer: { readonly address: string; readonly port: number } | undefined;
   readonly listening: Listening;
+  /** Id of the service: by it this web server knows requests that it has handed on itself. */
+  readonly serviceId: string;
   /** undefined serves plain HTTP alone. */
   readonly tls:
     | {

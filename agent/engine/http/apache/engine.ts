@@ -57,13 +57,13 @@ export function createApacheEngine(
       return [...sites.map((siteId) => ({ siteId, what: 'virtual host' })), ...(await pools.inspect(ctx))];
     },
 
-    async plan(_service, spec, ctx) {
+    async plan(service, spec, ctx) {
       const daemon = await apacheOf(ctx.host, `serve ${spec.name}`);
       const places = [spec.state === 'moved' ? spec.upstream : undefined, spec.writer];
       await requireElsewhere(ctx.host, daemon, places, `lead visitors of ${spec.name}`);
       const layout = siteLayout(ctx.host.paths, spec.siteId);
       const rules = await withoutLinks(spec.rules, ctx.host, daemon);
-      const edit = virtualHost({ ...spec, rules }, ctx.host, daemon);
+      const edit = virtualHost(service.id, { ...spec, rules }, ctx.host, daemon);
       const away = isForwarded(spec.state);
       // In order: Apache must know the directives, find the logs, the certificate, and the socket that it passes requests to.
       const before = [
@@ -145,11 +145,12 @@ async function planNeeds(host: Host, daemon: Daemon, needs: Needs): Promise<read
   return [...(await planModules(host, daemon, { ...needs, tls })), ...(tls ? await planNobody(host, daemon) : [])];
 }
 
-function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
+function virtualHost(serviceId: string, spec: HttpSiteSpec, host: Host, daemon: Daemon): Edit {
   const layout = siteLayout(host.paths, spec.siteId);
   const snippet = snippetBlock(spec.snippet, 'apache', spec.name);
   const content = renderVirtualHost({
     siteId: spec.siteId,
+    serviceId,
     name: spec.name,
     aliases: spec.aliases,
     state: spec.state,

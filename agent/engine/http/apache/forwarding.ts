@@ -3,7 +3,7 @@
 //
 // Nothing is kept here: bodies and answers pass as they come, whatever their size. Apache cannot wait for a gate whose
 // agent starts anew: it answers 503 with Retry-After then.
-import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS } from '../forwarding.ts';
+import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS, loopMark, loopPattern } from '../forwarding.ts';
 import { checkedChallenges, type VirtualHost } from '../virtual-host.ts';
 import { OURS_GO_ON, quoted } from './syntax.ts';
 
@@ -14,7 +14,10 @@ const RETRY_AFTER = `  Header always set Retry-After 5 "expr=(%{REQUEST_STATUS} 
 export function forwardingLines(host: VirtualHost, secure: boolean): string {
   const to = destinationOf(host, secure);
   const mine = checkedChallenges(host).map(([token]) => `  ProxyPass "/.well-known/acme-challenge/${token}" "!"\n`);
-  return `  AllowEncodedSlashes NoDecode
+  return `  # It has been here.
+  RewriteCond "%{HTTP:CDN-Loop}" "${loopPattern(host)}" [NV]
+  RewriteRule "^" "-" [R=508,L]
+  AllowEncodedSlashes NoDecode
   LimitRequestBody 0
   # Requests that are held, uploads and sockets of pages take their time.
   <IfModule mod_reqtimeout.c>
@@ -27,6 +30,7 @@ export function forwardingLines(host: VirtualHost, secure: boolean): string {
 ${OURS_GO_ON}  RequestHeader set X-Forwarded-For "expr=%{REMOTE_ADDR}"
   RequestHeader set X-Forwarded-Proto ${secure ? 'https' : 'http'}
 ${secure || host.fronts.length === 0 ? '' : `  RequestHeader set X-Forwarded-Proto https "expr=reqenv('HTTPS') == 'on'"\n`}  RequestHeader unset Forwarded
+  RequestHeader append CDN-Loop ${loopMark(host)}
   ErrorDocument 502 ${quoted(AWAY_PAGE)}
   ErrorDocument 503 ${quoted(AWAY_PAGE)}
 ${RETRY_AFTER}${tlsLines(to)}${mine.join('')}${passLine(to)}`;

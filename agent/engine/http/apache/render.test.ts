@@ -20,6 +20,7 @@ const rules: WebRules = {
 
 const host: VirtualHost = {
   siteId: 'site-0000000000000001',
+  serviceId: 'svc-0000000000000001',
   name: 'example.org',
   aliases: ['www.example.org', 'xn--bcher-kva.example'],
   state: 'enabled',

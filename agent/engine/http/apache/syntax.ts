@@ -53,7 +53,7 @@ export function listenAddresses({ addresses, port }: Listening): string {
 
 /**
  * What a header Connection names does not go on (RFC 9110, 7.6.1), and mod_proxy goes by that of the visitor: it must not name
- * what we say of him.
+ * what we say of him, and of the way of his request.
  */
-export const OURS_GO_ON = `  RequestHeader edit* Connection "(?i)X-Forwarded-(?:For|Proto)" "X-None"
+export const OURS_GO_ON = `  RequestHeader edit* Connection "(?i)X-Forwarded-(?:For|Proto)|CDN-Loop" "X-None"
 `;

@@ -37,6 +37,11 @@ export function configSiteId(siteId: string): string {
   return refuse(siteId, 'site id', 'it is no id of the form site-…');
 }
 
+export function configServiceId(serviceId: string): string {
+  if (isId('svc', serviceId)) return serviceId;
+  return refuse(serviceId, 'service id', 'it is no id of the form svc-…');
+}
+
 /** URI prefix with slashes at both ends. */
 export function configPrefix(prefix: string): string {
   if (prefix.length <= 1000 && PREFIX.test(prefix)) return prefix;

@@ -51,12 +51,12 @@ export function createNginxEngine(
       return [...sites.map((siteId) => ({ siteId, what: 'virtual host' })), ...(await pools.inspect(ctx))];
     },
 
-    async plan(_service, spec, ctx) {
+    async plan(service, spec, ctx) {
       const daemon = await nginxOf(ctx.host, `serve ${spec.name}`);
       const places = [spec.state === 'moved' ? spec.upstream : undefined, spec.writer];
       await requireElsewhere(ctx.host, daemon, places, `lead visitors of ${spec.name}`);
       const layout = siteLayout(ctx.host.paths, spec.siteId);
-      const edit = await virtualHost(spec, ctx.host, daemon);
+      const edit = await virtualHost(service.id, spec, ctx.host, daemon);
       const set = await createNginxSet(ctx.host, daemon, ctx);
       const away = isForwarded(spec.state);
       // In order: nginx must find the logs, the certificate, and the socket that it passes requests to.
@@ -117,11 +117,12 @@ async function nginxOf(host: Host, doing: string): Promise<Daemon> {
   );
 }
 
-async function virtualHost(spec: HttpSiteSpec, host: Host, daemon: Daemon): Promise<Edit> {
+async function virtualHost(serviceId: string, spec: HttpSiteSpec, host: Host, daemon: Daemon): Promise<Edit> {
   const layout = siteLayout(host.paths, spec.siteId);
   const snippet = snippetBlock(spec.snippet, 'nginx', spec.name);
   const content = renderVirtualHost({
     siteId: spec.siteId,
+    serviceId,
     name: spec.name,
     aliases: spec.aliases,
     state: spec.state,

@@ -4,7 +4,7 @@
 // Nothing is kept here: bodies and answers pass as they come, whatever their size. A gate that does not answer since its
 // agent starts anew is asked again, a little later each time: nginx has no word for waiting, but it delays answers of 401
 // (auth_delay), which a subrequest gives here. Only requests without a body can be sent a second time.
-import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS } from '../forwarding.ts';
+import { AWAY_PAGE, type Destination, destinationOf, FORWARD_SECONDS, loopMark, loopPattern } from '../forwarding.ts';
 import type { VirtualHost } from '../virtual-host.ts';
 import { quoted, siteVariable } from './syntax.ts';
 
@@ -25,6 +25,19 @@ map "$request_method $content_length $http_transfer_encoding" ${siteVariable('on
 `;
 }
 
+export function loopMaps(host: VirtualHost): string {
+  const mark = loopMark(host);
+  return `map $http_cdn_loop ${siteVariable('marks', host.siteId)} {
+  default "$http_cdn_loop, ${mark}";
+  "" ${mark};
+}
+map $http_cdn_loop ${siteVariable('looped', host.siteId)} {
+  default "";
+  ${quoted(`~${loopPattern(host)}`)} 1;
+}
+`;
+}
+
 /** scheme: what stands for the scheme that the visitor came by. */
 export function forwardingLines(host: VirtualHost, secure: boolean, scheme: string): string {
   const { siteId } = host;
@@ -32,7 +45,12 @@ export function forwardingLines(host: VirtualHost, secure: boolean, scheme: stri
   const pass = passLines(to);
   const again =
     to.kind === 'gate' ? '    error_page 502 = @aegir_wait_1;\n' : '    error_page 502 504 = @aegir_away;\n';
-  return `${proxyLines(siteId, scheme)}${tlsLines(to)}  recursive_error_pages on;
+  return `  # It has been here.
+  if (${siteVariable('looped', siteId)}) {
+    return 508;
+  }
+${proxyLines(siteId, scheme)}  proxy_set_header CDN-Loop ${siteVariable('marks', siteId)};
+${tlsLines(to)}  recursive_error_pages on;
 
   location / {
 ${again}${pass}  }

@@ -29,7 +29,7 @@ import {
   writerAuthority,
 } from '../virtual-host.ts';
 import { fastcgiLines } from './fastcgi.ts';
-import { forwardingLines, forwardingMaps, waitingLines } from './forwarding.ts';
+import { forwardingLines, forwardingMaps, loopMaps, waitingLines } from './forwarding.ts';
 import { LOG_FORMAT, listenLines, quoted, siteVariable, tlsListenLines } from './syntax.ts';
 
 export function renderVirtualHost(host: VirtualHost): string {
@@ -58,7 +58,7 @@ ${believed}${content}}
   const secure = tls === undefined ? '' : tlsListenLines(listening, '  ');
   const text =
     () => `# Virtual host of ${configSiteId(host.siteId)}. Written by Aegir, which restores it when it is changed by hand.
-${schemeMap(host)}${forwarded || gateOfOthers(host) !== undefined ? forwardingMaps(host.siteId) : ''}${servers.join('')}`;
+${schemeMap(host)}${forwarded || gateOfOthers(host) !== undefined ? forwardingMaps(host.siteId) : ''}${forwarded ? loopMaps(host) : ''}${servers.join('')}`;
   if (forwarded) {
     // Which name and scheme it should be is for the server to say where it goes.
     server(names, plain, `${challenges}${forwardingLines(host, false, schemeOf(host))}`);
