@@ -36,6 +36,14 @@ test.each(['', 'm', '1.5h', '-1h', '1w', '1 h', 'on', '99999999'])('%j is no tim
   expect(() => durationInSeconds(text, '--cron')).toThrow(/for --cron: a time is needed, for example 15m/);
 });
 
+test('off is no time where nothing can be off', () => {
+  for (const text of ['off', '10mm']) {
+    expect(() => durationInSeconds(text, '--ttl', false)).toThrow(
+      /for --ttl: a time is needed, for example 15m or 1h$/,
+    );
+  }
+});
+
 test.each([
   [45, '45 s'],
   [900, '15 min'],

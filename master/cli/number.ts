@@ -21,15 +21,15 @@ export function sizeInBytes(text: string, what: string): bigint {
 
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** Seconds, or with m, h or d; off is 0. */
-export function durationInSeconds(text: string, what: string): number {
-  if (text === 'off') return 0;
+/** Seconds, or with m, h or d; off, where it can be that, is 0. */
+export function durationInSeconds(text: string, what: string, canBeOff = true): number {
+  if (canBeOff && text === 'off') return 0;
   const [, digits = '', unit = ''] = /^([0-9]{1,7})([smhd]?)$/.exec(text) ?? [];
   const factor = SECONDS[unit];
   if (digits !== '' && factor !== undefined) return Number(digits) * factor;
   throw new AegirError(
     'invalid_argument',
-    `cannot use ${JSON.stringify(text)} for ${what}: a time is needed, for example 15m or 1h, or off`,
+    `cannot use ${JSON.stringify(text)} for ${what}: a time is needed, for example 15m or 1h${canBeOff ? ', or off' : ''}`,
   );
 }
 

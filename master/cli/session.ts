@@ -1,5 +1,5 @@
 // What a command works with: output, connection made when first needed, global options.
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { AegirError } from '../../shared/error.ts';
 import { type Connection, createConnection } from './connection.ts';
@@ -57,7 +57,7 @@ export function createCli(
       }
       const ask = createInterface({ input: stdin, output: stderr });
       try {
-        const answer = await ask.question(`${question} [y/N] `);
+        const answer = await answered(ask, stderr, `${question} [y/N] `);
         if (!/^y(es)?$/i.test(answer.trim())) throw new AegirError('cancelled', 'nothing was done');
       } finally {
         ask.close();
@@ -86,20 +86,30 @@ async function askHidden(
   // What is typed is echoed to its output.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const ask = createInterface({ input: stdin, output: nowhere, terminal: true });
-  const stop = new AbortController();
-  for (const event of ['SIGINT', 'close'] as const) ask.once(event, () => stop.abort());
   const answers: string[] = [];
   try {
     for (const question of questions) {
       stderr.write(question);
-      answers.push(await ask.question('', { signal: stop.signal }));
+      answers.push(await answered(ask, stderr, ''));
       stderr.write('\n');
     }
     return answers;
+  } finally {
+    ask.close();
+  }
+}
+
+/** Ends as cancelled at Ctrl-C, and when the terminal goes. */
+async function answered(ask: Interface, stderr: NodeJS.WriteStream, question: string): Promise<string> {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  for (const event of ['SIGINT', 'close'] as const) ask.once(event, abort);
+  try {
+    return await ask.question(question, { signal: stop.signal });
   } catch (cause) {
     stderr.write('\n');
     throw new AegirError('cancelled', 'nothing was done', { cause });
   } finally {
-    ask.close();
+    for (const event of ['SIGINT', 'close'] as const) ask.off(event, abort);
   }
 }

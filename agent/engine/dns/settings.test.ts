@@ -53,6 +53,10 @@ describe('settings', () => {
     expect(() => checkKeys(service({ server: 'a' }, { key: 'b' }), known)).not.toThrow();
     expect(() => checkKeys(service({ sever: 'a' }), known)).toThrow(/settings "sever": .*\(it knows: server\)/);
     expect(() => checkKeys(service({}, { kee: 'hush' }), known)).toThrow(/^(?!.*hush).*secrets "kee"/);
+    expect(() => checkKeys(service({}, { key: 'hush\nhush' }), known)).toThrow(
+      /^(?!.*hush).*"key": it has line breaks/,
+    );
+    expect(() => checkKeys(service({}, { key: 'hush\r\n' }), known)).not.toThrow();
     expect(() => needed(service({}), 'secrets', 'key')).toThrow(/secrets "key": it is missing/);
   });
 });

@@ -9,13 +9,19 @@ export interface Known {
   readonly secrets: readonly string[];
 }
 
-/** Refuses keys that the engine does not know: a key with a typing error must not go unseen. */
+/**
+ * Refuses keys that the engine does not know: a key with a typing error must not go unseen. And secrets of more than one
+ * line, which no dns engine can use.
+ */
 export function checkKeys(service: ServiceRef, known: Known): void {
   for (const kind of ['settings', 'secrets'] as const) {
     const strange = Object.keys(service[kind]).find((key) => !known[kind].includes(key));
     if (strange === undefined) continue;
     const which = known[kind].length === 0 ? 'none' : known[kind].join(', ');
     throw wrong(service, `${kind} ${JSON.stringify(strange)}`, `the engine does not know it (it knows: ${which})`);
+  }
+  for (const [key, value] of Object.entries(service.secrets)) {
+    if (/[\r\n]/.test(value.trim())) throw wrong(service, `secrets ${JSON.stringify(key)}`, 'it has line breaks');
   }
 }
 

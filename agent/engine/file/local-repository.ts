@@ -14,6 +14,8 @@ const BY_EVERYBODY = 0o002;
 export interface LocalPath {
   /** Without links, so that it leads where it was looked at; it need not be there. */
   readonly path: string;
+  /** As whom programs of file services run. */
+  readonly user: string;
   /** It, and the directories that it lies in, the innermost first. */
   readonly upwards: readonly string[];
   /**
@@ -35,15 +37,17 @@ export async function openLocalPath(named: string, scratch: Scratch): Promise<Lo
       `cannot ${DOING}: ${where} has no path that can be used; correct the url`,
     );
   }
-  const foreign = async (what: string, why: string): Promise<AegirError> =>
+  const user = (await run('id', '-un')).trim();
+  const foreign = (what: string, why: string): AegirError =>
     new AegirError(
       'failed_precondition',
       `cannot ${DOING}: ${where} could run programs of others as us: ${what} ${why}; give it to the user ` +
-        `${(await run('id', '-un')).trim()} (chown -R), in directories that root alone changes, or have it reached by its ` +
+        `${user} (chown -R), in directories that root alone changes, or have it reached by its ` +
         'own server (ssh, https, svn)',
     );
   return {
     path,
+    user,
     upwards: upwardsFrom(path),
     async own(paths) {
       const trusted = ['0', (await run('id', '-u')).trim()];
@@ -52,9 +56,9 @@ export async function openLocalPath(named: string, scratch: Scratch): Promise<Lo
         const [, uid = '', mode = '', name] = /^(\d+) ([0-9a-f]+) (.+)$/.exec(entry) ?? [];
         if (name === undefined) continue;
         const bits = Number.parseInt(mode, 16);
-        if (!trusted.includes(uid)) throw await foreign(name, `belongs to user ${uid}`);
+        if (!trusted.includes(uid)) throw foreign(name, `belongs to user ${uid}`);
         const open = (bits & BY_EVERYBODY) !== 0 && (bits & STICKY) === 0 && (bits & KIND) !== LINK;
-        if (open) throw await foreign(name, 'may be changed by everybody');
+        if (open) throw foreign(name, 'may be changed by everybody');
         there.push(name);
       }
       return there;

@@ -8,6 +8,7 @@ import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
 import { BackupServiceService as api } from '../../../shared/gen/aegir/v1/backup_admin.ts';
 import type { Connection } from '../connection.ts';
+import { unwritten } from '../read-file.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 export function exportCommand(cli: Cli, noun: Command): void {
@@ -50,7 +51,7 @@ async function writeFile(link: Connection, backup: string, path: string): Promis
   } catch (thrown) {
     file.destroy();
     await rm(part, { force: true });
-    throw thrown;
+    throw unwritten(path, thrown);
   }
 }
 

@@ -36,9 +36,9 @@ function withMoveFlags(command: Command): Command {
 
 function wishOf(flags: MoveFlags) {
   return {
-    maxHoldMillis: flags.maxHold === undefined ? 0 : durationInSeconds(flags.maxHold, '--max-hold') * 1000,
+    maxHoldMillis: flags.maxHold === undefined ? 0 : durationInSeconds(flags.maxHold, '--max-hold', false) * 1000,
     pastHold: flags.pastHold ?? '',
-    quietSeconds: flags.quiet === undefined ? 0 : durationInSeconds(flags.quiet, '--quiet'),
+    quietSeconds: flags.quiet === undefined ? 0 : durationInSeconds(flags.quiet, '--quiet', false),
     rounds: flags.rounds === undefined ? 0 : Number(wholeNumber(flags.rounds, '--rounds')),
     skipLead: flags.skipLead === true,
     backup: typeof flags.backup === 'string' ? flags.backup : '',

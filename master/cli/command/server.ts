@@ -194,7 +194,7 @@ export function serverCommand(cli: Cli, program: Command): void {
       >();
       await cli.connected(flags, async (link, out) => {
         const answer = await link.call(api.getJoinCommand, {
-          ttlSeconds: BigInt(durationInSeconds(flags.ttl, '--ttl')),
+          ttlSeconds: BigInt(durationInSeconds(flags.ttl, '--ttl', false)),
           uses: Number(wholeNumber(flags.uses, '--uses')),
           autoAccept: flags.accept === true || flags.auto === true,
           autoEnable: typesOf(flags),

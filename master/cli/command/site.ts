@@ -1,6 +1,7 @@
 // aegir site …
 
 import type { Command } from 'commander';
+import { AegirError } from '../../../shared/error.ts';
 import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/admin.ts';
 import { displayName } from '../../../shared/name.ts';
 import { counted } from '../../../shared/words.ts';
@@ -112,6 +113,16 @@ interface SetFlags extends ChangeFlags, AccessFlags {
   readonly phpUpload?: string;
   readonly phpTime?: string;
   readonly cron?: string;
+}
+
+/** What says how it is done is nothing to set. */
+const HOW: ReadonlySet<string> = new Set(['plan', 'wait', 'verbose', 'key']);
+
+function requireAny(command: Command): void {
+  const wishes = command.options.filter((option) => !HOW.has(option.attributeName()));
+  if (wishes.some((option) => command.getOptionValueSource(option.attributeName()) === 'cli')) return;
+  const names = [...new Set(wishes.map((option) => option.long ?? option.flags))].join(', ');
+  throw new AegirError('invalid_argument', `cannot set nothing: say what shall change by one of ${names}`);
 }
 
 export function siteCommand(cli: Cli, program: Command): void {
@@ -230,6 +241,7 @@ export function siteCommand(cli: Cli, program: Command): void {
     .option('--cron <every>', "how often its app's cron runs, for example 15m or 1h; off for never")
     .action(async (site: string, _, command: Command) => {
       const flags = command.optsWithGlobals<SetFlags>();
+      requireAny(set);
       const read = (what: string, file: string | undefined) =>
         file === undefined ? '' : (secretsOf([`${what}=${file}`])[what] ?? '');
       const access = await accessPart(cli, flags);

@@ -58,7 +58,7 @@ export function tokenCommand(cli: Cli, program: Command): void {
           description: flags.description,
           role: flags.role ?? '',
           uses: Number(wholeNumber(flags.uses, '--uses')),
-          ttlSeconds: flags.ttl === undefined ? 0n : BigInt(durationInSeconds(flags.ttl, '--ttl')),
+          ttlSeconds: flags.ttl === undefined ? 0n : BigInt(durationInSeconds(flags.ttl, '--ttl', false)),
           autoAccept: flags.accept === true,
           autoEnable: (flags.enable ?? '').split(',').filter((word) => word !== ''),
         });

@@ -80,7 +80,7 @@ function withZoneFlags(command: Command): Command {
 }
 
 const time = (text: string | undefined, flag: string) =>
-  text === undefined ? undefined : durationInSeconds(text, flag);
+  text === undefined ? undefined : durationInSeconds(text, flag, false);
 
 function valuesFrom(flags: ZoneFlags) {
   return {

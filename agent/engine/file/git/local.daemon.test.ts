@@ -103,6 +103,13 @@ describe.skipIf(!isRoot)('of another user', () => {
     await expect(stage.open(stage.with({ settings: { url: outer }, secrets: {} }))).rejects.toThrow(refused);
   });
 
+  test('one of root that we may not write to names the user that may', async () => {
+    await run('chown', ['-R', '0:0', repository]);
+    await run('chmod', ['-R', 'u=rwX,go=rX', repository]);
+    const { stdout } = await stage.host.run({ argv: ['id', '-un'] });
+    await expect(put()).rejects.toThrow(`does not let user ${stdout.trim()}, as whom git runs there, write to it`);
+  });
+
   test('one of root is used where we may write', async () => {
     await run('chown', ['-R', '0:0', repository]);
     const { stdout } = await stage.host.run({ argv: ['id', '-g'] });

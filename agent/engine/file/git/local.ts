@@ -21,11 +21,16 @@ const ABOVE_ITS_OWN = [
 export async function localRemote(
   url: string,
   scratch: Scratch,
-): Promise<{ readonly path: string; readonly uploadPack: string; readonly receivePack: string }> {
-  const { path, upwards, own } = await openLocalPath(url, scratch);
+): Promise<{
+  readonly path: string;
+  readonly user: string;
+  readonly uploadPack: string;
+  readonly receivePack: string;
+}> {
+  const { path, user, upwards, own } = await openLocalPath(url, scratch);
   const parts = ['HEAD', 'config', 'config.worktree', 'hooks', 'objects', '.git', '.git/config', '.git/hooks'];
   await own([...upwards, ...parts.map((part) => join(path, part))]);
   // By a shell. Objects that are not there are not fetched from where the repository says.
   const git = ['GIT_NO_LAZY_FETCH=1', 'git', ...ABOVE_ITS_OWN.flatMap((option) => ['-c', option])].join(' ');
-  return { path, uploadPack: `${git} upload-pack`, receivePack: `${git} receive-pack` };
+  return { path, user, uploadPack: `${git} upload-pack`, receivePack: `${git} receive-pack` };
 }

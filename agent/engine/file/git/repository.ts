@@ -83,7 +83,7 @@ export async function openRepository(settings: GitSettings, scratch: Scratch): P
       if (result.code === 0) return result.stdout;
       throw repository.failure(result, doing);
     },
-    failure: (result, doing) => failureOf(result, doing, where, ssh),
+    failure: (result, doing) => failureOf(result, doing, where, ssh, local?.user),
     close: async () => ssh?.close(),
   };
   try {
@@ -115,7 +115,14 @@ exit 1
   return scratch.write('askpass-git', script, 0o700);
 }
 
-export function failureOf(result: CommandResult, doing: string, where: string, ssh: Ssh | undefined): AegirError {
+/** user: as whom git writes to a repository on this server. */
+export function failureOf(
+  result: CommandResult,
+  doing: string,
+  where: string,
+  ssh: Ssh | undefined,
+  user?: string,
+): AegirError {
   const said = `${result.stderr}\n${result.stdout}`;
   const known = ssh === undefined ? undefined : sshFailure(said, doing, ssh.where);
   if (known !== undefined) return known;
@@ -141,7 +148,11 @@ export function failureOf(result: CommandResult, doing: string, where: string, s
       said,
     )
   ) {
-    return error('permission_denied', 'does not let us write to it; give the right to push to its branch');
+    const why =
+      user === undefined
+        ? 'does not let us write to it; give the right to push to its branch'
+        : `does not let user ${user}, as whom git runs there, write to it; give it to that user (chown -R)`;
+    return error('permission_denied', why);
   }
   if (
     /does not appear to be a git repository|repository .*not found|not found|no such file|does not exist|not a git repository|no path specified/i.test(

@@ -18,9 +18,9 @@ export function createSubversionEngine(openScratch: OpenScratch): FileEngine {
       const settings = svnSettings(service);
       const scratch = await openScratch(host, signal);
       try {
-        const url = settings.url.startsWith('file:') ? await localUrl(settings.url, scratch) : settings.url;
-        const svn = await openSvn(settings, scratch);
-        return createSpooledStore(await openSvnRepository(svn, url, scratch), scratch);
+        const local = settings.url.startsWith('file:') ? await localUrl(settings.url, scratch) : undefined;
+        const svn = await openSvn(settings, scratch, local?.runsAs);
+        return createSpooledStore(await openSvnRepository(svn, local?.url ?? settings.url, scratch), scratch);
       } catch (thrown) {
         await scratch.remove();
         throw thrown;

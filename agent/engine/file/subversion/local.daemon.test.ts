@@ -58,6 +58,13 @@ test.each(['start-commit', 'pre-commit', 'post-commit'])('with a hook %s it is r
 });
 
 describe.skipIf(!isRoot)('of another user', () => {
+  test('one of root that we may not write to names the user that may', async () => {
+    await run('chown', ['-R', '0:0', repository]);
+    await run('chmod', ['-R', 'u=rwX,go=rX', repository]);
+    const { stdout } = await stage.host.run({ argv: ['id', '-un'] });
+    await expect(put('backups/a')).rejects.toThrow(`does not let user ${stdout.trim()}, as whom svn runs there, write`);
+  });
+
   test.each(['', 'hooks', 'db', 'format', '..'])('it is refused (%s)', async (part) => {
     await chown(join(repository, part), MALLORY, MALLORY);
     await expect(stage.open()).rejects.toThrow(`belongs to user ${MALLORY}; give it to the user`);

@@ -9,9 +9,12 @@ import type { Scratch } from '../scratch.ts';
 /** Those of a commit. */
 const HOOKS = ['start-commit', 'pre-commit', 'post-commit'];
 
-/** The url without links. Throws failed_precondition when its repository belongs to others or has hooks. */
-export async function localUrl(url: string, scratch: Scratch): Promise<string> {
-  const { path, upwards, own } = await openLocalPath(fileURLToPath(url), scratch);
+/** The url without links, and as whom svn runs. Throws failed_precondition when its repository belongs to others or has hooks. */
+export async function localUrl(
+  url: string,
+  scratch: Scratch,
+): Promise<{ readonly url: string; readonly runsAs: string }> {
+  const { path, user, upwards, own } = await openLocalPath(fileURLToPath(url), scratch);
   const formats = upwards.map((directory) => join(directory, 'format'));
   const found = new Set(await own([...upwards, ...formats]));
   // The url goes on inside the repository, which is the innermost that svn takes for one: look at each that may be it.
@@ -27,5 +30,5 @@ export async function localUrl(url: string, scratch: Scratch): Promise<string> {
         'repository reached by svnserve or https',
     );
   }
-  return pathToFileURL(path).href;
+  return { url: pathToFileURL(path).href, runsAs: user };
 }

@@ -48,7 +48,8 @@ export function svnSettings(service: ServiceRef): SvnSettings {
   return { url, user, password, ca: optional(service, 'secrets', 'ca') };
 }
 
-export async function openSvn(settings: SvnSettings, scratch: Scratch): Promise<Svn> {
+/** runsAs: who writes to a repository on this server. */
+export async function openSvn(settings: SvnSettings, scratch: Scratch, runsAs?: string): Promise<Svn> {
   const { url, user, password } = settings;
   const dir = scratch.path('svn');
   const ca =
@@ -77,11 +78,11 @@ export async function openSvn(settings: SvnSettings, scratch: Scratch): Promise<
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
         }),
       ),
-    failure: (result, doing) => failureOf(result, doing, where),
+    failure: (result, doing) => failureOf(result, doing, where, runsAs),
   };
 }
 
-export function failureOf(result: CommandResult, doing: string, where: string): AegirError {
+export function failureOf(result: CommandResult, doing: string, where: string, runsAs?: string): AegirError {
   const said = result.stderr;
   const error = (code: ConstructorParameters<typeof AegirError>[0], why: string) =>
     new AegirError(code, `cannot ${doing}: ${where} ${why}`);
@@ -100,7 +101,11 @@ export function failureOf(result: CommandResult, doing: string, where: string): 
       said,
     )
   ) {
-    return error('permission_denied', 'does not let that user write to it; give the right there');
+    const why =
+      runsAs === undefined
+        ? 'does not let that user write to it; give the right there'
+        : `does not let user ${runsAs}, as whom svn runs there, write to it; give it to that user (chown -R)`;
+    return error('permission_denied', why);
   }
   if (
     /E170013|E000111|connection refused|can't connect|unknown host|E670002|timed out|E000110|E000113|connection closed/i.test(
