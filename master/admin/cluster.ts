@@ -100,7 +100,7 @@ export async function createCluster(
     if (balancer === undefined) {
       const what =
         server.facts.hostKind === 'embedded'
-          ? 'the servers of `npm run up` have none; join a server with one (see: aegir server join-command)'
+          ? 'this server of `npm run up` has none; join a server with one (see: aegir server join-command)'
           : `it has no HAProxy; install it there (Debian: apt install haproxy), then: aegir server verify ${server.name}`;
       throw new AegirError('failed_precondition', `cannot use ${server.name} as a front: ${what}`);
     }

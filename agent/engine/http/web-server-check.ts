@@ -1,7 +1,9 @@
 // What a verify of the server says of its web server: whether it runs, its configuration is sound, it answers, and serves
 // with the configuration that is on disk.
+
 import { join } from 'node:path';
 import type { Finding } from '../../../shared/finding.ts';
+import { whyMissing } from '../../host/missing.ts';
 import type { ActionContext } from '../engine.ts';
 import { where } from './config/complaint.ts';
 import type { ConfigSet } from './config/config-set.ts';
@@ -23,7 +25,10 @@ export async function checkWebServer(
   ctx: ActionContext,
 ): Promise<readonly Finding[]> {
   if (set === undefined) {
-    const text = `no ${words.daemon} that the agent drives; install it (Debian: apt install ${words.install})`;
+    const text = whyMissing(
+      ctx.host,
+      `no ${words.daemon} that the agent drives; install it (Debian: apt install ${words.install})`,
+    );
     return [{ subject: `service:${words.daemon}`, level: 'error', text }];
   }
   return [await checkConfiguration(set, words, ctx), await checkRunning(set, words)];

@@ -1,7 +1,9 @@
 // Findings about MariaDB or MySQL for server verify.
+
 import { toAegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { Daemon } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import type { ActionContext } from '../../engine.ts';
 import { createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
@@ -13,7 +15,9 @@ export async function checkMariadb(
 ): Promise<readonly Finding[]> {
   const { name, label, serverPackage, endOfLife } = dialect;
   const subject = `service:${name}`;
-  if (daemon === undefined) return [{ subject, level: 'error', text: `not installed; install ${serverPackage}` }];
+  if (daemon === undefined) {
+    return [{ subject, level: 'error', text: whyMissing(ctx.host, `not installed; install ${serverPackage}`) }];
+  }
   try {
     const [row] = await createClient(ctx.host, daemon, dialect).query(
       'SELECT VERSION(), CURDATE();',

@@ -1,9 +1,11 @@
 // The engines db/mariadb and db/mysql: a database and a user per site, reachable from the site's web servers only. Both
 // speak the same but for what dialect.ts names.
+
 import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import type {
   ActionContext,
   Change,
@@ -56,7 +58,7 @@ function createEngine(dialect: Dialect): MariadbEngine {
     if (daemon !== undefined) return daemon;
     throw new AegirError(
       'failed_precondition',
-      `cannot ${doing}: ${dialect.label} is not installed on this server; install ${dialect.serverPackage}`,
+      `cannot ${doing}: ${whyMissing(host, `${dialect.label} is not installed on this server; install ${dialect.serverPackage}`)}`,
     );
   };
   const clientFor = async (host: Host, doing: string): Promise<Client> =>

@@ -1,6 +1,8 @@
 // The capability replicate of MariaDB, on both sides.
+
 import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import { type ActionContext, type Change, type Replicating, runChanges } from '../../engine.ts';
 import { assertOwnNames, namesOf } from '../site-names.ts';
 import { type Client, createClient } from './client.ts';
@@ -48,6 +50,6 @@ export async function planNoReplication(siteId: string, ctx: ActionContext): Pro
 async function serverOf(host: Host, doing: string): Promise<{ readonly client: Client; readonly daemon: Daemon }> {
   const daemon = await host.daemon(MARIADB.name);
   if (daemon !== undefined) return { client: createClient(host, daemon, MARIADB), daemon };
-  const why = `cannot ${doing}: MariaDB is not installed on this server; install ${MARIADB.serverPackage}`;
-  throw new AegirError('failed_precondition', why);
+  const why = whyMissing(host, `MariaDB is not installed on this server; install ${MARIADB.serverPackage}`);
+  throw new AegirError('failed_precondition', `cannot ${doing}: ${why}`);
 }

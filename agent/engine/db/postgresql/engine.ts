@@ -1,8 +1,10 @@
 // The engine db/postgresql: a database and a role per site, reachable from the site's web servers only.
+
 import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import { clusterDaemon } from '../../../host/postgresql-name.ts';
 import { createSerial, type Serial } from '../../../host/serial.ts';
 import type {
@@ -128,7 +130,13 @@ export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & 
     async check(service, ctx) {
       const daemon = await ctx.host.daemon(clusterDaemon(await instanceOf(ctx.host, service, 'check it')));
       if (daemon !== undefined) return checkPostgresql(daemon, ctx);
-      return [{ subject: 'service:postgresql', level: 'error', text: 'not installed; install postgresql' }];
+      return [
+        {
+          subject: 'service:postgresql',
+          level: 'error',
+          text: whyMissing(ctx.host, 'not installed; install postgresql'),
+        },
+      ];
     },
   };
 }
@@ -160,7 +168,7 @@ async function instanceOf(host: Host, service: ServiceRef, doing: string): Promi
   throw new AegirError(
     'failed_precondition',
     only === undefined
-      ? `cannot ${doing}: PostgreSQL is not installed on this server; install postgresql`
+      ? `cannot ${doing}: ${whyMissing(host, 'PostgreSQL is not installed on this server; install postgresql')}`
       : `cannot ${doing}: there are several clusters of PostgreSQL, ${[only, ...more].join(', ')}; update the master`,
   );
 }
@@ -171,7 +179,7 @@ async function daemonOf(host: Host, service: ServiceRef, doing: string): Promise
   if (daemon !== undefined) return daemon;
   throw new AegirError(
     'failed_precondition',
-    `cannot ${doing}: there is no cluster ${instance} of PostgreSQL on this server; make it with pg_createcluster`,
+    `cannot ${doing}: ${whyMissing(host, `there is no cluster ${instance} of PostgreSQL on this server; make it with pg_createcluster`)}`,
   );
 }
 

@@ -1,6 +1,8 @@
 // One named of the host: its configuration, its control channel (rndc), its key for updates and its place for zones.
+
 import { AegirError } from '../../../../shared/error.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import type { NameServer } from '../rfc2136/tsig.ts';
 import { KEY_NAME, type NamedConf, parseConf, parseZone, secretIn, type ZoneConf } from './conf.ts';
 
@@ -24,10 +26,7 @@ export interface Rndc {
 export async function namedOf(host: Host, doing: string): Promise<Named> {
   const daemon = await host.daemon('named');
   if (daemon === undefined) {
-    const why =
-      host.kind === 'embedded'
-        ? 'the servers of `npm run up` have none; join a server with one'
-        : 'BIND is not installed on this server; install bind9';
+    const why = whyMissing(host, 'BIND is not installed on this server; install bind9');
     throw new AegirError('failed_precondition', `cannot ${doing}: ${why}`);
   }
   const main = daemon.configArguments[daemon.configArguments.indexOf('-c') + 1] ?? '/etc/bind/named.conf';

@@ -1,9 +1,11 @@
 // The engine http/apache: a virtual host per site in Apache's include directory, PHP through the site's FPM pool.
+
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
@@ -134,7 +136,7 @@ async function apacheOf(host: Host, doing: string): Promise<Daemon> {
   if (daemon !== undefined) return daemon;
   throw new AegirError(
     'failed_precondition',
-    `cannot ${doing}: this server has no Apache that the agent drives; install it (Debian: apt install apache2)`,
+    `cannot ${doing}: ${whyMissing(host, 'this server has no Apache that the agent drives; install it (Debian: apt install apache2)')}`,
   );
 }
 

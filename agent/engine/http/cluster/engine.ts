@@ -1,9 +1,11 @@
 // The engine http/cluster: the front of a cluster of web servers, by HAProxy. Sites are published to it by their names;
 // its heads it gets once.
+
 import { dirname } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import type { ActionContext, Change, Checking, Engine, Fronting, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { createLocks } from '../config/lock.ts';
 import { requireElsewhere } from '../elsewhere.ts';
@@ -159,7 +161,7 @@ async function haproxyOf(host: Host, doing: string): Promise<Daemon> {
   if (daemon !== undefined) return daemon;
   throw new AegirError(
     'failed_precondition',
-    `cannot ${doing}: this server has no HAProxy that the agent drives; install it (Debian: apt install haproxy)`,
+    `cannot ${doing}: ${whyMissing(host, 'this server has no HAProxy that the agent drives; install it (Debian: apt install haproxy)')}`,
   );
 }
 
@@ -189,7 +191,7 @@ async function check(clusterId: string, ctx: ActionContext): Promise<readonly Fi
   const subject = 'service:haproxy';
   const daemon = await ctx.host.daemon('haproxy');
   if (daemon === undefined) {
-    const text = 'no HAProxy that the agent drives; install it (Debian: apt install haproxy)';
+    const text = whyMissing(ctx.host, 'no HAProxy that the agent drives; install it (Debian: apt install haproxy)');
     return [{ subject, level: 'error', text }];
   }
   if (!(await daemon.isRunning())) {

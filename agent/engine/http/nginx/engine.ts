@@ -1,8 +1,10 @@
 // The engine http/nginx: a virtual host per site in nginx's include directory, PHP through the site's FPM pool.
+
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { whyMissing } from '../../../host/missing.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
@@ -113,7 +115,7 @@ async function nginxOf(host: Host, doing: string): Promise<Daemon> {
   if (daemon !== undefined) return daemon;
   throw new AegirError(
     'failed_precondition',
-    `cannot ${doing}: this server has no nginx that the agent drives; install it (Debian: apt install nginx-light)`,
+    `cannot ${doing}: ${whyMissing(host, 'this server has no nginx that the agent drives; install it (Debian: apt install nginx-light)')}`,
   );
 }
 

@@ -1,0 +1,9 @@
+// What is said of a daemon that a host does not have.
+import type { Host } from './host.ts';
+
+/** missing: on a host of its own, with what to install. Small servers of `npm run up` take up nothing of the machine's. */
+export function whyMissing({ kind }: Pick<Host, 'kind'>, missing: string): string {
+  return kind === 'embedded'
+    ? 'this server of `npm run up` has none; join a server with one (see: aegir server join-command)'
+    : missing;
+}
