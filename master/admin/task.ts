@@ -65,7 +65,9 @@ async function findTask(deps: AdminDeps, id: string): Promise<TaskRecord> {
 export async function getTask(deps: AdminDeps, request: GetTaskRequest): Promise<Task> {
   const task = await findTask(deps, request.taskId);
   const steps = await deps.store.steps.ofTask(task.id);
-  return taskView(task, { plan: planView(planOf(task), await loadGraph(deps.store)), steps });
+  const behind = task.state === 'queued' ? await deps.store.tasks.ahead(task.id) : undefined;
+  const plan = planView(planOf(task), await loadGraph(deps.store));
+  return taskView(task, { plan, steps, behind: behind ?? '' });
 }
 
 export async function* watchTask(

@@ -26,7 +26,10 @@ export function planView(plan: Plan, graph: Graph): PlanMessage {
 }
 
 /** details: undefined leaves plan and steps out, as in lists. */
-export function taskView(task: TaskRecord, details?: { plan: PlanMessage; steps: readonly StepRecord[] }): Task {
+export function taskView(
+  task: TaskRecord,
+  details?: { plan: PlanMessage; steps: readonly StepRecord[]; behind: string },
+): Task {
   return {
     id: task.id,
     verb: task.verb,
@@ -44,6 +47,7 @@ export function taskView(task: TaskRecord, details?: { plan: PlanMessage; steps:
     cancelRequested: task.cancelRequested,
     copied: copiedOf(details?.steps ?? []),
     retriable: isRetriable(task),
+    behind: details?.behind ?? '',
   };
 }
 

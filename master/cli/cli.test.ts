@@ -399,6 +399,22 @@ describe('changes', () => {
     expect(watched.err).toMatch(/site\.verify example\.org: done\n$/);
   });
 
+  test('what waits for an older task names it', async () => {
+    const { store } = master;
+    const [older] = await store.tasks.list({ limit: 1 });
+    if (older === undefined) throw new Error('there was a task before');
+    const { seq: _, leaseOwner: __, leaseEpoch: ___, leaseExpiresAt: ____, ...task } = older;
+    const [id, locks] = ['task-0000000000000001', [`site/${site.id}`]];
+    await store.tasks.insert({ ...task, id, state: 'stuck', finishedAt: null, idempotencyKey: null, locks, steps: [] });
+    const ran = await aegir(['site', 'verify', 'example.org', '--no-wait']);
+    const shown = await aegir(['task', 'show', ran.out.trim()]);
+    expect(shown.out).toMatch(/^Waits for: +task-0000000000000001$/m);
+    expect(await store.tasks.requestCancel(ran.out.trim())).toBe(true);
+    await store.tasks.update(id, 0, { state: 'failed' });
+    await aegir(['task', 'watch', ran.out.trim()]);
+    expect((await aegir(['task', 'show', ran.out.trim()])).out).not.toMatch(/Waits for/);
+  });
+
   test('a task that failed is exit code 1, says why and what next, and harms no terminal', async () => {
     master.agents.before = (order) => {
       if (order.request.$case === 'probeSite') throw new Error(`cannot probe: ${EVIL}\r\nforged line`);

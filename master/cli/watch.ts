@@ -21,6 +21,9 @@ export interface Watched {
 export async function watchTask(connection: Connection, out: Out, taskId: string, verbose: boolean): Promise<Watched> {
   const first = await connection.call(TaskServiceService.getTask, { taskId });
   const view = createView(out, first, verbose);
+  if (first.behind !== '') {
+    view.note(`it waits for ${first.behind}, which is at the same; to give this one up: aegir task cancel ${taskId}`);
+  }
   const messages: Message[] = [];
   let afterSeq = 0n;
   const interrupted = () => {
@@ -96,19 +99,29 @@ function createView(out: Out, task: Task, verbose: boolean): View {
   // A step without an undo is passed over when the others are undone: nothing to tell.
   const undoes = (step: number) => steps[step] === undefined || steps[step].undo !== '';
   let undoable = false;
+  /** The step that was begun last, and why it waits: said once, though it is looked at again every few seconds. */
+  let begun: number | undefined;
+  let waits: string | undefined;
   const number = (index: number) => `[${index + 1}/${steps.length}]`;
   line(task.plan?.summary ?? task.verb);
   const showState = (step: number | undefined, to: string, reason: string) => {
     if (step === undefined) {
       if (to === 'undoing' && !undoable) return;
+      if (to === 'waiting') {
+        if (waits === reason) return;
+        waits = reason;
+      }
       if (to === 'waiting' || to === 'stuck' || to === 'undoing') line(`  ${to}${reason === '' ? '' : `: ${reason}`}`);
       return;
     }
     const summary = steps[step]?.summary ?? '';
     if (to === 'doing') {
       undoable ||= undoes(step);
+      const again = step === begun && waits !== undefined;
+      if (!again) waits = undefined;
+      begun = step;
       if (live) draw(step, 0, summary);
-      else line(`  ${number(step)} ${summary}`);
+      else if (!again) line(`  ${number(step)} ${summary}`);
     } else if (to === 'done') {
       if (live) line(`  ${number(step)} done     ${summary}`);
     } else if (to === 'failed') line(`  ${number(step)} failed   ${summary}`);

@@ -55,6 +55,8 @@ export interface TaskTable {
   list(filter: TaskFilter): Promise<readonly TaskRecord[]>;
   /** Task, steps and locks at once. Throws already_exists for a known idempotency key of the same actor. */
   insert(task: NewTask): Promise<void>;
+  /** The oldest open task that holds a lock which this one needs, too; undefined when none keeps it waiting. */
+  ahead(id: string): Promise<string | undefined>;
   byIdempotencyKey(actor: string, key: string, since: number): Promise<TaskRecord | undefined>;
   /**
    * Gives owner up to limit tasks to work on: open, not stuck, due (queued; waiting with resumeAt <= now; running or

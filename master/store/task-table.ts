@@ -37,6 +37,20 @@ export function createTaskTable(access: Access): TaskTable {
     // A graph write: so seq follows the order of commits, and nobody claims a younger task before an older is seen.
     insert: (task) => access.writeGraph(`save task ${task.id}`, (db) => insertTask(db, task)),
 
+    ahead: (id) =>
+      access.read(`see what task ${id} waits for`, async (db) => {
+        const row = await db
+          .selectFrom('taskLocks as mine')
+          .innerJoin('taskLocks as older', 'older.key', 'mine.key')
+          .select('older.taskId')
+          .where('mine.taskId', '=', id)
+          .whereRef('older.seq', '<', 'mine.seq')
+          .orderBy('older.seq')
+          .limit(1)
+          .executeTakeFirst();
+        return row && String(row.taskId);
+      }),
+
     byIdempotencyKey: (actor, key, since) =>
       access.read('look for a repeated request', async (db) => {
         const row = await db

@@ -29,6 +29,7 @@ const DETAILS: readonly Column<Task>[] = [
     value: (task) => task.state + (task.cancelRequested && task.finishedAt === undefined ? ', cancel asked for' : ''),
   },
   { title: 'Why', value: (task) => task.reason },
+  { title: 'Waits for', value: (task) => task.behind },
   { title: 'By', value: (task) => task.actor },
   { title: 'Asked', value: (task) => when(task.createdAt) },
   { title: 'Ended', value: (task) => when(task.finishedAt) },

@@ -148,6 +148,7 @@ export function taskCases(subject: () => Subject): void {
     await store.tasks.insert(task('task-2', { locks: ['b'] }));
     const epoch = (await claim(store)).get('task-1')?.leaseEpoch ?? 0;
     expect(await claimedIds(store)).toEqual([]);
+    expect([await store.tasks.ahead('task-1'), await store.tasks.ahead('task-2')]).toEqual([undefined, 'task-1']);
     await store.tasks.update('task-1', epoch, { state, finishedAt: BIG, reason: `${ODD}\0` });
     expect(await store.tasks.get('task-1')).toMatchObject({
       state,
@@ -161,6 +162,7 @@ export function taskCases(subject: () => Subject): void {
     await expect(store.tasks.update('task-1', epoch, { state: 'running' })).rejects.toMatchObject({
       code: 'failed_precondition',
     });
+    expect(await store.tasks.ahead('task-2')).toBeUndefined();
     expect(await claimedIds(store)).toEqual(['task-2']);
     expect(await store.tasks.requestCancel('task-1')).toBe(false);
     expect(await store.tasks.countOpen()).toBe(1);

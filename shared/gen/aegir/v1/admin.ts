@@ -1085,6 +1085,11 @@ export interface Task {
    * that was asked is known. What came with secrets has to be asked anew.
    */
   retriable: boolean;
+  /**
+   * The older task that it waits for, since both need the same; empty when it
+   * waits for none, and in lists.
+   */
+  behind: string;
 }
 
 /** Copied is what a task copied of a site, in all its passes so far. */
@@ -10667,6 +10672,7 @@ function createBaseTask(): Task {
     cancelRequested: false,
     copied: undefined,
     retriable: false,
+    behind: "",
   };
 }
 
@@ -10719,6 +10725,9 @@ export const Task: MessageFns<Task> = {
     }
     if (message.retriable !== false) {
       writer.uint32(128).bool(message.retriable);
+    }
+    if (message.behind !== "") {
+      writer.uint32(138).string(message.behind);
     }
     return writer;
   },
@@ -10864,6 +10873,14 @@ export const Task: MessageFns<Task> = {
             message.retriable = reader.bool();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.behind = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10918,6 +10935,7 @@ export const Task: MessageFns<Task> = {
         : false,
       copied: isSet(object.copied) ? Copied.fromJSON(object.copied) : undefined,
       retriable: isSet(object.retriable) ? globalThis.Boolean(object.retriable) : false,
+      behind: isSet(object.behind) ? globalThis.String(object.behind) : "",
     };
   },
 
@@ -10971,6 +10989,9 @@ export const Task: MessageFns<Task> = {
     if (message.retriable !== undefined) {
       obj.retriable = message.retriable;
     }
+    if (message.behind !== undefined) {
+      obj.behind = message.behind;
+    }
     return obj;
   },
 
@@ -10997,6 +11018,7 @@ export const Task: MessageFns<Task> = {
       ? Copied.fromPartial(object.copied)
       : undefined;
     message.retriable = object.retriable ?? false;
+    message.behind = object.behind ?? "";
     return message;
   },
 };
