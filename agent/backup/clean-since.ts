@@ -5,8 +5,11 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Libc } from './libc.ts';
 
-/** So long what was found then is as good: files that changed since are read again, each time. */
-const AGAIN_MS = 3_600_000;
+/**
+ * So long what was found then is as good: files that changed since are read again each time. A move's last pass, for which
+ * visitors wait, follows the one before by less, or has little to write.
+ */
+const AGAIN_MS = 60_000;
 /** Clocks of file systems lag behind by a tick, and may be another host's. */
 const MARGIN_NS = 1_000_000_000n;
 const NEVER = 0n;

@@ -177,10 +177,9 @@ async function daemonOf(host: Host, service: ServiceRef, doing: string): Promise
   const instance = await instanceOf(host, service, doing);
   const daemon = await host.daemon(clusterDaemon(instance));
   if (daemon !== undefined) return daemon;
-  throw new AegirError(
-    'failed_precondition',
-    `cannot ${doing}: ${whyMissing(host, `there is no cluster ${instance} of PostgreSQL on this server; make it with pg_createcluster`)}`,
-  );
+  const missing = `there is no cluster ${instance} of PostgreSQL on this server; make it with pg_createcluster`;
+  const none = (await host.postgresqlClusters()).length === 0;
+  throw new AegirError('failed_precondition', `cannot ${doing}: ${none ? whyMissing(host, missing) : missing}`);
 }
 
 async function detected(host: Host, daemon: Daemon, instance: string): Promise<DetectedService> {
