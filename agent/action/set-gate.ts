@@ -2,7 +2,6 @@
 
 import { AegirError } from '../../shared/error.ts';
 import { counted } from '../../shared/words.ts';
-import { requireElsewhere } from '../engine/http/elsewhere.ts';
 import { type ActionHandler, engineFor } from './action.ts';
 
 /**
@@ -24,9 +23,6 @@ export function createSetGate(): ActionHandler<'setGate'> {
           'failed_precondition',
           `cannot open a gate: this server has no ${service.engine} that passes requests on to it`,
         );
-      }
-      if (daemon !== undefined && wish.phase === 'forward') {
-        await requireElsewhere(ctx.host, daemon, [wish.upstream], 'pass on the requests that wait');
       }
       const room = service.engine === 'apache' ? MOST_BY_APACHE : await daemon?.room?.();
       const maxHeld = Math.min(wish.maxHeld, room ?? wish.maxHeld);
