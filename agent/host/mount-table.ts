@@ -16,19 +16,35 @@ export async function mountsSeenBy(pid: number | undefined): Promise<string> {
 
 /** In the order in which they were mounted: of two at one path, the later one is seen. */
 export function parseMountTable(text: string): readonly MountPoint[] {
-  const rows = text.split('\n').map((line) => line.split(' '));
-  return rows.flatMap(([, , , , path, options]) => {
-    if (path === undefined || options === undefined) return [];
-    return [{ path: plainPath(path), followsLinks: !options.split(',').includes('nosymfollow') }];
-  });
+  return rowsOf(text).map(({ path, options }) => ({
+    path,
+    followsLinks: !options.split(',').includes('nosymfollow'),
+  }));
+}
+
+/** The same, with what is mounted there: its type and where it comes from, as "nfs4 nas:/a". */
+export function parseMountSources(text: string): readonly { readonly path: string; readonly source: string }[] {
+  return rowsOf(text).map(({ path, type, source }) => ({ path, source: `${type} ${source}` }));
 }
 
 /** The mount that a path without links and dots lies on; undefined only for an empty table. */
-export function mountOf(table: readonly MountPoint[], path: string): MountPoint | undefined {
-  let found: MountPoint | undefined;
+export function mountOf<T extends { readonly path: string }>(table: readonly T[], path: string): T | undefined {
+  let found: T | undefined;
   for (const mount of table) {
     const holds = mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`);
     if (holds && mount.path.length >= (found?.path.length ?? 0)) found = mount;
   }
   return found;
+}
+
+/** Fields of proc_pid_mountinfo(5): some before the dash are optional. */
+function rowsOf(text: string) {
+  return text.split('\n').flatMap((line) => {
+    const [left = '', right = ''] = line.split(' - ');
+    const [, , , , path, options] = left.split(' ');
+    const [type = '', source = ''] = right.split(' ');
+    return path === undefined || options === undefined
+      ? []
+      : [{ path: plainPath(path), options, type, source: plainPath(source) }];
+  });
 }

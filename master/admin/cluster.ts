@@ -11,6 +11,7 @@ import type {
   ListClustersResponse,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { DetectedService, type HeadStatus } from '../../shared/gen/aegir/v1/agent.ts';
+import { whyMissing } from '../../shared/missing.ts';
 import { plainName } from '../../shared/name.ts';
 import { clusterOf, requireShare, SHARE } from '../graph/cluster-rules.ts';
 import { createGraph, type Graph, isCluster } from '../graph/graph.ts';
@@ -98,10 +99,10 @@ export async function createCluster(
       .servicesOf(server.id)
       .find(({ engine, state }) => engine === BALANCER && state !== 'missing');
     if (balancer === undefined) {
-      const what =
-        server.facts.hostKind === 'embedded'
-          ? 'this server of `npm run up` has none; join a server with one (see: aegir server join-command)'
-          : `it has no HAProxy; install it there (Debian: apt install haproxy), then: aegir server verify ${server.name}`;
+      const what = whyMissing(
+        { kind: server.facts.hostKind },
+        `it has no HAProxy; install it there (Debian: apt install haproxy), then: aegir server verify ${server.name}`,
+      );
       throw new AegirError('failed_precondition', `cannot use ${server.name} as a front: ${what}`);
     }
     const { ports, version } = balancer.detected;

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import type { Finding } from '../../../shared/finding.ts';
-import { whyMissing } from '../../host/missing.ts';
+import { whyMissing } from '../../../shared/missing.ts';
 import type { ActionContext } from '../engine.ts';
 import { where } from './config/complaint.ts';
 import type { ConfigSet } from './config/config-set.ts';

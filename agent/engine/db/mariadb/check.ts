@@ -2,8 +2,8 @@
 
 import { toAegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
+import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon } from '../../../host/host.ts';
-import { whyMissing } from '../../../host/missing.ts';
 import type { ActionContext } from '../../engine.ts';
 import { createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';

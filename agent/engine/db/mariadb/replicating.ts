@@ -1,8 +1,8 @@
 // The capability replicate of MariaDB, on both sides.
 
 import { AegirError } from '../../../../shared/error.ts';
+import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import { whyMissing } from '../../../host/missing.ts';
 import { type ActionContext, type Change, type Replicating, runChanges } from '../../engine.ts';
 import { assertOwnNames, namesOf } from '../site-names.ts';
 import { type Client, createClient } from './client.ts';

@@ -3,8 +3,8 @@
 import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
+import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import { whyMissing } from '../../../host/missing.ts';
 import { clusterDaemon } from '../../../host/postgresql-name.ts';
 import { createSerial, type Serial } from '../../../host/serial.ts';
 import type {

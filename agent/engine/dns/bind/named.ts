@@ -1,8 +1,8 @@
 // One named of the host: its configuration, its control channel (rndc), its key for updates and its place for zones.
 
 import { AegirError } from '../../../../shared/error.ts';
+import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import { whyMissing } from '../../../host/missing.ts';
 import type { NameServer } from '../rfc2136/tsig.ts';
 import { KEY_NAME, type NamedConf, parseConf, parseZone, secretIn, type ZoneConf } from './conf.ts';
 

@@ -2,11 +2,12 @@
 // is kept on this server. A mount that is gone, or another one in its place, is never taken for it.
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../../host/host.ts';
+import { mountOf, mountsSeenBy, parseMountSources } from '../../../host/mount-table.ts';
 import { errnoOf, placeFailure, unlessMissing } from '../errno.ts';
 import { inside, openDirectory } from '../tree-store.ts';
 
@@ -174,22 +175,8 @@ async function answers(path: string, host: Host): Promise<void> {
 
 /** The innermost mount that holds the path, as "type source". */
 export async function sourceOf(path: string): Promise<string> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  let best = { at: '', said: 'something' };
-  for (const line of text.split('\n')) {
-    const [left = '', right = ''] = line.split(' - ');
-    const at = plain(left.split(' ')[4] ?? '');
-    const [type = '', source = ''] = right.split(' ');
-    const holds = at === path || path.startsWith(at.endsWith('/') ? at : `${at}/`);
-    // Of several at one point the last one is on top.
-    if (at !== '' && holds && at.length >= best.at.length) best = { at, said: `${type} ${plain(source)}` };
-  }
-  return best.said;
-}
-
-/** Spaces and the like are octal there. */
-function plain(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const text = await mountsSeenBy(undefined).catch(() => '');
+  return mountOf(parseMountSources(text), path)?.source ?? 'something';
 }
 
 /** Of this service at this path; another path is another tree. */

@@ -4,8 +4,8 @@
 import { dirname } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
+import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import { whyMissing } from '../../../host/missing.ts';
 import type { ActionContext, Change, Checking, Engine, Fronting, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { createLocks } from '../config/lock.ts';
 import { requireElsewhere } from '../elsewhere.ts';

@@ -3,8 +3,8 @@
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
+import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import { whyMissing } from '../../../host/missing.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';

@@ -1,8 +1,7 @@
-// What is said of a daemon that a host does not have.
-import type { Host } from './host.ts';
+// What is said of a daemon that a server does not have.
 
 /** missing: on a host of its own, with what to install. Small servers of `npm run up` take up nothing of the machine's. */
-export function whyMissing({ kind }: Pick<Host, 'kind'>, missing: string): string {
+export function whyMissing({ kind }: { readonly kind: string }, missing: string): string {
   return kind === 'embedded'
     ? 'this server of `npm run up` has none; join a server with one (see: aegir server join-command)'
     : missing;
