@@ -1,6 +1,7 @@
 // The service graph as a value: servers carry services, platforms run on http services, sites bind to services.
 // Pure: made from a snapshot of records, answers look-ups by id or name.
 import { AegirError } from '../../shared/error.ts';
+import { nameOnServer } from '../../shared/service-name.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import type {
   ClientRecord,
@@ -76,7 +77,7 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
   };
   const serviceName = (service: ServiceRecord): string => {
     const server = servers.get(service.serverId)?.name ?? service.serverId;
-    return `${server}/${service.engine}${service.instance === '' ? '' : `:${service.instance}`}`;
+    return `${server}/${nameOnServer(service)}`;
   };
   const serverKeys = byKey(alive, (server) => [server.name]);
   // A fact, as that git is there, gives its name away to the service that somebody declared by it.

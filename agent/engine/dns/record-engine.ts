@@ -4,6 +4,7 @@ import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { Finding } from '../../../shared/finding.ts';
 import type { DetectedService } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import { nameOnServer } from '../../../shared/service-name.ts';
 import type { Host } from '../../host/host.ts';
 import type { ActionContext, Capability, Change, Checking, Engine, Preparing } from '../engine.ts';
 import { marksIn } from './ownership.ts';
@@ -82,7 +83,7 @@ export function createRecordEngine(options: RecordEngineOptions): Engine<'dns'> 
 
     /** Reading a zone shows that the service answers, and that it takes the key that was declared. */
     async check(service, ctx, zones = []) {
-      const name = service.instance === '' ? options.name : `${options.name}:${service.instance}`;
+      const name = nameOnServer({ engine: options.name, instance: service.instance });
       const findings: Finding[] = [];
       let mute: PublicAnswers | undefined;
       let way: ZoneTransport;

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { AegirError } from '../../../shared/error.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import { hostName } from '../../../shared/name.ts';
+import { nameOnServer } from '../../../shared/service-name.ts';
 
 export interface Known {
   readonly settings: readonly string[];
@@ -28,7 +29,7 @@ export function checkKeys(service: ServiceRef, known: Known): void {
 export function wrong(service: ServiceRef, what: string, why: string): AegirError {
   return new AegirError(
     'invalid_argument',
-    `cannot use service ${service.engine}${service.instance === '' ? '' : `:${service.instance}`}: ${what}: ${why}; correct that`,
+    `cannot use service ${nameOnServer(service)}: ${what}: ${why}; correct that`,
     { untouched: true },
   );
 }

@@ -4,6 +4,7 @@ import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { Finding } from '../../../shared/finding.ts';
 import type { DetectedService } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import { nameOnServer } from '../../../shared/service-name.ts';
 import type { Host } from '../../host/host.ts';
 import type {
   ActionContext,
@@ -55,7 +56,7 @@ export function createFileEngine(options: FileEngineOptions): FileEngine {
     remove: async () => [],
 
     async check(service, ctx): Promise<readonly Finding[]> {
-      const subject = `service:${service.engine}${service.instance === '' ? '' : `:${service.instance}`}`;
+      const subject = `service:${nameOnServer(service)}`;
       try {
         const text = await probeStore(
           () => openStore(service, ctx),

@@ -1,5 +1,6 @@
 // The steps about services and servers: prepare and enable a service, detect and diagnose a server.
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
+import { nameOnServer } from '../../../shared/service-name.ts';
 import { judgeFound } from '../../report/leftover.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
@@ -63,7 +64,7 @@ export function createServerDetect(deps: HandlerDeps): StepHandler<'server.detec
       const services = await deps.store.services.find({ serverId: args.serverId });
       for (const service of services) {
         const wanted = service.state === 'missing' && service.stateBefore === 'enabled';
-        const text = `${service.engine}${service.instance === '' ? '' : `:${service.instance}`} is enabled, and was not found`;
+        const text = `${nameOnServer(service)} is enabled, and was not found`;
         if (wanted) ctx.emit({ $case: 'message', value: { kind: 'warning', text, value: '', expiresAt: undefined } });
       }
       return { is: 'done' };

@@ -6,6 +6,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
+import { nameOnServer } from '../../../../shared/service-name.ts';
 import type { Host } from '../../../host/host.ts';
 import { mountOf, mountsSeenBy, parseMountSources } from '../../../host/mount-table.ts';
 import { errnoOf, placeFailure, unlessMissing } from '../errno.ts';
@@ -73,7 +74,7 @@ export async function openPrepared(service: ServiceRef, place: Place, host: Host
   if (kept === undefined) {
     throw new AegirError(
       'failed_precondition',
-      `cannot use ${place.path}: it was not prepared on this server; run: aegir service verify SERVER/${nameOf(service)}`,
+      `cannot use ${place.path}: it was not prepared on this server; run: aegir service verify SERVER/${nameOnServer(service)}`,
     );
   }
   const { root, mark, source } = await openPlace(place, host);
@@ -193,8 +194,4 @@ function keptIn({ paths }: Host): string {
 
 function keptAt(service: ServiceRef, host: Host): string {
   return join(keptIn(host), `${service.id}.json`);
-}
-
-function nameOf({ engine, instance }: ServiceRef): string {
-  return instance === '' ? engine : `${engine}:${instance}`;
 }
