@@ -83,6 +83,21 @@ export interface Users {
   remove(name: string): Promise<void>;
   /** Absent where one user of the system stands for all (embedded): whose a process is cannot be told there. */
   readonly processes?: UserProcesses;
+  /** Absent there too: what one site may not, the others must. */
+  readonly accounts?: UserAccounts;
+}
+
+/**
+ * What the system itself may start for a user: cron, at, ssh and the user's own systemd ask (PAM) whether its account has
+ * expired. Nothing that we run as a user asks, nor do pools of PHP-FPM.
+ */
+export interface UserAccounts {
+  /** closed: by us. expired: by others. undefined when there is no such user. */
+  state(name: string): Promise<'open' | 'closed' | 'expired' | undefined>;
+  /** From now on nothing is started for it; what runs goes on. Repeatable. */
+  close(name: string): Promise<void>;
+  /** Takes back what close did; an account that others let expire stays so. Repeatable. */
+  open(name: string): Promise<void>;
 }
 
 export interface UserProcesses {

@@ -24,6 +24,15 @@ export async function findUser(who: string | number, run: Run = asOurselves): Pr
   return line === undefined ? undefined : parsePasswd(line);
 }
 
+/**
+ * Since which day (since 1970) the account of a user has expired, or will have; undefined when it does not expire, or there
+ * is no such account. Only root may ask.
+ */
+export async function findExpiry(name: string, run: Run = asOurselves): Promise<number | undefined> {
+  const expiry = (await getent('shadow', name, run))?.split(':')[7] ?? '';
+  return /^[0-9]{1,9}$/.test(expiry) ? Number(expiry) : undefined;
+}
+
 export async function findGroup(who: string | number, run: Run = asOurselves): Promise<GroupEntry | undefined> {
   const [name, , gid] = (await getent('group', who, run))?.split(':') ?? [];
   return name === undefined || gid === undefined ? undefined : { name, gid: Number(gid) };

@@ -12,15 +12,22 @@ export function ownUid(which: 0 | 1 = 0): number {
   return SHARED_UIDS[0].first + 2 * (process.pid % 20_000) + which;
 }
 
-/** owner: whose name the database gives for the number. */
+/** owner: whose name the database gives for the number. Whether the account has expired is remembered, and asked by nobody. */
 export function createTestingUsers(name: string, uid: number, owner = name): Users {
+  let expiry = '';
   const real = createRun(async (user) => (user === name ? { uid, gid: uid, home: '/' } : ourselves()));
   const entry = (of: string) => `${of}:x:${uid}:${uid}::/:/usr/sbin/nologin\n`;
   return createSystemUsers({
     numbers: { next: async () => uid },
     run: async (command) => {
-      const [program, , database, key] = command.argv;
+      const [program, option = '', database, key] = command.argv;
+      if (program === 'usermod') {
+        const date = option.replace('--expiredate=', '');
+        expiry = date === '' ? '' : String(Date.parse(date) / (24 * 3600 * 1000));
+        return { code: 0, stdout: '', stderr: '' };
+      }
       if (program !== 'getent') return real(command);
+      if (database === 'shadow') return { code: 0, stdout: `${name}:!:20000:::::${expiry}:\n`, stderr: '' };
       if (database !== 'passwd' || (key !== name && key !== String(uid))) return { code: 2, stdout: '', stderr: '' };
       return { code: 0, stdout: entry(key === name ? name : owner), stderr: '' };
     },

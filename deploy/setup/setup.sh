@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 common="nginx-light mariadb-server php-fpm php-cli php-mysql php-xml php-gd php-mbstring php-curl php-zip php-intl \
 wordpress wordpress-theme-twentytwentythree nats-server openssl ca-certificates"
 for_tests="postgresql postgresql-contrib php-pgsql php-sqlite3 mmdebstrap systemd-container nftables iproute2 bind9 \
-bind9-dnsutils knot pdns-server pdns-backend-sqlite3 apache2-bin media-types haproxy curl git openssh-client openssh-server subversion casync procps xz-utils patchelf libatomic1 pebble"
+bind9-dnsutils knot pdns-server pdns-backend-sqlite3 apache2-bin media-types haproxy curl git openssh-client openssh-server cron at subversion casync procps xz-utils patchelf libatomic1 pebble"
 
 case "${1:-up}" in
   up) wanted=$common ;;
@@ -66,7 +66,8 @@ if [ -n "$missing" ]; then
         bind9) units=named ;;
         pdns-server) units=pdns ;;
         openssh-server) units=ssh ;;
-        nats-server | postgresql | knot) units=$package ;;
+        at) units=atd ;;
+        nats-server | postgresql | knot | cron) units=$package ;;
         *) continue ;;
       esac
       for unit in $units; do systemctl disable --quiet "$unit" || true; done

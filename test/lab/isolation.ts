@@ -1,13 +1,15 @@
 // Two sites of one web server: what the code of one can reach of the other, on real users, modes and grants. Each refusal
 // stands beside the same thing done to what is the site's own, which must work.
 import { beforeAll, expect, test } from 'vitest';
-import type { Fleet } from './fleet.ts';
+import { type Fleet, until } from './fleet.ts';
 import { PROBE_PAGE, type Site, siteOf } from './probe-site.ts';
 import { traces } from './traces.ts';
 import { visit } from './visitor.ts';
 
 const REFUSED = 'refused';
 const YES = /^yes /;
+/** Between two looks of cron, and some more. */
+const MINUTE_MS = 90_000;
 
 /** To be called in a describe; web1 and web2 must have their nginx enabled, db1 its MariaDB. */
 export function isolationTests(theFleet: () => Fleet): void {
@@ -165,6 +167,38 @@ export function isolationTests(theFleet: () => Fleet): void {
     expect(await far.ask('database', one.database)).toBe(REFUSED);
     expect((await enter(web2.name, user, password, one.database)).stderr).toMatch(/denied|not allowed/i);
     await must('site', 'delete', 'far.test', '--yes');
+  });
+
+  test('one that is disabled is started by nobody: cron asks for its account; the other goes on', async () => {
+    const { lab, web1, must } = theFleet();
+    const files = (site: Site) => `${site.dir}/files/cron`;
+    for (const site of [one, two]) {
+      const job = `* * * * * /bin/date +\\%H:\\%M >>${files(site)}\n`;
+      await lab.must(web1.name, ['runuser', '-u', site.user, '--', 'crontab', '-'], job);
+    }
+    const minutes = async (site: Site) => (await onWeb('cat', files(site))).stdout.split('\n').filter(Boolean);
+    const expiry = async (site: Site) => (await mustOnWeb('getent', 'shadow', site.user)).split(':')[7];
+    try {
+      await until(
+        'cron to run both',
+        async () => (await minutes(one)).length > 0 && (await minutes(two)).length > 0,
+        MINUTE_MS,
+      );
+      await must('site', 'disable', one.name);
+      expect([await expiry(one), await expiry(two)]).toEqual(['1', '']);
+      const before = await minutes(one);
+      const since = (await minutes(two)).length;
+      const missed = async () => (await minutes(two)).slice(since).find((minute) => !before.includes(minute));
+      await until('cron to run the other', async () => (await missed()) !== undefined, MINUTE_MS);
+      await must('site', 'verify', one.name);
+      expect(await minutes(one)).toEqual(before);
+      await must('site', 'enable', one.name);
+      expect(await expiry(one)).toBe('');
+      await until('cron to run it again', async () => (await minutes(one)).length > before.length, MINUTE_MS);
+      expect(await minutes(one)).not.toContain(await missed());
+    } finally {
+      for (const { user } of [one, two]) await onWeb('crontab', '-u', user, '-r');
+    }
   });
 
   test('one goes without a trace', async () => {

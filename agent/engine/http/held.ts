@@ -5,8 +5,8 @@
 // while. Each of them has a connection to the pool's socket, which the kernel lists (/proc/net/unix). The pool stays until
 // none is left, at most QUIET_MS; then it goes, and PHP-FPM ends what still runs there. The pool of a disabled site stays,
 // empty and reached by nobody: so one that is prepared for a move has been tried. What else runs as the site's user is ended
-// then: what its code started may have left the pool, and would write to the site while it is copied or restored. Found
-// again whenever the site is looked at.
+// then: what its code started may have left the pool, and would write to the site while it is copied or restored. Before
+// that its account is closed, or cron and at would start more of it. Found again whenever the site is looked at.
 
 import { readFile } from 'node:fs/promises';
 import { AegirError } from '../../../shared/error.ts';
@@ -17,6 +17,7 @@ import { waitUntil } from '../../host/wait.ts';
 import type { ActionContext, Change, HttpSiteSpec } from '../engine.ts';
 import { isForwarded } from './forwarding.ts';
 import type { FpmPools } from './fpm/pools.ts';
+import { planClosing, planOpening } from './site-account.ts';
 
 const QUIET_MS = 30_000;
 /** Old workers pass on what they have read of a request within this. */
@@ -52,8 +53,8 @@ export function behindGate(changes: readonly Change[], spec: HttpSiteSpec, layou
 }
 
 /**
- * Once the web server leads nobody to the pool any more (changes do so): what runs is ended. Nothing for a site that is
- * served here. Cron must have stopped.
+ * Once the web server leads nobody to the pool any more (changes do so): what runs is ended, and nothing starts. Of a site
+ * that is served here the user is free to start what it likes. Our own cron must have stopped.
  */
 export async function planQuiet(
   spec: HttpSiteSpec,
@@ -63,16 +64,18 @@ export async function planQuiet(
   ctx: ActionContext,
 ): Promise<readonly Change[]> {
   const away = isForwarded(spec.state);
-  if (!away && spec.state !== 'disabled') return [];
+  if (!away && spec.state !== 'disabled') return planOpening(spec.name, layout.user, ctx.host);
+  const closing = await planClosing(spec.name, layout.user, ctx.host);
   const going = away ? await pools.remove(spec.siteId, spec.name, ctx) : [];
-  const stops = going.length > 0 || (changes.length > 0 && (await ctx.host.files.exists(layout.socket)));
+  const stops =
+    going.length > 0 || closing.length > 0 || (changes.length > 0 && (await ctx.host.files.exists(layout.socket)));
   const ending = await planEnd(spec.name, layout.user, stops, ctx.host);
-  if (going.length === 0 && ending.length === 0) return [];
+  if (going.length === 0 && ending.length === 0) return closing;
   const waits = {
     summary: `wait until no request of ${spec.name} runs here, at most ${QUIET_MS / 1000} s`,
     run: (its: ActionContext) => waitForQuiet(spec.name, layout.socket, its),
   };
-  return [waits, ...(away ? going : await pools.empty(spec.siteId, spec.name, ctx)), ...ending];
+  return [...closing, waits, ...(away ? going : await pools.empty(spec.siteId, spec.name, ctx)), ...ending];
 }
 
 /** stops: it may have run until now, and start something until it has stopped. */

@@ -257,6 +257,39 @@ test('users: none is removed whose processes stay, or that is no system user of 
   expect([...ran, ...person.ran].some((line) => line.startsWith('userdel'))).toBe(false);
 });
 
+test('users: an account is closed and opened once, and what others said of it stays', async () => {
+  let expiry = '';
+  const { run, ran } = script({
+    'getent -- passwd': () => ({ stdout: PASSWD }),
+    'getent -- shadow': () => ({ stdout: `${NAME}:!:20000:::::${expiry}:\n` }),
+  });
+  const { accounts } = createSystemUsers({ run, numbers });
+  if (accounts === undefined) throw new Error('no accounts');
+  const changes = () => ran.filter((line) => line.startsWith('usermod'));
+  const far = String(Math.floor(Date.now() / 86_400_000) + 30);
+  for (const [day, is] of [
+    ['', 'open'],
+    ['0', 'open'],
+    [far, 'open'],
+    ['1', 'closed'],
+    ['18000', 'expired'],
+  ] as const) {
+    expiry = day;
+    ran.length = 0;
+    expect(await accounts.state(NAME)).toBe(is);
+    await accounts.close(NAME);
+    expect(changes()).toEqual(is === 'open' ? [`usermod --expiredate=1970-01-02 -- ${NAME}`] : []);
+    ran.length = 0;
+    await accounts.open(NAME);
+    expect(changes()).toEqual(is === 'closed' ? [`usermod --expiredate= -- ${NAME}`] : []);
+  }
+  for (const change of [accounts.close, accounts.open]) {
+    await expect(change('www-data')).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
+  const nobody = createSystemUsers({ run: script({ getent: () => ({ code: 2 }) }).run, numbers });
+  expect(await nobody.accounts?.state(NAME)).toBeUndefined();
+});
+
 test('the host makes its directories, and has no daemon whose unit is not there', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'aegir-systemd-'));
   try {

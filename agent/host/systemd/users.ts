@@ -2,7 +2,7 @@
 import { AegirError } from '../../../shared/error.ts';
 import { isHostUid, isSharedUid } from '../../../shared/site-uid.ts';
 import type { SystemUser, Users } from '../host.ts';
-import { findGroup, findUser } from '../passwd.ts';
+import { findExpiry, findGroup, findUser } from '../passwd.ts';
 import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
 import { endProcessesOf, processesOf } from '../user-processes.ts';
@@ -19,6 +19,9 @@ const FIRST_PERSON = 1000;
  */
 const KILL_ALL = ['/bin/sh', '-c', '[ "$(id -u)" -eq "$1" ] && kill -s KILL -- -1', 'sh'] as const;
 const STRIKE_MS = 2_000;
+/** By which we know that an account was closed by us: 1970-01-02. Day 0 is none to some programs. */
+const CLOSED_DAY = 1;
+const DAY_MS = 24 * 3600 * 1000;
 
 export interface UsersOptions {
   readonly run: Run;
@@ -62,6 +65,13 @@ export function createSystemUsers(options: UsersOptions): Users {
     const { code, stderr } = await run({ argv });
     if (code === 0) return;
     throw new AegirError('unavailable', `cannot ${doing}: ${argv[0]} ended with ${code}: ${stderr.trim()}`);
+  };
+
+  const accountOf = async (name: string) => {
+    if ((await lookup(name)) === undefined) return undefined;
+    const day = await findExpiry(name, run);
+    if (day === undefined || day === 0 || day > Date.now() / DAY_MS) return 'open';
+    return day === CLOSED_DAY ? 'closed' : 'expired';
   };
 
   return {
@@ -139,6 +149,22 @@ export function createSystemUsers(options: UsersOptions): Users {
         }
         await end(`end processes of user ${name}`, there);
       },
+    },
+    accounts: {
+      state: accountOf,
+      close: (name) =>
+        serial(async () => {
+          assertOurs('close the account of', name);
+          if ((await accountOf(name)) !== 'open') return;
+          const day = new Date(CLOSED_DAY * DAY_MS).toISOString().slice(0, 10);
+          await must(`close the account of user ${name}`, ['usermod', `--expiredate=${day}`, '--', name]);
+        }),
+      open: (name) =>
+        serial(async () => {
+          assertOurs('open the account of', name);
+          if ((await accountOf(name)) !== 'closed') return;
+          await must(`open the account of user ${name}`, ['usermod', '--expiredate=', '--', name]);
+        }),
     },
   };
 }
