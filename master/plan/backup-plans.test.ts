@@ -61,6 +61,19 @@ const plans: readonly (readonly [string, Plan])[] = [
   ['delete of a site with a last backup', planDeleteSite(graph, site, { id: 'bak-1', store, sizes })],
 ];
 
+test.each(['enabled', 'disabled'] as const)(
+  'nothing runs of a site that was %s before anything is kept or put back',
+  (state) => {
+    const { steps } = planRestoreSite(graph, { ...site, state }, backup, { id: 'bak-1', store }, sizes);
+    const off = steps.findIndex(
+      ({ kind, args }) => kind === 'http.publish' && 'state' in args && args.state === 'disabled',
+    );
+    const touching = steps.findIndex(({ kind }) => /^(snapshot|backup\.store|files|database|restore)/.test(kind));
+    expect(off).toBeGreaterThanOrEqual(0);
+    expect(off).toBeLessThan(touching);
+  },
+);
+
 describe.each(plans)('%s', (_, plan) => {
   test('is as the golden says', () => {
     const lines = plan.steps.map((step, index) => {

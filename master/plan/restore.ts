@@ -42,6 +42,8 @@ export function planRestoreSite(
   const steps: PlanStep[] = [recordStep(site, safety.id), holdStep(graph, stores, 'shared')];
   if (served === 'enabled') steps.push(...httpPublish(graph, site, 'disabled', 'enabled'));
   steps.push(...dbEnsure(graph, site), ...sitePrepare(graph, site, 'present'));
+  // Nothing of it may run by now: what came by since, the web servers end when they are told once more.
+  if (served === 'disabled') steps.push(...httpPublish(graph, site, 'disabled', 'disabled'));
   const { steps: kept, stored } = backupSteps(graph, site, safety.id, safety.store, sizes, steps.length);
   steps.push(...kept, ...restoreSteps(graph, site, backup, { backupId: safety.id, store: stored }));
   const now = siteUrl(site, graph.service(site.bindings.http));
