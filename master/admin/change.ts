@@ -96,7 +96,8 @@ async function previewed(deps: AdminDeps, caller: Caller, decision: Decision): P
 
 /**
  * What the agent surely refuses is refused before a task begins: one that is undone leaves nothing that could be corrected.
- * An agent that is away judges when it does the task.
+ * An agent that is away judges when it does the task. Throws failed_precondition, whatever the agent calls it: what it refuses
+ * is wrong for that server, as a plan tells too, and neither no request at all nor denied to this caller.
  */
 export async function requireTaken(deps: AdminDeps, caller: Caller, decide: (graph: Graph) => Decision): Promise<void> {
   let decision: Decision;
@@ -109,6 +110,5 @@ export async function requireTaken(deps: AdminDeps, caller: Caller, decide: (gra
   const previews = await deps.preview(decision.plan, decision.draft ?? {}, caller.role);
   const refusal = previews.find((each) => each.refusal !== undefined)?.refusal;
   if (refusal === undefined) return;
-  const code = refusal.code === 'unimplemented' ? 'invalid_argument' : refusal.code;
-  throw new AegirError(code, refusal.message, { cause: refusal });
+  throw new AegirError('failed_precondition', refusal.message, { cause: refusal });
 }

@@ -94,6 +94,25 @@ test('a service elsewhere is declared; its secret is told to its agent, and to n
   expect(again).toMatchObject({ code: 1, err: expect.stringMatching(/it is there/) });
 });
 
+test.each(['unimplemented', 'invalid_argument', 'permission_denied'])(
+  'what an agent refuses as %s fails alike with --plan and without: it is no wrong usage',
+  async (code) => {
+    const message = 'cannot use nowhere as dns service: this agent has no such engine';
+    const { ask } = master.agents;
+    const error = { code, message, retryable: false, untouched: true };
+    master.agents.ask = async () => ({ actionId: '', changes: [], outcome: { $case: 'error', value: error } });
+    try {
+      const declare = ['service', 'declare', 'web1/nowhere', '--type', 'dns'];
+      for (const argv of [declare, [...declare, '--plan']]) {
+        expect(await aegir(...argv)).toMatchObject({ code: 1, err: expect.stringContaining(message) });
+      }
+    } finally {
+      master.agents.ask = ask;
+    }
+    expect((await aegir('service', 'list')).out).not.toContain('nowhere');
+  },
+);
+
 test('zone and records: added, shown, changed, taken back', async () => {
   const add = ['zone', 'add', 'Example.ORG', '--ttl', '600'] as const;
   const elsewhere = { code: 1, err: expect.stringMatching(/does not make zones for Aegir; set them where/) };
