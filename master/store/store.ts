@@ -61,7 +61,8 @@ export interface TaskTable {
   /**
    * Gives owner up to limit tasks to work on: open, not stuck, due (queued; waiting with resumeAt <= now; running or
    * undoing), whose lease is free or expired at now, and for each of whose locks no older open task holds the same key.
-   * Each gets a fresh, larger leaseEpoch. Cancel requests make a waiting task due. On PostgreSQL: FOR UPDATE SKIP LOCKED.
+   * Each gets a fresh, larger leaseEpoch. Cancel requests make a waiting task due. A queued one that is cancelled has not
+   * begun and needs nothing: it comes whatever older tasks hold, and besides the limit. On PostgreSQL: FOR UPDATE SKIP LOCKED.
    */
   claim(owner: string, now: number, leaseMs: number, limit: number): Promise<readonly TaskRecord[]>;
   /** Lengthens all leases of owner; answers the ids still held. */

@@ -16,7 +16,11 @@ export function claimTasks(
   limit: number,
 ): Promise<readonly TaskRecord[]> {
   return access.write('claim tasks', async (db) => {
-    const due = await dueTasks(db, access.kind, now, pageSize(limit, MOST_CLAIMED));
+    const most = pageSize(limit, MOST_CLAIMED);
+    const due = [
+      ...(await neverBegun(db, access.kind, now)),
+      ...(most === 0 ? [] : await dueTasks(db, access.kind, now, most)),
+    ];
     if (due.length === 0) return [];
     // After the look, and only when there is something: an idle poll writes nothing and waits for nobody.
     const last = await db
@@ -39,13 +43,29 @@ export function claimTasks(
   });
 }
 
+/** Cancelled while they were queued: nothing was done, and nothing is to be. */
+async function neverBegun(db: Db, kind: DatabaseKind, now: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .select('id')
+    .where('state', '=', 'queued')
+    .where('cancelRequested', '=', 1)
+    .where((eb) => eb.or([eb('leaseExpiresAt', 'is', null), eb('leaseExpiresAt', '<=', now)]))
+    .orderBy('seq')
+    .limit(MOST_CLAIMED)
+    .$if(kind === 'postgresql', (query) => query.forUpdate('tasks').skipLocked())
+    .execute();
+  return rows.map((row) => String(row.id));
+}
+
 async function dueTasks(db: Db, kind: DatabaseKind, now: number, limit: number): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('tasks')
     .select('id')
     .where((eb) =>
       eb.or([
-        eb('state', 'in', ['queued', 'running', 'undoing']),
+        eb.and([eb('state', '=', 'queued'), eb('cancelRequested', '=', 0)]),
+        eb('state', 'in', ['running', 'undoing']),
         eb.and([
           eb('state', '=', 'waiting'),
           // Once undoing has begun the cancel is honoured, and its own waits are waited out.

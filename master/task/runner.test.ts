@@ -54,6 +54,51 @@ test('cancelled before it began: nothing is done', async () => {
   expect(rig.began).toEqual([]);
 });
 
+test('cancelled while an older one of the same site is at work: it ends at once, and what waits behind it does not', async () => {
+  await use(caseOf('verify'));
+  const { plan } = caseOf('verify');
+  const first = Promise.withResolvers<void>();
+  rig.agents.before = () => first.promise;
+  const older = await rig.task(plan);
+  const [queued, younger] = [await rig.task(plan), await rig.task(plan)];
+  // All that this master may do at once is that one.
+  const runner = start('a', { tasks: 1 });
+  await become(() => expect(rig.began.length).toBeGreaterThan(0));
+  await rig.store.tasks.requestCancel(queued);
+  runner.wake();
+  const told = await ended(queued);
+  expect(told.task).toMatchObject({ state: 'cancelled', reason: '', cancelRequested: false });
+  expect(told.steps.every(({ attempts, state }) => attempts === 0 && state === 'pending')).toBe(true);
+  expect(gapsIn(told)).toEqual([]);
+  expect((await rig.store.tasks.get(older))?.state).toBe('running');
+  expect((await rig.store.tasks.get(younger))?.state).toBe('queued');
+  first.resolve();
+  expect([(await ended(older)).task.state, (await ended(younger)).task.state]).toEqual(['succeeded', 'succeeded']);
+});
+
+test('cancelled while it is queued, and the master dies at any moment: it ends cancelled, and nothing is done', async () => {
+  await use(caseOf('verify'));
+  const { plan } = caseOf('verify');
+  const older = await rig.task(plan, { state: 'waiting', resumeAt: Date.now() + 24 * 60 * MINUTE });
+  const id = await rig.task(plan);
+  await rig.store.tasks.requestCancel(id);
+  // Said, but not recorded.
+  const { update } = rig.store.tasks;
+  (rig.store.tasks as { update: typeof update }).update = async () => {
+    (rig.store.tasks as { update: typeof update }).update = update;
+    throw new Crash('before the end is durable');
+  };
+  await expect(rig.drive()).rejects.toThrow('before the end is durable');
+  await rig.restart();
+  expect(await rig.driveThroughCrashes()).toBe(2);
+  expect(rig.reached).toEqual(expect.arrayContaining(['task.claimed', 'task.finished']));
+  const told = await rig.read(id);
+  expect(told.task).toMatchObject({ state: 'cancelled', cancelRequested: false });
+  expect(gapsIn(told)).toEqual([]);
+  expect(rig.began).toEqual([]);
+  expect((await rig.store.tasks.get(older))?.state).toBe('waiting');
+});
+
 test('cancelled while an action runs: the action is told, what was begun is undone', async () => {
   rig.agents.before = (order, _, options) =>
     order.step === 4 && order.id.includes('.do.') ? untilAborted(options) : undefined;

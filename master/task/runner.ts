@@ -94,8 +94,8 @@ export function createRunner(deps: RunnerDeps): Runner {
     await freeBroken();
     await renew();
     await tellCancelled();
-    const free = deps.limits.tasks - working.size;
-    if (free <= 0 || stopping) return;
+    if (stopping) return;
+    const free = Math.max(0, deps.limits.tasks - working.size);
     for (const task of await deps.store.tasks.claim(deps.owner, deps.now(), deps.limits.leaseMs, free)) {
       if (renewedAt === 0) renewedAt = deps.now();
       work(task);

@@ -29,6 +29,8 @@ export function nextOf(task: TaskRecord, steps: readonly StepRecord[], pointOfNo
   const open = steps.find((step) => step.state !== 'done');
   if (open === undefined) return { is: 'finish', state: 'succeeded' };
   if (task.cancelRequested) {
+    // It may have no lock yet: nothing of it has begun, and so nothing is undone.
+    if (task.state === 'queued') return { is: 'finish', state: 'cancelled' };
     if (isPastReturn(pointOfNoReturn, steps)) {
       // Cancelling a stuck task means: try once more, and give it up when that fails too.
       if (wasStuck(open)) return { is: 'do', index: open.index };

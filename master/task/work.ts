@@ -38,7 +38,8 @@ export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: Tas
     const next = nextOf(task, steps, plan.pointOfNoReturn);
     if (next.is === 'finish') {
       const reason = next.state !== 'failed' ? '' : task.reason || (await whyUndone(store, task.id));
-      await turn(next.state, { finishedAt: deps.now(), reason });
+      const honoured = next.state === 'cancelled' ? { cancelRequested: false } : {};
+      await turn(next.state, { finishedAt: deps.now(), reason, ...honoured });
       failpoint('task.finished');
       return;
     }

@@ -142,6 +142,27 @@ export function taskCases(subject: () => Subject): void {
     expect(await claimedIds(store)).toEqual([]);
   });
 
+  it('a queued one that is cancelled comes at once, past older ones that share its locks and past the limit', async () => {
+    const { store, reopen } = subject();
+    for (const n of [1, 2, 3, 4]) await store.tasks.insert(task(`task-${n}`, { locks: ['a'] }));
+    expect(await claimedIds(store)).toEqual(['task-1']);
+    for (const n of [1, 2, 4]) expect(await store.tasks.requestCancel(`task-${n}`)).toBe(true);
+    const again = await reopen();
+    const claimed = await claim(again, 'm1', NOW, 0);
+    expect([...claimed.keys()]).toEqual(['task-2', 'task-4']);
+    const epochs = [...claimed.values()].map(({ leaseEpoch }) => leaseEpoch);
+    expect(new Set(epochs).size).toBe(2);
+    // Whoever took them may die.
+    expect(await claimedIds(again, 'm2', NOW, 0)).toEqual([]);
+    const later = await claim(again, 'm2', NOW + LEASE);
+    expect([...later.keys()].sort()).toEqual(['task-1', 'task-2', 'task-4']);
+    for (const id of ['task-2', 'task-4']) {
+      await again.tasks.update(id, later.get(id)?.leaseEpoch ?? 0, { state: 'cancelled' });
+    }
+    expect(await again.tasks.ahead('task-3')).toBe('task-1');
+    expect(await claimedIds(again, 'm3', NOW + LEASE)).toEqual([]);
+  });
+
   it.each(ENDED_TASK_STATES)('%s frees lease and locks, and is for ever', async (state) => {
     const { store } = subject();
     await store.tasks.insert(task('task-1', { locks: ['a', 'b'] }));
