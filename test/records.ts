@@ -48,7 +48,6 @@ export function server(id: string, name: string, address: string, patch: Partial
     enrolledAt: 1,
     lastSeenAt: null,
     certificateExpiresAt: 4_102_444_800_000,
-    meshKey: null,
     ...patch,
   };
 }

@@ -119,7 +119,6 @@ async function join(deps: EnrolDeps, request: EnrolRequest, peer: string): Promi
       enrolledAt: deps.now(),
       lastSeenAt: null,
       certificateExpiresAt: certificate.notAfter,
-      meshKey: null,
     };
     await tx.servers.insert(record);
     await tx.certificates.insert({

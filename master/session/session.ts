@@ -166,9 +166,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
     // Before the store is asked: a revocation from now on finds this session.
     deps.onHello(session);
     await deps.countOn(server, message.highestGeneration);
-    const next = await storeInventory(deps, serverId, message.inventory, call.getPeer(), {
-      meshKey: meshKey === '' ? null : meshKey,
-    });
+    const next = await storeInventory(deps, serverId, message.inventory, call.getPeer());
     if (isEnded()) return;
     server = next;
     seenAt = deps.now();
@@ -276,10 +274,7 @@ export function runSession(peer: Peer, call: AgentStream, deps: SessionDeps): Se
         return onReports(body.value);
       case 'mesh':
         if (!isMeshKey(body.value.meshKey)) throw new AegirError('invalid_argument', 'cannot use that mesh key');
-        if (body.value.meshKey !== meshKey) {
-          meshKey = body.value.meshKey;
-          await deps.store.servers.update(serverId, { meshKey });
-        }
+        meshKey = body.value.meshKey;
         if (link !== undefined) mesh.give(meshKey);
         return;
     }

@@ -22,7 +22,6 @@ export async function storeInventory(
   serverId: string,
   inventory: Inventory | undefined,
   peer: string,
-  patch: Partial<Pick<ServerRecord, 'meshKey'>> = {},
 ): Promise<ServerRecord> {
   if (inventory === undefined) {
     throw new AegirError('invalid_argument', 'cannot take the inventory: it is missing');
@@ -41,7 +40,7 @@ export async function storeInventory(
       ...(facts.addresses.length === 0 ? { addresses: believed(server.facts.addresses, peer) } : {}),
       ...(facts.sourceAddresses.length === 0 ? { sourceAddresses: believed(server.facts.sourceAddresses, peer) } : {}),
     };
-    const change = { facts: await withoutTaken(tx, server, known, deps.log), lastSeenAt: deps.now(), ...patch };
+    const change = { facts: await withoutTaken(tx, server, known, deps.log), lastSeenAt: deps.now() };
     await tx.servers.update(serverId, change);
     const { insert, update, remove } = reconcile(serverId, await tx.services.find({ serverId }), detected, newIds);
     for (const each of update) await tx.services.update(each.id, each.patch);

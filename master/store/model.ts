@@ -16,8 +16,6 @@ export interface ServerRecord {
   readonly enrolledAt: number;
   readonly lastSeenAt: number | null;
   readonly certificateExpiresAt: number;
-  /** Public nkey on the mesh that its agent named last; those it had leave for are held by master/mesh. */
-  readonly meshKey: string | null;
 }
 
 export interface CertificateRecord {

@@ -19,7 +19,6 @@ export function createServerTable(access: Access): Table<ServerRecord> {
       enrolledAt: integer(),
       lastSeenAt: nullable(integer()),
       certificateExpiresAt: integer(),
-      meshKey: nullable(text()),
     },
     uniques: [
       {

@@ -126,7 +126,6 @@ export async function createRig(
         enrolledAt: now(),
         lastSeenAt: null,
         certificateExpiresAt: issued.notAfter,
-        meshKey: null,
       });
       await store.certificates.insert({ id: issued.serial, serverId, notAfter: issued.notAfter, revokedAt: null });
       return { serverId, certificatePem: issued.pem, keyPem, serial: issued.serial };

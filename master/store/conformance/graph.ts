@@ -29,7 +29,6 @@ const facts = {
 const rounds: Record<string, Round<{ readonly id: string }>> = {
   servers: round((store) => store.servers, sample.server('srv-9'), {
     lastSeenAt: 0,
-    meshKey: '',
     autoEnable: ['http'],
     facts: { ...sample.server('srv-9').facts, memoryBytes: 0n, disks: [] },
   }),

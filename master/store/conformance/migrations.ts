@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Subject } from '../conformance.ts';
 import { siteNumbers } from '../migrations/0012-site-numbers.ts';
+import { noMeshKey } from '../migrations/0013-no-mesh-key.ts';
 import { type Migration, migrations } from '../migrations/migrations.ts';
 import { HIGHEST_UID } from '../site-table.ts';
 import * as sample from './samples.ts';
@@ -54,6 +55,23 @@ export function migrationCases(subject: () => Subject): void {
     const withCluster = await place.open({ migrations: [...migrations, ...later(2)] });
     expect((await withCluster.settings.get(HIGHEST_UID))?.value).toBe('480002');
     await withCluster.close();
+  });
+
+  it('forgets which key on the mesh a server named, and keeps the server', async () => {
+    const { store, place } = subject();
+    await store.servers.insert(sample.server('srv-1'));
+    await store.close();
+    const [first, gone, second] = [1, 2, 3].map((more) => migrations.length + more) as [number, number, number];
+    const asBefore = (version: number): Migration => ({
+      ...{ version, name: 'as-before' },
+      // Refused while there is such a column.
+      up: ({ text }) => [`alter table servers add column mesh_key ${text}`, `update servers set mesh_key = 'UKEY'`],
+    });
+    const through = [asBefore(first), { ...noMeshKey, version: gone }, asBefore(second)];
+    const now = await place.open({ migrations: [...migrations, ...through] });
+    expect(await now.servers.get('srv-1')).toEqual(sample.server('srv-1'));
+    await now.servers.insert(sample.server('srv-2', { name: 'other' }));
+    await now.close();
   });
 
   it('leaves all as it was when one fails', async () => {

@@ -45,7 +45,6 @@ export function server(id: string, changes: Partial<ServerRecord> = {}): ServerR
     enrolledAt: BIG,
     lastSeenAt: null,
     certificateExpiresAt: 0,
-    meshKey: null,
     ...changes,
   };
 }

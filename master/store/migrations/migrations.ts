@@ -12,6 +12,7 @@ import { siteMove } from './0009-site-move.ts';
 import { siteSpread } from './0010-site-spread.ts';
 import { siteDns } from './0011-site-dns.ts';
 import { siteNumbers } from './0012-site-numbers.ts';
+import { noMeshKey } from './0013-no-mesh-key.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -33,7 +34,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
-  ...[backups, siteMove, siteSpread, siteDns, siteNumbers],
+  ...[backups, siteMove, siteSpread, siteDns, siteNumbers, noMeshKey],
 ];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {
