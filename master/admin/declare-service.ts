@@ -17,6 +17,7 @@ import type { Tx } from '../store/store.ts';
 import { requireNoBackups } from './backup-remove.ts';
 import { change, type Decision, requireTaken } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { forgetStore, goneStore } from './forget-store.ts';
 import { loadGraph } from './load.ts';
 import { checkEncryption, keyed, newKey, used } from './store-key.ts';
 import { serviceTypes } from './token.ts';
@@ -128,7 +129,8 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
 export async function removeService(deps: AdminDeps, request: RemoveServiceRequest): Promise<Service> {
   return deps.store.transaction(async (tx) => {
     const graph = await loadGraph(tx);
-    const service = (request.abandoned ? gone(graph, request.service) : undefined) ?? graph.service(request.service);
+    const service =
+      (request.abandoned ? goneStore(graph, request.service) : undefined) ?? graph.service(request.service);
     const name = graph.serviceName(service);
     if (request.abandoned) return forgetStore(deps, tx, graph, service, request.confirm);
     if (service.origin !== 'declared') {
@@ -147,50 +149,6 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
     return view;
   });
-}
-
-/** A service of a revoked server by its name, which leads to nothing else any more; undefined when it is not that one alone. */
-function gone(graph: Graph, ref: string): ServiceRecord | undefined {
-  const [only, ...others] = graph.services.filter((service) => graph.serviceName(service) === ref);
-  return others.length === 0 ? only : undefined;
-}
-
-/**
- * A place for backups whose server is gone for good: nobody can read them, or remove them there. Their records go, and no
- * policy names it any more. Nothing on the server changes: what lies there lies there if it comes back.
- */
-async function forgetStore(
-  deps: AdminDeps,
-  tx: Tx,
-  graph: Graph,
-  service: ServiceRecord,
-  confirm: boolean,
-): Promise<Service> {
-  const name = graph.serviceName(service);
-  const refuse = (why: string): never => {
-    throw new AegirError('failed_precondition', `cannot remove ${name} as abandoned: ${why}`);
-  };
-  if (service.type !== 'file') refuse('it is no place for backups');
-  const server = graph.server(service.serverId);
-  if (server.state !== 'revoked' && deps.agents.isConnected(server.id)) {
-    refuse(`${server.name} answers; delete its backups, see: aegir backup list --service ${name}`);
-  }
-  requireUnused(graph, service);
-  const backups = await tx.backups.find({ serviceId: service.id });
-  const making = backups.find(({ state }) => state === 'making');
-  if (making !== undefined) refuse(`a backup is being made there; stop that by: aegir task cancel ${making.taskId}`);
-  const shown = backups.slice(0, 5).map(({ id, siteName }) => `${id} of ${siteName}`);
-  const more = backups.length > shown.length ? ` and ${backups.length - shown.length} more` : '';
-  if (!confirm)
-    refuse(`${shown.join(', ') || 'no backup'}${more} would be lost, and that was not confirmed; say --yes`);
-  for (const { id } of backups) await tx.backups.delete(id);
-  for (const policy of await tx.backupPolicies.find()) {
-    if (policy.serviceId === service.id) await tx.backupPolicies.update(policy.id, { serviceId: null });
-  }
-  const view = serviceView(graph, service);
-  await tx.services.delete(service.id);
-  for (const id of Object.values(service.secrets)) await tx.secrets.delete(id);
-  return view;
 }
 
 function keysOf(service: ServiceRecord): string {
