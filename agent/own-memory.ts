@@ -1,6 +1,5 @@
 // Gives memory back to the system while the agent has nothing to do: what work and the start itself have touched would
 // stay resident for months otherwise, on hosts that are bought to serve sites.
-
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

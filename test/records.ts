@@ -1,5 +1,4 @@
 // Records for tests of the graph, plans and tasks: web1 with http, dns and a platform; db1 with a database; one site.
-
 import { createGraph, type GraphSnapshot } from '../master/graph/graph.ts';
 import {
   NO_PHP_LIMITS,

@@ -1,5 +1,4 @@
 // The contract of action kinds: one file beside this one per kind, named like the proto's field.
-
 import { AegirError } from '../../shared/error.ts';
 import type { Finding } from '../../shared/finding.ts';
 import type {

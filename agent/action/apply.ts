@@ -1,5 +1,4 @@
 // apply: one service to a spec, by the service's engine.
-
 import { asUntouched, toAegirError } from '../../shared/error.ts';
 import type { ActionContext, Change, HttpSiteSpec } from '../engine/engine.ts';
 import { siteLayout } from '../host/site-layout.ts';

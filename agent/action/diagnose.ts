@@ -1,5 +1,4 @@
 // diagnose: the host as a whole: clock, disks, memory, load, its own name, updates, the daemons of our engines, the agent.
-
 import type { Finding } from '../../shared/finding.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
 import { checkClock } from '../diagnosis/clock.ts';

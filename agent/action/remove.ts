@@ -1,5 +1,4 @@
 // remove: one site's part off a service, by the service's engine.
-
 import type { ActionContext, Change } from '../engine/engine.ts';
 import type { RequestOf } from '../validate.ts';
 import { type ActionHandler, engineFor, previewOrRun, type Tools, typedEngineFor } from './action.ts';

@@ -1,5 +1,4 @@
 // set-gate: what becomes of the requests for a site whose virtual host is held.
-
 import { AegirError } from '../../shared/error.ts';
 import { counted } from '../../shared/words.ts';
 import { type ActionHandler, engineFor } from './action.ts';

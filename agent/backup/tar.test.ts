@@ -1,5 +1,4 @@
 // Headers as pax has them: the same bytes for ever, read back as what they were, and read by others.
-
 import { extract } from 'tar-stream';
 import { expect, test } from 'vitest';
 import type { Entry } from './entry.ts';

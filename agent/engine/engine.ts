@@ -5,7 +5,6 @@
 //  - It starts processes through host.run or host.daemon only, and writes files through host.files only.
 //  - Secrets never reach log, progress, summaries, argument vectors or error messages.
 //  - A failed change leaves the daemon working as before that change.
-
 import type { Failpoint } from '../../shared/failpoint.ts';
 import type { Finding } from '../../shared/finding.ts';
 import type { ClusterStatus, DetectedService } from '../../shared/gen/aegir/v1/agent.ts';

@@ -1,5 +1,4 @@
 // The agent's check of a grant: signature, peers, end, and that every field is formed. Both ends call it.
-
 import { AegirError } from '../../shared/error.ts';
 import { type Grant, GrantBody } from '../../shared/gen/aegir/v1/mesh.ts';
 import { grantText } from '../../shared/grant.ts';

@@ -1,5 +1,4 @@
 // Reading the audit log: newest first, all of it or what was denied.
-
 import { AegirError } from '../../shared/error.ts';
 import type { ListAuditRequest, ListAuditResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { AuditRecord } from '../store/model.ts';

@@ -1,5 +1,4 @@
 // Who is calling: from a bearer token's value to a caller. Values are looked up by their hash only.
-
 import { sha256Hex } from '../../shared/digest.ts';
 import { AegirError } from '../../shared/error.ts';
 import { isRole } from '../../shared/vocabulary.ts';

@@ -1,5 +1,4 @@
 // What the admin layer is given, and who is calling. One file per noun beside this one does the work.
-
 import type { AegirError } from '../../shared/error.ts';
 import type { ChangeOptions } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';

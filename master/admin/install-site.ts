@@ -1,5 +1,4 @@
 // site.install: from what a person asks to a complete site record with its secrets.
-
 import { databaseName, databaseUser } from '../../shared/database-name.ts';
 import { AegirError } from '../../shared/error.ts';
 import type { ChangeResponse, InstallSiteAdminRequest } from '../../shared/gen/aegir/v1/admin.ts';

@@ -1,5 +1,4 @@
 // What every changing command does with its answer: show the plan, or follow the task and give its messages.
-
 import type { Command } from 'commander';
 import { AegirError } from '../../shared/error.ts';
 import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';

@@ -1,5 +1,4 @@
 // How results reach people and programs: table, json or yaml on stdout, everything else on stderr.
-
 import { Document, visit } from 'yaml';
 import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';

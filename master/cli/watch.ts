@@ -1,5 +1,4 @@
 // The live view of a task: step lines, progress bars on a terminal, plain lines elsewhere, messages at the end.
-
 import { AegirError } from '../../shared/error.ts';
 import { type Task, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event, Message } from '../../shared/gen/aegir/v1/event.ts';

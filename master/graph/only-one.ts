@@ -1,5 +1,4 @@
 // The service that nobody has to name, because there is one that will do. Pure.
-
 import { AegirError } from '../../shared/error.ts';
 import type { ServiceType } from '../../shared/vocabulary.ts';
 import { withArticle } from '../../shared/words.ts';

@@ -1,5 +1,4 @@
 // What must always hold in the graph. Each rule throws failed_precondition or already_exists and says what to do.
-
 import { AegirError } from '../../shared/error.ts';
 import { APPS, type AppName, canUseDb, enginesFor, type ServiceType } from '../../shared/vocabulary.ts';
 import { withArticle } from '../../shared/words.ts';

@@ -1,5 +1,4 @@
 // What must hold of zones and their records. Each rule throws and says what to do.
-
 import { AegirError } from '../../shared/error.ts';
 import { withArticle } from '../../shared/words.ts';
 import type { DnsRecordRecord, ServiceRecord, SiteRecord, ZoneRecord } from '../store/model.ts';

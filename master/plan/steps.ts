@@ -1,5 +1,4 @@
 // Builders of the steps that several verbs share: arguments, the sentence for people, and what undoing means.
-
 import { displayName } from '../../shared/name.ts';
 import { firstWebServer } from '../graph/cluster-rules.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';

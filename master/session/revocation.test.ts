@@ -1,5 +1,4 @@
 // Revocation bites at once: open streams end, even of an agent that does not read; nothing opens again.
-
 import { X509Certificate } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';

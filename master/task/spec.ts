@@ -1,5 +1,4 @@
 // From records to the specs that agents get. Pure; secrets come in opened and go out on the agent's wire only.
-
 import { AegirError } from '../../shared/error.ts';
 import type {
   ClusterHead,

@@ -1,5 +1,4 @@
 // Cuts links of hosts while their programs stand at boundaries of a move: the boundaries are learned from a move in peace.
-
 import type { LabHost } from '../../deploy/lab/lab.ts';
 import type { ProcessName } from '../e2e/machine.ts';
 import { numbered } from '../fault/boundaries.ts';

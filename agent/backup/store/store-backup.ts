@@ -1,6 +1,5 @@
 // Keeps a backup: its parts are fetched into the store, chunk by chunk and only those that it lacks; the index that makes
 // them one backup comes last, so that there is all of it or none.
-
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

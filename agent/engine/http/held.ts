@@ -7,7 +7,6 @@
 // empty and reached by nobody: so one that is prepared for a move has been tried. What else runs as the site's user is ended
 // then: what its code started may have left the pool, and would write to the site while it is copied or restored. Before
 // that its account is closed, or cron and at would start more of it. Found again whenever the site is looked at.
-
 import { readFile } from 'node:fs/promises';
 import { AegirError } from '../../../shared/error.ts';
 import { counted } from '../../../shared/words.ts';

@@ -1,6 +1,5 @@
 // What a verify of the server says of its web server: whether it runs, its configuration is sound, it answers, and serves
 // with the configuration that is on disk.
-
 import { join } from 'node:path';
 import type { Finding } from '../../../shared/finding.ts';
 import { whyMissing } from '../../../shared/missing.ts';

@@ -1,5 +1,4 @@
 // aegir cluster …
-
 import type { Command } from 'commander';
 import {
   ClusterServiceService as api,

@@ -1,5 +1,4 @@
 // aegir completion SHELL: nouns, verbs and options, made from the commands themselves, and names from the master.
-
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { type NameKind, nameAfter, namesOf } from '../complete-names.ts';

@@ -1,5 +1,4 @@
 // aegir site usage, and what aegir site show says of cron and use.
-
 import type { Command } from 'commander';
 import {
   SiteServiceService as api,

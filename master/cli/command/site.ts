@@ -1,5 +1,4 @@
 // aegir site …
-
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/admin.ts';

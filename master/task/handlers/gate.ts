@@ -1,5 +1,4 @@
 // The steps about the gate, in which visitors wait while their site moves.
-
 import { AegirError } from '../../../shared/error.ts';
 import type { GateFacts, SetGateRequest } from '../../../shared/gen/aegir/v1/move.ts';
 import { counted } from '../../../shared/words.ts';

@@ -4,7 +4,6 @@ import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { ActionResult, Finding, PlatformFacts, TransferFacts } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { HttpSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import type { ActionOrder, Agents, PerformOptions } from '../../session/agents.ts';
-
 import { moveOutput } from './script-moves.ts';
 import { createScriptParts, type ScriptParts } from './script-parts.ts';
 

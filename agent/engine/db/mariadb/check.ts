@@ -1,5 +1,4 @@
 // Findings about MariaDB or MySQL for server verify.
-
 import { toAegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import { whyMissing } from '../../../../shared/missing.ts';

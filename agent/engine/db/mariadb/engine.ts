@@ -1,6 +1,5 @@
 // The engines db/mariadb and db/mysql: a database and a user per site, reachable from the site's web servers only. Both
 // speak the same but for what dialect.ts names.
-
 import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';

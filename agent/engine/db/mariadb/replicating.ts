@@ -1,5 +1,4 @@
 // The capability replicate of MariaDB, on both sides.
-
 import { AegirError } from '../../../../shared/error.ts';
 import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';

@@ -1,5 +1,4 @@
 // The engine db/postgresql: a database and a role per site, reachable from the site's web servers only.
-
 import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';

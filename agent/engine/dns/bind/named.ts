@@ -1,5 +1,4 @@
 // One named of the host: its configuration, its control channel (rndc), its key for updates and its place for zones.
-
 import { AegirError } from '../../../../shared/error.ts';
 import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';

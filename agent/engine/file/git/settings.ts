@@ -1,5 +1,4 @@
 // What people declared of a git service: which repository, by which way, with which credentials. Pure.
-
 import { isIP } from 'node:net';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { hostName } from '../../../../shared/name.ts';

@@ -1,5 +1,4 @@
 // Apache as one of the http engines: the suite of its type, on a real Apache and a real PHP-FPM.
-
 import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { createEmbeddedHost } from '../../../host/embedded/host.ts';

@@ -1,5 +1,4 @@
 // The engine http/apache: a virtual host per site in Apache's include directory, PHP through the site's FPM pool.
-
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';

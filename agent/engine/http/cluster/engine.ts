@@ -1,6 +1,5 @@
 // The engine http/cluster: the front of a cluster of web servers, by HAProxy. Sites are published to it by their names;
 // its heads it gets once.
-
 import { dirname } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';

@@ -1,6 +1,5 @@
 // PHP pools of sites, for any http engine: plans one site's pool in the PHP-FPM of its version and its absence from
 // those of other versions. Not an engine: web servers without PHP do not need it.
-
 import { join } from 'node:path';
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';

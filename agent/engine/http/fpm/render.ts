@@ -1,6 +1,5 @@
 // Renders PHP-FPM configuration: one pool per site, and the base file that keeps a master alive that has no sites. Pure;
 // every value is checked on its way in.
-
 import type { SiteLayout } from '../../../host/site-layout.ts';
 import { type Manifest, renderManifest } from '../config/manifest.ts';
 import { configPath, configSiteId, configSocket } from '../config/quote.ts';

@@ -1,5 +1,4 @@
 // The engine http/nginx: a virtual host per site in nginx's include directory, PHP through the site's FPM pool.
-
 import { AegirError } from '../../../../shared/error.ts';
 import type { Finding } from '../../../../shared/finding.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
