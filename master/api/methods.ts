@@ -65,7 +65,6 @@ import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
 import { addZone, getZone, listZones, removeZone, setZone, verifyZone } from '../admin/zone.ts';
 import { backupMethods } from './backup-methods.ts';
-
 import { moveMethods } from './move-methods.ts';
 import { createVerbs } from './retry.ts';
 

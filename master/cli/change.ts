@@ -95,7 +95,8 @@ export async function follow(connection: Connection, out: Out, taskId: string, v
 function ended(task: Task): string {
   const why = task.reason === '' ? '' : `: ${task.reason}`;
   const what = `${task.verb} ${displayName(task.subject)}`;
-  const undone = task.plan?.steps.some((step) => step.undo !== '') === true ? ' and was undone' : '';
+  const began = task.steps.some(({ attempts }) => attempts > 0);
+  const undone = began && task.plan?.steps.some((step) => step.undo !== '') === true ? ' and was undone' : '';
   switch (task.state) {
     case 'failed':
       // What came with secrets, which are kept nowhere, only the person can ask again.

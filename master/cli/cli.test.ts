@@ -399,7 +399,7 @@ describe('changes', () => {
     expect(watched.err).toMatch(/site\.verify example\.org: done\n$/);
   });
 
-  test('what waits for an older task names it', async () => {
+  test('what waits for an older task names it, and does not wait to be cancelled', async () => {
     const { store } = master;
     const [older] = await store.tasks.list({ limit: 1 });
     if (older === undefined) throw new Error('there was a task before');
@@ -409,10 +409,17 @@ describe('changes', () => {
     const ran = await aegir(['site', 'verify', 'example.org', '--no-wait']);
     const shown = await aegir(['task', 'show', ran.out.trim()]);
     expect(shown.out).toMatch(/^Waits for: +task-0000000000000001$/m);
-    expect(await store.tasks.requestCancel(ran.out.trim())).toBe(true);
+    expect((await aegir(['task', 'cancel', ran.out.trim()])).code).toBe(0);
+    const watched = await aegir(['task', 'watch', ran.out.trim()]);
+    expect(watched).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/site\.verify example\.org was cancelled\n$/),
+    });
+    expect((await store.tasks.get(id))?.state).toBe('stuck');
+    const after = (await aegir(['task', 'show', ran.out.trim()])).out;
+    expect(after).toMatch(/^State: +cancelled$/m);
+    expect(after).not.toMatch(/Waits for/);
     await store.tasks.update(id, 0, { state: 'failed' });
-    await aegir(['task', 'watch', ran.out.trim()]);
-    expect((await aegir(['task', 'show', ran.out.trim()])).out).not.toMatch(/Waits for/);
   });
 
   test('a task that failed is exit code 1, says why and what next, and harms no terminal', async () => {
