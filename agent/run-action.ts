@@ -10,10 +10,11 @@ import type { ActionHandlers } from './action/actions.ts';
 import { createActionContext } from './action-context.ts';
 import type { ActionContext } from './engine/engine.ts';
 import type { Host } from './host/host.ts';
+import { onlyReads } from './only-reads.ts';
 import { createPatience } from './patience.ts';
 import { createRedactor, oneLine } from './redact.ts';
 import type { Upstream } from './upstream.ts';
-import { type ActionKind, onlyReads, type ValidAction, type ValidRequest } from './validate.ts';
+import type { ActionKind, ValidAction, ValidRequest } from './validate.ts';
 
 const MAX_CHANGES = 1_000;
 const MAX_SUMMARY = 500;

@@ -1,5 +1,6 @@
 // Checks of what is asked of an agent with parts of sites: snapshots and restores.
 import type {
+  ApplyChangesRequest,
   DropSnapshotRequest,
   LookFilesRequest,
   PartSource,
@@ -12,11 +13,21 @@ import type { DbSpec, ServiceRef, SiteSpec } from '../shared/gen/aegir/v1/spec.t
 import { isId } from '../shared/id.ts';
 import { hostName } from '../shared/name.ts';
 import { TREES, type Tree } from './backup/entry.ts';
-import { checkDbSpec, checkId, checkService, checkSite, present, refuse, type ValidSite } from './validate-spec.ts';
+import {
+  checkDbSpec,
+  checkId,
+  checkPosition,
+  checkService,
+  checkSite,
+  present,
+  refuse,
+  type ValidSite,
+} from './validate-spec.ts';
 
 export type ValidPart =
   | { readonly of: 'files'; readonly trees: readonly Tree[]; readonly last: boolean }
-  | { readonly of: 'database'; readonly service: ServiceRef; readonly db: DbSpec };
+  | { readonly of: 'database'; readonly service: ServiceRef; readonly db: DbSpec }
+  | { readonly of: 'changes'; readonly service: ServiceRef; readonly db: DbSpec; readonly position: string };
 export type ValidSource = PartSource & { readonly grant: Grant };
 
 export interface BackupRequests {
@@ -30,6 +41,12 @@ export interface BackupRequests {
     readonly fetchOnly: boolean;
   };
   restoreDatabase: { readonly service: ServiceRef; readonly db: DbSpec; readonly source: ValidSource };
+  applyChanges: {
+    readonly service: ServiceRef;
+    readonly db: DbSpec;
+    readonly source: ValidSource;
+    readonly from: string;
+  };
 }
 
 const MAX_GRANT = 4096;
@@ -44,8 +61,9 @@ export function checkTakeSnapshot(request: TakeSnapshotRequest, serverId: string
 function validPart(part: NonNullable<TakeSnapshotRequest['part']>, siteId: string, serverId: string): ValidPart {
   if (part.$case === 'files') return { of: 'files', trees: validTrees(part.value.trees), last: part.value.last };
   const { service, db } = validDatabase(part.value.service, part.value.db, serverId);
-  if (db.siteId !== siteId) refuse('database.db.site_id', 'is another site than site.id');
-  return { of: 'database', service, db };
+  if (db.siteId !== siteId) refuse(`${part.$case}.db.site_id`, 'is another site than site.id');
+  if (part.$case === 'database') return { of: 'database', service, db };
+  return { of: 'changes', service, db, position: checkPosition(part.value.position, 'changes.position') };
 }
 
 export function checkDropSnapshot({ snapshotId, keepFor }: DropSnapshotRequest): BackupRequests['dropSnapshot'] {
@@ -78,6 +96,12 @@ export function checkRestoreDatabase(
 ): BackupRequests['restoreDatabase'] {
   const source = validSource(request.source, 'database');
   return { ...validDatabase(request.service, request.db, serverId), source };
+}
+
+export function checkApplyChanges(request: ApplyChangesRequest, serverId: string): BackupRequests['applyChanges'] {
+  const source = validSource(request.source, 'changes');
+  const from = checkPosition(request.from, 'from');
+  return { ...validDatabase(request.service, request.db, serverId), source, from };
 }
 
 /** What it says is checked when it is used, with the key of the day. */

@@ -22,6 +22,11 @@ it('takes what is right', () => {
   expect(checkFollow(following, SERVER)).toMatchObject({ verb: 'start', leader: { port: 3306 } });
   expect(checkFollow({ ...following, position: '0/16B3748' }, SERVER)).toMatchObject({ position: '0/16B3748' });
   expect(checkCloseReplica({ service, db }, SERVER)).toEqual({ service, db });
+  // What changed travels as parts: nobody logs in anywhere.
+  const noAccount = { followerAddresses: [], password: '' };
+  expect(checkOpenReplica({ ...opening, ...noAccount }, SERVER)).toMatchObject({ follower: { addresses: [] } });
+  const nowhere = { address: '', port: 0, password: '', verb: 'stop' };
+  expect(checkFollow({ ...following, ...nowhere }, SERVER)).toMatchObject({ leader: { address: '', port: 0 } });
 });
 
 it.each<[Partial<OpenReplicaRequest>, RegExp]>([
@@ -29,10 +34,10 @@ it.each<[Partial<OpenReplicaRequest>, RegExp]>([
   [{ service: { ...service, type: 'http' } }, /must be db/],
   [{ service: { ...service, serverId: 'srv-0000000000000002' } }, /astray/],
   [{ db: undefined }, /db is missing/],
-  [{ followerAddresses: [] }, /needs 1 to 100/],
+  [{ followerAddresses: [] }, /password must be there for addresses alone/],
   [{ followerAddresses: ['%'] }, /no IP address/],
   [{ followerAddresses: ['fe80::1%eth0'] }, /no IP address/],
-  [{ followerAddresses: Array<string>(101).fill('192.0.2.1') }, /needs 1 to 100/],
+  [{ followerAddresses: Array<string>(101).fill('192.0.2.1') }, /takes 100 addresses at most/],
   [{ password: 'short' }, /password needs/],
   [{ password: `${'p'.repeat(32)}'` }, /password needs/],
 ])('refuses to open for %j', (part, why) => {

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { CloseReplicaRequest, FollowRequest, OpenReplicaRequest } from '../shared/gen/aegir/v1/move.ts';
 import type { DbSpec, ServiceRef } from '../shared/gen/aegir/v1/spec.ts';
-import { checkDbSpec, checkService, present, refuse } from './validate-spec.ts';
+import { checkDbSpec, checkPosition, checkService, present, refuse } from './validate-spec.ts';
 
 export interface ReplicaRequests {
   openReplica: {
@@ -28,21 +28,22 @@ const MAX_ADDRESSES = 100;
 
 export function checkOpenReplica(request: OpenReplicaRequest, serverId: string): ReplicaRequests['openReplica'] {
   const { followerAddresses: addresses, preview } = request;
-  if (addresses.length === 0 || addresses.length > MAX_ADDRESSES) {
-    refuse('follower_addresses', `needs 1 to ${MAX_ADDRESSES} addresses`);
-  }
+  if (addresses.length > MAX_ADDRESSES) refuse('follower_addresses', `takes ${MAX_ADDRESSES} addresses at most`);
   for (const address of addresses) checkAddress(address, 'follower_addresses');
-  const password = checkedPassword(request.password);
+  if ((addresses.length === 0) !== (request.password === '')) refuse('password', 'must be there for addresses alone');
+  const password = request.password === '' ? '' : checkedPassword(request.password);
   return { ...database(request, serverId), follower: { addresses, password }, preview };
 }
 
 export function checkFollow(request: FollowRequest, serverId: string): ReplicaRequests['follow'] {
   const { address, port, verb, position } = request;
-  checkAddress(address, 'address');
-  if (port < 1 || port > 65_535) refuse('port', 'is no port');
+  const isByParts = address === '';
+  if (!isByParts) checkAddress(address, 'address');
+  if (isByParts ? port !== 0 : port < 1 || port > 65_535) refuse('port', 'is no port');
+  if (isByParts !== (request.password === '')) refuse('password', 'must be there for an address alone');
   if (!VERBS.includes(verb)) refuse('verb', 'is none of start, status, stop');
-  if (!/^[A-Za-z0-9._/:-]{0,300}$/.test(position)) refuse('position', 'is none that a database server says');
-  const leader = { address, port, password: checkedPassword(request.password) };
+  checkPosition(position, 'position');
+  const leader = { address, port, password: isByParts ? '' : checkedPassword(request.password) };
   return { ...database(request, serverId), leader, verb: verb as FollowVerb, position };
 }
 

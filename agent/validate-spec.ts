@@ -317,3 +317,9 @@ export function checkSite(site: SiteSpec): ValidSite {
   match(site.salt, /^[A-Za-z0-9._~-]{32,128}$/, 'site.salt', '32 to 128 URL-safe characters');
   return { ...site, platform: checkPlatform(present(site.platform, 'site.platform'), 'site.platform', true) };
 }
+
+/** Where a database's changes are, in its engine's own words. */
+export function checkPosition(position: string, field: string): string {
+  if (/^[A-Za-z0-9._/:-]{0,300}$/.test(position)) return position;
+  return refuse(field, 'is none that a database server says');
+}

@@ -16,8 +16,10 @@ import type {
 import { isAuthUser, passwordFault } from '../shared/http-auth.ts';
 import { hostName } from '../shared/name.ts';
 import type { Tree } from './backup/entry.ts';
+import { onlyReads } from './only-reads.ts';
 import {
   type BackupRequests,
+  checkApplyChanges,
   checkDropSnapshot,
   checkLookFiles,
   checkRestoreDatabase,
@@ -161,55 +163,6 @@ export function validateAction(action: Action, serverId: string): ValidAction {
   return { id: action.id, generation: action.generation, resource: action.resource, expiresAt, inTask, request };
 }
 
-/** True for what may be asked without a task. */
-export function onlyReads(request: ValidRequest): boolean {
-  switch (request.kind) {
-    case 'apply':
-    case 'remove':
-    case 'applyZone':
-    case 'removeZone':
-    case 'prepareService':
-    case 'prepareSite':
-    case 'removeSite':
-    case 'applyCluster':
-    case 'removeCluster':
-    case 'pruneStore':
-    case 'openReplica':
-      return request.value.preview;
-    case 'follow':
-      return request.value.verb === 'status';
-    case 'diagnose':
-      // To check a file service is to write there.
-      return request.value.services.length === 0;
-    case 'verifyPlatform':
-    case 'probeSite':
-    case 'clusterStatus':
-    case 'probePorts':
-    case 'siteTraffic':
-    case 'lookFiles':
-    case 'exportBackup':
-      return true;
-    case 'checkService':
-    case 'probeShare':
-    case 'installSite':
-    case 'loginLink':
-    case 'runCron':
-    case 'receiveObject':
-    case 'takeSnapshot':
-    case 'dropSnapshot':
-    case 'restoreFiles':
-    case 'restoreDatabase':
-    case 'storeBackup':
-    case 'offerPart':
-    case 'checkBackup':
-    case 'closeReplica':
-    case 'setGate':
-    case 'rewriteSite':
-    case 'upgradeSite':
-      return false;
-  }
-}
-
 function validateRequest(request: NonNullable<Action['request']>, serverId: string): ValidRequest {
   switch (request.$case) {
     case 'apply': {
@@ -349,6 +302,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'dropSnapshot', value: checkDropSnapshot(request.value) };
     case 'restoreFiles':
       return { kind: 'restoreFiles', value: checkRestoreFiles(request.value) };
+    case 'applyChanges':
+      return { kind: 'applyChanges', value: checkApplyChanges(request.value, serverId) };
     case 'restoreDatabase':
       return { kind: 'restoreDatabase', value: checkRestoreDatabase(request.value, serverId) };
     case 'storeBackup':

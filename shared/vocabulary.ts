@@ -5,11 +5,22 @@ export type ServiceType = (typeof SERVICE_TYPES)[number];
 
 export type DbDriver = 'mysql' | 'pgsql';
 
-/** What sites speak to the db services of each engine, and at which port when the server did not say. */
-export const DB_ENGINES: Readonly<Record<string, { readonly driver: DbDriver; readonly port: number }>> = {
-  mariadb: { driver: 'mysql', port: 3306 },
-  mysql: { driver: 'mysql', port: 3306 },
-  postgresql: { driver: 'pgsql', port: 5432 },
+interface DbEngineFacts {
+  /** What sites speak to its services. */
+  readonly driver: DbDriver;
+  /** When the server did not say. */
+  readonly port: number;
+  /**
+   * How a database follows another one while its site moves: its servers do it among themselves, by an account that is made
+   * for that, or what changed travels as parts.
+   */
+  readonly follows: 'by servers' | 'by parts' | 'never';
+}
+
+export const DB_ENGINES: Readonly<Record<string, DbEngineFacts>> = {
+  mariadb: { driver: 'mysql', port: 3306, follows: 'by parts' },
+  mysql: { driver: 'mysql', port: 3306, follows: 'never' },
+  postgresql: { driver: 'pgsql', port: 5432, follows: 'by servers' },
 };
 
 interface AppFacts {

@@ -21,7 +21,7 @@ import { createReceiveObject } from './receive-object.ts';
 import { createRemove } from './remove.ts';
 import { createRemoveSite } from './remove-site.ts';
 import { createCloseReplica, createFollow, createOpenReplica } from './replica.ts';
-import { createRestoreDatabase, createRestoreFiles } from './restore.ts';
+import { createApplyChanges, createRestoreDatabase, createRestoreFiles } from './restore.ts';
 import { createRewriteSite, createUpgradeSite } from './rewrite-site.ts';
 import { createRunCron } from './run-cron.ts';
 import { createSetGate } from './set-gate.ts';
@@ -63,6 +63,7 @@ export function createActions(): ActionHandlers {
     dropSnapshot: createDropSnapshot(),
     restoreFiles: createRestoreFiles(),
     restoreDatabase: createRestoreDatabase(),
+    applyChanges: createApplyChanges(),
     storeBackup: createStoreBackup(),
     offerPart: createOfferPart(),
     pruneStore: createPruneStore(),

@@ -1,10 +1,11 @@
-// restore_files, restore_database: fetch a part over the mesh and make it what the site has here.
+// restore_files, restore_database, apply_changes: fetch a part over the mesh and make it what the site has here.
 import { byteSize } from '../../shared/byte-size.ts';
 import type { PartSource } from '../../shared/gen/aegir/v1/backup.ts';
 import type { RestoreOptions } from '../backup/restores.ts';
 import { sitePlace } from '../backup/site-owners.ts';
 import { type ActionContext, canDump } from '../engine/engine.ts';
 import { type ActionHandler, type Tools, typedEngineFor } from './action.ts';
+import { replicatingByParts } from './replica.ts';
 import { noDumps } from './snapshot.ts';
 
 export function createRestoreFiles(): ActionHandler<'restoreFiles'> {
@@ -35,6 +36,20 @@ export function createRestoreDatabase(): ActionHandler<'restoreDatabase'> {
       const restore = await tools.backups.restores.dump(db.siteId, feed, optionsOf(source, ctx, tools));
       const done = `restore database ${db.database}: ${restore.written} tables`;
       return { restore, changes: restore.complete ? [done] : [] };
+    },
+  };
+}
+
+export function createApplyChanges(): ActionHandler<'applyChanges'> {
+  return {
+    kind: 'applyChanges',
+    label: () => 'apply-changes',
+    async run({ service, db, source, from }, ctx, tools) {
+      const engine = replicatingByParts(tools, service);
+      const feed = (changes: AsyncIterable<Uint8Array>) => engine.applyChanges(service, db, from, changes, ctx);
+      // Beside what a restore of the database keeps.
+      const restore = await tools.backups.restores.dump(`${db.siteId}-changes`, feed, optionsOf(source, ctx, tools));
+      return { restore, changes: [] };
     },
   };
 }

@@ -3,9 +3,10 @@ import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
 import { sitePlace } from '../backup/site-owners.ts';
 import type { CallOptions } from '../backup/workers.ts';
-import { type ActionContext, canDump } from '../engine/engine.ts';
+import { type ActionContext, type ChangeFacts, canDump } from '../engine/engine.ts';
 import type { RequestOf } from '../validate.ts';
 import { type ActionHandler, typedEngineFor } from './action.ts';
+import { replicatingByParts } from './replica.ts';
 
 export function createTakeSnapshot(): ActionHandler<'takeSnapshot'> {
   return {
@@ -20,13 +21,22 @@ export function createTakeSnapshot(): ActionHandler<'takeSnapshot'> {
         return { changes: [], snapshot };
       }
       const { service, db } = part;
+      if (part.of === 'changes') {
+        const engine = replicatingByParts(tools, service);
+        let told: ChangeFacts = { position: '', transactions: 0 };
+        const changes = engine.changes(service, db, part.position, ctx, (facts) => {
+          told = facts;
+        });
+        const facts = async () => ({ entries: told.transactions, position: told.position });
+        return { changes: [], snapshot: await snapshots.takeDump(snapshotId, changes, facts, options) };
+      }
       const engine = typedEngineFor(tools, service, 'db');
       if (!canDump(engine)) throw noDumps(service.id, engine.name);
       let position = '';
       const dump = engine.dump(service, db, ctx, (told) => {
         position = told.position;
       });
-      const facts = async () => ({ tables: (await engine.content(service, db, ctx)).tables, position });
+      const facts = async () => ({ entries: (await engine.content(service, db, ctx)).tables, position });
       const snapshot = await snapshots.takeDump(snapshotId, dump, facts, options);
       return { changes: [], snapshot };
     },

@@ -34,8 +34,8 @@ export interface Snapshots {
 }
 
 export interface DumpedFacts {
-  readonly tables: number;
-  /** See SnapshotFacts. */
+  /** See SnapshotFacts: tables, or transactions. */
+  readonly entries: number;
   readonly position: string;
 }
 
@@ -151,7 +151,7 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
         }
         await Promise.all(underWay);
         const taken = await hand.call('endDump', undefined, options);
-        const { tables: entries, position } = await facts();
+        const { entries, position } = await facts();
         return { ...taken, entries, position };
       }),
 

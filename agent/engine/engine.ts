@@ -151,8 +151,14 @@ export interface Dumping {
   ): Promise<{ readonly tables: number; readonly bytes: number }>;
 }
 
-/** Capability "replicate": a database on another server of the engine follows this one, from a dump of it on. */
-export interface Replicating {
+/**
+ * Capability "replicate": a database on another server of the engine follows this one, from a dump of it on. Either the
+ * servers do it among themselves, or what changed travels as parts, from agent to agent.
+ */
+export type Replicating = ReplicatingByServers | ReplicatingByParts;
+
+export interface ReplicatingByServers {
+  readonly replicates: 'by servers';
   /**
    * On the side that leads. Throws failed_precondition, with why, when it cannot be followed. position: where its changes
    * end now. The dump that the follower restores must be taken after the first call.
@@ -177,6 +183,45 @@ export interface Replicating {
     position: string,
     ctx: ActionContext,
   ): Promise<ReplicaFacts>;
+}
+
+/** What is known of changes besides their bytes. */
+export interface ChangeFacts {
+  /** Where the next ones begin. */
+  readonly position: string;
+  readonly transactions: number;
+}
+
+export interface ReplicatingByParts {
+  readonly replicates: 'by parts';
+  /** On the side that leads: where its changes end now. Throws failed_precondition, with why, when it cannot be followed. */
+  endOfChanges(service: ServiceRef, spec: DbSpec, ctx: ActionContext): Promise<string>;
+  /**
+   * What changed in this database since position (of a dump, or of ChangeFacts), in order, in words of the engine; nothing
+   * of other databases. Throws failed_precondition, with why, when that cannot be told, at any point. tell is called once,
+   * before the last byte.
+   */
+  changes(
+    service: ServiceRef,
+    spec: DbSpec,
+    position: string,
+    ctx: ActionContext,
+    tell: (facts: ChangeFacts) => void,
+  ): AsyncIterable<Uint8Array>;
+  /**
+   * On the side that follows: what of them is not here yet. from: the dump's position. Each is taken once, however often
+   * that is repeated, and whatever else is in them changes nothing but this database. Answers how many were taken. Throws
+   * failed_precondition when one does not fit: the database is to be restored anew then.
+   */
+  applyChanges(
+    service: ServiceRef,
+    spec: DbSpec,
+    from: string,
+    changes: AsyncIterable<Uint8Array>,
+    ctx: ActionContext,
+  ): Promise<number>;
+  /** What has come stays; nothing is left of the following. */
+  endFollowing(service: ServiceRef, spec: DbSpec, ctx: ActionContext): Promise<void>;
 }
 
 export function canDump(engine: Engine): engine is Engine<'db'> & Dumping {

@@ -5,7 +5,7 @@ import {
   type MigrateSiteRequest,
   MigrateSiteRequest as MigrateSiteRequestMessage,
 } from '../../shared/gen/aegir/v1/move_admin.ts';
-import { APPS, canUseDb } from '../../shared/vocabulary.ts';
+import { APPS, canUseDb, DB_ENGINES } from '../../shared/vocabulary.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
 import { requireFittingDb, requireUsable } from '../graph/rules.ts';
 import { siteUrl } from '../graph/site-url.ts';
@@ -73,6 +73,7 @@ export async function migration(
     }
     const live = from.db !== '' && to.db !== from.db && site.state === 'enabled';
     const follows = live && wish.noFollow !== true;
+    const hasAccount = follows && DB_ENGINES[graph.service(from.db).engine]?.follows === 'by servers';
     const made = last?.(graph, site);
     const { fileBytes = null, databaseBytes = null } = sizes.get(site.id) ?? {};
     const plan = planMigrateSite(graph, site, to, {
@@ -81,16 +82,17 @@ export async function migration(
       quietSeconds: wish.quietSeconds || QUIET.usual,
       rounds: wish.rounds || ROUNDS.usual,
       skipLead: wish.skipLead,
-      passwordSecret: follows ? id : null,
+      follows,
+      passwordSecret: hasAccount ? id : null,
       last: made ?? null,
       fileBytes,
       databaseBytes,
     });
     return {
       plan,
-      draft: { site, secrets: follows ? [secret] : [] },
+      draft: { site, secrets: hasAccount ? [secret] : [] },
       save: async (tx, taskId) => {
-        if (follows) await tx.secrets.insert(secret);
+        if (hasAccount) await tx.secrets.insert(secret);
         if (made === undefined) return;
         const backup = { id: made.id, store: made.store, reason: 'migrate' as const, taskId, takenAt: deps.now() };
         await tx.backups.insert(newBackup(graph, site, backup));

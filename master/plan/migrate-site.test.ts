@@ -25,7 +25,8 @@ const base = {
 };
 const to = { platformId: there.id, http: nginx2.id, db: mariadb2.id };
 const OPTIONS: MigrateOptions = {
-  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false, passwordSecret: null },
+  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false },
+  ...{ follows: false, passwordSecret: null },
   last: null,
   ...{ fileBytes: 5_000_000, databaseBytes: 40_000_000 },
 };
@@ -70,14 +71,19 @@ describe('a backup is made before anything moves', () => {
   });
 });
 
-test('who trusts whom while a database is followed is said, and it may be copied instead', () => {
-  const followed = planned({ passwordSecret: 'sec-0123456789abcdm1' });
-  expect(kinds(followed)).toContain('replica.open');
-  expect(followed.warnings.join('\n')).toMatch(
-    /db1\/mariadb, and whoever .* could change any database of web2\/mariadb.*--no-follow/,
-  );
-  expect(kinds(planned()).filter((kind) => kind.startsWith('replica.'))).toEqual([]);
-  expect(planned().warnings.join('\n')).not.toContain('--no-follow');
+test('a database is followed by parts, or by an account among servers, or copied as visitors wait', () => {
+  const replica = (plan: ReturnType<typeof planned>) => kinds(plan).filter((kind) => kind.startsWith('replica.'));
+  const byParts = planned({ follows: true });
+  expect(replica(byParts)).toEqual(['replica.open', 'replica.follow', 'replica.follow', 'replica.finish']);
+  // What came in the time that it waited is brought right before visitors wait.
+  const last = kinds(byParts).lastIndexOf('replica.follow');
+  expect(last).toBeGreaterThan(kinds(byParts).indexOf('move.wait'));
+  expect(last).toBeLessThan(kinds(byParts).indexOf('gate.hold'));
+  expect(kinds(byParts)).not.toContain('secrets.keep');
+  const byServers = planned({ follows: true, passwordSecret: 'sec-0123456789abcdm1' });
+  expect(replica(byServers)).toEqual(['replica.open', 'replica.follow', 'replica.finish', 'replica.close']);
+  expect(kinds(byServers)).toContain('secrets.keep');
+  expect(replica(planned())).toEqual([]);
 });
 
 describe('DNS is staged', () => {

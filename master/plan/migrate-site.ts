@@ -1,6 +1,7 @@
 // Plan of site.migrate: the site moves while it serves. Copies first, visitors held for the last one, then handed to the new
 // place, until the last old DNS answer has ended. Up to the point of no return everything undoes to the old place.
 import { displayName } from '../../shared/name.ts';
+import { DB_ENGINES } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { backupSteps, holdStep, recordStep, releaseStep } from './backup-steps.ts';
@@ -32,7 +33,9 @@ export interface MigrateOptions {
   readonly quietSeconds: number;
   readonly rounds: number;
   readonly skipLead: boolean;
-  /** Sealed password for a replication, saved with the task; null: no replication. */
+  /** Whether the database follows the old one, where it can, instead of being copied as visitors wait. */
+  readonly follows: boolean;
+  /** Sealed password for databases to follow each other by, saved with the task; null for those that need none. */
   readonly passwordSecret: string | null;
   /** Made before anything moves; null for none. */
   readonly last: LastBackup | null;
@@ -55,16 +58,17 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   const db = from.db !== '' && from.db !== to.db;
   const hasFiles = app !== '';
   const upgrade = from.platformId !== to.platformId && versionOf(graph, from) !== versionOf(graph, to);
-  const replicate = db && live && options.passwordSecret !== null && engineOf(graph, from) === engineOf(graph, to);
+  const replicate = db && live && options.follows && canFollow(engineOf(graph, from), engineOf(graph, to));
+  const { passwordSecret } = options;
   const moving = (phase: PlannedMove['phase']): PlannedMove => ({ from, to, phase });
 
   const steps: PlanStep[] = [];
   const add = (...more: readonly PlanStep[]): number => steps.push(...more) - more.length;
 
-  if (replicate && options.passwordSecret !== null) {
+  if (replicate && passwordSecret !== null) {
     add({
       kind: 'secrets.keep',
-      args: { secretIds: [options.passwordSecret] },
+      args: { secretIds: [passwordSecret] },
       summary: 'Keep a password for the databases to follow each other by',
       serverId: null,
       undo: { summary: 'forget it' },
@@ -110,31 +114,37 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     add(reachStep(move));
   }
   let open: number | null = null;
-  if (replicate && options.passwordSecret !== null) {
+  if (replicate) {
     open = add({
       kind: 'replica.open',
-      args: { siteId: site.id, from, to, passwordSecret: options.passwordSecret },
+      args: { siteId: site.id, from, to, passwordSecret },
       summary: `Let ${nameOf(move, to.db)} follow the database on ${nameOf(move, from.db)}, where it can`,
       serverId: serverOf(move, from.db),
       undo: { summary: 'let nobody follow it' },
     });
   }
   if (db) add(copyDatabase(move, 1, null, null));
-  if (open !== null && options.passwordSecret !== null) {
-    add({
-      kind: 'replica.follow',
-      args: { siteId: site.id, from, to, passwordSecret: options.passwordSecret, open },
-      summary: `Follow it from that copy on`,
-      serverId: serverOf(move, to.db),
-      undo: { summary: 'follow no more' },
-    });
-  }
+  const follow = (summary: string): PlanStep[] =>
+    open === null
+      ? []
+      : [
+          {
+            kind: 'replica.follow',
+            args: { siteId: site.id, from, to, passwordSecret, open },
+            summary,
+            serverId: serverOf(move, to.db),
+            undo: { summary: 'follow no more' },
+          },
+        ];
+  add(...follow('Follow it from that copy on'));
   if (host && hasFiles) for (let round = 1; round <= options.rounds; round++) add(copyFiles(move, round, null));
   add(...lead.filter(({ kind }) => kind === 'move.wait'));
   // What came meanwhile, so that visitors wait for less.
   if (lead.some(({ kind }) => kind === 'move.wait')) {
     if (host && hasFiles) add(copyFiles(move, options.rounds + 1, null));
   }
+  // Servers that follow each other did so all the time.
+  if (passwordSecret === null) add(...follow('Bring what changed in it since'));
   if (db && options.rounds > 1) add(copyDatabase(move, 2, null, open));
 
   // Nobody writes at the old place from here on.
@@ -173,13 +183,13 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
       undo: { summary: 'bring it back' },
     });
   }
-  if (open !== null && options.passwordSecret !== null) {
+  if (open !== null) {
     add({
       kind: 'replica.finish',
-      args: { siteId: site.id, from, to, passwordSecret: options.passwordSecret, open, deadline },
-      summary: 'Wait until it has followed to the end, and follow no more',
+      args: { siteId: site.id, from, to, passwordSecret, open, deadline },
+      summary: 'Follow it to the end, and no more then',
       serverId: serverOf(move, to.db),
-      undo: { none: 'the step that began to follow ends it' },
+      undo: { summary: 'keep nothing for it' },
     });
   }
   if (db) add(copyDatabase(move, 3, deadline, open));
@@ -263,7 +273,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
       undo: FORWARD,
     });
   }
-  if (open !== null) {
+  if (open !== null && passwordSecret !== null) {
     add({
       kind: 'replica.close',
       args: { siteId: site.id, from, open },
@@ -302,10 +312,10 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     const step = siteRemove(graph, site, oldServer, false);
     add(step.kind === 'site.remove' ? { ...step, args: { ...step.args, mayReturn: true, place: from } } : step);
   }
-  if (replicate && options.passwordSecret !== null) {
+  if (replicate && passwordSecret !== null) {
     add({
       kind: 'secrets.forget',
-      args: { secretIds: [options.passwordSecret] },
+      args: { secretIds: [passwordSecret] },
       summary: 'Forget the password that the databases followed each other by',
       serverId: null,
       undo: FORWARD,
@@ -323,6 +333,10 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     pointOfNoReturn,
     locks: [`site/${site.id}`],
   };
+}
+
+function canFollow(from: string, to: string): boolean {
+  return from === to && (DB_ENGINES[from]?.follows ?? 'never') !== 'never';
 }
 
 function versionOf(graph: Graph, { platformId }: Place): string {

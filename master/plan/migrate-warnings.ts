@@ -38,13 +38,6 @@ export function warningsOf(
     if (options.pastHold === 'maintenance')
       lines.push('Past that they get a maintenance page (503) until the site is there.');
   }
-  // The one of PostgreSQL has rights on its database alone, at both ends.
-  if (is.replicate && move.graph.service(move.from.db).engine !== 'postgresql') {
-    const [from, to] = [move.from.db, move.to.db].map((id) => move.graph.serviceName(move.graph.service(id)));
-    lines.push(
-      `Where the database can be followed, ${from}, and whoever can change what travels between the two, could change any database of ${to}, and ${to} can read all that ${from} has in its binary log meanwhile; --no-follow copies instead, where these servers do not trust each other.`,
-    );
-  }
   const waits = lowerSteps(move).filter(({ kind }) => kind === 'move.wait');
   if (is.live && is.host && !options.skipLead)
     for (const step of waits)

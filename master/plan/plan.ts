@@ -242,15 +242,19 @@ export interface StepArgs extends BackupStepArgs, DnsStepArgs {
   'db.guard': { serviceId: string; siteId: string; place: Place };
   /** Lets go of what db.guard, the step of that index, kept. */
   'db.unguard': { serviceId: string; siteId: string; guard: number };
-  /** Makes ready that the database at the new place follows the old one; its result says when it cannot. */
-  'replica.open': { siteId: string; from: Place; to: Place; passwordSecret: string };
-  'replica.follow': { siteId: string; from: Place; to: Place; passwordSecret: string; open: number };
+  /**
+   * Makes ready that the database at the new place follows the old one; its result says when it cannot. passwordSecret: of
+   * an account for the servers to do it among themselves; null where what changed travels as parts.
+   */
+  'replica.open': { siteId: string; from: Place; to: Place; passwordSecret: string | null };
+  /** Begins to follow, or brings what changed since. */
+  'replica.follow': { siteId: string; from: Place; to: Place; passwordSecret: string | null; open: number };
   /** The follower has everything, and follows no more. */
   'replica.finish': {
     siteId: string;
     from: Place;
     to: Place;
-    passwordSecret: string;
+    passwordSecret: string | null;
     open: number;
     deadline: Deadline;
   };

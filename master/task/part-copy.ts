@@ -16,6 +16,9 @@ const MOST_GRANTS = 200;
 /** Snapshots that a step can have left: one for each attempt; see LIMITS. */
 export const MOST_ATTEMPTS = 6;
 
+/** What a grant for a part is used for; see PartSource. */
+export type PartName = 'files' | 'database' | 'changes';
+
 /** The same for each repeat of an attempt: "snap-" and 16 letters and digits. label tells those of one step apart. */
 export function snapshotId(ctx: Pick<StepContext, 'taskId' | 'step'>, attempt: number, label: string): string {
   const digest = createHash('sha256').update(`${ctx.taskId} ${ctx.step} ${attempt} ${label}`).digest('hex');
@@ -33,7 +36,7 @@ export async function takeSnapshot(
   deps: HandlerDeps,
   ctx: StepContext,
   serverId: string,
-  label: 'files' | 'database',
+  label: string,
   request: Pick<TakeSnapshotRequest, 'site' | 'part'>,
 ): Promise<Snapshot & { readonly facts: SnapshotFacts }> {
   await dropSnapshots(deps, ctx, 'do', serverId, request.site?.id ?? '', label, ctx.attempt - 1);
@@ -57,7 +60,7 @@ export async function dropSnapshots(
   direction: 'do' | 'undo',
   serverId: string,
   siteId: string,
-  label: 'files' | 'database',
+  label: string,
   upTo: number,
 ): Promise<void> {
   for (let attempt = Math.max(1, upTo - MOST_ATTEMPTS + 1); attempt <= upTo; attempt++) {
@@ -72,7 +75,7 @@ export async function dropSnapshot(
   direction: 'do' | 'undo',
   serverId: string,
   siteId: string,
-  label: 'files' | 'database',
+  label: string,
   attempt: number,
   keep = false,
 ): Promise<void> {
@@ -93,7 +96,7 @@ export async function snapshotSource(
   deps: HandlerDeps,
   snapshot: Snapshot,
   receiverId: string,
-  part: 'files' | 'database',
+  part: PartName,
 ): Promise<PartSource> {
   if (deps.grant === undefined) {
     throw new AegirError(
@@ -140,7 +143,7 @@ export async function restoreSnapshot(
   snapshot: Snapshot,
   receiverId: string,
   siteId: string,
-  part: 'files' | 'database',
+  part: PartName,
   request: (source: PartSource) => Promise<ActionRequest>,
   name = `${part}.restore`,
 ): Promise<RestoreFacts> {

@@ -33,7 +33,7 @@ const noise = (size: number) =>
 async function* pieces(text: string, size = 70_001) {
   for (let at = 0; at < text.length; at += size) yield Buffer.from(text.slice(at, at + size));
 }
-const facts = async () => ({ tables: 12, position: 'binlog.000001:4' });
+const facts = async () => ({ entries: 12, position: 'binlog.000001:4' });
 const id = (letter: string) => `snap-${letter.repeat(16)}`;
 
 async function restored(source: ReturnType<typeof sourceOf>) {

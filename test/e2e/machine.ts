@@ -1,6 +1,15 @@
 // A whole fleet on this machine for tests: master and two embedded servers as real processes that can be killed and
 // started again, each with an environment of its own. Everything is under one temporary directory.
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Child } from '../../deploy/up/child.ts';
@@ -81,9 +90,10 @@ export async function createMachine(): Promise<Machine> {
       }
       const server = SERVERS.find((each) => each.name === name);
       if (server === undefined) throw new Error(`there is no server ${name}`);
-      processes.set(name, await startAgent(layout, connection(), server, env));
+      await machine.startServer(server, env);
     },
     startServer: async (server, env = {}) => {
+      if (server.daemons.includes('mariadb')) keepBinaryLog(join(layout.dir, server.name, 'host'));
       processes.set(server.name, await startAgent(layout, connection(), server, env));
     },
     stop: async (name) => process(name).stop(),
@@ -119,6 +129,13 @@ export async function createMachine(): Promise<Machine> {
 }
 
 /** Starts everything from nothing. */
+/** As most servers that matter do: databases that move can be followed. */
+function keepBinaryLog(host: string): void {
+  const dir = join(host, 'etc/mariadb/conf.d');
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  writeFileSync(join(dir, 'binary-log.cnf'), '[mariadbd]\nlog_bin = changes\nbinlog_format = ROW\n', { mode: 0o644 });
+}
+
 export async function startMachine(env: ExtraEnv = {}): Promise<Machine> {
   const machine = await createMachine();
   try {

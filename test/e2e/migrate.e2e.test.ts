@@ -44,12 +44,12 @@ async function loginLink(): Promise<string> {
   return message?.body?.$case === 'message' ? message.body.value.value : '';
 }
 
-async function done(change: Promise<ChangeResponse>): Promise<Task> {
+async function done(change: Promise<ChangeResponse>): Promise<Task & { readonly story: string }> {
   const { task, events } = await finish(machine, (await change).taskId);
-  if (task.state !== 'succeeded')
-    console.log(events.flatMap(({ body }) => (body?.$case === 'log' ? [body.value.text] : [])).join('\n'));
+  const story = events.flatMap(({ body }) => (body?.$case === 'log' ? [body.value.text] : [])).join('\n');
+  if (task.state !== 'succeeded') console.log(story);
   expect([task.verb, task.state, task.reason]).toEqual([task.verb, 'succeeded', '']);
-  return task;
+  return { ...task, story };
 }
 
 beforeAll(async () => {
@@ -219,10 +219,10 @@ function names() {
   return { database: `site_${siteId.slice('site-'.length)}` };
 }
 
-function migrate(server: string, platform: string, db: string) {
+function migrate(server: string, platform: string, db: string, noFollow = false) {
   return link().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
-    ...{ skipLead: false, backup: '', noBackup: false, noFollow: false, options },
+    ...{ skipLead: false, backup: '', noBackup: false, noFollow, options },
   });
 }
 
@@ -257,8 +257,11 @@ test('moves under visitors: no request fails, nothing written is lost or doubled
   const load = visitors(WEB1, WEB2, ({ platform }) => platform === 'wordpress2');
   try {
     await until('visitors to have written', undefined, never, async () => load.written.length > 3);
-    const { copied } = await done(migrate('web2', '', ''));
+    const { copied, story } = await done(migrate('web2', '', ''));
     expect(share('there', copied)).toBeGreaterThan(0.9);
+    // What was written meanwhile came by the binary log, and no last copy was made.
+    expect(story).toMatch(/changes: [0-9]+ transactions?, .*, [0-9]+ taken/);
+    expect(story.match(/^database: /gm)).toHaveLength(1);
   } finally {
     await load.stop();
   }
@@ -286,11 +289,11 @@ test('its owner logs in where it is now', async () => {
   expect((await createBrowser(WEB2).get(await loginLink())).url).toContain('/wp-admin/');
 });
 
-test('and back, only what changed travels', async () => {
+test('and back, only what changed travels, also where the database is copied as visitors wait', async () => {
   const load = visitors(WEB2, WEB1, ({ platform }) => platform === 'wordpress');
   try {
     await until('visitors to have written', undefined, never, async () => load.written.length > 3);
-    const { copied } = await done(migrate('web1', 'wordpress', 'db1/mariadb'));
+    const { copied } = await done(migrate('web1', 'wordpress', 'db1/mariadb', true));
     expect(share('back', copied)).toBeLessThan(0.1);
   } finally {
     await load.stop();

@@ -31,7 +31,7 @@ function withMoveFlags(command: Command): Command {
     .option('--skip-lead', 'do not lower the TTL first; the old server hands visitors on for longer')
     .option('--backup <service>', 'file service for a backup before; left out, the one that the policy names, if any')
     .option('--no-backup', 'without a backup before')
-    .option('--no-follow', 'copy the database once more while visitors wait: for servers that do not trust each other');
+    .option('--no-follow', 'copy the database once more while visitors wait, instead of bringing what changed');
 }
 
 function wishOf(flags: MoveFlags) {

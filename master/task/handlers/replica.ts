@@ -1,32 +1,63 @@
-// The steps by which a database at the new place follows the old one, so that the last copy is as short as its lag. Where
-// it cannot be followed, the steps say so and are left out: a last copy is made instead.
+// The steps by which a database at the new place follows the old one, so that the last copy is as short as its lag: by an
+// account among the servers, or by parts of what changed. Where it cannot be followed, the steps say so and are left out: a
+// last copy is made instead.
 import { AegirError } from '../../../shared/error.ts';
 import type { ReplicaFacts } from '../../../shared/gen/aegir/v1/move.ts';
+import { DB_ENGINES } from '../../../shared/vocabulary.ts';
 import type { Place } from '../../plan/plan.ts';
+import type { ServiceRecord } from '../../store/model.ts';
+import { bringChanges, dropChanges } from '../changes.ts';
 import type { Outcome, StepContext, StepHandler } from '../handler.ts';
 import { told } from '../part-copy.ts';
-import { type HandlerDeps, openSecret, readServer, readService } from '../parts.ts';
+import { type HandlerDeps, openSecret, readParts, readServer, readService } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
-import { databasePart, inTime, isOff } from './copy.ts';
+import { siteSpec } from '../spec.ts';
+import { databasePart, inTime, isOff, webServerOf } from './copy.ts';
 
 const LOOK_AGAIN_MS = 200;
 /** It cannot be followed, or its agent is of a time before there was any of it. */
 const CANNOT: ReadonlySet<string> = new Set(['failed_precondition', 'unimplemented', 'invalid_argument']);
-const DB_PORT: Readonly<Record<string, number>> = { postgresql: 5432 };
 
-type Args = { readonly siteId: string; readonly from: Place; readonly to: Place; readonly passwordSecret: string };
+type Args = {
+  readonly siteId: string;
+  readonly from: Place;
+  readonly to: Place;
+  readonly passwordSecret: string | null;
+};
 
 async function openRequest(deps: HandlerDeps, { siteId, from, to, passwordSecret }: Args, preview: boolean) {
   const target = await readServer(deps.store, (await readService(deps.store, to.db)).serverId);
+  const account =
+    passwordSecret === null
+      ? { followerAddresses: [], password: '' }
+      : {
+          followerAddresses: [...new Set(target.facts.sourceAddresses)],
+          password: await openSecret(deps, passwordSecret),
+        };
   return {
     $case: 'openReplica' as const,
-    value: {
-      ...(await databasePart(deps, siteId, from)),
-      followerAddresses: [...new Set(target.facts.sourceAddresses)],
-      password: await openSecret(deps, passwordSecret),
-      preview,
-    },
+    value: { ...(await databasePart(deps, siteId, from)), ...account, preview },
   };
+}
+
+/** Answers up to where the new place has what changed. */
+async function bring(deps: HandlerDeps, ctx: StepContext, { siteId, from, to }: Args): Promise<string> {
+  const here = await readParts(deps, siteId, from);
+  const results = [...ctx.results.values()];
+  const dumped = positionOf(results);
+  const since = results.findLast((result) => result['broughtTo'] !== undefined)?.['broughtTo'] ?? dumped;
+  const end = async (place: Place) => ({
+    serverId: (await readService(deps.store, place.db)).serverId,
+    part: await databasePart(deps, siteId, place),
+  });
+  const ends = { site: siteSpec(here, webServerOf(here)), source: await end(from), target: await end(to) };
+  return bringChanges(deps, ctx, ends, dumped, String(since));
+}
+
+/** Of the copy that was made; a round that was left out has none. */
+function positionOf(results: readonly Readonly<Record<string, unknown>>[]): string {
+  const copied = results.findLast((result) => result['copied'] === 'database' && result['position'] !== undefined);
+  return String(copied?.['position'] ?? '');
 }
 
 async function follow(
@@ -40,8 +71,10 @@ async function follow(
 ): Promise<ReplicaFacts> {
   const leader = await readService(deps.store, from.db);
   const [address = ''] = (await readServer(deps.store, leader.serverId)).facts.addresses;
-  const port = leader.detected.ports[0] ?? DB_PORT[leader.engine] ?? 3306;
-  const password = await openSecret(deps, passwordSecret);
+  const account =
+    passwordSecret === null
+      ? { address: '', port: 0, password: '' }
+      : { address, port: portOf(leader), password: await openSecret(deps, passwordSecret) };
   const { serverId } = await readService(deps.store, to.db);
   const { output } = await perform(
     deps,
@@ -51,7 +84,7 @@ async function follow(
     `site/${siteId}`,
     {
       $case: 'follow',
-      value: { ...(await databasePart(deps, siteId, to)), address, port, password, verb, position },
+      value: { ...(await databasePart(deps, siteId, to)), ...account, verb, position },
     },
     part,
   );
@@ -75,8 +108,8 @@ export function createReplicaOpen(deps: HandlerDeps): StepHandler<'replica.open'
       }
       return { is: 'done', result: { follows: true, why: '' } };
     },
-    undo: async ({ siteId, from }, ctx) => {
-      if (ctx.result?.['follows'] === false) return { is: 'done' };
+    undo: async ({ siteId, from, passwordSecret }, ctx) => {
+      if (passwordSecret === null || ctx.result?.['follows'] === false) return { is: 'done' };
       await close(deps, ctx, 'undo', siteId, from).catch((thrown: unknown) => {
         if (!(thrown instanceof AegirError && CANNOT.has(thrown.code))) throw thrown;
       });
@@ -94,17 +127,19 @@ export function createReplicaFollow(deps: HandlerDeps): StepHandler<'replica.fol
     kind: 'replica.follow',
     do: async (args, ctx) => {
       if (isOff(ctx, args.open)) return { is: 'done' };
-      const copied = [...ctx.results.values()].findLast((result) => result['copied'] === 'database');
       try {
-        await follow(deps, ctx, 'do', args, 'start', String(copied?.['position'] ?? ''), 'start');
+        if (args.passwordSecret === null) return { is: 'done', result: { broughtTo: await bring(deps, ctx, args) } };
+        await follow(deps, ctx, 'do', args, 'start', positionOf([...ctx.results.values()]), 'start');
       } catch (thrown) {
-        if (!(thrown instanceof AegirError && thrown.code === 'failed_precondition')) throw thrown;
+        if (!(thrown instanceof AegirError && CANNOT.has(thrown.code))) throw thrown;
         return leave(deps, ctx, args, thrown.message);
       }
       return { is: 'done' };
     },
     undo: async (args, ctx) => {
-      if (!isOff(ctx, args.open)) await follow(deps, ctx, 'undo', args, 'stop', '', 'stop');
+      if (isOff(ctx, args.open)) return { is: 'done' };
+      await dropBrought(deps, ctx, 'undo', args);
+      await follow(deps, ctx, 'undo', args, 'stop', '', 'stop');
       return { is: 'done' };
     },
   };
@@ -115,7 +150,8 @@ async function leave(deps: HandlerDeps, ctx: StepContext, args: Args, why: strin
   const text = `the database cannot follow, so visitors wait for a last copy of it: ${why}`;
   ctx.emit({ $case: 'log', value: { level: 'warn', text } });
   await follow(deps, ctx, 'do', args, 'stop', '', 'stop');
-  await close(deps, ctx, 'do', args.siteId, args.from);
+  if (args.passwordSecret !== null) await close(deps, ctx, 'do', args.siteId, args.from);
+  await dropBrought(deps, ctx, 'do', args);
   return { is: 'done', result: { cannotFollow: true } };
 }
 
@@ -126,38 +162,55 @@ export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.fin
     do: async (args, ctx) => {
       if (isOff(ctx, args.open)) return { is: 'done' };
       return inTime(ctx, args.deadline, async (within) => {
-        const { serverId } = await readService(deps.store, args.from.db);
-        const site = `site/${args.siteId}`;
-        let position: string;
         try {
-          const opened = await perform(deps, within, 'do', serverId, site, await openRequest(deps, args, false), 'end');
-          position = told(opened.output.replica, 'a replication').position;
+          if (args.passwordSecret === null) await bring(deps, within, args);
+          else await catchUp(deps, within, args);
         } catch (thrown) {
           // Something was done to it meanwhile that does not travel.
-          if (!(thrown instanceof AegirError && thrown.code === 'failed_precondition')) throw thrown;
+          if (!(thrown instanceof AegirError && CANNOT.has(thrown.code))) throw thrown;
           return leave(deps, within, args, thrown.message);
-        }
-        for (let look = 1; ; look++) {
-          const { running, caughtUp, error } = await follow(
-            deps,
-            within,
-            'do',
-            args,
-            'status',
-            position,
-            `look${look}`,
-          );
-          if (caughtUp) break;
-          if (!running) return leave(deps, within, args, error);
-          within.signal.throwIfAborted();
-          await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
         }
         await follow(deps, within, 'do', args, 'stop', '', 'stop');
         return { is: 'done' };
       });
     },
-    undo: { none: 'the step that began to follow ends it' },
+    // The step that began to follow ends it.
+    undo: async (args, ctx) => {
+      await dropBrought(deps, ctx, 'undo', args);
+      return { is: 'done' };
+    },
   };
+}
+
+/** Among the servers. Throws failed_precondition when it has stopped. */
+async function catchUp(deps: HandlerDeps, ctx: StepContext, args: Args): Promise<void> {
+  const { serverId } = await readService(deps.store, args.from.db);
+  const site = `site/${args.siteId}`;
+  const opened = await perform(deps, ctx, 'do', serverId, site, await openRequest(deps, args, false), 'end');
+  const { position } = told(opened.output.replica, 'a replication');
+  for (let look = 1; ; look++) {
+    const { running, caughtUp, error } = await follow(deps, ctx, 'do', args, 'status', position, `look${look}`);
+    if (caughtUp) return;
+    if (!running) throw new AegirError('failed_precondition', error);
+    ctx.signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
+/** What a step that did not end may have kept for the new place. */
+async function dropBrought(
+  deps: HandlerDeps,
+  ctx: StepContext,
+  direction: 'do' | 'undo',
+  { siteId, from, passwordSecret }: Args,
+): Promise<void> {
+  if (passwordSecret !== null || ctx.result !== undefined) return;
+  const { serverId } = await readService(deps.store, from.db);
+  await dropChanges(deps, ctx, direction, serverId, siteId);
+}
+
+function portOf({ detected, engine }: ServiceRecord): number {
+  return detected.ports[0] ?? DB_ENGINES[engine]?.port ?? 0;
 }
 
 async function close(

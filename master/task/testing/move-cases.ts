@@ -20,7 +20,8 @@ export interface MoveCase {
 
 const SECRET = 'sec-0123456789abcdm1';
 const OPTIONS: MigrateOptions = {
-  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 0, rounds: 2, skipLead: false, passwordSecret: null },
+  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 0, rounds: 2, skipLead: false },
+  ...{ follows: false, passwordSecret: null },
   last: null,
   ...{ fileBytes: 1_000_000, databaseBytes: null },
 };
@@ -86,7 +87,7 @@ export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {
       'migrate with its database',
       { platformId: there.id, http: nginx2.id, db: mariadb2.id },
       world(web2, db2),
-      { ...OPTIONS, passwordSecret: SECRET },
+      { ...OPTIONS, follows: true, passwordSecret: SECRET },
       [SECRET],
     ),
     afterBackup(of('migrate without its database', without, world(web2, db1), OPTIONS), without),

@@ -13,7 +13,7 @@ import type {
   Engine,
   Measuring,
   Preparing,
-  Replicating,
+  ReplicatingByParts,
 } from '../../engine.ts';
 import { lostDatabase } from '../lost.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
@@ -24,7 +24,7 @@ import { type Dialect, MARIADB } from './dialect.ts';
 import { dumpDatabase } from './dump.ts';
 import { planListening } from './listening.ts';
 import { MYSQL } from './mysql.ts';
-import { createReplicating, planNoReplication } from './replicating.ts';
+import { createReplicating, planNoFollowing } from './replicating.ts';
 import { restoreDatabase } from './restore.ts';
 import {
   alterDatabase,
@@ -42,7 +42,7 @@ import { statement } from './statement.ts';
 type MariadbEngine = Engine<'db'> & Preparing & Checking & Measuring & Dumping;
 
 /** MySQL names its replication otherwise, and there is none to try it on. */
-export function createMariadbEngine(): MariadbEngine & Replicating {
+export function createMariadbEngine(): MariadbEngine & ReplicatingByParts {
   const engine = createEngine(MARIADB);
   return { ...engine, ...createReplicating(), capabilities: new Set([...engine.capabilities, 'replicate']) };
 }
@@ -93,7 +93,7 @@ function createEngine(dialect: Dialect): MariadbEngine {
       const { database, user, deputy } = namesOf(siteId);
       const client = await clientFor(ctx.host, `drop database ${database}`);
       const changes: Change[] = [];
-      if (dialect === MARIADB) changes.push(...(await planNoReplication(siteId, ctx)));
+      if (dialect === MARIADB) changes.push(...(await planNoFollowing(client, siteId, ctx)));
       for (const who of [user, deputy]) {
         for (const { host } of await accountsOf(client, dialect, who, ctx)) {
           changes.push(dropping(client, dialect, `drop user ${who} from ${inLine(host)}`, who, host));

@@ -1,81 +1,70 @@
-// A database that another MariaDB follows by the binary log: whether it can, and the account for the follower alone.
+// A database that is followed by the binary log: whether it can be, where the log ends, and what changed since a place in it.
+// The log is read from its files, so that nobody needs leave to read it over the network.
 import { AegirError } from '../../../../shared/error.ts';
-import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
-import type { ActionContext, Change } from '../../engine.ts';
-import { allowedHost, namesOf } from '../site-names.ts';
-import { accountsOf, dropping, inLine } from './accounts.ts';
+import type { ActionContext, ChangeFacts } from '../../engine.ts';
+import { type Place, placeOf } from './binlog-place.ts';
+import { encodeFrame, HEAD } from './change-frame.ts';
+import { createChangesOf } from './changes-of.ts';
 import type { Client } from './client.ts';
-import type { Dialect } from './dialect.ts';
-import { account, literal, selectDumpable, showGrants } from './sql.ts';
+import { type Log, readLog } from './read-log.ts';
+import { literal, selectDumpable } from './sql.ts';
 
-export interface Follower {
-  readonly addresses: readonly string[];
-  readonly password: string;
-}
-
-/** Makes the accounts, unless preview; answers where the binary log ends. Throws failed_precondition, with why. */
-export async function openReplica(
-  client: Client,
-  dialect: Dialect,
-  { siteId, database }: DbSpec,
-  follower: Follower,
-  preview: boolean,
-  ctx: ActionContext,
-): Promise<string> {
+/** FILE:POSITION of the log's end. Throws failed_precondition, with why, when the database cannot be followed. */
+export async function endOfLog(client: Client, database: string, ctx: ActionContext): Promise<string> {
   const doing = `let another server follow database ${database}`;
-  const hosts = [...new Set(follower.addresses.map(allowedHost))].filter((host) => host !== 'localhost');
   const why = await obstacle(client, database, doing, ctx);
   if (why !== undefined) throw new AegirError('failed_precondition', `cannot ${doing}: ${why}`, { untouched: true });
-  if (!preview) {
-    for (const change of await planFollower(client, dialect, siteId, hosts, follower.password, ctx)) {
-      await change.run(ctx);
-    }
-  }
-  return endOfLog(client, doing, ctx);
+  const [status] = await client.table('SHOW MASTER STATUS;', doing, ctx.signal);
+  return `${status?.['File'] ?? ''}:${status?.['Position'] ?? ''}`;
 }
 
-/** Takes the accounts back, and ends who is connected by them. */
-export async function planNoReplica(
+/** Frames (change-frame.ts). tell is called once, before the last. Throws failed_precondition when they cannot be had. */
+export async function* readChanges(
   client: Client,
-  dialect: Dialect,
-  siteId: string,
+  database: string,
+  position: string,
   ctx: ActionContext,
-): Promise<readonly Change[]> {
-  const { follower } = namesOf(siteId);
-  const there = await accountsOf(client, dialect, follower, ctx);
-  return there.map(({ host }) =>
-    dropping(client, dialect, `drop user ${follower} from ${inLine(host)}`, follower, host),
-  );
+  tell: (facts: ChangeFacts) => void,
+): AsyncGenerator<Uint8Array> {
+  const doing = `read what changed in database ${database}`;
+  const from = placeOf(position);
+  if (from === undefined) {
+    const why = `cannot ${doing}: its dump does not tell where the binary log was`;
+    throw new AegirError('failed_precondition', why, { untouched: true });
+  }
+  const end = await endOfLog(client, database, ctx);
+  const log = await logOf(client, doing, ctx);
+  const changes = createChangesOf(database);
+  let last = from.file;
+  yield HEAD;
+  for await (const event of eventsOf(log, from, placeOf(end) ?? from, doing)) {
+    ctx.signal.throwIfAborted();
+    const [file = ''] = event.at.split(':');
+    if (file !== last) changes.rest();
+    last = file;
+    for (const frame of changes.take(event)) yield encodeFrame(frame);
+  }
+  changes.rest();
+  tell({ position: end, transactions: changes.count() });
+  yield encodeFrame({ kind: 'end', at: end });
 }
 
-async function planFollower(
-  client: Client,
-  dialect: Dialect,
-  siteId: string,
-  hosts: readonly string[],
-  password: string,
-  ctx: ActionContext,
-): Promise<readonly Change[]> {
-  const { follower } = namesOf(siteId);
-  const there = await accountsOf(client, dialect, follower, ctx);
-  const changes: Change[] = [];
-  for (const { host } of there) {
-    if (hosts.includes(host)) continue;
-    changes.push(dropping(client, dialect, `drop user ${follower} from ${inLine(host)}`, follower, host));
+/** Whatever is wrong with the log, a copy does not need it. */
+async function* eventsOf(log: Log, from: Place, to: Place, doing: string): ReturnType<typeof readLog> {
+  try {
+    yield* readLog(log, from, to);
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown;
+    const why = thrown instanceof AegirError ? thrown.message.replace(/^cannot read /, '') : 'its files are not read';
+    const text = `cannot ${doing}: the binary log could not be read: ${why}; make the copy anew`;
+    throw new AegirError('failed_precondition', text, { untouched: true, cause: thrown });
   }
-  for (const host of hosts) {
-    const found = there.find((each) => each.host === host);
-    // Who is connected stays so: its account is made anew only when it is another one.
-    if (found !== undefined && dialect.accountDrift(found.properties, password, false).length === 0) {
-      const rows = await client.query(showGrants(follower, host), `look at the rights of ${follower}`, ctx.signal);
-      if (rows.length === 1 && /^GRANT REPLICATION SLAVE ON /.test(rows[0]?.[0] ?? '')) continue;
-    }
-    const sql = `${dialect.createAccount(follower, host, password, false)}
-GRANT REPLICATION SLAVE ON *.* TO ${account(follower, host)};`;
-    const summary = `let ${host} follow by user ${follower}`;
-    changes.push({ summary, run: async (change) => void (await client.query(sql, summary, change.signal)) });
-  }
-  return changes;
+}
+
+async function logOf(client: Client, doing: string, ctx: ActionContext): Promise<Log> {
+  const rows = await client.query('SELECT @@log_bin_basename;\nSHOW BINARY LOGS;', doing, ctx.signal);
+  const [[base], ...files] = rows as [readonly (string | null)[], ...(readonly (string | null)[])[]];
+  return { base: base ?? '', files: files.map(([file]) => file ?? '') };
 }
 
 /** Why it cannot be followed, and what to do about it. */
@@ -85,18 +74,21 @@ async function obstacle(
   doing: string,
   ctx: ActionContext,
 ): Promise<string | undefined> {
-  const sql = `SELECT @@log_bin, @@binlog_format, @@server_id, @@skip_networking,
+  const sql = `SELECT @@log_bin, @@binlog_format,
+  (SELECT COUNT(*) FROM information_schema.global_variables
+    WHERE variable_name IN ('ENCRYPT_BINLOG', 'LOG_BIN_COMPRESS') AND variable_value = 'ON'),
   (SELECT COUNT(*) FROM information_schema.events WHERE BINARY event_schema = ${literal(database)} AND status = 'ENABLED');`;
   const [row] = await client.query(sql, doing, ctx.signal);
-  const [log, format, id, silent, events] = row ?? [];
+  const [log, format, closed, events] = row ?? [];
   if (log !== '1') {
-    return 'MariaDB there keeps no binary log; set log_bin, binlog_format = ROW and a server_id of its own, and restart it';
+    return 'MariaDB there keeps no binary log; set log_bin and binlog_format = ROW, and restart it';
   }
   if (format !== 'ROW') {
     return `its binary log holds statements (binlog_format ${format}), which may do other things elsewhere; set binlog_format = ROW`;
   }
-  if (id === '1') return 'its server_id is 1, as that of every server that nobody gave another; set one of its own';
-  if (silent === '1') return 'MariaDB there listens on no address; take skip_networking away';
+  if (closed !== '0') {
+    return 'its binary log is encrypted or compressed; set encrypt_binlog and log_bin_compress = OFF';
+  }
   const [filters] = await client.table('SHOW MASTER STATUS;', doing, ctx.signal);
   if ((filters?.['Binlog_Do_DB'] ?? '') !== '' || (filters?.['Binlog_Ignore_DB'] ?? '') !== '') {
     return 'its binary log leaves out databases; take binlog_do_db and binlog_ignore_db away';
@@ -106,10 +98,4 @@ async function obstacle(
   if (unsafe > 0) return `${unsafe} of its tables know no transactions; ALTER TABLE … ENGINE=InnoDB gives them some`;
   if (Number(events ?? 0) > 0) return `${events} of its events would run on both servers; disable them`;
   return undefined;
-}
-
-/** FILE:POSITION. */
-async function endOfLog(client: Client, doing: string, ctx: ActionContext): Promise<string> {
-  const [status] = await client.table('SHOW MASTER STATUS;', doing, ctx.signal);
-  return `${status?.['File'] ?? ''}:${status?.['Position'] ?? ''}`;
 }

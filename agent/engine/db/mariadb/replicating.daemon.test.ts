@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseName, databaseUser } from '../../../../shared/database-name.ts';
+import type { AegirError } from '../../../../shared/error.ts';
 import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { createEmbeddedHost } from '../../../host/embedded/host.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { waitUntil } from '../../../host/wait.ts';
+import { MARIADB_DUMPS } from '../../conformance/db-mariadb-dumps.ts';
 import { contextOf } from '../../conformance/interruption.ts';
-import { type ActionContext, type DumpFacts, runChanges } from '../../engine.ts';
+import { type ActionContext, type ChangeFacts, type DumpFacts, runChanges } from '../../engine.ts';
+import { encodeFrame, type Frame, HEAD } from './change-frame.ts';
 import { createMariadbEngine } from './engine.ts';
 
 interface Server {
@@ -26,10 +29,7 @@ const service: ServiceRef = {
   ...{ id: 'svc-0000000000000001', serverId: 'srv-0000000000000001', type: 'db', engine: 'mariadb' },
   ...{ version: '', instance: '', settings: {}, secrets: {} },
 };
-const PASSWORD = 'secret-of-the-follower-0123456789';
-// Connections to any loopback address come from there.
-const FOLLOWER = { addresses: ['127.0.0.1'], password: PASSWORD };
-const LOG = 'log-bin = changes\nbinlog_format = ROW\nserver-id = 71\n';
+const LOG = 'log-bin = changes\nbinlog_format = ROW\n';
 let dir: string;
 let old: Server;
 let fresh: Server;
@@ -76,11 +76,29 @@ async function start(name: string, address: string): Promise<Server> {
   };
 }
 
-const apply = async ({ ctx }: Server, wanted: DbSpec) => runChanges(await engine.plan(service, wanted, ctx), ctx);
-const open = (preview = false) => engine.openReplica(service, spec, FOLLOWER, preview, old.ctx);
-const leader = () => ({ address: old.daemon.addresses[0] ?? '', port: old.daemon.port, password: PASSWORD });
-const follow = (verb: 'start' | 'status' | 'stop', position = '', to = leader()) =>
-  engine.follow(service, spec, to, verb, position, fresh.ctx);
+const make = async ({ ctx }: Server, wanted: DbSpec) => runChanges(await engine.plan(service, wanted, ctx), ctx);
+/** Frames as they travel. */
+async function taken(position: string): Promise<{ readonly bytes: Buffer; readonly facts: ChangeFacts }> {
+  let facts: ChangeFacts | undefined;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of engine.changes(service, spec, position, old.ctx, (told) => {
+    facts = told;
+  })) {
+    pieces.push(piece);
+  }
+  if (facts === undefined) throw new Error('it did not tell where the next changes begin');
+  return { bytes: Buffer.concat(pieces), facts };
+}
+async function* inPieces(bytes: Buffer, size = 100_000): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+const apply = (from: string, bytes: Buffer, ctx: ActionContext = fresh.ctx) =>
+  engine.applyChanges(service, spec, from, inPieces(bytes), ctx);
+/** Answers where the next changes begin, and how many came. */
+async function bring(from: string, since: string): Promise<readonly [string, number]> {
+  const { bytes, facts } = await taken(since);
+  return [facts.position, await apply(from, bytes)];
+}
 async function copy(): Promise<string> {
   let facts: DumpFacts | undefined;
   const dump = engine.dump(service, spec, old.ctx, (told) => {
@@ -89,24 +107,21 @@ async function copy(): Promise<string> {
   await engine.restore(service, spec, dump, fresh.ctx);
   return facts?.position ?? '';
 }
-const caughtUp = async (): Promise<void> => {
-  const { position } = await open();
-  let last: unknown;
-  const come = await waitUntil(async () => {
-    const status = await follow('status', position);
-    last = status;
-    return status.caughtUp;
-  }, 30_000);
-  expect(come, JSON.stringify(last)).toBe(true);
-};
-const sum = ({ sql }: Server) => sql('CHECKSUM TABLE things EXTENDED; SELECT COUNT(*) FROM things;', spec.database);
+const SUM = `SELECT GROUP_CONCAT(CONCAT(table_name, ' ', table_type) ORDER BY table_name) FROM information_schema.tables WHERE table_schema = DATABASE();
+SHOW CREATE TABLE things; CHECKSUM TABLE things EXTENDED; SELECT COUNT(*) FROM things;`;
+/** What was undone counts up the numbers to come on one side alone. */
+const sum = async ({ sql }: Server) =>
+  (await sql(SUM, spec.database)).map((line) => line.replace(/ AUTO_INCREMENT=[0-9]+/, ''));
+const count = async (server: Server) => Number((await sum(server)).at(-1));
 
 /** All that following may leave. */
 async function traces(): Promise<readonly string[]> {
-  const said = await fresh.sql('SHOW ALL SLAVES STATUS; SELECT @@gtid_slave_pos; SELECT * FROM gtid_slave_pos;');
+  const tables = await fresh.sql("SHOW TABLES LIKE 'aegir%';");
   const accounts = await old.sql("SELECT user FROM global_priv WHERE user LIKE 'f\\_%';");
-  const files = (await fresh.host.files.list(fresh.daemon.includeDir)).filter((name) => name.startsWith('aegir-'));
-  return [...said.filter((line) => line.trim() !== ''), ...accounts, ...files];
+  const open = await fresh.sql(
+    "SELECT user FROM global_priv WHERE user LIKE 'd\\_%' AND JSON_VALUE(priv, '$.account_locked') <> 1;",
+  );
+  return [...tables, ...accounts, ...open];
 }
 
 beforeAll(async () => {
@@ -121,14 +136,13 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  await follow('stop');
   for (const server of [old, fresh]) {
     for (const each of [spec, other]) {
       await runChanges(await engine.remove(service, each.siteId, undefined, server.ctx), server.ctx);
     }
-    await apply(server, spec);
+    await make(server, spec);
   }
-  await apply(old, other);
+  await make(old, other);
   await old.sql('CREATE TABLE things (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(40));', other.database);
   await old.sql(
     "CREATE TABLE things (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(40)); INSERT INTO things (v) VALUES ('kept 🗝');",
@@ -140,7 +154,6 @@ describe('a database that follows another one', () => {
   it('has what was written while it was copied and since, once, and nothing of others; nothing is left', async () => {
     const before = await traces();
     expect(before).toEqual([]);
-    await open();
     let isOver = false;
     const writing = (async () => {
       for (let n = 0; !isOver; n++) {
@@ -151,12 +164,19 @@ describe('a database that follows another one', () => {
         await old.sql(`INSERT INTO things (v) VALUES ('theirs');`, other.database);
         // From another database, as nobody but an administrator can.
         await old.sql(`INSERT INTO ${spec.database}.things (v) VALUES ('from elsewhere');`);
+        // In one transaction and in one statement with theirs.
+        await old.sql(
+          `BEGIN; INSERT INTO things (v) VALUES ('both'); INSERT INTO ${other.database}.things (v) VALUES ('both'); COMMIT;
+UPDATE things t JOIN ${other.database}.things o ON o.id = t.id SET t.v = CONCAT('m', ${n}), o.v = CONCAT('o', ${n}) WHERE t.id < 4;
+BEGIN; INSERT INTO things (v) VALUES ('never'); ROLLBACK;
+BEGIN; INSERT INTO things (v) VALUES ('kept'); SAVEPOINT s; INSERT INTO things (v) VALUES ('never'); ROLLBACK TO s; COMMIT;`,
+          spec.database,
+        );
       }
     })();
-    const position = await copy();
-    expect(position).toMatch(/^changes\.[0-9]{6}:[0-9]+$/);
-    await follow('start', position);
-    await follow('start', position);
+    const dumped = await copy();
+    expect(dumped).toMatch(/^changes\.[0-9]{6}:[0-9]+$/);
+    let [since] = await bring(dumped, dumped);
     // What others do on the old server stays there.
     await old.sql(
       `CREATE DATABASE elsewhere; CREATE USER somebody; GRANT SELECT ON *.* TO somebody; CREATE PROCEDURE elsewhere.p() SELECT 1;
@@ -164,108 +184,146 @@ CREATE TABLE later (id INT PRIMARY KEY); INSERT INTO later VALUES (1); DROP TABL
       other.database,
     );
     await old.sql(
-      'CREATE TABLE later (id INT PRIMARY KEY); INSERT INTO later VALUES (1); ALTER TABLE things ADD w INT DEFAULT 5;',
+      `CREATE TABLE later (id INT PRIMARY KEY, w VARCHAR(9) DEFAULT 'é'); INSERT INTO later VALUES (1, 'ü');
+ALTER TABLE things ADD w INT DEFAULT 5; CREATE TABLE made AS SELECT id, v FROM things LIMIT 3; TRUNCATE TABLE later;
+INSERT INTO later (id) VALUES (2); FLUSH LOGS; CREATE TABLE gone (a INT); DROP TABLE gone; OPTIMIZE TABLE later;`,
       spec.database,
     );
-    await waitUntil(async () => Number((await sum(old))[1]) > 40, 20_000);
+    [since] = await bring(dumped, since);
+    await waitUntil(async () => (await count(old)) > 40, 20_000);
     isOver = true;
     await writing;
-    await caughtUp();
+    const [end, last] = await bring(dumped, since);
+    expect(last).toBeGreaterThan(0);
     expect(await sum(fresh)).toEqual(await sum(old));
-    expect(await fresh.sql('SELECT * FROM later;', spec.database)).toEqual(['1']);
+    expect(await fresh.sql('SELECT * FROM later; SELECT COUNT(*) FROM made;', spec.database)).toEqual(['2\té', '3']);
     expect(await fresh.sql('SHOW DATABASES;')).not.toContain('elsewhere');
     expect(await fresh.sql('SHOW DATABASES;')).not.toContain(other.database);
     expect(await fresh.sql('SELECT user FROM user;')).not.toContain('somebody');
-    await follow('stop');
-    await follow('stop');
-    await engine.closeReplica(service, spec, old.ctx);
-    await engine.closeReplica(service, spec, old.ctx);
+    // All of it once more, and nothing since.
+    expect(await bring(dumped, dumped)).toEqual([end, 0]);
+    expect(await bring(dumped, end)).toEqual([end, 0]);
+    expect(await sum(fresh)).toEqual(await sum(old));
+    await engine.endFollowing(service, spec, fresh.ctx);
+    await engine.endFollowing(service, spec, fresh.ctx);
     expect(await traces()).toEqual(before);
     expect(await engine.plan(service, spec, fresh.ctx)).toEqual([]);
     await old.sql('DROP DATABASE elsewhere; DROP USER somebody;');
   });
 
-  it('goes on, and takes nothing of others, when either server was restarted', async () => {
-    await open();
-    await follow('start', await copy());
+  it('takes rows of every kind, and long ones, as they are', async () => {
+    await old.sql(MARIADB_DUMPS.rich.split('DELIMITER')[0] ?? '', spec.database);
+    const dumped = await copy();
+    await old.sql(
+      `SET sql_mode = '';
+UPDATE kinds SET n = 3, f = 0.1, t = CONCAT('o', id), dt = '2020-02-30 00:00:00'; INSERT INTO kinds SELECT NULL, a, d, f, b, 'new', m, bin, REPEAT(bl, 100), da, dt, ts, ti, y, e, s, j, g, n FROM kinds WHERE id = 7;
+SET foreign_key_checks = 0; INSERT INTO child VALUES (77, 999); SET foreign_key_checks = 1; DELETE FROM below; DELETE FROM parent WHERE id = 1;
+UPDATE latin SET u = 'ß', v = UNHEX('FFFE'); UPDATE parted SET id = 12 WHERE id = 1; UPDATE history SET v = 9; SELECT NEXTVAL(numbers);
+INSERT INTO \`odd \`\`name; 'x' -- ẞ\` VALUES (1, 2);
+CREATE TABLE many (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(200)); INSERT INTO many (v) SELECT REPEAT(CHAR(65 + seq % 26), 180) FROM seq_1_to_60000;
+UPDATE many SET v = CONCAT(v, 'x'); SET SESSION character_set_client = latin1; CREATE TABLE ${'`t\u00e9`'} (a INT) COMMENT = 'x';`,
+      spec.database,
+    );
+    const [end, count] = await bring(dumped, dumped);
+    expect(count).toBeGreaterThan(10);
+    const look = `${MARIADB_DUMPS.look} CHECKSUM TABLE many, kinds, child, below, parent EXTENDED; SHOW TABLES;`;
+    expect(await fresh.sql(look, spec.database)).toEqual(await old.sql(look, spec.database));
+    // Numbers that a server keeps ready are passed over, and never given twice.
+    const next = async (server: Server) => Number(await server.sql('SELECT NEXTVAL(numbers);', spec.database));
+    expect(await next(fresh)).toBeGreaterThan(await next(old));
+    expect(await bring(dumped, end)).toEqual([expect.any(String), 0]);
+  });
+
+  it('goes on, and takes nothing twice, when either server was restarted', async () => {
+    const dumped = await copy();
+    await old.sql("INSERT INTO things (v) VALUES ('before');", spec.database);
+    const [since] = await bring(dumped, dumped);
     await fresh.daemon.restart();
     await old.sql("INSERT INTO things (v) VALUES ('while it was away');", spec.database);
     await old.sql("INSERT INTO things (v) VALUES ('theirs'); CREATE PROCEDURE theirs() SELECT 1;", other.database);
     await old.daemon.restart();
     await old.sql("INSERT INTO things (v) VALUES ('after');", spec.database);
-    await follow('start', '');
-    await caughtUp();
+    expect(await bring(dumped, since)).toEqual([expect.any(String), 2]);
     expect(await sum(fresh)).toEqual(await sum(old));
     expect(await fresh.sql('SHOW DATABASES;')).not.toContain(other.database);
-    await follow('stop');
   });
 
-  it('is begun again after a death anywhere in it', async () => {
-    await open();
-    const position = await copy();
-    for (const point of ['agent.db.filters-written', 'agent.db.leader-set']) {
-      const failpoint = (name: string): void => {
-        if (name === point) throw new Error(`died at ${name}`);
-      };
-      const dying = engine.follow(service, spec, leader(), 'start', position, { ...fresh.ctx, failpoint });
-      await expect(dying).rejects.toThrow(point);
-      await fresh.daemon.restart();
-    }
-    await follow('start', position);
-    await old.sql("INSERT INTO things (v) VALUES ('x');", spec.database);
-    await caughtUp();
+  it.each(['agent.db.changes-commit', 'agent.db.statement-taken', 'agent.db.changes-taken'])(
+    'is brought whole by a repeat after a death at %s',
+    async (point) => {
+      const dumped = await copy();
+      // A statement and what is in its transaction are not one: what is done twice must be seen.
+      await old.sql(
+        `INSERT INTO things (v) SELECT seq FROM seq_1_to_300; ${"INSERT INTO things (v) VALUES ('x');".repeat(250)} TRUNCATE TABLE things;
+INSERT INTO things (v) SELECT seq FROM seq_1_to_50; ${"INSERT INTO things (v) VALUES ('y');".repeat(150)}`,
+        spec.database,
+      );
+      const { bytes } = await taken(dumped);
+      for (let nth = 1; nth < 20; nth++) {
+        let left = nth;
+        const failpoint = (name: string): void => {
+          if (name === point && --left === 0) throw new Error(`died at ${name}`);
+        };
+        const died = await apply(dumped, bytes, { ...fresh.ctx, failpoint }).then(
+          () => false,
+          (thrown: Error) => {
+            expect(thrown.message).toContain(point);
+            return true;
+          },
+        );
+        if (!died) break;
+      }
+      await apply(dumped, bytes);
+      expect(await sum(fresh)).toEqual(await sum(old));
+      expect(await traces()).toHaveLength(1);
+    },
+  );
+
+  it('is gone with its site', async () => {
+    const dumped = await copy();
+    await bring(dumped, dumped);
+    expect(await traces()).toHaveLength(1);
+    await runChanges(await engine.remove(service, spec.siteId, spec, fresh.ctx), fresh.ctx);
+    expect(await engine.remove(service, spec.siteId, spec, fresh.ctx)).toEqual([]);
+    expect(await traces()).toEqual([]);
+  });
+
+  it('begins anew with another dump', async () => {
+    const first = await copy();
+    await old.sql("INSERT INTO things (v) VALUES ('one');", spec.database);
+    await bring(first, first);
+    await old.sql("INSERT INTO things (v) VALUES ('two');", spec.database);
+    const second = await copy();
+    await old.sql("INSERT INTO things (v) VALUES ('three');", spec.database);
+    expect(await bring(second, second)).toEqual([expect.any(String), 1]);
     expect(await sum(fresh)).toEqual(await sum(old));
-    const failpoint = (name: string): void => {
-      if (name === 'agent.db.leader-forgotten') throw new Error(`died at ${name}`);
-    };
-    await expect(engine.follow(service, spec, leader(), 'stop', '', { ...fresh.ctx, failpoint })).rejects.toThrow(
-      'died',
-    );
-    await follow('stop');
-    await engine.closeReplica(service, spec, old.ctx);
-    expect(await traces()).toEqual([]);
   });
 
-  it('is gone with its site, on both sides', async () => {
-    await open();
-    await follow('start', await copy());
-    for (const { ctx } of [fresh, old]) {
-      await runChanges(await engine.remove(service, spec.siteId, spec, ctx), ctx);
-      expect(await engine.remove(service, spec.siteId, spec, ctx)).toEqual([]);
-    }
-    expect(await traces()).toEqual([]);
-  });
-
-  it('says what stopped it, without what was in it', async () => {
-    await open();
-    await follow('start', await copy());
-    await caughtUp();
+  it('says what did not fit, without what was in it', async () => {
+    const dumped = await copy();
     await fresh.sql("INSERT INTO things (v) VALUES ('secret-of-mine');", spec.database);
     await old.sql("INSERT INTO things (v) VALUES ('secret-of-mine');", spec.database);
-    await waitUntil(async () => !(await follow('status')).running, 20_000);
-    const status = await follow('status');
-    expect(status).toMatchObject({ running: false, error: expect.stringMatching(/does not fit here \(error 1062\)/) });
-    expect(JSON.stringify(status)).not.toContain('secret-of-mine');
-    await follow('stop');
+    const failed = await bring(dumped, dumped).catch((thrown: AegirError) => thrown);
+    expect(failed).toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(/does not fit here \(error 1062\)/),
+    });
+    expect(JSON.stringify([failed, (failed as AegirError).message])).not.toContain('secret-of-mine');
   });
 });
 
 describe('it cannot be followed', () => {
   it.each([
     ['', /keeps no binary log; set log_bin/],
-    ['log-bin = changes\nserver-id = 71\nbinlog_format = MIXED\n', /binlog_format MIXED/],
-    ['log-bin = changes\nbinlog_format = ROW\n', /its server_id is 1/],
+    ['log-bin = changes\nbinlog_format = MIXED\n', /binlog_format MIXED/],
     [`${LOG}binlog_ignore_db = shop\n`, /leaves out databases/],
+    [`${LOG}log_bin_compress = ON\n`, /encrypted or compressed/],
   ])('from a server that is configured with %j, and is told so', async (lines, why) => {
     await old.configure(lines);
     try {
-      for (const preview of [true, false]) {
-        await expect(open(preview)).rejects.toMatchObject({
-          code: 'failed_precondition',
-          message: expect.stringMatching(why),
-        });
-      }
-      expect(await old.sql("SELECT user FROM global_priv WHERE user LIKE 'f\\_%';")).toEqual([]);
+      const refused = { code: 'failed_precondition', message: expect.stringMatching(why) };
+      await expect(engine.endOfChanges(service, spec, old.ctx)).rejects.toMatchObject(refused);
+      await expect(taken('changes.000001:4')).rejects.toMatchObject(refused);
     } finally {
       await old.configure(LOG);
     }
@@ -275,32 +333,79 @@ describe('it cannot be followed', () => {
     ['CREATE TABLE plain (a INT) ENGINE=MyISAM;', /1 of its tables know no transactions/],
     ['CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM things;', /1 of its events would run on both/],
   ])('with %j in it', async (sql, why) => {
+    const dumped = await copy();
     await old.sql(sql, spec.database);
-    await expect(open(true)).rejects.toMatchObject({ message: expect.stringMatching(why) });
-  });
-
-  it('by a server with the same server_id, with a wrong password, from no position, and where nobody listens', async () => {
-    await open();
-    const position = await copy();
-    await expect(follow('start', '')).rejects.toMatchObject({ code: 'failed_precondition' });
-    await expect(follow('start', position, { ...leader(), password: 'wrong' })).rejects.toMatchObject({
-      code: 'failed_precondition',
-      message: expect.stringMatching(/does not let this server in/),
+    await expect(engine.endOfChanges(service, spec, old.ctx)).rejects.toMatchObject({
+      message: expect.stringMatching(why),
     });
-    await expect(follow('start', position, { ...leader(), port: 1 })).rejects.toMatchObject({ code: 'unavailable' });
-    await fresh.configure('server-id = 71\n');
-    try {
-      await expect(follow('start', position)).rejects.toThrow(/both servers have the server_id 71/);
-    } finally {
-      await fresh.configure('');
-    }
-    expect(await fresh.sql('SHOW ALL SLAVES STATUS;')).toEqual([]);
+    await expect(taken(dumped)).rejects.toMatchObject({ message: expect.stringMatching(why) });
   });
 
-  it('and a preview changes nothing', async () => {
-    const { position } = await open(true);
-    expect(position).toMatch(/^changes\.[0-9]{6}:[0-9]+$/);
-    expect(await traces()).toEqual([]);
+  it('from no place, from the middle of something, and from one that the log does not go back to any more', async () => {
+    const dumped = await copy();
+    await old.sql("INSERT INTO things (v) VALUES ('x'); FLUSH LOGS;", spec.database);
+    const [file = '', offset = ''] = dumped.split(':');
+    for (const [position, why] of [
+      ['', /does not tell where/],
+      ['../../etc/passwd:4', /does not tell where/],
+      [`${file}:${Number(offset) + 1}`, /could not be read|cut off|too short|longer/],
+      ['changes.999999:4', /does not go back so far/],
+      ['elsewhere.000001:4', /does not go back so far/],
+    ] as const) {
+      const refused = { code: 'failed_precondition', message: expect.stringMatching(why) };
+      await expect(taken(position)).rejects.toMatchObject(refused);
+    }
+    await old.sql('FLUSH LOGS; PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY;');
+    await expect(taken(dumped)).rejects.toMatchObject({ code: 'failed_precondition' });
+  });
+
+  it.each([
+    ['ALTER TABLE DB.things ADD w INT;', 'mysql', /a statement of another database names it/],
+    ["SET binlog_format = 'STATEMENT'; INSERT INTO things (v) VALUES (UUID());", undefined, /a statement changed rows/],
+    ["XA START 'a'; INSERT INTO things (v) VALUES ('x'); XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a';", undefined, /XA/],
+  ])('past %j', async (sql, database, why) => {
+    const dumped = await copy();
+    await old.sql(sql.replaceAll('DB', spec.database), database ?? spec.database);
+    await expect(taken(dumped)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(why),
+    });
+  });
+
+  it('by whatever a hostile server sends as a statement', async () => {
+    const dumped = await copy();
+    await make(fresh, other);
+    await fresh.sql('CREATE TABLE keep (a INT); INSERT INTO keep VALUES (1);', other.database);
+    const look = () => fresh.sql(`${MARIADB_DUMPS.guarded} SELECT * FROM ${other.database}.keep;`);
+    const before = await look();
+    const session = { sqlMode: '0', foreignKeyChecks: true, uniqueChecks: true, collations: [], timeZone: '' };
+    let refused = 0;
+    for (const { sql } of MARIADB_DUMPS.hostile) {
+      const all = sql({ spec, victim: other });
+      for (const text of [all, ...all.split(';').map((each) => each.trim())].filter((each) => each !== '')) {
+        const frames: Frame[] = [
+          { kind: 'begin', at: dumped },
+          { kind: 'statement', statement: { ...session, text: Buffer.from(text) } },
+          { kind: 'commit', at: dumped },
+          { kind: 'end', at: dumped },
+        ];
+        const bytes = Buffer.concat([HEAD, ...frames.map(encodeFrame)]);
+        await apply(dumped, bytes).catch(() => {
+          refused += 1;
+        });
+      }
+    }
+    expect(refused).toBeGreaterThan(MARIADB_DUMPS.hostile.length);
+    expect(await look()).toEqual(before);
+  }, 120_000);
+
+  it('past what only an administrator may do, and that is closed again', async () => {
+    const dumped = await copy();
+    await old.sql('CREATE DEFINER = root@localhost PROCEDURE p() DELETE FROM mysql.user;', spec.database);
+    const { bytes } = await taken(dumped);
+    await expect(apply(dumped, bytes)).rejects.toMatchObject({ code: 'failed_precondition' });
+    expect(await fresh.sql('SELECT db, name FROM proc WHERE name = "p";')).toEqual([]);
+    expect(await traces()).toHaveLength(1);
   });
 });
 

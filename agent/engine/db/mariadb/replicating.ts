@@ -1,49 +1,53 @@
-// The capability replicate of MariaDB, on both sides.
+// The capability replicate of MariaDB, on both sides: changes travel as parts, from one agent to the other.
 import { AegirError } from '../../../../shared/error.ts';
 import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
-import { type ActionContext, type Change, type Replicating, runChanges } from '../../engine.ts';
+import type { ActionContext, Change, ReplicatingByParts } from '../../engine.ts';
 import { assertOwnNames, namesOf } from '../site-names.ts';
+import { applyChanges } from './apply-changes.ts';
 import { type Client, createClient } from './client.ts';
 import { MARIADB } from './dialect.ts';
-import { isFollowing, startFollowing, statusOf, stopFollowing } from './follow.ts';
-import { openReplica, planNoReplica } from './lead.ts';
+import { endOfLog, readChanges } from './lead.ts';
+import { forgetFollowing, selectFollowing } from './sql.ts';
+import { statement } from './statement.ts';
 
-export function createReplicating(): Replicating {
+export function createReplicating(): ReplicatingByParts {
   return {
-    async openReplica(_service, spec, follower, preview, ctx) {
+    replicates: 'by parts',
+
+    async endOfChanges(_service, spec, ctx) {
       assertOwnNames(spec);
       const { client } = await serverOf(ctx.host, `let another server follow database ${spec.database}`);
-      const position = await openReplica(client, MARIADB, spec, follower, preview, ctx);
-      return { position, running: false, caughtUp: false, error: '' };
+      return endOfLog(client, spec.database, ctx);
     },
 
-    async closeReplica(_service, spec, ctx) {
+    async *changes(_service, spec, position, ctx, tell) {
       assertOwnNames(spec);
-      const { client } = await serverOf(ctx.host, `end the following of database ${spec.database}`);
-      await runChanges(await planNoReplica(client, MARIADB, spec.siteId, ctx), ctx);
+      const { client } = await serverOf(ctx.host, `read what changed in database ${spec.database}`);
+      yield* readChanges(client, spec.database, position, ctx, tell);
     },
 
-    async follow(_service, spec, leader, verb, position, ctx) {
+    async applyChanges(_service, spec, from, changes, ctx) {
       assertOwnNames(spec);
-      const { client, daemon } = await serverOf(ctx.host, `follow database ${spec.database}`);
-      if (verb === 'start') return startFollowing(client, daemon, spec, leader, position, ctx);
-      if (verb === 'stop') await stopFollowing(client, daemon, spec, ctx);
-      const none = { position: '', running: false, caughtUp: false, error: verb === 'stop' ? '' : 'it follows nobody' };
-      return (await statusOf(client, spec.database, position, ctx)) ?? none;
+      const { daemon } = await serverOf(ctx.host, `take changes of database ${spec.database}`);
+      return applyChanges(daemon, spec, from, changes, ctx);
+    },
+
+    async endFollowing(_service, spec, ctx) {
+      assertOwnNames(spec);
+      const doing = `end following of database ${spec.database}`;
+      const { client } = await serverOf(ctx.host, doing);
+      await client.query(forgetFollowing(spec.siteId), doing, ctx.signal);
     },
   };
 }
 
-/** For a site that goes: neither leads nor follows any more. */
-export async function planNoReplication(siteId: string, ctx: ActionContext): Promise<readonly Change[]> {
-  const { database, user } = namesOf(siteId);
-  const { client, daemon } = await serverOf(ctx.host, `drop database ${database}`);
-  const leading = await planNoReplica(client, MARIADB, siteId, ctx);
-  if (!(await isFollowing(client, daemon, database, ctx))) return leading;
-  const spec = { siteId, database, user, password: '', from: [], holdsContent: false, frozen: false };
+/** For a site that goes. */
+export async function planNoFollowing(client: Client, siteId: string, ctx: ActionContext): Promise<readonly Change[]> {
+  const { database } = namesOf(siteId);
   const summary = `end following of database ${database}`;
-  return [{ summary, run: (change) => stopFollowing(client, daemon, spec, change) }, ...leading];
+  const [there] = await client.query(selectFollowing(siteId), summary, ctx.signal);
+  return there === undefined ? [] : [statement(client, summary, forgetFollowing(siteId))];
 }
 
 async function serverOf(host: Host, doing: string): Promise<{ readonly client: Client; readonly daemon: Daemon }> {

@@ -11,7 +11,7 @@ import { createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { HAS_TRUSTED } from './dump-text.ts';
 import { failure, overreaching, trusted } from './failure.ts';
-import { emptyDatabase, TRUSTS } from './sql.ts';
+import { emptyDatabase, forgetFollowing, TRUSTS } from './sql.ts';
 
 /** To drop a database with many large tables takes its time. */
 const DROP_MS = 1_800_000;
@@ -42,6 +42,8 @@ export async function restoreDatabase(
   await ending(client, doing, deputy, deputySql(dialect, siteId, password, false)).run(ctx);
   let failed = false;
   try {
+    // What it followed was the former content.
+    if (dialect.name === 'mariadb') await client.query(forgetFollowing(siteId), doing, ctx.signal);
     await client.query(emptyDatabase(database), doing, ctx.signal);
     ctx.failpoint('agent.db.emptied');
     const program = host.stream({

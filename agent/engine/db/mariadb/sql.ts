@@ -1,6 +1,7 @@
 // SQL of the mariadb engine: pure text, every name and value quoted. Names come from site ids only.
 import { createHash } from 'node:crypto';
 import { AegirError } from '../../../../shared/error.ts';
+import { idBody } from '../../../../shared/id.ts';
 
 /** A quoted identifier (MariaDB manual, "Identifier Names"). */
 export function identifier(name: string): string {
@@ -159,4 +160,22 @@ export function wantedGrants(database: string, user: string, host: string): read
 
 export function showGrants(user: string, host: string): string {
   return `SHOW GRANTS FOR ${account(user, host)};`;
+}
+
+/** A table of one row, how far a database follows: in the server's own schema no site's user sees it, and no dump has it. */
+export function followTable(siteId: string): string {
+  return `mysql.${identifier(followName(siteId))}`;
+}
+
+function followName(siteId: string): string {
+  return `aegir_follows_${idBody(siteId)}`;
+}
+
+/** A row when there is such a table. */
+export function selectFollowing(siteId: string): string {
+  return `SELECT 1 FROM information_schema.tables WHERE table_schema = 'mysql' AND table_name = ${literal(followName(siteId))};`;
+}
+
+export function forgetFollowing(siteId: string): string {
+  return `DROP TABLE IF EXISTS ${followTable(siteId)};`;
 }

@@ -14,7 +14,7 @@ import type {
   Engine,
   Measuring,
   Preparing,
-  Replicating,
+  ReplicatingByServers,
 } from '../../engine.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import { type Access, planAccess, planNoAccess } from './access.ts';
@@ -31,7 +31,12 @@ import { restoreDatabase } from './restore.ts';
 import { dropDatabase, dropRole } from './sql.ts';
 import { statement } from './statement.ts';
 
-export function createPostgresqlEngine(): Engine<'db'> & Preparing & Checking & Measuring & Dumping & Replicating {
+export function createPostgresqlEngine(): Engine<'db'> &
+  Preparing &
+  Checking &
+  Measuring &
+  Dumping &
+  ReplicatingByServers {
   const serials = new Map<string, Serial>();
   const accessTo = (host: Host, daemon: Daemon): Access => {
     const serial = serials.get(daemon.name) ?? createSerial();

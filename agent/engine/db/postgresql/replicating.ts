@@ -1,6 +1,6 @@
 // The capability replicate of PostgreSQL, on both sides.
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
-import { type ActionContext, type Change, type Replicating, runChanges } from '../../engine.ts';
+import { type ActionContext, type Change, type ReplicatingByServers, runChanges } from '../../engine.ts';
 import { allowedHost, assertOwnNames, namesOf } from '../site-names.ts';
 import type { Access } from './access.ts';
 import { planNoFollowing, startFollowing, statusOf } from './follow.ts';
@@ -10,8 +10,10 @@ import { literal } from './sql.ts';
 /** accessTo: to the service's server, or throws why there is none. */
 export function createReplicating(
   accessTo: (service: ServiceRef, doing: string, ctx: ActionContext) => Promise<Access>,
-): Replicating {
+): ReplicatingByServers {
   return {
+    replicates: 'by servers',
+
     async openReplica(service, spec, follower, preview, ctx) {
       assertOwnNames(spec);
       const access = await accessTo(service, `let another server follow database ${spec.database}`, ctx);

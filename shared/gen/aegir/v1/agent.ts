@@ -24,6 +24,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import {
+  ApplyChangesRequest,
   BackupFacts,
   CheckBackupRequest,
   CheckFacts,
@@ -484,6 +485,9 @@ export interface Action {
     | //
     /** Tell whether a site's files are what they were. */
     { $case: "lookFiles"; value: LookFilesRequest }
+    | //
+    /** Bring a copy of a database to where changes of the other one say. */
+    { $case: "applyChanges"; value: ApplyChangesRequest }
     | undefined;
 }
 
@@ -942,7 +946,7 @@ export interface ActionOutput {
   backup?:
     | BackupFacts
     | undefined;
-  /** Answer to restore_files and restore_database. */
+  /** Answer to restore_files, restore_database and apply_changes. */
   restore?:
     | RestoreFacts
     | undefined;
@@ -3694,6 +3698,9 @@ export const Action: MessageFns<Action> = {
       case "lookFiles":
         LookFilesRequest.encode(message.request.value, writer.uint32(642).fork()).join();
         break;
+      case "applyChanges":
+        ApplyChangesRequest.encode(message.request.value, writer.uint32(650).fork()).join();
+        break;
     }
     return writer;
   },
@@ -4066,6 +4073,14 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "lookFiles", value: LookFilesRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 81: {
+            if (tag !== 650) {
+              break;
+            }
+
+            message.request = { $case: "applyChanges", value: ApplyChangesRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4235,6 +4250,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "lookFiles", value: LookFilesRequest.fromJSON(object.lookFiles) }
         : isSet(object.look_files)
         ? { $case: "lookFiles", value: LookFilesRequest.fromJSON(object.look_files) }
+        : isSet(object.applyChanges)
+        ? { $case: "applyChanges", value: ApplyChangesRequest.fromJSON(object.applyChanges) }
+        : isSet(object.apply_changes)
+        ? { $case: "applyChanges", value: ApplyChangesRequest.fromJSON(object.apply_changes) }
         : undefined,
     };
   },
@@ -4336,6 +4355,8 @@ export const Action: MessageFns<Action> = {
       obj.closeReplica = CloseReplicaRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "lookFiles") {
       obj.lookFiles = LookFilesRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "applyChanges") {
+      obj.applyChanges = ApplyChangesRequest.toJSON(message.request.value);
     }
     return obj;
   },
@@ -4577,6 +4598,12 @@ export const Action: MessageFns<Action> = {
       case "lookFiles": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "lookFiles", value: LookFilesRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "applyChanges": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "applyChanges", value: ApplyChangesRequest.fromPartial(object.request.value) };
         }
         break;
       }

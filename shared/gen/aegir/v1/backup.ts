@@ -48,6 +48,9 @@ export interface TakeSnapshotRequest {
     | //
     /** Its database, on the server that has it. */
     { $case: "database"; value: DatabasePart }
+    | //
+    /** What changed in its database since, on the server that has it. */
+    { $case: "changes"; value: ChangesPart }
     | undefined;
 }
 
@@ -69,6 +72,23 @@ export interface DatabasePart {
   db?: DbSpec | undefined;
 }
 
+/**
+ * ChangesPart is what was changed in a site's database since a place in the
+ * server's log, for a copy of it on another server to follow.
+ */
+export interface ChangesPart {
+  /** Which service; its engine has the capability replicate, by parts. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** The database. */
+  db?:
+    | DbSpec
+    | undefined;
+  /** SnapshotFacts.position of the dump, or of the changes before. */
+  position: string;
+}
+
 /** SnapshotFacts is what a snapshot holds. */
 export interface SnapshotFacts {
   /** SHA-256 of its index: what a grant for it names. 32 bytes. */
@@ -79,7 +99,10 @@ export interface SnapshotFacts {
   chunks: bigint;
   /** Bytes that had to be read, since the others were known to be unchanged. */
   readBytes: bigint;
-  /** Entries of the archive; of a database its tables. */
+  /**
+   * Entries of the archive; of a database its tables; of changes their
+   * transactions.
+   */
   entries: bigint;
   /** When it began. */
   takenAt?:
@@ -87,8 +110,9 @@ export interface SnapshotFacts {
     | undefined;
   /**
    * Of a database: where its changes go on after the dump, in its engine's own
-   * words, for FollowRequest.position; empty where the engine does not know. It
-   * is not in the bytes, which are the same for the same content.
+   * words, for FollowRequest.position and ChangesPart.position; empty where the
+   * engine does not know. It is not in the bytes, which are the same for the
+   * same content. Of changes: where the next ones begin.
    */
   position: string;
 }
@@ -106,7 +130,7 @@ export interface DropSnapshotRequest {
 
 /** PartSource says where a part is fetched from. */
 export interface PartSource {
-  /** manifest, database or files. */
+  /** manifest, database, files or changes. */
   part: string;
   /**
    * Leave of the master for an object of kind part; its receiver is the server
@@ -234,6 +258,28 @@ export interface RestoreDatabaseRequest {
   source?: PartSource | undefined;
 }
 
+/**
+ * ApplyChangesRequest brings a site's database, which was restored from a dump,
+ * to where a part of changes says. Each change is taken once, so that it may be
+ * repeated; a change that does not fit is failed_precondition.
+ */
+export interface ApplyChangesRequest {
+  /** Which service; its engine has the capability replicate, by parts. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** The database. */
+  db?:
+    | DbSpec
+    | undefined;
+  /** Where the part comes from. */
+  source?:
+    | PartSource
+    | undefined;
+  /** SnapshotFacts.position of the dump. */
+  from: string;
+}
+
 /** RestoreFacts is how a restore went. */
 export interface RestoreFacts {
   /** False when the grant ran out before; nothing of the site was changed then. */
@@ -242,7 +288,7 @@ export interface RestoreFacts {
   receivedBytes: bigint;
   /**
    * Files that were written, and files in the part; of a database its tables
-   * both times.
+   * both times; of changes the transactions that were taken.
    */
   written: bigint;
   /** See written. */
@@ -413,6 +459,9 @@ export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
       case "database":
         DatabasePart.encode(message.part.value, writer.uint32(90).fork()).join();
         break;
+      case "changes":
+        ChangesPart.encode(message.part.value, writer.uint32(98).fork()).join();
+        break;
     }
     return writer;
   },
@@ -462,6 +511,14 @@ export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
             message.part = { $case: "database", value: DatabasePart.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.part = { $case: "changes", value: ChangesPart.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -486,6 +543,8 @@ export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
         ? { $case: "files", value: FilesPart.fromJSON(object.files) }
         : isSet(object.database)
         ? { $case: "database", value: DatabasePart.fromJSON(object.database) }
+        : isSet(object.changes)
+        ? { $case: "changes", value: ChangesPart.fromJSON(object.changes) }
         : undefined,
     };
   },
@@ -502,6 +561,8 @@ export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
       obj.files = FilesPart.toJSON(message.part.value);
     } else if (message.part?.$case === "database") {
       obj.database = DatabasePart.toJSON(message.part.value);
+    } else if (message.part?.$case === "changes") {
+      obj.changes = ChangesPart.toJSON(message.part.value);
     }
     return obj;
   },
@@ -523,6 +584,12 @@ export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
       case "database": {
         if (object.part?.value !== undefined && object.part?.value !== null) {
           message.part = { $case: "database", value: DatabasePart.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "changes": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "changes", value: ChangesPart.fromPartial(object.part.value) };
         }
         break;
       }
@@ -699,6 +766,109 @@ export const DatabasePart: MessageFns<DatabasePart> = {
       ? ServiceRef.fromPartial(object.service)
       : undefined;
     message.db = (object.db !== undefined && object.db !== null) ? DbSpec.fromPartial(object.db) : undefined;
+    return message;
+  },
+};
+
+function createBaseChangesPart(): ChangesPart {
+  return { service: undefined, db: undefined, position: "" };
+}
+
+export const ChangesPart: MessageFns<ChangesPart> = {
+  encode(message: ChangesPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.db !== undefined) {
+      DbSpec.encode(message.db, writer.uint32(18).fork()).join();
+    }
+    if (message.position !== "") {
+      writer.uint32(26).string(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangesPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangesPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.db = DbSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.position = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangesPart {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      db: isSet(object.db) ? DbSpec.fromJSON(object.db) : undefined,
+      position: isSet(object.position) ? globalThis.String(object.position) : "",
+    };
+  },
+
+  toJSON(message: ChangesPart): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.db !== undefined) {
+      obj.db = DbSpec.toJSON(message.db);
+    }
+    if (message.position !== undefined) {
+      obj.position = message.position;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChangesPart>, I>>(base?: I): ChangesPart {
+    return ChangesPart.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChangesPart>, I>>(object: I): ChangesPart {
+    const message = createBaseChangesPart();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.db = (object.db !== undefined && object.db !== null) ? DbSpec.fromPartial(object.db) : undefined;
+    message.position = object.position ?? "";
     return message;
   },
 };
@@ -1939,6 +2109,127 @@ export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
     message.source = (object.source !== undefined && object.source !== null)
       ? PartSource.fromPartial(object.source)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseApplyChangesRequest(): ApplyChangesRequest {
+  return { service: undefined, db: undefined, source: undefined, from: "" };
+}
+
+export const ApplyChangesRequest: MessageFns<ApplyChangesRequest> = {
+  encode(message: ApplyChangesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    if (message.db !== undefined) {
+      DbSpec.encode(message.db, writer.uint32(18).fork()).join();
+    }
+    if (message.source !== undefined) {
+      PartSource.encode(message.source, writer.uint32(26).fork()).join();
+    }
+    if (message.from !== "") {
+      writer.uint32(34).string(message.from);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyChangesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyChangesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.db = DbSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = PartSource.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApplyChangesRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      db: isSet(object.db) ? DbSpec.fromJSON(object.db) : undefined,
+      source: isSet(object.source) ? PartSource.fromJSON(object.source) : undefined,
+      from: isSet(object.from) ? globalThis.String(object.from) : "",
+    };
+  },
+
+  toJSON(message: ApplyChangesRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.db !== undefined) {
+      obj.db = DbSpec.toJSON(message.db);
+    }
+    if (message.source !== undefined) {
+      obj.source = PartSource.toJSON(message.source);
+    }
+    if (message.from !== undefined) {
+      obj.from = message.from;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApplyChangesRequest>, I>>(base?: I): ApplyChangesRequest {
+    return ApplyChangesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApplyChangesRequest>, I>>(object: I): ApplyChangesRequest {
+    const message = createBaseApplyChangesRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.db = (object.db !== undefined && object.db !== null) ? DbSpec.fromPartial(object.db) : undefined;
+    message.source = (object.source !== undefined && object.source !== null)
+      ? PartSource.fromPartial(object.source)
+      : undefined;
+    message.from = object.from ?? "";
     return message;
   },
 };

@@ -90,8 +90,9 @@ export interface SiteTraffic {
 
 /**
  * OpenReplicaRequest makes ready, on the server that a database leaves, that
- * another server follows it: an account for that server alone, and what else
- * its engine needs. May be repeated.
+ * another server follows it: where the servers do it among themselves, an
+ * account for that server alone, and what else its engine needs. May be
+ * repeated.
  */
 export interface OpenReplicaRequest {
   /** Which service; its engine has the capability replicate. */
@@ -102,9 +103,12 @@ export interface OpenReplicaRequest {
   db?:
     | DbSpec
     | undefined;
-  /** IP addresses that the follower connects from. */
+  /**
+   * IP addresses that the follower connects from; none where what changed travels
+   * as parts (ChangesPart).
+   */
   followerAddresses: string[];
-  /** Password of the account. Secret. */
+  /** Password of the account; empty where there is none. Secret. */
   password: string;
   /** True only says whether it can: an error says why not. */
   preview: boolean;
@@ -123,15 +127,18 @@ export interface FollowRequest {
   db?:
     | DbSpec
     | undefined;
-  /** IP address of the server that it follows. */
+  /**
+   * IP address of the server that it follows; empty where what changed travels as
+   * parts.
+   */
   address: string;
-  /** TCP port there. */
+  /** TCP port there; 0 where there is no address. */
   port: number;
-  /** Password of the account there. Secret. */
+  /** Password of the account there; empty where there is none. Secret. */
   password: string;
   /**
    * start (does nothing when it follows), status, or stop: what has come stays,
-   * and all traces of following go.
+   * and all traces of following go. Where changes travel as parts, only stop.
    */
   verb: string;
   /**

@@ -102,8 +102,7 @@ export interface MigrateSiteRequest {
   noBackup: boolean;
   /**
    * The database is copied once more while visitors wait, instead of following
-   * the one it was. Where one MariaDB follows another, each trusts the other with
-   * more than this database.
+   * the one it was.
    */
   noFollow: boolean;
 }

@@ -1,0 +1,176 @@
+// Events of MariaDB's binary log (version 4): their header, and what is looked at in those that change something. See
+// "2-Binlog Event Header" and the pages of each event in MariaDB's manual, "Replication Protocol". Pure.
+import { crc32 } from 'node:zlib';
+import { AegirError } from '../../../../shared/error.ts';
+
+export const EVENT = {
+  query: 2,
+  stop: 3,
+  rotate: 4,
+  intvar: 5,
+  rand: 13,
+  userVariable: 14,
+  format: 15,
+  xid: 16,
+  tableMap: 19,
+  writeRows: 23,
+  updateRows: 24,
+  deleteRows: 25,
+  heartbeat: 27,
+  annotate: 160,
+  checkpoint: 161,
+  gtid: 162,
+  gtidList: 163,
+  encryption: 164,
+} as const;
+
+export const HEADER_BYTES = 19;
+export const CHECKSUM_BYTES = 4;
+/** A longer one holds a row that no site's database has any use for. */
+export const MOST_EVENT_BYTES = 64 * 1024 * 1024;
+
+/** Of rows: the last of its statement. */
+const STATEMENT_END = 1;
+const ROWS: ReadonlySet<number> = new Set([EVENT.writeRows, EVENT.updateRows, EVENT.deleteRows]);
+
+export interface LogEvent {
+  readonly type: number;
+  /** LOG_EVENT_IGNORABLE_F: who does not know it may pass over it. */
+  readonly isIgnorable: boolean;
+  /** FILE:POSITION of its first byte, and of the byte after it. */
+  readonly at: string;
+  readonly end: string;
+  /** With its header, without a checksum. */
+  readonly bytes: Buffer;
+}
+
+export function isRows(type: number): boolean {
+  return ROWS.has(type);
+}
+
+export function sizeOf(header: Buffer): number {
+  return header.readUInt32LE(9);
+}
+
+/** bytes: a whole event. The same without the checksum, if it has one. Throws data_loss when it is not whole. */
+export function withoutChecksum(bytes: Buffer, hasChecksum: boolean): Buffer {
+  if (!hasChecksum) return Buffer.from(bytes);
+  const end = bytes.length - CHECKSUM_BYTES;
+  if (end < HEADER_BYTES || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) {
+    throw new AegirError('data_loss', 'cannot read the binary log: an event of it is damaged, or none begins there');
+  }
+  const event = Buffer.from(bytes.subarray(0, end));
+  event.writeUInt32LE(end, 9);
+  return event;
+}
+
+/** Of the event that a log begins with, as it stands there: whether the others have checksums. Throws for an older format. */
+export function hasChecksums(format: Buffer): boolean {
+  const algorithm = format[format.length - CHECKSUM_BYTES - 1];
+  if (format[4] !== EVENT.format || format.readUInt16LE(HEADER_BYTES) !== 4 || algorithm === undefined) {
+    throw new AegirError('failed_precondition', 'cannot read the binary log: it is of another format');
+  }
+  return algorithm === 1;
+}
+
+export interface Gtid {
+  /** It is followed by one statement, and by no end. */
+  readonly isAlone: boolean;
+  /** Of a transaction in two phases (XA). */
+  readonly isPrepared: boolean;
+}
+
+export function gtidOf({ bytes }: LogEvent): Gtid {
+  const flags = bytes[HEADER_BYTES + 12] ?? 0;
+  return { isAlone: (flags & 1) !== 0, isPrepared: (flags & (64 | 128)) !== 0 };
+}
+
+export interface TableMap {
+  readonly id: number;
+  readonly database: string;
+}
+
+/** Names are UTF-8. undefined when it is none. */
+export function tableMapOf(bytes: Buffer): TableMap | undefined {
+  const at = HEADER_BYTES + 8;
+  const length = bytes[at];
+  if (length === undefined || bytes[at + 1 + length] !== 0) return undefined;
+  const tableLength = bytes[at + length + 2];
+  if (tableLength === undefined || bytes[at + length + 3 + tableLength] !== 0) return undefined;
+  return { id: bytes.readUIntLE(HEADER_BYTES, 6), database: bytes.toString('utf8', at + 1, at + 1 + length) };
+}
+
+export function tableIdOf(rows: Buffer): number {
+  return rows.length < HEADER_BYTES + 8 ? -1 : rows.readUIntLE(HEADER_BYTES, 6);
+}
+
+export function isStatementEnd(rows: Buffer): boolean {
+  return (rows.readUInt16LE(HEADER_BYTES + 6) & STATEMENT_END) !== 0;
+}
+
+export function endStatement(rows: Buffer): void {
+  rows.writeUInt16LE(rows.readUInt16LE(HEADER_BYTES + 6) | STATEMENT_END, HEADER_BYTES + 6);
+}
+
+/** A statement, and what of its session matters to it. */
+export interface Statement {
+  readonly database: string;
+  /** In the character set of its client. */
+  readonly text: Buffer;
+  /** Bits, in decimal. */
+  readonly sqlMode: string;
+  readonly foreignKeyChecks: boolean;
+  readonly uniqueChecks: boolean;
+  /** Numbers of the collations: of the client, the connection and the server; none when the log does not say. */
+  readonly collations: readonly number[];
+  /** Empty when the log does not say. */
+  readonly timeZone: string;
+}
+
+const NO_FOREIGN_KEY_CHECKS = 1 << 26;
+const RELAXED_UNIQUE_CHECKS = 1 << 27;
+
+/** Throws data_loss when it is not whole. */
+export function statementOf({ bytes }: LogEvent): Statement {
+  const post = HEADER_BYTES + 13;
+  try {
+    const nameLength = bytes.readUInt8(HEADER_BYTES + 8);
+    const status = bytes.subarray(post, post + bytes.readUInt16LE(HEADER_BYTES + 11));
+    const name = post + status.length;
+    const database = bytes.toString('utf8', name, name + nameLength);
+    return { database, text: bytes.subarray(name + nameLength + 1), ...sessionOf(status) };
+  } catch (cause) {
+    throw new AegirError('data_loss', 'cannot read the binary log: a statement in it is cut off', { cause });
+  }
+}
+
+/** The first that is not known ends it: what matters comes before (MariaDB's Query_log_event::write). */
+function sessionOf(status: Buffer): Omit<Statement, 'database' | 'text'> {
+  let [sqlMode, flags, timeZone] = ['0', 0, ''];
+  let collations: number[] = [];
+  for (let at = 0; at < status.length; ) {
+    const code = status.readUInt8(at);
+    at += 1;
+    if (code === 0) {
+      flags = status.readUInt32LE(at);
+      at += 4;
+    } else if (code === 1) {
+      sqlMode = String(status.readBigUInt64LE(at));
+      at += 8;
+    } else if (code === 3) {
+      at += 4;
+    } else if (code === 4) {
+      collations = [0, 2, 4].map((offset) => status.readUInt16LE(at + offset));
+      at += 6;
+    } else if (code === 5 || code === 6) {
+      const text = status.toString('latin1', at + 1, at + 1 + status.readUInt8(at));
+      if (code === 5) timeZone = text;
+      at += 1 + text.length;
+    } else {
+      break;
+    }
+  }
+  const foreignKeyChecks = (flags & NO_FOREIGN_KEY_CHECKS) === 0;
+  const uniqueChecks = (flags & RELAXED_UNIQUE_CHECKS) === 0;
+  return { sqlMode, foreignKeyChecks, uniqueChecks, collations, timeZone };
+}
