@@ -56,6 +56,10 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
       await lab.must(host(kind).name, ['sed', '-i', more, '/etc/nginx/nginx.conf']);
       await lab.must(host(kind).name, ['systemctl', 'restart', 'nginx']);
     }
+    // By which a database that moves is followed.
+    const log = "printf '[mariadbd]\\nlog_bin\\nbinlog_format = ROW\\n' >/etc/mysql/mariadb.conf.d/90-log.cnf";
+    for (const kind of ['db1', 'db2'] as const)
+      await lab.must(host(kind).name, ['sh', '-c', `${log} && systemctl restart mariadb`]);
     for (const kind of ['web1', 'web2', 'web3', 'db1', 'db2', 'dns1'] as const) await join(host(kind));
     for (const [kind, engine] of [
       ...([['web1', 'nginx'] as const, ['web2', 'nginx'] as const, ['web3', 'apache'] as const] as const),

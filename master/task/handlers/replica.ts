@@ -171,7 +171,7 @@ export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.fin
           return leave(deps, within, args, thrown.message);
         }
         await follow(deps, within, 'do', args, 'stop', '', 'stop');
-        return { is: 'done' };
+        return { is: 'done', result: { followed: true } };
       });
     },
     // The step that began to follow ends it.
@@ -204,7 +204,7 @@ async function dropBrought(
   direction: 'do' | 'undo',
   { siteId, from, passwordSecret }: Args,
 ): Promise<void> {
-  if (passwordSecret !== null || ctx.result !== undefined) return;
+  if (passwordSecret !== null || ctx.result !== null) return;
   const { serverId } = await readService(deps.store, from.db);
   await dropChanges(deps, ctx, direction, serverId, siteId);
 }

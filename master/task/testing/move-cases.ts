@@ -84,11 +84,17 @@ export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {
   const without = { platformId: there.id, http: nginx2.id, db: mariadb.id };
   return [
     of(
-      'migrate with its database',
+      'migrate with its database, followed by servers',
       { platformId: there.id, http: nginx2.id, db: mariadb2.id },
       world(web2, db2),
       { ...OPTIONS, follows: true, passwordSecret: SECRET },
       [SECRET],
+    ),
+    of(
+      'migrate with its database, followed by parts',
+      { platformId: there.id, http: nginx2.id, db: mariadb2.id },
+      world(web2, db2),
+      { ...OPTIONS, follows: true },
     ),
     afterBackup(of('migrate without its database', without, world(web2, db1), OPTIONS), without),
     of(

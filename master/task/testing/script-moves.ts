@@ -22,7 +22,8 @@ export function moveOutput(
     case 'siteTraffic':
       return { traffic: { lastAt: undefined } };
     case 'openReplica':
-      world.add(`${serverId} leads ${resource} `);
+      // By an account that is made for the follower.
+      if (request.value.password !== '') world.add(`${serverId} leads ${resource} `);
       return { replica: { position: 'binlog.1:4', running: false, caughtUp: false, error: '' } };
     case 'closeReplica':
       forget(`${serverId} leads ${resource} `);

@@ -10,6 +10,8 @@ export interface ScriptParts {
   readonly kept: Map<string, string>;
   /** How often a store finds that files changed since their snapshot. */
   restless: number;
+  /** Which parts of changes, counted from 1, do not fit where they come to. */
+  unfit: readonly number[];
   /** How often a grant ends before all has come. */
   short: number;
   /** undefined for an action that is about something else. */
@@ -22,9 +24,11 @@ const TABLES = 12n;
 
 export function createScriptParts(): ScriptParts {
   const snapshots = new Map<string, string>();
+  let [places, applied] = [0, 0];
   const parts: ScriptParts = {
     kept: new Map(),
     restless: 0,
+    unfit: [],
     short: 0,
     carryOut(world, serverId, { request, resource }) {
       const content = (part: string) => `${serverId} ${part} of ${resource} `;
@@ -38,7 +42,8 @@ export function createScriptParts(): ScriptParts {
           world.add(`${serverId} ${snapshotId}`);
           const entries = name === 'database' ? TABLES : 3n;
           const size = { bytes: 1000n, chunks: 2n, readBytes: 10n, entries };
-          return { snapshot: { digest: DIGEST, ...size, takenAt: new Date(1000), position: '' } };
+          const position = name === 'files' ? '' : `log.1:${++places}`;
+          return { snapshot: { digest: DIGEST, ...size, takenAt: new Date(1000), position } };
         }
         case 'dropSnapshot':
           world.delete(`${serverId} ${request.value.snapshotId}`);
@@ -75,6 +80,17 @@ export function createScriptParts(): ScriptParts {
           }
           const entries = part === 'database' ? TABLES : 2n;
           return { restore: { complete, receivedBytes: 10n, written: 1n, entries, writtenBytes: 10n } };
+        }
+        case 'applyChanges': {
+          const complete = !cut(parts);
+          const id = nameIn(request.value.source).replace('snapshot/', '');
+          if (!snapshots.has(id)) throw new AegirError('not_found', `cannot take changes of ${id}: it is not there`);
+          world.add(`${serverId} follows ${resource} `);
+          applied += 1;
+          if (parts.unfit.includes(applied)) {
+            throw new AegirError('failed_precondition', 'cannot take changes of a database: one does not fit here');
+          }
+          return { restore: { complete, receivedBytes: 10n, written: 3n, entries: 3n, writtenBytes: 10n } };
         }
         case 'pruneStore': {
           const { backupIds, preview } = request.value;
