@@ -281,6 +281,7 @@ test('nothing is left where it was', async () => {
   expect(existsSync(host('web1', 'sites', siteId))).toBe(false);
   const databases = sql(machine, 'SHOW DATABASES');
   expect(databases).not.toContain(names().database);
+  expect(sql(machine, "SHOW TABLES IN mysql LIKE 'aegir%'")).toEqual([]);
   const users = sql(machine, 'SELECT user FROM mysql.user');
   expect(users.filter((user) => user.includes(siteId.slice(-16)))).toEqual([]);
 });

@@ -129,6 +129,8 @@ describe.runIf(why === undefined)('moves on systemd hosts', () => {
     expect(await lab.must(host(oldWeb).name, ['sh', '-c', 'ls /var/aegir/sites'])).toBe('');
     if (oldDb !== db)
       expect(await lab.must(host(oldDb).name, ['mariadb', '-Ne', "SHOW DATABASES LIKE 'site\\_%'"])).toBe('');
+    // How far the database followed.
+    expect(await lab.must(host(db).name, ['mariadb', '-Ne', "SHOW TABLES IN mysql LIKE 'aegir%'"])).toBe('');
   }
 
   test(
