@@ -13,6 +13,7 @@ import { framed, openPack, type Pack, packedChunk } from './pack.ts';
 import { openPartBytes, type PartBytes } from './part-bytes.ts';
 import { checkPart, type PartContent } from './part-entries.ts';
 import { type PutBack, type PutBackOrder, putBack } from './put-back.ts';
+import { type Companion, readAlong } from './read-along.ts';
 import { checkDump, readDump } from './read-dump.ts';
 import { countRoom } from './room.ts';
 import { openSnapshotBytes, type SnapshotBytes } from './snapshot-bytes.ts';
@@ -26,6 +27,7 @@ import {
   takeFiles,
 } from './take-files.ts';
 import { END_BYTES } from './tar-header.ts';
+import type { Owners } from './tree.ts';
 
 export interface StageOrder {
   /** Keeps what came: pack, and live for what the site has now. */
@@ -47,6 +49,8 @@ type StagedTrees = Omit<TakeFilesOrder, 'dir' | 'last' | 'at' | 'copyBytes' | 'p
 /** Each takes one order, which is cloned on its way, and so is its answer. */
 export interface Duties {
   takeFiles(order: TakeFilesOrder, saying: Saying): TakenFiles;
+  /** Reads segments for takeFiles of another thread, until that is over. */
+  readAlong(order: { readonly companion: Companion; readonly owners: Owners }, saying: Saying): void;
   lookFiles(order: LookOrder, saying: Saying): FilesSeen;
   /** roots undefined: of a dump. */
   openSnapshot(order: { readonly dir: string; readonly roots: readonly string[] | undefined }): void;
@@ -92,6 +96,7 @@ export function createDuties(now: () => number): Duties {
   };
   return {
     takeFiles: (order, saying) => takeFiles(order, saying, now),
+    readAlong: ({ companion, owners }, saying) => readAlong(companion, owners, saying),
     lookFiles,
     openSnapshot({ dir, roots }) {
       if (roots === undefined) pack = openPack(join(dir, 'pack'), { compress: true, verify: false });

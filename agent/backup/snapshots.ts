@@ -9,6 +9,7 @@ import { openBytes } from '../mesh/file-bytes.ts';
 import type { GivenChunks } from '../mesh/objects.ts';
 import type { PartSources } from './parts.ts';
 import type { SitePlace } from './site-owners.ts';
+import { takeByTwo } from './take-by-two.ts';
 import type { TakenFiles } from './take-files.ts';
 import type { CallOptions, Hand, Workers } from './workers.ts';
 
@@ -116,7 +117,7 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
     takeFiles: (id, { trees, owners, cacheDir }, last, options) =>
       make(id, async (hand, dir) => {
         const order = { dir, trees, owners, cacheDir, last, at: now(), copyBytes: COPY_BYTES };
-        const taken = await hand.call('takeFiles', order, options);
+        const taken = await takeByTwo(workers, hand, order, options);
         return { ...taken, roots: trees.map(({ path }) => path) };
       }),
 

@@ -1,22 +1,23 @@
 // Takes a snapshot of a site's files: walks its trees, knows segments again by what was found of their entries, reads the
-// others and cuts them into chunks. Keeps the index and where each chunk lies, not the chunks: whoever wants one reads it
+// others and cuts them into chunks, by itself or with a companion: the snapshot is the same. Keeps the index and where each chunk lies, not the chunks: whoever wants one reads it
 // from the files again. For workers alone.
 import { hash } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import { createIndexWriter } from './caibx-file.ts';
-import { createChunking, createCutPoint } from './chunker.ts';
 import { cleanSince } from './clean-since.ts';
-import { readable, type Tree } from './entry.ts';
+import type { Tree } from './entry.ts';
 import { encodeFound, type FoundEntry } from './found-entry.ts';
 import { createGrouping } from './grouping.ts';
 import { openLibc } from './libc.ts';
 import { openPack } from './pack.ts';
+import { type Companion, createReadAlong } from './read-along.ts';
+import { createSegmentReader } from './read-segment.ts';
 import { openSegmentCache, type Ref, type SegmentCache, segmentKey } from './segment-cache.ts';
 import { createSegmentTable } from './segment-table.ts';
-import { END_BYTES, encodeHeader, padding } from './tar-header.ts';
-import { createOpener, foundEntry, isSame, type Opener, type Owners, openTree, walk } from './tree.ts';
+import { END_BYTES } from './tar-header.ts';
+import { createOpener, type Opener, type Owners, openTree, walk } from './tree.ts';
 
 export interface TreeRoot {
   readonly tree: Tree;
@@ -38,6 +39,8 @@ export interface TakeFilesOrder {
   readonly copyBytes: number;
   /** Of no use after a power cut: nothing has to wait for the disk. */
   readonly passing?: true;
+  /** Of another thread, which reads some of the segments; for once. */
+  readonly companion?: Companion;
 }
 
 export interface TakenFiles {
@@ -61,6 +64,8 @@ export interface Saying {
   check(): void;
   progress(bytes: number): void;
   warn(text: string): void;
+  /** There is work for a companion. */
+  wanted?(): void;
 }
 
 /** A file that changes while it is read is read again so often, and then as it is. */
@@ -68,14 +73,22 @@ const ATTEMPTS = 3;
 /** Changed so lately, it may well change again before somebody asks for its chunks. */
 const QUIET_NS = 10_000_000_000n;
 const MS = 1_000_000n;
-const READ_BYTES = 4 * 1024 * 1024;
+/** Fewer bytes to read are not worth a second thread. */
+const WORTH_BYTES = 8 * 1024 * 1024;
+/** Segments whose turn has not come. */
+const MOST_WAITING = 64;
+
+interface Waiting {
+  isReady(): boolean;
+  act(): void;
+}
 
 export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number): LookedThrough {
   const index = createIndexWriter(join(order.dir, 'index.caibx'));
   const table = createSegmentTable(order.dir);
   const pack = openPack(join(order.dir, 'pack'), { compress: true, verify: false });
   const start = BigInt(order.at) * MS;
-  let [entries, readBytes, files] = [0, 0, 0];
+  let [entries, alongBytes, files] = [0, 0, 0];
   let exact = true;
   const inexact = () => {
     exact = false;
@@ -87,13 +100,18 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       told.warn(text);
     },
   };
-  let refs: Ref[] = [];
   let copying = false;
-  const chunking = createChunking(createCutPoint(), (chunk) => {
-    const id = hash('sha256', chunk, 'buffer');
-    if (copying) pack.put(id, chunk);
-    refs.push({ id, size: chunk.length });
-  });
+  const reader = createSegmentReader(
+    order.owners,
+    { ...saying, progress: (at) => saying.progress(index.bytes() + at) },
+    (id, chunk) => {
+      if (copying) pack.put(id, chunk);
+    },
+  );
+  const along = order.companion === undefined ? undefined : createReadAlong(order.companion);
+  /** In the order of the archive, until the first of them was read. */
+  const waiting: Waiting[] = [];
+  let unknownBytes = 0;
 
   const add = (tree: number, lines: Buffer, chunks: readonly Ref[]) => {
     const [offset, firstPlace] = [index.bytes(), index.count()];
@@ -101,96 +119,83 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     table.add({ offset, length: index.bytes() - offset, firstPlace, count: chunks.length, tree }, lines);
   };
 
-  /** One time: the entries as they are now; undefined when one changed meanwhile. */
-  const readOnce = (found: readonly FoundEntry[], opener: Opener, lastTime: boolean): FoundEntry[] | undefined => {
-    const read: FoundEntry[] = [];
-    refs = [];
-    chunking.reset();
-    for (const each of found) {
-      saying.check();
-      const now = each.entry.kind === 'file' ? readFile(each, opener, lastTime) : putHeader(each);
-      if (now === 'changed') return undefined;
-      if (now !== 'gone') read.push(now);
-    }
-    chunking.end();
-    return read;
-  };
-  const putHeader = (found: FoundEntry): FoundEntry => {
-    chunking.write(encodeHeader(found.entry));
-    return found;
-  };
-  const readFile = (found: FoundEntry, opener: Opener, lastTime: boolean): FoundEntry | 'gone' | 'changed' => {
-    const file = opener.file(found.entry.path);
-    if (file === undefined) return 'gone';
-    try {
-      const before = fstatSync(file, { bigint: true });
-      if (!before.isFile()) return 'gone';
-      const here = isSame(found, before) ? found : foundEntry(found.entry.path, before, order.owners, '');
-      const { size } = here.entry;
-      putHeader(here);
-      for (let at = 0; at < size; ) {
-        const room = chunking.room(Math.min(READ_BYTES, size - at));
-        const count = readSync(file, room, 0, room.length, at);
-        if (count === 0 && !lastTime) return 'changed';
-        // It was cut off: zeros stand for what is gone, as tar has it.
-        if (count === 0) room.fill(0);
-        chunking.filled(count === 0 ? room.length : count);
-        at += count === 0 ? room.length : count;
-        readBytes += count;
-        saying.check();
-        saying.progress(index.bytes() + at);
-      }
-      chunking.write(ZEROS.subarray(0, padding(size)));
-      if (isSame(here, fstatSync(file, { bigint: true }))) return here;
-      if (!lastTime) return 'changed';
-      saying.warn(`${readable(found.entry.path)} changes all the time: it is kept as it was read`);
-      return here;
-    } finally {
-      closeSync(file);
-    }
-  };
-
-  /** clean: what changed later may change again without a trace, and is read each time. */
-  const takeSegment = (
+  interface Place {
+    readonly tree: number;
+    readonly root: number;
+    readonly opener: Opener;
+    readonly cache: SegmentCache;
+    /** What changed later may change again without a trace, and is read each time. */
+    readonly clean: bigint;
+  }
+  /** Reads a segment here and now. Answers what is to be done in its turn. */
+  const readHere = (
     found: readonly FoundEntry[],
-    tree: number,
-    opener: Opener,
-    cache: SegmentCache,
-    clean: bigint,
+    lines: Buffer,
+    key: Buffer,
+    { tree, opener, cache, clean }: Place,
   ) => {
-    if (found.length === 0) return;
-    const newest = newestChange(found);
-    const bytes = found.reduce((sum, { entry }) => sum + entry.size, 0);
-    copying = newest > start - QUIET_NS && bytes + pack.added() <= order.copyBytes;
-    const lines = encodeFound(found);
-    const key = segmentKey(lines);
-    const known = copying ? undefined : cache.get(key);
-    if (known !== undefined) {
-      entries += found.length;
-      add(tree, lines, known);
-      cache.keep(key, known);
-      return;
-    }
+    const bytes = sizeOf(found);
     for (let attempt = 1; ; attempt++) {
-      const read = readOnce(found, opener, attempt === ATTEMPTS);
+      const read = reader.read(found, opener, attempt === ATTEMPTS);
       if (read === undefined) {
         // It changes right now: whoever asks for its chunks later would not find them.
         copying = bytes + pack.added() <= order.copyBytes;
         continue;
       }
-      entries += read.length;
-      if (read.length === 0) return inexact();
-      const same = read.every((each, i) => each === found[i]) && read.length === found.length;
+      const { refs } = read;
+      if (read.entries.length === 0) return inexact;
+      const same = read.entries.every((each, i) => each === found[i]) && read.entries.length === found.length;
       if (!same) inexact();
-      const readLines = same ? lines : encodeFound(read);
-      add(tree, readLines, refs);
-      if (newestChange(read) < clean) cache.keep(same ? key : segmentKey(readLines), refs);
-      return;
+      const readLines = same ? lines : encodeFound(read.entries);
+      return () => {
+        entries += read.entries.length;
+        add(tree, readLines, refs);
+        if (newestChange(read.entries) < clean) cache.keep(same ? key : segmentKey(readLines), refs);
+      };
     }
+  };
+  /** Those that were dealt out are answered in their turn, and what follows waits for them: as long as there is room. */
+  const settle = (most: number) => {
+    while (waiting.length > 0 && (waiting.length > most || waiting[0]?.isReady() === true)) waiting.shift()?.act();
+  };
+  const inTurn = (act: () => void, isReady = () => true) => {
+    waiting.push({ isReady, act });
+    settle(MOST_WAITING);
+  };
+  const takeSegment = (found: readonly FoundEntry[], place: Place) => {
+    if (found.length === 0) return;
+    const { tree, root, cache, clean } = place;
+    const newest = newestChange(found);
+    const bytes = sizeOf(found);
+    copying = newest > start - QUIET_NS && bytes + pack.added() <= order.copyBytes;
+    const lines = encodeFound(found);
+    const key = segmentKey(lines);
+    const known = copying ? undefined : cache.get(key);
+    const keep = (refs: readonly Ref[], sure: boolean) => {
+      entries += found.length;
+      add(tree, lines, refs);
+      if (sure) cache.keep(key, refs);
+    };
+    if (known !== undefined) return inTurn(() => keep(known, true));
+    const before = unknownBytes;
+    unknownBytes += bytes;
+    if (before <= WORTH_BYTES && unknownBytes > WORTH_BYTES) saying.wanted?.();
+    if (copying || before <= WORTH_BYTES || along?.isFree() !== true) return inTurn(readHere(found, lines, key, place));
+    along.give(root, tree, lines);
+    inTurn(() => {
+      const answer = along.answer((at) => {
+        saying.check();
+        saying.progress(index.bytes() + at);
+      });
+      copying = false;
+      if (answer === undefined) return readHere(found, lines, key, place)();
+      alongBytes += answer.bytes;
+      keep(answer.refs, newest < clean);
+    }, along.isAnswered);
   };
 
   try {
-    for (const [place, { tree, path }] of order.trees.entries()) {
+    for (const [at, { tree, path }] of order.trees.entries()) {
       if (!existsSync(path)) {
         saying.warn(`${tree} is not there: ${path}; it is not kept`);
         continue;
@@ -202,12 +207,13 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
         const noted = join(order.cacheDir, `${tree}.clean`);
         // Before the first byte is read. Visitors may wait for one that passes: it takes what is known.
         const clean = cleanSince(noted, root, now, order.passing !== true, openLibc);
+        const place = { tree: at, root, opener, cache, clean };
         const begins = createGrouping();
         let segment: FoundEntry[] = [];
         for (const found of walk(root, tree, order.owners, saying.warn, inexact)) {
           saying.check();
           if (begins(found.entry.path, found.entry.size)) {
-            takeSegment(segment, place, opener, cache, clean);
+            takeSegment(segment, place);
             segment = [];
             saying.progress(index.bytes());
           }
@@ -217,8 +223,11 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
           // The site gets them when they are put back.
           if (typeof owner.user === 'number' || typeof owner.group === 'number') inexact();
         }
-        takeSegment(segment, place, opener, cache, clean);
+        takeSegment(segment, place);
+        settle(0);
       } finally {
+        waiting.length = 0;
+        along?.drain();
         opener.close();
         closeSync(root);
       }
@@ -236,7 +245,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     }
     table.finish();
     if (pack.added() > 0) pack.sync();
-    const [bytes, chunks] = [index.bytes(), index.count()];
+    const [bytes, chunks, readBytes] = [index.bytes(), index.count(), reader.readBytes() + alongBytes];
     return { digest: index.finish(order.passing !== true), bytes, chunks, readBytes, entries, files, exact };
   } finally {
     index.close();
@@ -245,7 +254,9 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
   }
 }
 
-const ZEROS = Buffer.alloc(512);
+function sizeOf(found: readonly FoundEntry[]): number {
+  return found.reduce((sum, { entry }) => sum + entry.size, 0);
+}
 
 function newestChange(found: readonly FoundEntry[]): bigint {
   let newest = 0n;

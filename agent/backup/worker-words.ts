@@ -13,6 +13,7 @@ export interface WorkerOrder {
 export type Told = { readonly id: number } & (
   | { readonly is: 'progress'; readonly bytes: number }
   | { readonly is: 'warning'; readonly text: string }
+  | { readonly is: 'wanted' }
   | { readonly is: 'done'; readonly answer: unknown }
   | {
       readonly is: 'failed';

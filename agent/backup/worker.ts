@@ -29,6 +29,7 @@ function serve(): void {
         say({ id, is: 'progress', bytes });
       },
       warn: (text) => say({ id, is: 'warning', text }),
+      wanted: () => say({ id, is: 'wanted' }),
     };
     try {
       const answer = (duties[duty] as (order: unknown, saying: Saying) => unknown)(order, saying);
@@ -54,6 +55,7 @@ function wordsOf(duty: keyof Duties): string {
   const words: Partial<Record<keyof Duties, string>> = {
     ...{
       takeFiles: 'keep the files',
+      readAlong: 'keep the files',
       chunk: 'read a chunk',
       takeIn: 'keep chunks',
       frames: 'keep chunks',

@@ -2,7 +2,7 @@
 // was nothing for a while, so that the agent at rest has none.
 import { join } from 'node:path';
 import { getAsset, isSea } from 'node:sea';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { AegirError } from '../../shared/error.ts';
 import type { Duties } from './duties.ts';
 import type { Told, WorkerOrder } from './worker-words.ts';
@@ -15,8 +15,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (bytes: number) => void;
   readonly onWarning?: (text: string) => void;
+  /** It could do with a second thread; called once at most. */
+  readonly onWanted?: () => void;
   /** Given away with the order, without a copy. */
-  readonly give?: ArrayBuffer[];
+  readonly give?: (ArrayBuffer | MessagePort)[];
 }
 
 /** One thread, for one piece of work at a time. */
@@ -62,6 +64,7 @@ export function createWorkers(): Workers {
       if (pending === undefined) return;
       if (told.is === 'progress') return pending.options.onProgress?.(told.bytes);
       if (told.is === 'warning') return pending.options.onWarning?.(told.text);
+      if (told.is === 'wanted') return pending.options.onWanted?.();
       thread.pending.delete(told.id);
       if (told.is === 'done') return pending.answer.resolve(told.answer);
       const { code, message, retryable, untouched } = told;

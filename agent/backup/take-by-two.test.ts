@@ -1,0 +1,144 @@
+// A snapshot by two threads is the one that one thread takes, whatever becomes of the second.
+import { createHash } from 'node:crypto';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endReadAlong, SIGNALS } from './read-along.ts';
+import { takeByTwo } from './take-by-two.ts';
+import { type Saying, type TakeFilesOrder, takeFiles } from './take-files.ts';
+import { createWorkers, type Workers } from './workers.ts';
+
+const MB = 1024 * 1024;
+const QUIET: Saying = { check() {}, progress() {}, warn() {} };
+/** Of an hour ahead: what was written just now is no longer likely to change. */
+const later = () => Date.now() + 3_600_000;
+
+let dir: string;
+let workers: Workers;
+let orders = 0;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'aegir-by-two-'));
+  workers = createWorkers();
+  for (const tree of ['files', 'private']) {
+    for (let i = 0; i < 3; i++) mkdirSync(join(dir, tree, `d${i}`), { recursive: true });
+    for (let i = 0; i < 900; i++) write(join(tree, `d${i % 3}`, `f${i}`), 20_000 + 37 * (i % 97));
+    write(join(tree, 'large'), 9 * MB);
+    write(join(tree, 'none'), 0);
+  }
+});
+afterEach(async () => {
+  await workers.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** Bytes that its name says. */
+function write(name: string, size: number): void {
+  const block = createHash('sha512').update(name).digest();
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; at += block.length) {
+    block.writeUInt32LE(at, 0);
+    block.copy(bytes, at);
+  }
+  writeFileSync(join(dir, name), bytes);
+  utimesSync(join(dir, name), 1_000_000_000, 1_000_000_000);
+}
+
+function order(): TakeFilesOrder {
+  orders += 1;
+  const at = join(dir, `taken-${orders}`);
+  mkdirSync(at);
+  return {
+    ...{ dir: at, cacheDir: join(dir, `cache-${orders}`), last: true, at: later(), copyBytes: 0 },
+    trees: [
+      { tree: 'files', path: join(dir, 'files') },
+      { tree: 'private', path: join(dir, 'private') },
+    ],
+    owners: { siteUid: process.getuid?.() ?? 0, siteGid: process.getgid?.() ?? 0, webGid: 1 },
+  };
+}
+
+function keptIn({ dir: at, cacheDir }: TakeFilesOrder): Record<string, string> {
+  const paths = ['index.caibx', 'segments', 'entries', 'pack'].map((name) => join(at, name));
+  const caches = ['files', 'private'].map((name) => join(cacheDir, name));
+  return Object.fromEntries([...paths, ...caches].map((path) => [path.split('/').at(-1), digestOf(path)]));
+}
+function digestOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+async function byTwo(wanted: TakeFilesOrder) {
+  const hand = await workers.take();
+  let helped = 0;
+  const counting: Workers = {
+    ...workers,
+    take() {
+      helped += 1;
+      return workers.take();
+    },
+  };
+  try {
+    const { digest, ...facts } = await takeByTwo(counting, hand, wanted, {});
+    return { facts: { ...facts, digest: Buffer.from(digest).toString('hex') }, helped };
+  } finally {
+    await hand.release();
+  }
+}
+
+test('index, segments and what is known next are those of one thread; what is known wants no second one', async () => {
+  const [one, two] = [order(), order()];
+  const { digest, ...facts } = takeFiles(one, QUIET, later);
+  const taken = await byTwo(two);
+  expect(taken.helped).toBe(1);
+  expect(taken.facts).toEqual({ ...facts, digest: digest.toString('hex') });
+  expect(taken.facts.readBytes).toBeGreaterThan(50 * MB);
+  expect(keptIn(two)).toEqual(keptIn(one));
+
+  const again = await byTwo({ ...order(), cacheDir: two.cacheDir });
+  expect(again.helped).toBe(0);
+  expect(again.facts).toEqual({ ...taken.facts, readBytes: 0 });
+});
+
+test('a second thread that never comes, or ends, leaves all of it to the first', async () => {
+  const one = order();
+  takeFiles(one, QUIET, later);
+  for (const after of [0, 20]) {
+    const signals = new SharedArrayBuffer(4 * SIGNALS);
+    const { port1, port2 } = new MessageChannel();
+    const alone = order();
+    let calls = 0;
+    const check = () => {
+      calls += 1;
+      if (calls === after) endReadAlong(signals);
+    };
+    if (after === 0) endReadAlong(signals);
+    takeFiles({ ...alone, companion: { port: port1, signals } }, { ...QUIET, check, wanted: () => {} }, later);
+    port2.close();
+    expect(keptIn(alone)).toEqual(keptIn(one));
+  }
+});
+
+test('of a file that grows meanwhile the next snapshot is what one from nothing is', async () => {
+  const hand = await workers.take();
+  const first = order();
+  const growing = setInterval(() => appendFileSync(join(dir, 'private', 'large'), 'more'), 1);
+  try {
+    await takeByTwo(workers, hand, first, {});
+  } finally {
+    clearInterval(growing);
+    await hand.release();
+  }
+  const [one, two] = [order(), { ...order(), cacheDir: first.cacheDir }];
+  takeFiles(one, QUIET, later);
+  await byTwo(two);
+  expect(digestOf(join(two.dir, 'index.caibx'))).toBe(digestOf(join(one.dir, 'index.caibx')));
+});
+
+test('cancelled, both end', async () => {
+  const hand = await workers.take();
+  const stop = new AbortController();
+  const taking = takeByTwo(workers, hand, order(), { signal: stop.signal, onProgress: () => stop.abort() });
+  await expect(taking).rejects.toThrow();
+  await hand.release();
+});
