@@ -264,11 +264,13 @@ export interface StoredObject {
  * Named objects of one file service, over one connection. Names are 1 to 4 parts between slashes, each of 1 to 100
  * letters, digits, ".", "_" and "-", a letter or digit first, as in "7f3a/7f3a….cacnk"; what else lies there is neither
  * listed nor touched. One call at a time, until its first answer: what get and list answer may
- * be read on while others are made.
+ * be read on while others are made. With overlapping, puts may be made beside each other and beside all else.
  */
 export interface ObjectStore {
   /** Longer ones are refused while they are put, and nothing of them stays. */
   readonly maxObjectBytes: number;
+  /** A flush is of what was put when it was called; of what is put meanwhile it may be, and the next one is. */
+  readonly overlapping?: true;
   /**
    * Whole or not at all, in place of what has the name: whoever reads sees all of the former or all of the new object.
    * Others see it, and it outlives a crash, once flush resolved; this connection sees it at once. content is streamed.

@@ -156,6 +156,27 @@ export function describeFileEngine(subject: FileSubject): void {
       await stage.session(async (store) => expect(await namesIn(store)).toEqual(names.slice(0, 10)));
     });
 
+    it('takes objects beside each other while it makes others durable, where it says so', async () => {
+      const names = (of: string) => Array.from({ length: 40 }, (_, at) => `chunks/${1000 + at}/${of}`);
+      const there = (of: string) => stage.session((other) => other.present(names(of)));
+      const store = await stage.open();
+      try {
+        if (store.overlapping !== true) return;
+        const put = (name: string) => store.put(name, [Buffer.from(name)]);
+        await Promise.all(names('first').map(put));
+        const flushed = store.flush();
+        await Promise.all(names('second').map(put));
+        await flushed;
+        expect(await there('first')).not.toContain(false);
+        expect(await store.present(names('second'))).not.toContain(false);
+        await store.flush();
+        expect(await there('second')).not.toContain(false);
+        expect((await contentOf(store, 'chunks/1007/second')).toString()).toBe('chunks/1007/second');
+      } finally {
+        await store.close();
+      }
+    });
+
     it('gives up what was not flushed', async () => {
       const before = await stage.world.everything();
       const store = await stage.open();

@@ -17,6 +17,7 @@ export function createCheckedStore(inner: ObjectStore, signal: AbortSignal): Obj
   };
   return {
     maxObjectBytes: inner.maxObjectBytes,
+    ...(inner.overlapping === undefined ? {} : { overlapping: inner.overlapping }),
     ...(inner.bring === undefined ? {} : { bring }),
     async put(name, content) {
       enter(`put object ${checkObjectName(name)}`);

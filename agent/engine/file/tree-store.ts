@@ -237,6 +237,8 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
 
   return {
     maxObjectBytes: MAX_OBJECT,
+    // Two at once would both be told that there is room for one.
+    ...(quotaBytes === 0 ? { overlapping: true } : {}),
     put: (name, content) => told(`put object ${name}`, () => put(name, content)),
     async *get(name) {
       const handle = await told(`get object ${name}`, () => opened(name));
