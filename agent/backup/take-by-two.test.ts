@@ -86,18 +86,29 @@ async function byTwo(wanted: TakeFilesOrder) {
   }
 }
 
-test('index, segments and what is known next are those of one thread; what is known wants no second one', async () => {
+test('index, segments and what is known next are those of one thread', async () => {
   const [one, two] = [order(), order()];
-  const { digest, ...facts } = takeFiles(one, QUIET, later);
-  const taken = await byTwo(two);
-  expect(taken.helped).toBe(1);
-  expect(taken.facts).toEqual({ ...facts, digest: digest.toString('hex') });
-  expect(taken.facts.readBytes).toBeGreaterThan(50 * MB);
+  const signals = new SharedArrayBuffer(4 * SIGNALS);
+  const { port1, port2 } = new MessageChannel();
+  const hand = await workers.take();
+  const companion = { port: port2, signals };
+  const reading = hand.call('readAlong', { companion, owners: two.owners }, { give: [port2] });
+  const facts = takeFiles({ ...two, companion: { port: port1, signals } }, QUIET, later);
+  endReadAlong(signals);
+  await reading;
+  await hand.release();
+  expect(facts).toEqual(takeFiles(one, QUIET, later));
+  expect(facts.readBytes).toBeGreaterThan(50 * MB);
   expect(keptIn(two)).toEqual(keptIn(one));
+});
 
-  const again = await byTwo({ ...order(), cacheDir: two.cacheDir });
-  expect(again.helped).toBe(0);
-  expect(again.facts).toEqual({ ...taken.facts, readBytes: 0 });
+test('the second thread begins when there is much to read; what is known wants none', async () => {
+  const one = order();
+  const { digest, ...facts } = takeFiles(one, QUIET, later);
+  const taken = await byTwo(order());
+  expect(taken).toEqual({ facts: { ...facts, digest: digest.toString('hex') }, helped: 1 });
+  const again = await byTwo({ ...order(), cacheDir: one.cacheDir });
+  expect(again).toEqual({ facts: { ...taken.facts, readBytes: 0 }, helped: 0 });
 });
 
 test('a second thread that never comes, or ends, leaves all of it to the first', async () => {
@@ -138,7 +149,15 @@ test('of a file that grows meanwhile the next snapshot is what one from nothing 
 test('cancelled, both end', async () => {
   const hand = await workers.take();
   const stop = new AbortController();
-  const taking = takeByTwo(workers, hand, order(), { signal: stop.signal, onProgress: () => stop.abort() });
-  await expect(taking).rejects.toThrow();
+  // The first one has dealt out what only the second one can answer.
+  const stopping: Workers = {
+    ...workers,
+    async take() {
+      const second = await workers.take();
+      stop.abort(new Error('enough'));
+      return second;
+    },
+  };
+  await expect(takeByTwo(stopping, hand, order(), { signal: stop.signal })).rejects.toThrow('enough');
   await hand.release();
 });
