@@ -3,13 +3,12 @@
 // may do what the site may.
 import { AegirError } from '../../../../shared/error.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
-import { idBody } from '../../../../shared/id.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext } from '../../engine.ts';
 import { namesOf } from '../site-names.ts';
 import { deputySql, ending, nobodys } from './accounts.ts';
-import type { Statement } from './binlog-event.ts';
-import { isAtLeast, placeOf } from './binlog-place.ts';
+import { isAboutTables, type Statement } from './binlog-event.ts';
+import { isAtLeast, isSameLog, placeOf } from './binlog-place.ts';
 import { decodeFrames, type Frame } from './change-frame.ts';
 import { administrator, createClient } from './client.ts';
 import { MARIADB } from './dialect.ts';
@@ -22,9 +21,6 @@ const BATCH_TRANSACTIONS = 100;
 const BATCH_BYTES = 4 * 1024 * 1024;
 /** To alter a large table takes its time. */
 const STATEMENT_MS = 1_800_000;
-/** Of an agent that died: its client ends when its input does. */
-const LOCK_SECONDS = 30;
-
 /** from: FILE:POSITION of the dump. Answers how many transactions were taken; those that were here before do not count. */
 export async function applyChanges(
   daemon: Daemon,
@@ -41,19 +37,30 @@ export async function applyChanges(
   }
   const client = createClient(ctx.host, daemon, MARIADB);
   const table = followTable(siteId);
-  const lock = takeLock(siteId);
   const known = await client.query(
-    `${lock}CREATE TABLE IF NOT EXISTS ${table} (id TINYINT PRIMARY KEY, position VARCHAR(250) NOT NULL) ENGINE=InnoDB;
+    `CREATE TABLE IF NOT EXISTS ${table} (id TINYINT PRIMARY KEY, position VARCHAR(250) NOT NULL) ENGINE=InnoDB;
+INSERT IGNORE INTO ${table} VALUES (1, ${literal(from)});
 SELECT position FROM ${table};`,
     doing,
     ctx.signal,
   );
   const reached = known.at(-1)?.[0] ?? from;
   const frames = decodeFrames(changes)[Symbol.asyncIterator]();
-  const run: Run = { daemon, spec, doing, frames, reached, taken: 0, isPassedOver: true, last: reached, ctx };
+  const run: Run = {
+    daemon,
+    spec,
+    doing,
+    frames,
+    reached,
+    taken: 0,
+    isPassedOver: true,
+    last: reached,
+    kept: reached,
+    ctx,
+  };
   const deputy = createDeputy(daemon, spec, doing, ctx);
   try {
-    for (let stop = await takeRows(run, lock); stop !== undefined; stop = await takeRows(run, lock)) {
+    for (let stop = await takeRows(run); stop !== undefined; stop = await takeRows(run)) {
       await deputy.run(stop);
       ctx.failpoint('agent.db.statement-taken');
     }
@@ -77,21 +84,23 @@ interface Run {
   isPassedOver: boolean;
   /** Where the last one ended. */
   last: string;
+  /** What the table says. */
+  kept: string;
   readonly ctx: ActionContext;
 }
 
 /** By one client, up to a statement, which is answered, or to the end. */
-async function takeRows(run: Run, lock: string): Promise<Omit<Statement, 'database'> | undefined> {
+async function takeRows(run: Run): Promise<Omit<Statement, 'database'> | undefined> {
   const { daemon, doing, ctx } = run;
   let stop: Omit<Statement, 'database'> | undefined;
   const program = ctx.host.stream({
     argv: [
       ...(['mariadb', '--no-defaults', '--batch', '--skip-column-names', '--skip-reconnect'] as const),
       ...['--default-character-set=utf8mb4', '--max-allowed-packet=1G'],
-      "--init-command=SET SESSION sql_mode = '', binlog_format = 'ROW', max_statement_time = 0",
+      "--init-command=SET SESSION sql_mode = '', binlog_format = 'ROW', binlog_annotate_row_events = 0, max_statement_time = 0",
       ...[`--socket=${daemon.socket}`, `--user=${administrator(ctx.host, daemon)}`],
     ],
-    input: sqlOf(run, lock, (statement) => {
+    input: sqlOf(run, (statement) => {
       stop = statement;
     }),
     signal: ctx.signal,
@@ -101,11 +110,7 @@ async function takeRows(run: Run, lock: string): Promise<Omit<Statement, 'databa
   return stop;
 }
 
-async function* sqlOf(
-  run: Run,
-  lock: string,
-  stopAt: (statement: Omit<Statement, 'database'>) => void,
-): AsyncGenerator<Uint8Array> {
+async function* sqlOf(run: Run, stopAt: (statement: Omit<Statement, 'database'>) => void): AsyncGenerator<Uint8Array> {
   const { spec, frames, ctx } = run;
   const replay = createReplay(spec.database);
   const table = followTable(spec.siteId);
@@ -115,14 +120,15 @@ async function* sqlOf(
   const begun = (): readonly string[] => {
     if (isOpen) return [];
     isOpen = true;
-    return ['START TRANSACTION;\n'];
+    return [`START TRANSACTION;\n${assertKept(table, run.kept)}`];
   };
   const commit = (at: string): readonly string[] => {
     [isOpen, transactions, bytes] = [false, 0, 0];
     ctx.failpoint('agent.db.changes-commit');
-    return [`REPLACE INTO ${table} VALUES (1, ${literal(at)});\nCOMMIT;\n`];
+    run.kept = at;
+    return [`UPDATE ${table} SET position = ${literal(at)};\nCOMMIT;\n`];
   };
-  yield text([lock, FORMAT]);
+  yield text([FORMAT]);
   for (;;) {
     const { done, value: frame } = await frames.next();
     if (done === true) return;
@@ -131,7 +137,10 @@ async function* sqlOf(
       return;
     }
     if (frame.kind === 'begin') {
-      run.isPassedOver = !isAtLeast(checkedPlace(frame.at), run.reached);
+      if (!isSameLog(frame.at, run.reached)) {
+        throw new AegirError('failed_precondition', `cannot ${run.doing}: they are of another log than its dump`);
+      }
+      run.isPassedOver = !isAtLeast(frame.at, run.reached);
       continue;
     }
     if (run.isPassedOver) continue;
@@ -170,6 +179,12 @@ function createDeputy(daemon: Daemon, { siteId, database }: DbSpec, doing: strin
   let password: string | undefined;
   return {
     async run(statement) {
+      if (!isAboutTables(statement)) {
+        throw new AegirError(
+          'failed_precondition',
+          `cannot ${doing}: a statement is about something else than its tables`,
+        );
+      }
       if (password === undefined) {
         password = nobodys();
         await ending(client, doing, deputy, deputySql(MARIADB, siteId, password, false)).run(ctx);
@@ -220,9 +235,11 @@ function prepared({
   return `SET @aegir = X'${text.toString('hex')}';\nSET SESSION ${settings.join(', ')};\nPREPARE aegir FROM @aegir;\nEXECUTE aegir;\n`;
 }
 
-/** Held as long as the connection lives: a client of an agent that died is waited for. Fails rather than going on without it. */
-function takeLock(siteId: string): string {
-  return `SET @aegir = IF(GET_LOCK('aegir.follows.${idBody(siteId)}', ${LOCK_SECONDS}) = 1, 1, (SELECT 1 UNION SELECT 2));\n`;
+/** Whoever else takes changes is waited for, such as the client of an agent that died; what he took is not taken again. */
+function assertKept(table: string, position: string): string {
+  return `SELECT position = ${literal(position)} INTO @aegir FROM ${table} FOR UPDATE;
+SET @aegir = IF(@aegir, 1, (SELECT 1 UNION SELECT 2));
+`;
 }
 
 /** Of the server itself, not of what it was given. */

@@ -26,8 +26,8 @@ export const EVENT = {
 
 export const HEADER_BYTES = 19;
 export const CHECKSUM_BYTES = 4;
-/** A longer one holds a row that no site's database has any use for. */
-export const MOST_EVENT_BYTES = 64 * 1024 * 1024;
+/** A longer one is more than servers take in one packet, unless somebody raised that; and memory. */
+export const MOST_EVENT_BYTES = 16 * 1024 * 1024;
 
 /** Of rows: the last of its statement. */
 const STATEMENT_END = 1;
@@ -125,6 +125,14 @@ export interface Statement {
   readonly collations: readonly number[];
   /** Empty when the log does not say. */
   readonly timeZone: string;
+}
+
+/** What is done to tables, and is the same wherever it is done; comments may stand before it, but none that is run. */
+export function isAboutTables({ text }: Pick<Statement, 'text'>): boolean {
+  const words = text.toString('latin1', 0, 4096);
+  return /^(?:\s|\/\*(?![!M])[\s\S]{0,1000}?\*\/)*(?:CREATE|ALTER|DROP|TRUNCATE|RENAME|OPTIMIZE|ANALYZE)\s/i.test(
+    words,
+  );
 }
 
 const NO_FOREIGN_KEY_CHECKS = 1 << 26;

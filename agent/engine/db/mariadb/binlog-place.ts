@@ -22,6 +22,11 @@ export function isAtLeast(at: string, wanted: string): boolean {
   return number > wantedNumber || (number === wantedNumber && one.offset >= other.offset);
 }
 
+export function isSameLog(at: string, other: string): boolean {
+  const [one, two] = [placeOf(at), placeOf(other)];
+  return one !== undefined && two !== undefined && split(one.file)[0] === split(two.file)[0];
+}
+
 function split(file: string): readonly [string, number] {
   const dot = file.lastIndexOf('.');
   return [file.slice(0, dot), Number(file.slice(dot + 1))];

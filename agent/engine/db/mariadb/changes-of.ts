@@ -4,6 +4,7 @@ import { AegirError } from '../../../../shared/error.ts';
 import {
   EVENT,
   gtidOf,
+  isAboutTables,
   isRows,
   isStatementEnd,
   type LogEvent,
@@ -85,6 +86,10 @@ export function createChangesOf(database: string): ChangesOf {
     const words = statement.text.toString('latin1', 0, 40).trim().toUpperCase();
     if (!open.isAlone) {
       if (words === 'COMMIT') return ended(open, event.end);
+      // It is there only where tables without transactions keep what was undone.
+      if (words === 'ROLLBACK' && open.ours.size + open.events.length + open.waiting.length > 0) {
+        throw unfit('a transaction was undone in part');
+      }
       if (words === 'ROLLBACK') undone(open);
       if (words === 'ROLLBACK' || words.startsWith('SAVEPOINT ')) return [];
       if (open.hasRows) throw unfit('a statement is in one transaction with rows');
@@ -93,6 +98,7 @@ export function createChangesOf(database: string): ChangesOf {
       if (statement.database !== database) throw unfit('a statement of another database names it');
       // In a transaction that is the first half of CREATE TABLE … SELECT; others are not the same wherever they run.
       if (!open.isAlone && !words.startsWith('CREATE ')) throw unfit('a statement changed rows');
+      if (!isAboutTables(statement)) throw unfit('a statement is about something else than its tables');
       const { database: _in, ...rest } = statement;
       open.waiting.push({ kind: 'statement', statement: rest });
     }

@@ -2,7 +2,7 @@
 // them. Events are made by hand; real ones are taken in replicating.daemon.test.ts.
 import { crc32 } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { EVENT, HEADER_BYTES, isStatementEnd, type LogEvent, withoutChecksum } from './binlog-event.ts';
+import { EVENT, HEADER_BYTES, isAboutTables, isStatementEnd, type LogEvent, withoutChecksum } from './binlog-event.ts';
 import { isAtLeast, placeOf } from './binlog-place.ts';
 import { decodeFrames, encodeFrame, type Frame, HEAD } from './change-frame.ts';
 import { createChangesOf } from './changes-of.ts';
@@ -205,7 +205,7 @@ const kindsOf = (frames: readonly Frame[]) => frames.map(({ kind }) => kind);
 it.each<[string, readonly (readonly [number, Buffer])[], readonly string[]]>([
   ['of others', [gtid(), THEIRS, THEIR_ROWS, XID], []],
   ['of both', [gtid(), MAP, THEIRS, ROWS, THEIR_ROWS, XID], ['begin', 'rows', 'commit']],
-  ['undone', [gtid(), MAP, ROWS, query('ROLLBACK')], []],
+  ['of others that was undone', [gtid(), THEIRS, THEIR_ROWS, query('ROLLBACK')], []],
   ['ended by COMMIT', [gtid(), MAP, ROWS, query('COMMIT', '')], ['begin', 'rows', 'commit']],
   ['that never ended', [gtid(), MAP, ROWS, gtid(), XID], []],
   ['a statement of others', [gtid(1), query('TRUNCATE t', 'theirs')], []],
@@ -221,6 +221,9 @@ it.each<[string, readonly (readonly [number, Buffer])[], readonly string[]]>([
 
 it.each<[string, readonly (readonly [number, Buffer])[], RegExp]>([
   ['a statement that names it', [gtid(1), query(`DROP TABLE ${OURS.toUpperCase()}.t`, 'theirs')], /another database/],
+  ['what is undone in part', [gtid(), MAP, ROWS, query('ROLLBACK')], /undone in part/],
+  ['a statement of another kind', [gtid(1), query('GRANT ALL ON t TO s')], /something else than its tables/],
+  ['a statement in a comment that is run', [gtid(1), query('/*!50000 DROP TABLE t */')], /something else/],
   ['rows by a statement', [gtid(), query('UPDATE t SET a = 1'), XID], /changed rows/],
   ['a statement after rows', [gtid(), MAP, ROWS, query('ROLLBACK TO x')], /in one transaction with rows/],
   ['two phases', [gtid(64), MAP], /XA/],
@@ -230,6 +233,18 @@ it.each<[string, readonly (readonly [number, Buffer])[], RegExp]>([
   ['the middle of one', [ROWS], /outside of transactions/],
 ])('%s ends it', (_what, events, why) => {
   expect(() => changes(...events)).toThrow(why);
+});
+
+it.each([
+  ['TRUNCATE TABLE t', true],
+  ['  /* by a cache */ create /* x */ table u (a int)', true],
+  ['CREATE', false],
+  ['DO SLEEP(1000)', false],
+  ['CALL p()', false],
+  ['/*M! DROP */ ALTER TABLE t ADD b INT', false],
+  ['SET STATEMENT max_statement_time = 1 FOR TRUNCATE t', false],
+])('%s is about tables: %s', (text, is) => {
+  expect(isAboutTables({ text: Buffer.from(text) })).toBe(is);
 });
 
 it('a damaged event is told', () => {

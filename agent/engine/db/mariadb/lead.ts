@@ -2,7 +2,7 @@
 // The log is read from its files, so that nobody needs leave to read it over the network.
 import { AegirError } from '../../../../shared/error.ts';
 import type { ActionContext, ChangeFacts } from '../../engine.ts';
-import { type Place, placeOf } from './binlog-place.ts';
+import { isAtLeast, type Place, placeOf } from './binlog-place.ts';
 import { encodeFrame, HEAD } from './change-frame.ts';
 import { createChangesOf } from './changes-of.ts';
 import type { Client } from './client.ts';
@@ -33,6 +33,10 @@ export async function* readChanges(
     throw new AegirError('failed_precondition', why, { untouched: true });
   }
   const end = await endOfLog(client, database, ctx);
+  if (!isAtLeast(end, position)) {
+    const why = `cannot ${doing}: its binary log was begun anew; make the copy anew`;
+    throw new AegirError('failed_precondition', why, { untouched: true });
+  }
   const log = await logOf(client, doing, ctx);
   const changes = createChangesOf(database);
   let last = from.file;

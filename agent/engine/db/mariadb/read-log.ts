@@ -66,7 +66,7 @@ async function eventBytes(bytes: Bytes, at: number): Promise<number> {
   const length = sizeOf(await bytes(at, HEADER_BYTES));
   if (length < HEADER_BYTES) throw damaged('an event of it is too short');
   if (length <= MOST_EVENT_BYTES) return length;
-  const why = 'a change in it is longer than 64 MiB';
+  const why = 'a change in it is longer than 16 MiB';
   throw new AegirError('failed_precondition', `cannot read the binary log: ${why}`, { untouched: true });
 }
 

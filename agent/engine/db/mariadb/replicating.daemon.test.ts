@@ -234,6 +234,34 @@ UPDATE many SET v = CONCAT(v, 'x'); SET SESSION character_set_client = latin1; C
     expect(await bring(dumped, end)).toEqual([expect.any(String), 0]);
   });
 
+  it('takes what a trigger did, and has none do it again', async () => {
+    await old.sql(
+      'CREATE TABLE audit (id INT PRIMARY KEY AUTO_INCREMENT, n INT); CREATE TRIGGER t AFTER INSERT ON things FOR EACH ROW INSERT INTO audit (n) VALUES (NEW.id);',
+      spec.database,
+    );
+    const dumped = await copy();
+    await old.sql("INSERT INTO things (v) VALUES ('a'), ('b');", spec.database);
+    await fresh.sql("SET GLOBAL slave_run_triggers_for_rbr = 'YES';");
+    try {
+      await bring(dumped, dumped);
+    } finally {
+      await fresh.sql("SET GLOBAL slave_run_triggers_for_rbr = 'NO';");
+    }
+    const look = 'SELECT * FROM audit; SELECT * FROM things;';
+    expect(await fresh.sql(look, spec.database)).toEqual(await old.sql(look, spec.database));
+  });
+
+  it('waits for a client of an agent that died, and takes nothing again that it took', async () => {
+    const dumped = await copy();
+    await old.sql("INSERT INTO things (v) VALUES ('x');", spec.database);
+    const { bytes } = await taken(dumped);
+    // Two at once: one of them finds that the other was there.
+    const both = await Promise.allSettled([apply(dumped, bytes), apply(dumped, bytes)]);
+    for (const each of both) if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'unavailable' });
+    await apply(dumped, bytes);
+    expect(await sum(fresh)).toEqual(await sum(old));
+  });
+
   it('goes on, and takes nothing twice, when either server was restarted', async () => {
     const dumped = await copy();
     await old.sql("INSERT INTO things (v) VALUES ('before');", spec.database);
@@ -345,18 +373,26 @@ describe('it cannot be followed', () => {
     const dumped = await copy();
     await old.sql("INSERT INTO things (v) VALUES ('x'); FLUSH LOGS;", spec.database);
     const [file = '', offset = ''] = dumped.split(':');
+    const { bytes } = await taken(dumped);
+    await expect(apply(`other.000001:${offset}`, bytes)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(/another log/),
+    });
     for (const [position, why] of [
       ['', /does not tell where/],
       ['../../etc/passwd:4', /does not tell where/],
       [`${file}:${Number(offset) + 1}`, /could not be read|cut off|too short|longer/],
-      ['changes.999999:4', /does not go back so far/],
-      ['elsewhere.000001:4', /does not go back so far/],
+      ['changes.999999:4', /does not go back so far|begun anew/],
+      ['elsewhere.000001:4', /does not go back so far|begun anew/],
     ] as const) {
       const refused = { code: 'failed_precondition', message: expect.stringMatching(why) };
       await expect(taken(position)).rejects.toMatchObject(refused);
     }
     await old.sql('FLUSH LOGS; PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY;');
     await expect(taken(dumped)).rejects.toMatchObject({ code: 'failed_precondition' });
+    const [begun = ''] = await old.sql('SHOW MASTER STATUS;');
+    await old.sql('RESET MASTER;');
+    await expect(taken(begun.split('\t').slice(0, 2).join(':'))).rejects.toMatchObject({ code: 'failed_precondition' });
   });
 
   it.each([
