@@ -4,21 +4,22 @@
 // never both places taking words, and nothing left over. A move onto broken code, which is undone, is struck on its way back.
 // Each makes a backup before it, which is there afterwards, once, or not at all.
 // Boundaries are found by watching a run. By default a few of the backup and around the hold, where both places have the site;
-// AEGIR_FAULT=all takes every one, AEGIR_SHARDS machines side by side.
+// AEGIR_FAULT=all takes every one, AEGIR_SHARDS machines side by side; AEGIR_FAULT=changes those where a database follows.
 import { expect, test } from 'vitest';
 import type { ProcessName } from '../e2e/machine.ts';
 import { type Boundaries, createMoveRig, type End, type MoveRig, PROCESSES } from './move-rig.ts';
 import { type Strike, strikesAt, takeJoint, tell } from './strikes.ts';
 
-const ALL = process.env['AEGIR_FAULT'] === 'all';
+const ALL = ['all', 'changes'].includes(process.env['AEGIR_FAULT'] ?? '');
+const ONLY = process.env['AEGIR_FAULT'] === 'changes' ? /replica\.|changes|follow|open-replica/ : /./;
 /** Machines side by side, where all are taken. */
 const SHARDS = ALL ? Number(process.env['AEGIR_SHARDS'] ?? '2') : 1;
 /** Blows to each process in one move. */
 const AT_ONCE = Number(process.env['AEGIR_BLOWS'] ?? '5');
 const AROUND_THE_HOLD =
-  /:(backup\.(record|store)|store-backup|gate\.(hold|forward|close)|db\.freeze|site\.place|set-gate|apply-(http|db)|restore-(files|database))/;
+  /:(backup\.(record|store)|store-backup|gate\.(hold|forward|close)|db\.freeze|site\.place|set-gate|apply-(http|db)|restore-(files|database)|replica\.finish|apply-changes)/;
 /** Where bytes are about to travel: to lose the mesh at other steps is to lose nothing. */
-const TRAVELS = /^agent\.action\.received:.*(snapshot|restore)/;
+const TRAVELS = /^agent\.action\.received:.*(snapshot|restore|apply-changes)/;
 const STEP = /^task\.step\.intent:/;
 const MOST_FAILURES = 10;
 
@@ -113,6 +114,12 @@ function strikes(rig: MoveRig): ReadonlyMap<Way, Strike[]> {
     ['back', kills(['master'], rig.boundaries)],
     ['undone', undone],
   ]);
+  for (const [way, each] of every) {
+    every.set(
+      way,
+      each.filter(({ boundary }) => ONLY.test(boundary)),
+    );
+  }
   if (ALL) return every;
   // One move each.
   for (const [way, each] of every)
