@@ -1,10 +1,28 @@
-// The calls of the system that Node has not: times to the nanosecond, links given away by their descriptor, and all of a file
-// system made durable at once.
+// The calls of the system that Node has not, or not as quick: times to the nanosecond, links given away by their descriptor,
+// all of a file system made durable at once, and a look at what lies in an open directory.
 import { dlopen } from 'node:ffi';
 import { AegirError } from '../../shared/error.ts';
-import type { ByteName } from './entry.ts';
+import type { ByteName, EntryKind } from './entry.ts';
+
+/** Of a file, directory, link, or what is none of them. */
+export interface FileFacts {
+  readonly kind: EntryKind | 'other';
+  /** Permission bits with set-id and sticky ones. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
 
 export interface Libc {
+  /**
+   * What lies in an open directory; a link itself. undefined when the system does not say, for whatever reason: lstat knows.
+   * Half of what that takes in Node, of which a site wants as many as it has files.
+   */
+  look(directory: number, name: ByteName): FileFacts | undefined;
   /**
    * Time of the last change of what lies in an open directory; "." is the directory. Links are not followed. With '' for a
    * name it is that of the open file itself, whatever it is called by now.
@@ -20,19 +38,45 @@ const NS = 1_000_000_000n;
 const MAX_NAME = 255;
 const NOFOLLOW = 0x100; // AT_SYMLINK_NOFOLLOW
 const ITSELF = 0x1000; // AT_EMPTY_PATH, of utimensat since Linux 5.8
+/** Of struct statx (statx(2), the same on all machines), counted in 16, 32 and 64 bits. */
+const STATX_BYTES = 256;
+const MODE = 14;
+const [UID, GID] = [5, 6];
+const [INO, SIZE, CTIME, MTIME] = [4, 5, 12, 14];
+const BASIC = 0x7ff;
 const NO_NAME = Buffer.alloc(1);
+
+const KINDS: ReadonlyMap<number, EntryKind> = new Map([
+  [0o100000, 'file'],
+  [0o040000, 'directory'],
+  [0o120000, 'link'],
+]);
 
 export function openLibc(): Libc {
   const { functions } = dlopen('libc.so.6', {
     utimensat: { return: 'i32', arguments: ['i32', 'pointer', 'pointer', 'i32'] },
     fchownat: { return: 'i32', arguments: ['i32', 'pointer', 'u32', 'u32', 'i32'] },
+    statx: { return: 'i32', arguments: ['i32', 'pointer', 'i32', 'u32', 'pointer'] },
     syncfs: { return: 'i32', arguments: ['i32'] },
   });
   // Of last access and of last change, seconds and nanoseconds each: twenty thousand files share them.
   const times = new BigInt64Array(4);
   const timesAt = Buffer.from(times.buffer);
   const path = Buffer.alloc(MAX_NAME + 1);
+  const longs = new BigInt64Array(STATX_BYTES / 8);
+  const [words, halves] = [new Uint32Array(longs.buffer), new Uint16Array(longs.buffer)];
+  const facts = Buffer.from(longs.buffer);
+  const timeAt = (place: number): bigint => (longs[place] as bigint) * NS + BigInt(words[2 * place + 2] as number);
   return {
+    look(directory, name) {
+      path[path.write(name, 0, MAX_NAME, 'latin1')] = 0;
+      if (functions.statx(directory, path, NOFOLLOW, BASIC, facts) !== 0) return undefined;
+      const mode = halves[MODE] as number;
+      const kind = KINDS.get(mode & 0o170000) ?? 'other';
+      const [uid, gid] = [words[UID] as number, words[GID] as number];
+      const [ino, size] = [longs[INO] as bigint, Number(longs[SIZE])];
+      return { kind, mode: mode & 0o7777, uid, gid, size, ino, mtimeNs: timeAt(MTIME), ctimeNs: timeAt(CTIME) };
+    },
     setTime(directory, name, mtimeNs) {
       const below = mtimeNs % NS;
       const ns = below < 0n ? below + NS : below;

@@ -7,7 +7,7 @@ import type { FoundEntry } from './found-entry.ts';
 import type { Ref } from './segment-cache.ts';
 import type { Saying } from './take-files.ts';
 import { encodeHeader, padding } from './tar-header.ts';
-import { foundEntry, isSame, type Opener, type Owners } from './tree.ts';
+import { factsOf, foundEntry, isSame, type Opener, type Owners } from './tree.ts';
 
 export interface ReadSegment {
   /** As they were read: the same objects where nothing was done to them; without those that are gone. */
@@ -49,7 +49,7 @@ export function createSegmentReader(
     try {
       const before = fstatSync(file, { bigint: true });
       if (!before.isFile()) return 'gone';
-      const here = isSame(found, before) ? found : foundEntry(found.entry.path, before, owners, '');
+      const here = isSame(found, before) ? found : foundEntry(found.entry.path, factsOf(before), owners, '');
       const { size } = here.entry;
       putHeader(here);
       for (let at = 0; at < size; ) {

@@ -5,6 +5,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, read
 import { AegirError } from '../../shared/error.ts';
 import { type ByteName, MAX_DEPTH, type Owner, readable, TEMPORARY } from './entry.ts';
 import type { FoundEntry } from './found-entry.ts';
+import { type FileFacts, openLibc } from './libc.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -58,7 +59,8 @@ export function* walk(
   warn: (text: string) => void,
   leftover: () => void = () => {},
 ): Generator<FoundEntry> {
-  yield foundEntry(name, fstatSync(root, { bigint: true }), owners, '');
+  const libc = openLibc();
+  yield foundEntry(name, factsOf(fstatSync(root, { bigint: true })), owners, '');
   yield* below(root, name, 1);
 
   function* below(directory: number, path: ByteName, depth: number): Generator<FoundEntry> {
@@ -69,18 +71,18 @@ export function* walk(
       );
     }
     for (const leaf of namesIn(directory, leftover)) {
-      const facts = statIn(directory, leaf);
+      const facts = libc.look(directory, leaf) ?? factsUnlessGone(statIn(directory, leaf));
       if (facts === undefined) continue;
       const there = `${path}/${leaf}`;
-      if (facts.isFile()) yield foundEntry(there, facts, owners, '');
-      else if (facts.isSymbolicLink()) {
+      if (facts.kind === 'file') yield foundEntry(there, facts, owners, '');
+      else if (facts.kind === 'link') {
         const target = unlessGone(() => linkIn(directory, leaf));
         if (target !== undefined) yield foundEntry(there, facts, owners, target);
-      } else if (facts.isDirectory()) {
+      } else if (facts.kind === 'directory') {
         const next = unlessGone(() => openDirectoryIn(directory, leaf));
         if (next === undefined) continue;
         try {
-          yield foundEntry(there, fstatSync(next, { bigint: true }), owners, '');
+          yield foundEntry(there, factsOf(fstatSync(next, { bigint: true })), owners, '');
           yield* below(next, there, depth + 1);
         } finally {
           closeSync(next);
@@ -90,22 +92,37 @@ export function* walk(
   }
 }
 
-export function foundEntry(path: ByteName, facts: BigIntStats, owners: Owners, target: ByteName): FoundEntry {
-  const kind = facts.isFile() ? 'file' : facts.isDirectory() ? 'directory' : 'link';
+/** Of what is no file, directory or link there is no entry. */
+export function foundEntry(path: ByteName, facts: FileFacts, owners: Owners, target: ByteName): FoundEntry {
+  const { mode, size, uid, gid, mtimeNs, ino, ctimeNs } = facts;
+  const kind = facts.kind === 'other' ? 'link' : facts.kind;
   return {
     entry: {
       path,
       kind,
       // Of a link it says nothing.
-      mode: kind === 'link' ? 0o777 : Number(facts.mode) & 0o7777,
-      size: kind === 'file' ? Number(facts.size) : 0,
-      mtimeNs: facts.mtimeNs,
-      owner: ownerOf(Number(facts.uid), Number(facts.gid), owners),
+      mode: kind === 'link' ? 0o777 : mode,
+      size: kind === 'file' ? size : 0,
+      mtimeNs,
+      owner: ownerOf(uid, gid, owners),
       target,
     },
-    ino: facts.ino,
-    ctimeNs: facts.ctimeNs,
+    ino,
+    ctimeNs,
   };
+}
+
+export function factsOf(stats: BigIntStats): FileFacts {
+  const { mode, uid, gid, size, ino, mtimeNs, ctimeNs } = stats;
+  const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'link' : 'other';
+  return {
+    ...{ kind, mode: Number(mode) & 0o7777, uid: Number(uid), gid: Number(gid), size: Number(size) },
+    ...{ ino, mtimeNs, ctimeNs },
+  };
+}
+
+function factsUnlessGone(stats: BigIntStats | undefined): FileFacts | undefined {
+  return stats && factsOf(stats);
 }
 
 function ownerOf(uid: number, gid: number, { siteUid, siteGid, webGid }: Owners): Owner {
