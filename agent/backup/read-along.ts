@@ -1,24 +1,15 @@
 // A second thread for whoever takes a snapshot: it reads segments that the first one deals out, while that one reads others.
 // What it answers is what the first would have read, or nothing: then the first one reads them itself. Both are workers, so
 // each waits for the other without a turn of its event loop. For workers alone.
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { receiveMessageOnPort } from 'node:worker_threads';
 import { ID_BYTES } from './caibx-file.ts';
+import { ANSWERED, type Companion, GIVEN, OVER, STEP } from './companion.ts';
 import { decodeFound } from './found-entry.ts';
 import { createSegmentReader } from './read-segment.ts';
 import type { Ref } from './segment-cache.ts';
 import type { Saying } from './take-files.ts';
 import { createOpener, type Opener, type Owners } from './tree.ts';
 
-/** One end of what they speak over; the other thread has the other. */
-export interface Companion {
-  readonly port: MessagePort;
-  /** SIGNALS numbers of 32 bits. */
-  readonly signals: SharedArrayBuffer;
-}
-
-/** Segments given, segments answered, 1 when it is over, and how far the one at work is, in STEPs. */
-export const SIGNALS = 4;
-const [GIVEN, ANSWERED, OVER, STEP] = [0, 1, 2, 3];
 const STEP_BYTES = 64 * 1024;
 /** How often who waits looks whether it may still. */
 const LOOK_MS = 200;
@@ -47,7 +38,7 @@ export interface ReadAlong {
   drain(): void;
 }
 
-/** The end of the first thread. Whoever made both ends calls endReadAlong, when it is over or the other thread is. */
+/** The end of the first thread. Whoever made both ends says when it is over, or the other thread is. */
 export function createReadAlong({ port, signals }: Companion): ReadAlong {
   const numbers = new Int32Array(signals);
   let [given, heard] = [0, 0];
@@ -127,13 +118,6 @@ export function readAlong({ port, signals }: Companion, owners: Owners, saying: 
     open?.opener.close();
     port.close();
   }
-}
-
-/** For whoever made both ends: neither waits for the other any more. Repeatable. */
-export function endReadAlong(signals: SharedArrayBuffer): void {
-  const numbers = new Int32Array(signals);
-  Atomics.store(numbers, OVER, 1);
-  for (const each of [GIVEN, ANSWERED]) Atomics.notify(numbers, each);
 }
 
 function encodeRefs(refs: readonly Ref[]): Uint8Array {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { endReadAlong, SIGNALS } from './read-along.ts';
+import { endCompanion, SIGNALS } from './companion.ts';
 import { takeByTwo } from './take-by-two.ts';
 import { type Saying, type TakeFilesOrder, takeFiles } from './take-files.ts';
 import { createWorkers, type Workers } from './workers.ts';
@@ -94,7 +94,7 @@ test('index, segments and what is known next are those of one thread', async () 
   const companion = { port: port2, signals };
   const reading = hand.call('readAlong', { companion, owners: two.owners }, { give: [port2] });
   const facts = takeFiles({ ...two, companion: { port: port1, signals } }, QUIET, later);
-  endReadAlong(signals);
+  endCompanion(signals);
   await reading;
   await hand.release();
   expect(facts).toEqual(takeFiles(one, QUIET, later));
@@ -121,9 +121,9 @@ test('a second thread that never comes, or ends, leaves all of it to the first',
     let calls = 0;
     const check = () => {
       calls += 1;
-      if (calls === after) endReadAlong(signals);
+      if (calls === after) endCompanion(signals);
     };
-    if (after === 0) endReadAlong(signals);
+    if (after === 0) endCompanion(signals);
     takeFiles({ ...alone, companion: { port: port1, signals } }, { ...QUIET, check, wanted: () => {} }, later);
     port2.close();
     expect(keptIn(alone)).toEqual(keptIn(one));

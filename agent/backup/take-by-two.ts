@@ -1,6 +1,6 @@
 // A snapshot of files by two threads, once there is enough to read.
 import { MessageChannel } from 'node:worker_threads';
-import { endReadAlong, SIGNALS } from './read-along.ts';
+import { endCompanion, SIGNALS } from './companion.ts';
 import type { TakeFilesOrder, TakenFiles } from './take-files.ts';
 import type { CallOptions, Hand, Workers } from './workers.ts';
 
@@ -21,7 +21,7 @@ export async function takeByTwo(
       await helping.call('readAlong', { companion, owners: order.owners }, { ...signalOf(options), give: [other] });
     } finally {
       // Whatever it left undone the first one does.
-      endReadAlong(signals);
+      endCompanion(signals);
       await helping.release();
     }
   };
@@ -39,7 +39,7 @@ export async function takeByTwo(
       },
     );
   } finally {
-    endReadAlong(signals);
+    endCompanion(signals);
     await second?.catch(() => {});
     // Those that went to a thread are its own.
     for (const each of [port, other]) each.close();
