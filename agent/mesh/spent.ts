@@ -29,7 +29,8 @@ export function createSpent(): Spent {
     open(grant, now) {
       const use = uses.get(grant.id);
       if (use?.complete === true) {
-        throw new AegirError('permission_denied', 'cannot use the grant: it was used up; ask for another one');
+        // As one that has expired: a receiver that died after all had come does its order again, under another one.
+        throw new AegirError('deadline_exceeded', 'cannot use the grant: it was used up; ask for another one');
       }
       if (use !== undefined) return;
       if (uses.size >= MAX_GRANTS) forget(now);

@@ -184,7 +184,7 @@ test('a grant is used up when all has come', async () => {
   await vi.waitFor(async () => {
     call.begin(grant);
     expect(await call.failure()).toMatchObject({
-      code: 'permission_denied',
+      code: 'deadline_exceeded',
       message: expect.stringMatching(/used up/),
     });
   });
