@@ -55,8 +55,8 @@ export interface Duties {
   lookFiles(order: LookOrder, saying: Saying): FilesSeen;
   /** roots undefined: of a dump. */
   openSnapshot(order: { readonly dir: string; readonly roots: readonly string[] | undefined }): void;
-  /** 64 hexadecimal digits. */
-  chunk(id: string): StoredChunk;
+  /** id: 64 hexadecimal digits. plain: what is packed by nobody yet stays so. */
+  chunk(order: { readonly id: string; readonly plain: boolean }): StoredChunk;
   beginDump(order: { readonly dir: string; readonly mtimeNs: bigint }): void;
   dumpPiece(bytes: Uint8Array): void;
   endDump(order: undefined): TakenFiles;
@@ -103,12 +103,13 @@ export function createDuties(now: () => number): Duties {
       if (roots === undefined) pack = openPack(join(dir, 'pack'), { compress: true, verify: false });
       else snapshot = openSnapshotBytes(dir, roots);
     },
-    chunk(id) {
+    chunk({ id, plain }) {
       const bytes = Buffer.from(id, 'hex');
       if (snapshot === undefined) return opened(pack).get(bytes);
       const place = snapshot.placeOf(bytes);
       if (place === undefined) throw new AegirError('data_loss', `cannot read chunk ${id}: the snapshot has none`);
-      return packedChunk(snapshot.chunkAt(place));
+      const chunk = snapshot.chunkAt(place);
+      return plain ? { compression: 'none', bytes: chunk } : packedChunk(chunk);
     },
     beginDump({ dir, mtimeNs }) {
       dump = takeDump(dir, mtimeNs);

@@ -164,13 +164,14 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
 
     source: {
       prefix: 'snapshot/',
-      async give(id) {
+      async give(id, { senderId, receiverId }) {
         if (!isSnapshotId(id)) return undefined;
         const kept = await lookUp(id);
         if (kept === undefined) return undefined;
         const at = join(dir, id);
         await utimes(join(at, FACTS), now() / 1000, now() / 1000);
-        return openGiven(at, kept, workers);
+        // Within a server it would be packed to be unpacked at once.
+        return openGiven(at, kept, workers, senderId === receiverId);
       },
     },
 
@@ -185,7 +186,7 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
   };
 }
 
-async function openGiven(at: string, kept: Kept, workers: Workers): Promise<GivenChunks | undefined> {
+async function openGiven(at: string, kept: Kept, workers: Workers, plain: boolean): Promise<GivenChunks | undefined> {
   const path = join(at, 'index.caibx');
   const bytes = await openBytes(path);
   if (bytes === undefined) return undefined;
@@ -201,7 +202,7 @@ async function openGiven(at: string, kept: Kept, workers: Workers): Promise<Give
       form: 'chunks',
       bytes,
       index,
-      store: { get: async (id) => ({ ...(await hand.call('chunk', id)), own: true }) },
+      store: { get: async (id) => ({ ...(await hand.call('chunk', { id, plain })), own: true }) },
       close,
     };
   } catch (thrown) {
