@@ -204,6 +204,7 @@ function dbFor(graph: Graph, site: SiteRecord, platform: PlatformRecord, ref: st
   const old = graph.service(now);
   if (ref !== '') {
     const service = graph.service(ref);
+    if (service.id === old.id) return old.id;
     requireUsable(graph, service, 'db', `site ${site.name}`);
     if (app !== undefined && APPS[app].db !== 'none') requireFittingDb(graph, service, app, `site ${site.name}`);
     requireSameKind(graph, site, old.engine, service);
@@ -234,7 +235,10 @@ function requireSameKind(
   );
 }
 
-/** Of a site that has nothing but its database on the server that it shall leave, only that moves. leaving: the server's id. */
+/**
+ * What goes of a site that shall leave a server: what it has there, and nothing else. leaving: the server's id. Throws
+ * failed_precondition when its database lies there and the new server has no place for it.
+ */
 export function wishFor<W extends Pick<MoveWish, 'platform' | 'server' | 'db'>>(
   graph: Graph,
   site: SiteRecord,
@@ -243,15 +247,20 @@ export function wishFor<W extends Pick<MoveWish, 'platform' | 'server' | 'db'>>(
   const { leaving, ...asked } = wish;
   const rest = asked as unknown as W;
   const { http, db } = site.bindings;
-  if (leaving === undefined || db === undefined || graph.service(http).serverId === leaving) return rest;
-  if (wish.db !== '') return { ...rest, platform: '', server: '' };
-  const { engine } = graph.service(db);
-  const to = graph.server(wish.server);
+  if (leaving === undefined || db === undefined) return rest;
+  const alone = graph.service(http).serverId === leaving ? {} : { platform: '', server: '' };
+  if (wish.db !== '') return { ...rest, ...alone };
+  const { engine, serverId } = graph.service(db);
+  // It goes on where it is, whatever the new server has.
+  if (serverId !== leaving) return { ...rest, ...alone, db };
+  const to = graph.server(wish.server || graph.service(graph.platform(wish.platform).serviceId).serverId);
   const [only, ...others] = graph.enabled('db').filter((each) => each.serverId === to.id && each.engine === engine);
-  if (only !== undefined && others.length === 0) return { ...rest, platform: '', server: '', db: only.id };
+  if (only !== undefined && others.length === 0) return { ...rest, ...alone, db: only.id };
   throw new AegirError(
     'failed_precondition',
     `cannot move the database of ${site.name} to ${to.name}: ` +
-      (only === undefined ? `no ${engine} is enabled there` : 'it has several; name one by --db'),
+      (only === undefined
+        ? `no ${engine} is enabled there; enable one, or name another by --db`
+        : 'it has several; name one by --db'),
   );
 }
