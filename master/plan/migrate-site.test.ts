@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { platform, server, service, site, snapshot } from '../../test/records.ts';
+import { ids, platform, server, service, site, snapshot } from '../../test/records.ts';
 import { createGraph } from '../graph/graph.ts';
 import type { ZoneRecord } from '../store/model.ts';
 import { type MigrateOptions, planMigrateSite } from './migrate-site.ts';
@@ -162,6 +162,29 @@ test('what a person should know is said before it begins', () => {
   expect(words).toMatch(/Files 4\.8 MiB, database 38\.1 MiB/);
   expect(words).toMatch(/Visitors wait for about 4 s/);
   expect(words).toMatch(/waits 1 day first/);
+});
+
+test('where its database is from then on is said, and what to do when that is where it leaves', () => {
+  expect(planned().summary).toMatch(
+    /^Move example\.org to web2\/nginx, onto platform there, its database to web2\/mariadb$/,
+  );
+  const beside = service('svc-0123456789abcdm5', ids.web1, 'db', 'mariadb', 3306);
+  const services = [...base.services, beside];
+  const stays = (db: string) =>
+    planMigrateSite(
+      createGraph({ ...base, services }),
+      { ...named, bindings: { ...named.bindings, db } },
+      { ...to, db },
+      OPTIONS,
+    );
+  const apart = stays(named.bindings.db ?? '');
+  expect(apart.summary).toMatch(/, its database stays on db1\/mariadb$/);
+  expect(apart.warnings.join('\n')).not.toMatch(/Its database stays/);
+  const left = stays(beside.id);
+  expect(left.summary).toMatch(/, its database stays on web1\/mariadb$/);
+  expect(left.warnings.join('\n')).toMatch(
+    /Its database stays on web1, which it leaves: web2 reaches it over the network; --db SERVER\/mariadb moves it, too\./,
+  );
 });
 
 test('a disabled site moves without a gate', () => {

@@ -353,6 +353,7 @@ function summaryOf(move: Move): string {
   if (from.http !== to.http) parts.push(`to ${nameOf(move, to.http)}`);
   if (from.platformId !== to.platformId) parts.push(`onto platform ${graph.platform(to.platformId).name}`);
   if (from.db !== to.db && to.db !== '') parts.push(`its database to ${nameOf(move, to.db)}`);
+  else if (from.http !== to.http && to.db !== '') parts.push(`its database stays on ${nameOf(move, to.db)}`);
   return `Move ${displayName(site.name)} ${parts.join(', ')}`;
 }
 

@@ -2,7 +2,7 @@
 import { byteSize } from '../../shared/byte-size.ts';
 import { lowerSteps } from './migrate-dns.ts';
 import type { MigrateOptions } from './migrate-site.ts';
-import { type Move, recordSets, spanOf } from './move-steps.ts';
+import { type Move, recordSets, serverOf, spanOf } from './move-steps.ts';
 
 /** What a hold costs, about: a dump and a restore of the database, and a look at all files. */
 const DATABASE_BYTES_PER_SECOND = 20_000_000;
@@ -27,6 +27,13 @@ export function warningsOf(
     lines.push(
       `Files ${size(options.fileBytes)}${move.from.db === '' ? '' : `, database ${size(options.databaseBytes)}`}; at most about ${byteSize(sent)} go over the mesh, less what is there already.`,
     );
+  const { from, to } = move;
+  if (is.host && to.db !== '' && serverOf(move, to.db) === serverOf(move, from.http)) {
+    const [left, there] = [serverOf(move, from.http), serverOf(move, to.http)].map((id) => move.graph.server(id).name);
+    lines.push(
+      `Its database stays on ${left}, which it leaves: ${there} reaches it over the network; --db SERVER/${move.graph.service(to.db).engine} moves it, too.`,
+    );
+  }
   if (is.live) {
     const seconds = 2 + Math.ceil(is.db ? (options.databaseBytes ?? 0) / DATABASE_BYTES_PER_SECOND : 0);
     const how = is.replicate ? ' (less where the database can be followed)' : '';
