@@ -382,6 +382,28 @@ describe('changes', () => {
     expect(seen.out).not.toContain('https://example.org/once');
   });
 
+  test('a plan for code that the agent would not take says so, and fails', async () => {
+    const { ask } = master.agents;
+    master.agents.ask = async (serverId, request, timeoutMs) => {
+      if (request.$case !== 'verifyPlatform') return ask(serverId, request, timeoutMs);
+      const message = `cannot use ${request.value.platform?.root} as a platform: there is no such directory`;
+      const value = { code: 'failed_precondition', message, retryable: false, untouched: true };
+      return { actionId: '', changes: [], outcome: { $case: 'error', value } };
+    };
+    try {
+      const ran = await aegir(['platform', 'add', 'x', '/none', '--service', 'web1/nginx', '--plan']);
+      expect(ran.out).toMatch(/^Plan: .*x/);
+      expect([ran.code, ran.err]).toEqual([
+        1,
+        'aegir: cannot do that: step 1 would be refused: cannot use /none as a platform: there is no such directory\n',
+      ]);
+    } finally {
+      master.agents.ask = ask;
+    }
+    const taken = await aegir(['platform', 'add', 'x', '/srv/x', '--service', 'web1/nginx', '--plan']);
+    expect([taken.code, taken.err]).toEqual([0, '']);
+  });
+
   test('with nothing to do, nothing is done', async () => {
     const ran = await aegir(['site', 'enable', 'example.org']);
     expect(ran).toEqual({ code: 0, out: '', err: 'example.org is enabled already: nothing to do\n' });

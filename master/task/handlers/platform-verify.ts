@@ -5,7 +5,7 @@ import { isAppName } from '../../../shared/vocabulary.ts';
 import type { PlatformRecord } from '../../store/model.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
-import { perform } from '../perform.ts';
+import { perform, platformOn } from '../perform.ts';
 
 export function createPlatformVerify(deps: HandlerDeps): StepHandler<'platform.verify'> {
   const { store } = deps;
@@ -40,6 +40,12 @@ export function createPlatformVerify(deps: HandlerDeps): StepHandler<'platform.v
     undo: async (args) => {
       if (args.added) await store.platforms.delete(args.platformId);
       return { is: 'done' };
+    },
+    // Versions are not compared: an earlier step of the plan may be what learns them.
+    preview: async (args) => {
+      const platform = await store.platforms.get(args.platformId);
+      if (platform !== undefined) await platformOn(deps, args.serverId, platform);
+      return [];
     },
   };
 }
