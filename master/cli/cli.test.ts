@@ -404,6 +404,19 @@ describe('changes', () => {
     expect([taken.code, taken.err]).toEqual([0, '']);
   });
 
+  test('what travelled in several rounds is a figure of its own, which may exceed the whole', async () => {
+    const { store } = master;
+    const [older] = await store.tasks.list({ limit: 1 });
+    if (older === undefined) throw new Error('there was a task before');
+    const { seq: _, leaseOwner: __, leaseEpoch: ___, leaseExpiresAt: ____, ...task } = older;
+    const [id, steps] = ['task-0000000000000002', [{ kind: 'copy.files' }, { kind: 'copy.files' }]];
+    await store.tasks.insert({ ...task, id, state: 'succeeded', idempotencyKey: null, locks: [], steps });
+    for (const index of [0, 1])
+      await store.steps.update(id, index, 0, { result: { copied: 'files', received: 2_097_152, bytes: 3_145_728 } });
+    const shown = await aegir(['task', 'show', id]);
+    expect(shown.out).toMatch(/^Copied: +3\.0 MiB; 4\.0 MiB travelled in all$/m);
+  });
+
   test('with nothing to do, nothing is done', async () => {
     const ran = await aegir(['site', 'enable', 'example.org']);
     expect(ran).toEqual({ code: 0, out: '', err: 'example.org is enabled already: nothing to do\n' });

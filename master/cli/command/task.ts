@@ -36,7 +36,7 @@ const DETAILS: readonly Column<Task>[] = [
   {
     title: 'Copied',
     value: ({ copied }) =>
-      copied === undefined ? '' : `${bytes(copied.siteBytes)}, of which ${bytes(copied.sentBytes)} travelled`,
+      copied === undefined ? '' : `${bytes(copied.siteBytes)}; ${bytes(copied.sentBytes)} travelled in all`,
   },
   { title: 'Goes on', value: (task) => (task.resumeAt === undefined ? '' : when(task.resumeAt)) },
 ];
