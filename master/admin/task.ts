@@ -12,9 +12,11 @@ import type {
 } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event } from '../../shared/gen/aegir/v1/event.ts';
 import { ENDED_TASK_STATES, type JsonObject, OPEN_TASK_STATES, type TaskRecord } from '../store/model.ts';
+import { isPastReturn, PAST_RETURN } from '../task/state.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { decodePageToken, encodePageToken, pageSize } from './page.ts';
+import { subjectIds } from './task-subject.ts';
 import { planOf, planView, taskView } from './view-task.ts';
 
 /** What tasks are for, as calls of the API. */
@@ -28,6 +30,7 @@ export interface Verbs {
   askAgain(caller: Caller, asked: JsonObject, subject: string): Promise<ChangeResponse>;
 }
 
+const ENDED: ReadonlySet<string> = new Set(ENDED_TASK_STATES);
 const STATES: readonly string[] = [...OPEN_TASK_STATES, ...ENDED_TASK_STATES];
 
 export async function listTasks(deps: AdminDeps, request: ListTasksRequest): Promise<ListTasksResponse> {
@@ -45,7 +48,7 @@ export async function listTasks(deps: AdminDeps, request: ListTasksRequest): Pro
   const tasks = await deps.store.tasks.list({
     limit: limit + 1,
     ...(request.state === '' ? {} : { state: request.state }),
-    ...(request.subjectId === '' ? {} : { subjectId: request.subjectId }),
+    ...(request.subjectId === '' ? {} : { subjectId: subjectIds(await loadGraph(deps.store), request.subjectId) }),
     ...(before === undefined ? {} : { beforeSeq: before }),
   });
   const page = tasks.slice(0, limit);
@@ -79,7 +82,10 @@ export async function* watchTask(
   yield* deps.watch(task.id, Number(request.afterSeq), signal);
 }
 
-/** A stuck task that is cancelled is given up when it fails again: what it left stays, and its locks are free. */
+/**
+ * A stuck task that is cancelled is given up when it fails again: what it left stays, and its locks are free. Others are refused
+ * once nothing of them is undone any more; one that gets there meanwhile drops the request, and says so in its story.
+ */
 export async function cancelTask(
   deps: AdminDeps,
   caller: Caller,
@@ -88,6 +94,13 @@ export async function cancelTask(
 ): Promise<Task> {
   const task = await findTask(deps, request.taskId);
   verbs.requireRight(caller, task.verb, planOf(task).request);
+  const open = !ENDED.has(task.state) && task.state !== 'stuck' && task.undoCause === null;
+  // A repeat of what was taken, as of one that was stuck then, is no new request.
+  if (open && !task.cancelRequested) {
+    const steps = await deps.store.steps.ofTask(task.id);
+    if (isPastReturn(planOf(task).pointOfNoReturn ?? null, steps))
+      throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: ${PAST_RETURN}`);
+  }
   if (!(await deps.store.tasks.requestCancel(task.id))) {
     throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: it has ended (${task.state})`);
   }

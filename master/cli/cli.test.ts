@@ -105,6 +105,13 @@ describe('exit codes, and errors on stderr alone', () => {
     [2, 'site show', {}, /^error: missing required argument 'site'/],
     [2, 'site', {}, /Usage: aegir site/],
     [2, '', {}, /Usage: aegir/],
+    [
+      1,
+      'task list --subject nowhere.example',
+      {},
+      /^aegir: cannot list tasks of "nowhere\.example": there is no site, server, .* of that name; name what is gone by its id/,
+    ],
+    [1, 'task list --subject site-none', {}, /^aegir: cannot list tasks of "site-none": there is no site/],
     [2, 'task list --limit many', {}, /^aegir: cannot use "many" for --limit: a whole number is needed\n$/],
     [2, 'task list --limit 5000', {}, /^aegir: cannot list 5000 at once: page_size may be 1 to 1000\n$/],
     [2, 'site install ../../x --platform wordpress', {}, /^aegir: cannot use .*site name/],

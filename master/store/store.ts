@@ -43,7 +43,8 @@ export interface NewTask extends Omit<TaskRecord, 'seq' | 'leaseOwner' | 'leaseE
 
 export interface TaskFilter {
   readonly state?: string;
-  readonly subjectId?: string;
+  /** Or one of several. */
+  readonly subjectId?: string | readonly string[];
   /** Only tasks with a smaller seq: the next page, newest first. */
   readonly beforeSeq?: number;
   readonly limit: number;

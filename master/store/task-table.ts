@@ -29,7 +29,7 @@ export function createTaskTable(access: Access): TaskTable {
       access.read('list tasks', async (db) => {
         let query = db.selectFrom('tasks').selectAll().orderBy('seq', 'desc').limit(pageSize(limit, MOST_LISTED));
         if (state !== undefined) query = query.where('state', '=', state);
-        if (subjectId !== undefined) query = query.where('subjectId', '=', subjectId);
+        if (subjectId !== undefined) query = query.where('subjectId', 'in', [subjectId].flat());
         if (beforeSeq !== undefined) query = query.where('seq', '<', beforeSeq);
         return (await query.execute()).map((row) => decodeRow(taskCodecs, row));
       }),

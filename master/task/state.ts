@@ -9,6 +9,8 @@ export type Next =
   | { readonly is: 'begin-undo'; readonly cause: 'cancel' | 'failure'; readonly reason: string }
   | { readonly is: 'finish'; readonly state: 'succeeded' | 'failed' | 'cancelled' };
 
+export const PAST_RETURN = 'it is past its point of no return and only goes forward';
+
 /** A step has begun when its intent was recorded once: only then can it have left something. */
 export function hasBegun(step: StepRecord): boolean {
   return step.attempts > 0;
@@ -34,7 +36,7 @@ export function nextOf(task: TaskRecord, steps: readonly StepRecord[], pointOfNo
     if (isPastReturn(pointOfNoReturn, steps)) {
       // Cancelling a stuck task means: try once more, and give it up when that fails too.
       if (wasStuck(open)) return { is: 'do', index: open.index };
-      return { is: 'refuse-cancel', why: 'it is past its point of no return and only goes forward' };
+      return { is: 'refuse-cancel', why: PAST_RETURN };
     }
     return { is: 'begin-undo', cause: 'cancel', reason: '' };
   }

@@ -48,7 +48,7 @@ export function taskCommand(cli: Cli, program: Command): void {
     .command('list')
     .description('list tasks, newest first')
     .option('--state <state>', 'only in this state')
-    .option('--subject <id>', 'only about this site, server, …')
+    .option('--subject <name>', 'only about this site, server, platform, …; id for what is gone')
     .option('--limit <n>', 'how many', '50')
     .action(async (_, command: Command) => {
       const flags = command.optsWithGlobals<GlobalOptions & { state?: string; subject?: string; limit: string }>();

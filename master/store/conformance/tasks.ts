@@ -47,6 +47,7 @@ export function taskCases(subject: () => Subject): void {
       (await store.tasks.list({ limit: 100, ...filter })).map(({ id }) => id);
     expect(await ids({})).toEqual(['task-5', 'task-4', 'task-3', 'task-2', 'task-1']);
     expect(await ids({ subjectId: 'odd', limit: 2 })).toEqual(['task-5', 'task-3']);
+    expect(await ids({ subjectId: ['even', 'none', 'odd'], limit: 2 })).toEqual(['task-5', 'task-4']);
     const seq = (await store.tasks.get('task-3'))?.seq;
     expect(await ids(seq === undefined ? {} : { beforeSeq: seq })).toEqual(['task-2', 'task-1']);
     expect(await ids({ state: 'running' })).toEqual([]);

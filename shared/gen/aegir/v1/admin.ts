@@ -1542,7 +1542,10 @@ export interface ListTasksRequest {
   pageToken: string;
   /** Only in this state; empty for all. */
   state: string;
-  /** Only about this subject id; empty for all. */
+  /**
+   * Only about this: id, or name of a site, server, service, platform, zone or
+   * client that is there; empty for all.
+   */
   subjectId: string;
 }
 
