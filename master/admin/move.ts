@@ -17,6 +17,7 @@ import { newBackup } from './backup-new.ts';
 import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { lastBackup } from './last-backup.ts';
+import { loadGraph } from './load.ts';
 import { findSite, requireState } from './site.ts';
 
 const HOLD = { usual: 60_000, least: 1_000, most: 600_000 };
@@ -53,7 +54,7 @@ export async function migration(
   wish: MoveWish,
 ): Promise<(graph: Graph) => Decision & { readonly plan: Plan }> {
   checkWish(wish);
-  const sizes = await sizesOf(deps);
+  const sizes = await sizesOf(deps, ref);
   const last = await lastBackup(deps, ref, {
     ...{ service: wish.backup ?? '', noBackup: wish.noBackup === true, usual: 'policy' },
     ...{ doing: 'move', without: 'move it by --no-backup' },
@@ -75,7 +76,6 @@ export async function migration(
     const follows = live && wish.noFollow !== true;
     const hasAccount = follows && DB_ENGINES[graph.service(from.db).engine]?.follows === 'by servers';
     const made = last?.(graph, site);
-    const { fileBytes = null, databaseBytes = null } = sizes.get(site.id) ?? {};
     const plan = planMigrateSite(graph, site, to, {
       maxHoldMillis: wish.maxHoldMillis || HOLD.usual,
       pastHold: wish.pastHold === 'maintenance' ? 'maintenance' : 'undo',
@@ -85,8 +85,7 @@ export async function migration(
       follows,
       passwordSecret: hasAccount ? id : null,
       last: made ?? null,
-      fileBytes,
-      databaseBytes,
+      ...sizes,
     });
     return {
       plan,
@@ -117,10 +116,18 @@ export function checkWish({ maxHoldMillis, pastHold, quietSeconds, rounds }: Mov
   }
 }
 
-/** Largest of the last month, by site. */
-async function sizesOf(deps: AdminDeps) {
+/** The newest of the last month; nothing for a site that is not there. */
+async function sizesOf(deps: AdminDeps, ref: string) {
+  const named = async () =>
+    (await loadGraph(deps.store)).sites.find(({ name, aliases }) => name === ref || aliases.includes(ref));
+  // Moves of many sites have ids.
+  const site = (await deps.store.sites.get(ref)) ?? (await named());
   const from = new Date(deps.now() - RECENT_DAYS * DAY_MS).toISOString().slice(0, 10);
-  return new Map((await deps.store.usage.bySite(from)).map((sum) => [sum.siteId, sum]));
+  const days = site === undefined ? [] : await deps.store.usage.byDay(site.id, from);
+  const files = days.find(({ fileBytes }) => fileBytes !== null);
+  const database = days.find(({ databaseBytes }) => databaseBytes !== null);
+  const [measuredOn = null] = [files, database].flatMap((found) => found?.day ?? []).sort();
+  return { fileBytes: files?.fileBytes ?? null, databaseBytes: database?.databaseBytes ?? null, measuredOn };
 }
 
 /** Platform, web server and database that the site shall be on. Throws with what to do when they cannot be. */

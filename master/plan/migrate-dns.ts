@@ -7,6 +7,11 @@ import { ttlOf } from './site-records.ts';
 /** Clients that keep an address for ever do not keep the old server for ever. */
 const MOST_QUIET_SECONDS = 7 * 86_400;
 
+/** Seconds after which it goes on though somebody still comes. */
+export function mostQuiet(quietSeconds: number): number {
+  return Math.max(quietSeconds, MOST_QUIET_SECONDS);
+}
+
 /** In zones of ours whose answers live long: lowered, and waited for as long as the old ones may live. */
 export function lowerSteps(move: Move): readonly PlanStep[] {
   const [normal, low] = [recordSets(move, move.from, 'normal'), recordSets(move, move.from, 'low')];
@@ -52,15 +57,7 @@ export function switchSteps(
     const lowered = longest(low);
     const ends = wasLowered ? lowered : ttl;
     if (ends > 0) steps.push(waitStep(ends, 'old DNS answers end; the old server hands visitors on'));
-    steps.push(
-      quietStep(
-        move,
-        oldServer,
-        move.graph.server(oldServer).name,
-        quietSeconds,
-        Math.max(quietSeconds, MOST_QUIET_SECONDS),
-      ),
-    );
+    steps.push(quietStep(move, oldServer, move.graph.server(oldServer).name, quietSeconds, mostQuiet(quietSeconds)));
   }
   for (const [index, set] of normal.entries()) {
     if (JSON.stringify(set.records) === JSON.stringify(low[index]?.records)) continue;

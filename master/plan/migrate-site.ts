@@ -42,6 +42,8 @@ export interface MigrateOptions {
   /** As last measured; null for not known. */
   readonly fileBytes: number | null;
   readonly databaseBytes: number | null;
+  /** Day of the older of these (UTC); null where none is known. */
+  readonly measuredOn: string | null;
 }
 
 const FORWARD = { none: 'from here on there is only forward' } as const;

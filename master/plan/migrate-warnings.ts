@@ -1,6 +1,6 @@
 // What a person should know of a move before it begins: sizes, waits, how long visitors are held.
 import { byteSize } from '../../shared/byte-size.ts';
-import { lowerSteps } from './migrate-dns.ts';
+import { lowerSteps, mostQuiet } from './migrate-dns.ts';
 import type { MigrateOptions } from './migrate-site.ts';
 import { type Move, recordSets, serverOf, spanOf } from './move-steps.ts';
 
@@ -21,12 +21,7 @@ export function warningsOf(
   },
 ): readonly string[] {
   const lines: string[] = [];
-  const size = (bytes: number | null) => (bytes === null ? 'of unknown size' : byteSize(bytes));
-  const sent = (is.host ? (options.fileBytes ?? 0) : 0) + (is.db ? (options.databaseBytes ?? 0) : 0);
-  if (is.host)
-    lines.push(
-      `Files ${size(options.fileBytes)}${move.from.db === '' ? '' : `, database ${size(options.databaseBytes)}`}; at most about ${byteSize(sent)} go over the mesh, less what is there already.`,
-    );
+  if (is.host) lines.push(sizesOf(move, options, is.db));
   const { from, to } = move;
   if (is.host && to.db !== '' && serverOf(move, to.db) === serverOf(move, from.http)) {
     const [left, there] = [serverOf(move, from.http), serverOf(move, to.http)].map((id) => move.graph.server(id).name);
@@ -36,11 +31,12 @@ export function warningsOf(
   }
   if (is.live) {
     const seconds = 2 + Math.ceil(is.db ? (options.databaseBytes ?? 0) / DATABASE_BYTES_PER_SECOND : 0);
+    const copy = is.db && options.databaseBytes === null ? ', and what a copy of its database takes' : '';
     const how = is.replicate ? ' (less where the database can be followed)' : '';
     // It holds them also when the site moves to another platform of the same server.
     const few = move.graph.service(move.from.http).engine === 'apache';
     lines.push(
-      `Visitors wait for about ${seconds} s${how}, ${options.maxHoldMillis / 1000} s at most; ${few ? `no request fails while no more than ${MOST_BY_APACHE} wait: Apache keeps a thread for each, and who comes then gets a page (503) that asks to come again` : 'no request fails'}.`,
+      `Visitors wait for about ${seconds} s${copy}${how}, ${options.maxHoldMillis / 1000} s at most; ${few ? `no request fails while no more than ${MOST_BY_APACHE} wait: Apache keeps a thread for each, and who comes then gets a page (503) that asks to come again` : 'no request fails'}.`,
     );
     if (options.pastHold === 'maintenance')
       lines.push('Past that they get a maintenance page (503) until the site is there.');
@@ -52,6 +48,10 @@ export function warningsOf(
         lines.push(
           `It waits ${spanOf(step.args.seconds)} first, until answers with the old TTL have ended; --skip-lead does not.`,
         );
+  if (is.live && is.host)
+    lines.push(
+      `At its end it waits until nobody has come to ${move.graph.server(serverOf(move, from.http)).name} for ${spanOf(options.quietSeconds)} (--quiet), ${spanOf(mostQuiet(options.quietSeconds))} at most: nothing else can be done with the site until then.`,
+    );
   if (is.host && recordSets(move, move.to, 'normal').length === 0)
     lines.push(
       'No dns service is bound: point the names at the new server yourself; the old one hands visitors on meanwhile.',
@@ -64,4 +64,17 @@ export function warningsOf(
   );
   if (is.upgrade) lines.push('The platform has another version: the database is brought to it.');
   return lines;
+}
+
+function sizesOf(move: Move, { fileBytes, databaseBytes, measuredOn }: MigrateOptions, db: boolean): string {
+  const size = (bytes: number | null) => (bytes === null ? 'not measured yet' : byteSize(bytes));
+  const sizes = `Files ${size(fileBytes)}${move.from.db === '' ? '' : `, database ${size(databaseBytes)}`}`;
+  const sent =
+    fileBytes === null || (db && databaseBytes === null) ? null : fileBytes + (db ? (databaseBytes ?? 0) : 0);
+  return (
+    `${sizes}${measuredOn === null ? '' : `, as of ${measuredOn}`}; ` +
+    (sent === null
+      ? 'how much goes over the mesh is not known yet: servers measure their sites every 6 hours.'
+      : `at most about ${byteSize(sent)} go over the mesh, less what is there already.`)
+  );
 }

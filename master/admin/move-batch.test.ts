@@ -1,0 +1,69 @@
+// What is said of a move of many sites before any of them moves: who would stay and why, where databases go, how much travels.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { ids, platform, server, service, site } from '../../test/records.ts';
+import type { Caller } from './deps.ts';
+import { migrateMany } from './move-batch.ts';
+
+const ADMIN: Caller = { actor: 'anne', role: 'admin' };
+const web2 = server('srv-0123456789abcdm1', 'web2', '192.0.2.21');
+const nginx2 = service('svc-0123456789abcdm1', web2.id, 'http', 'nginx', 80);
+const mariadb2 = service('svc-0123456789abcdm2', web2.id, 'db', 'mariadb', 3306);
+const beside = service('svc-0123456789abcdm3', ids.web1, 'db', 'mariadb', 3306);
+const REQUEST = {
+  ...{ fromPlatform: '', fromServer: 'web1', toPlatform: '', toServer: 'web2', db: '', atOnce: 0, stopAfter: 0 },
+  ...{ maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0, skipLead: false, backup: '', noBackup: false },
+  ...{ noFollow: false, planOnly: true },
+};
+let master: MasterApi;
+
+beforeAll(async () => {
+  master = await openMasterApi();
+  const { store } = master;
+  const [nginx] = await store.services.find({ id: ids.nginx });
+  await store.servers.insert(web2);
+  await store.services.insert({ ...nginx2, detected: nginx?.detected ?? nginx2.detected });
+  await store.services.insert(beside);
+  await store.platforms.insert({
+    ...{ ...platform, id: 'plat-0123456789abcdm1', name: 'there', serviceId: nginx2.id },
+  });
+});
+afterAll(() => master.close());
+
+async function planned() {
+  const { sites } = await migrateMany(master.deps, ADMIN, REQUEST);
+  const own = sites.find(({ siteId }) => siteId === site.id);
+  return { state: own?.state, why: own?.why, plan: own?.plan.join('\n') ?? '' };
+}
+
+test('a site whose database has no place there stays whole, and says so before anything moves', async () => {
+  const { store } = master;
+  await store.sites.update(site.id, { bindings: { ...site.bindings, db: beside.id } });
+  const why = expect.stringMatching(/^cannot move the database of .* to web2: no mariadb is enabled there; enable one/);
+  expect(await planned()).toEqual({ state: 'skipped', why, plan: '' });
+  await expect(migrateMany(master.deps, ADMIN, { ...REQUEST, planOnly: false })).rejects.toThrow(
+    /: no site can; cannot move the database of .* to web2: no mariadb is enabled there/,
+  );
+  expect(await store.batches.find()).toEqual([]);
+
+  await store.services.insert(mariadb2);
+  expect((await planned()).plan).toMatch(/ to web2\/nginx, onto platform there, its database to web2\/mariadb$/m);
+});
+
+test('a database elsewhere stays there, though the new server has one of its kind', async () => {
+  await master.store.sites.update(site.id, { bindings: { ...site.bindings, db: ids.mariadb } });
+  expect((await planned()).plan).toMatch(/ to web2\/nginx, onto platform there, its database stays on db1\/mariadb$/m);
+});
+
+test('sizes are those of the newest day that has them', async () => {
+  expect((await planned()).plan).toMatch(/^Files not measured yet, database not measured yet; /m);
+  const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  const counts = { requests: 0, bytes: 0, s1: 0, s2: 0, s3: 0, s4: 0, s5: 0, inodes: null, logBytes: null };
+  const row = (ago: number, fileBytes: number | null, databaseBytes: number | null) => ({
+    ...{ siteId: site.id, serverId: ids.web1, day: day(ago), ...counts, fileBytes, databaseBytes },
+  });
+  await master.store.usage.save([row(3, 9_000_000, 7_000_000), row(2, null, 2_097_152), row(1, 1_048_576, null)]);
+  expect((await planned()).plan).toMatch(
+    new RegExp(`^Files 1\\.0 MiB, database 2\\.0 MiB, as of ${day(2)}; at most`, 'm'),
+  );
+});
