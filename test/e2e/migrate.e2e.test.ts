@@ -46,7 +46,9 @@ async function loginLink(): Promise<string> {
 
 async function done(change: Promise<ChangeResponse>): Promise<Task & { readonly story: string }> {
   const { task, events } = await finish(machine, (await change).taskId);
-  const story = events.flatMap(({ body }) => (body?.$case === 'log' ? [body.value.text] : [])).join('\n');
+  const story = events
+    .flatMap(({ body }) => (body?.$case === 'log' || body?.$case === 'message' ? [body.value.text] : []))
+    .join('\n');
   if (task.state !== 'succeeded') console.log(story);
   expect([task.verb, task.state, task.reason]).toEqual([task.verb, 'succeeded', '']);
   return { ...task, story };
@@ -262,6 +264,7 @@ test('moves under visitors: no request fails, nothing written is lost or doubled
     // What was written meanwhile came by the binary log, and no last copy was made.
     expect(story).toMatch(/changes: [0-9]+ transactions?, .*, [0-9]+ taken/);
     expect(story.match(/^database: /gm)).toHaveLength(1);
+    expect(story).toMatch(/^the database followed: /m);
   } finally {
     await load.stop();
   }
@@ -294,8 +297,9 @@ test('and back, only what changed travels, also where the database is copied as 
   const load = visitors(WEB2, WEB1, ({ platform }) => platform === 'wordpress');
   try {
     await until('visitors to have written', undefined, never, async () => load.written.length > 3);
-    const { copied } = await done(migrate('web1', 'wordpress', 'db1/mariadb', true));
+    const { copied, story } = await done(migrate('web1', 'wordpress', 'db1/mariadb', true));
     expect(share('back', copied)).toBeLessThan(0.1);
+    expect(story).not.toMatch(/the database followed/);
   } finally {
     await load.stop();
   }

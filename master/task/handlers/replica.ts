@@ -17,6 +17,8 @@ import { databasePart, inTime, isOff, webServerOf } from './copy.ts';
 const LOOK_AGAIN_MS = 200;
 /** It cannot be followed, or its agent is of a time before there was any of it. */
 const CANNOT: ReadonlySet<string> = new Set(['failed_precondition', 'unimplemented', 'invalid_argument']);
+const FOLLOWED =
+  'the database followed: what was written while it was copied came by its log, and no last copy was made';
 
 type Args = {
   readonly siteId: string;
@@ -171,6 +173,8 @@ export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.fin
           return leave(deps, within, args, thrown.message);
         }
         await follow(deps, within, 'do', args, 'stop', '', 'stop');
+        const value = { kind: 'note', text: FOLLOWED, value: '', expiresAt: undefined };
+        ctx.emit({ $case: 'message', value });
         return { is: 'done', result: { followed: true } };
       });
     },

@@ -1,6 +1,10 @@
 // What script agents do while a site moves: gates, databases that follow, ports, and code that brings a database along.
+import { AegirError } from '../../../shared/error.ts';
 import type { ActionOutput } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ActionOrder } from '../../session/agents.ts';
+
+/** In a world where no database can be followed. */
+export const KEEPS_NO_LOG = 'no binary log';
 
 /** undefined for an action that is about something else. */
 export function moveOutput(
@@ -22,6 +26,12 @@ export function moveOutput(
     case 'siteTraffic':
       return { traffic: { lastAt: undefined } };
     case 'openReplica':
+      if (world.has(KEEPS_NO_LOG)) {
+        throw new AegirError(
+          'failed_precondition',
+          'cannot let another server follow it: the MariaDB keeps no binary log',
+        );
+      }
       // By an account that is made for the follower.
       if (request.value.password !== '') world.add(`${serverId} leads ${resource} `);
       return { replica: { position: 'binlog.1:4', running: false, caughtUp: false, error: '' } };

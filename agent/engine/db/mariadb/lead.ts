@@ -85,7 +85,7 @@ async function obstacle(
   const [row] = await client.query(sql, doing, ctx.signal);
   const [log, format, closed, events] = row ?? [];
   if (log !== '1') {
-    return 'MariaDB there keeps no binary log; set log_bin and binlog_format = ROW, and restart it';
+    return 'the MariaDB that it leaves keeps no binary log; set log_bin and binlog_format = ROW there, and restart it';
   }
   if (format !== 'ROW') {
     return `its binary log holds statements (binlog_format ${format}), which may do other things elsewhere; set binlog_format = ROW`;

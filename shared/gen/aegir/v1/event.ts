@@ -76,8 +76,9 @@ export interface TransferProgress {
 /** Message is for the person who asked for the task. */
 export interface Message {
   /**
-   * link (something to open), secret (shown once), warning, or todo
-   * (something the person must do before the task goes on).
+   * link (something to open), secret (shown once), warning, todo
+   * (something the person must do before the task goes on), or note (how it
+   * went, where it might have gone otherwise).
    */
   kind: string;
   /** One sentence. */
