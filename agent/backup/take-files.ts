@@ -74,7 +74,7 @@ const ATTEMPTS = 3;
 /** Changed so lately, it may well change again before somebody asks for its chunks. */
 const QUIET_NS = 10_000_000_000n;
 const MS = 1_000_000n;
-/** Fewer bytes to read are not worth a second thread. */
+/** Fewer bytes to read are not worth a second thread; nor is one file, however large. */
 const WORTH_BYTES = 8 * 1024 * 1024;
 /** Segments whose turn has not come. */
 const MOST_WAITING = 64;
@@ -113,6 +113,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
   /** In the order of the archive, until the first of them was read. */
   const waiting: Waiting[] = [];
   let unknownBytes = 0;
+  let wanted = false;
 
   const add = (tree: number, lines: Buffer, chunks: readonly Ref[]) => {
     const [offset, firstPlace] = [index.bytes(), index.count()];
@@ -178,10 +179,11 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       if (sure) cache.keep(key, refs);
     };
     if (known !== undefined) return inTurn(() => keep(known, true));
-    const before = unknownBytes;
+    const isMuch = unknownBytes > WORTH_BYTES;
     unknownBytes += bytes;
-    if (before <= WORTH_BYTES && unknownBytes > WORTH_BYTES) saying.wanted?.();
-    if (copying || before <= WORTH_BYTES || along?.isFree() !== true) return inTurn(readHere(found, lines, key, place));
+    if (isMuch && !wanted) saying.wanted?.();
+    wanted ||= isMuch;
+    if (copying || !isMuch || along?.isFree() !== true) return inTurn(readHere(found, lines, key, place));
     along.give(root, tree, lines);
     inTurn(() => {
       const answer = along.answer((at) => {
