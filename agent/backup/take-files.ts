@@ -74,8 +74,9 @@ const ATTEMPTS = 3;
 /** Changed so lately, it may well change again before somebody asks for its chunks. */
 const QUIET_NS = 10_000_000_000n;
 const MS = 1_000_000n;
-/** Fewer bytes to read are not worth a second thread; nor is one file, however large. */
+/** Fewer bytes to read are not worth a second thread; nor is one file, however large: of each segment so many count. */
 const WORTH_BYTES = 8 * 1024 * 1024;
+const ONE_BYTES = 1024 * 1024;
 /** Segments whose turn has not come. */
 const MOST_WAITING = 64;
 
@@ -180,7 +181,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     };
     if (known !== undefined) return inTurn(() => keep(known, true));
     const isMuch = unknownBytes > WORTH_BYTES;
-    unknownBytes += bytes;
+    unknownBytes += Math.min(bytes, ONE_BYTES);
     if (isMuch && !wanted) saying.wanted?.();
     wanted ||= isMuch;
     if (copying || !isMuch || along?.isFree() !== true) return inTurn(readHere(found, lines, key, place));
