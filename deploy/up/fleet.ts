@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Connection } from '../../master/cli/connection.ts';
-import { contextsPath, readContexts, writeContexts } from '../../master/cli/context.ts';
 import { ServerServiceService, ServiceServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Child } from './child.ts';
 import type { Layout } from './layout.ts';
 import { connectWhenReady, LOOPBACK, SERVERS, startAgent, startMaster, until } from './processes.ts';
+import { rememberContext } from './remember-context.ts';
 
 export interface Fleet {
   readonly connection: Connection;
@@ -55,7 +55,15 @@ export async function startFleet(layout: Layout, step: (text: string) => void, s
       );
     });
     step('services web1/nginx, web1/null and db1/mariadb are enabled');
-    if (!layout.dir.includes('aegir-check-')) rememberContext(layout, apiAddress, tokenFile);
+    if (!layout.dir.includes('aegir-check-')) {
+      const context = {
+        address: apiAddress,
+        ca: readFileSync(join(layout.master, 'ca.pem'), 'utf8'),
+        token: readFileSync(tokenFile, 'utf8').trim(),
+      };
+      const told = rememberContext(process.env, context, layout.dir);
+      if (told !== undefined) step(told);
+    }
     const ended = Promise.race(children.map((child) => child.ended)).then((text): never => {
       throw new Error(text);
     });
@@ -75,17 +83,4 @@ export async function startFleet(layout: Layout, step: (text: string) => void, s
     await stop();
     throw error;
   }
-}
-
-/** `npm run aegir` then talks to this master; a context that somebody chose stays the current one. */
-function rememberContext(layout: Layout, address: string, tokenFile: string): void {
-  const path = contextsPath(process.env);
-  const known = readContexts(path);
-  const context = {
-    address,
-    ca: readFileSync(join(layout.master, 'ca.pem'), 'utf8'),
-    token: readFileSync(tokenFile, 'utf8').trim(),
-  };
-  const current = known.contexts[known.current] === undefined ? 'up' : known.current;
-  writeContexts(path, { current, contexts: { ...known.contexts, up: context } });
 }
