@@ -9,7 +9,7 @@ export async function checkSite(fleet: Fleet, site: FirstSite, step: (text: stri
     throw new Error(`the home page ${site.url}/ is not the site's: status ${home.status}, ${home.body.slice(0, 300)}`);
   }
   step(`home page answers: ${site.url}/`);
-  if (site.loginLink === '') throw new Error('the install gave no login link');
+  if (site.loginLink === '') throw new Error(site.noLink || 'the install gave no login link');
   const owner = createBrowser(fleet.webAddress);
   const dashboard = await owner.get(site.loginLink);
   if (dashboard.status !== 200 || !dashboard.body.includes('id="wpadminbar"')) {

@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkSite } from './check.ts';
-import { installFirstSite } from './first-site.ts';
+import { NAME, openFirstSite } from './first-site.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { defaultDir, openLayout, requirePorts } from './layout.ts';
 import { takeDirectory } from './one-at-a-time.ts';
@@ -59,16 +59,20 @@ async function main(): Promise<number> {
     release = await takeDirectory(dir);
     await requirePorts(layout);
     fleet = await startFleet(layout, step, stop.signal);
-    const site = await installFirstSite(fleet, step, stop.signal);
-    if (flags.check) await checkSite(fleet, site, step);
+    const site = await openFirstSite(fleet, { dir, again: flags.check }, step, stop.signal);
+    if (flags.check && site !== undefined) await checkSite(fleet, site, step);
     else {
       say('');
-      say(`  Site          ${site.url}`);
-      if (site.loginLink !== '') say(`  Login link    ${site.loginLink}   (works once, for ten minutes)`);
+      if (site === undefined) say(`  Site          none: ${NAME} was deleted, and up installs it once`);
+      else {
+        say(`  Site          ${site.url}`);
+        if (site.loginLink === '') say(`  Login link    none: ${site.noLink}`);
+        else say(`  Login link    ${site.loginLink}   (works once, for ten minutes)`);
+      }
       say(`  API           ${fleet.apiAddress}   (gRPC, TLS; CA certificate in ${join(layout.master, 'ca.pem')})`);
       say(`  Admin token   ${fleet.tokenFile}`);
       say('  Try           npm run -s aegir -- graph');
-      say('                npm run -s aegir -- site login demo.localhost');
+      say(`                npm run -s aegir -- site ${site === undefined ? 'install' : 'login'} ${NAME}`);
       say('');
       say(`Everything is under ${dir}. Ctrl-C stops it; the next npm run up finds all as it was.`);
       await Promise.race([fleet.ended, new Promise((resolve) => stop.signal.addEventListener('abort', resolve))]);

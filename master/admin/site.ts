@@ -186,6 +186,8 @@ export function requireState(site: SiteRecord, states: readonly SiteRecord['stat
   const next =
     site.state === 'installing' || site.state === 'deleting'
       ? `wait for its task; see: aegir task list --subject ${site.id}`
-      : `it can be done when it is ${states.join(' or ')}`;
+      : site.state === 'disabled'
+        ? `put it back on the web first: aegir site enable ${site.name}`
+        : `it can be done when it is ${states.join(' or ')}`;
   throw new AegirError('failed_precondition', `cannot ${verb} ${site.name}: it is ${site.state}; ${next}`);
 }
