@@ -76,7 +76,7 @@ export function hasChecksums(format: Buffer): boolean {
 export interface Gtid {
   /** It is followed by one statement, and by no end. */
   readonly isAlone: boolean;
-  /** Of a transaction in two phases (XA). */
+  /** One end of a transaction in two phases (XA). */
   readonly isPrepared: boolean;
 }
 
@@ -112,73 +112,37 @@ export function endStatement(rows: Buffer): void {
   rows.writeUInt16LE(rows.readUInt16LE(HEADER_BYTES + 6) | STATEMENT_END, HEADER_BYTES + 6);
 }
 
-/** A statement, and what of its session matters to it. */
 export interface Statement {
+  /** That was in use. */
   readonly database: string;
   /** In the character set of its client. */
-  readonly text: Buffer;
-  /** Bits, in decimal. */
-  readonly sqlMode: string;
-  readonly foreignKeyChecks: boolean;
-  readonly uniqueChecks: boolean;
-  /** Numbers of the collations: of the client, the connection and the server; none when the log does not say. */
-  readonly collations: readonly number[];
-  /** Empty when the log does not say. */
-  readonly timeZone: string;
+  readonly text: string;
 }
 
-/** What is done to tables, and is the same wherever it is done; comments may stand before it, but none that is run. */
-export function isAboutTables({ text }: Pick<Statement, 'text'>): boolean {
-  const words = text.toString('latin1', 0, 4096);
-  return /^(?:\s|\/\*(?![!M])[\s\S]{0,1000}?\*\/)*(?:CREATE|ALTER|DROP|TRUNCATE|RENAME|OPTIMIZE|ANALYZE)\s/i.test(
-    words,
-  );
-}
-
-const NO_FOREIGN_KEY_CHECKS = 1 << 26;
-const RELAXED_UNIQUE_CHECKS = 1 << 27;
-
-/** Throws data_loss when it is not whole. */
+/** text: byte by byte (latin1). Throws data_loss when it is not whole. */
 export function statementOf({ bytes }: LogEvent): Statement {
   const post = HEADER_BYTES + 13;
   try {
     const nameLength = bytes.readUInt8(HEADER_BYTES + 8);
-    const status = bytes.subarray(post, post + bytes.readUInt16LE(HEADER_BYTES + 11));
-    const name = post + status.length;
+    const name = post + bytes.readUInt16LE(HEADER_BYTES + 11);
+    if (name + nameLength + 1 > bytes.length) throw new RangeError('its name is cut off');
     const database = bytes.toString('utf8', name, name + nameLength);
-    return { database, text: bytes.subarray(name + nameLength + 1), ...sessionOf(status) };
+    return { database, text: bytes.toString('latin1', name + nameLength + 1) };
   } catch (cause) {
     throw new AegirError('data_loss', 'cannot read the binary log: a statement in it is cut off', { cause });
   }
 }
 
-/** The first that is not known ends it: what matters comes before (MariaDB's Query_log_event::write). */
-function sessionOf(status: Buffer): Omit<Statement, 'database' | 'text'> {
-  let [sqlMode, flags, timeZone] = ['0', 0, ''];
-  let collations: number[] = [];
-  for (let at = 0; at < status.length; ) {
-    const code = status.readUInt8(at);
-    at += 1;
-    if (code === 0) {
-      flags = status.readUInt32LE(at);
-      at += 4;
-    } else if (code === 1) {
-      sqlMode = String(status.readBigUInt64LE(at));
-      at += 8;
-    } else if (code === 3) {
-      at += 4;
-    } else if (code === 4) {
-      collations = [0, 2, 4].map((offset) => status.readUInt16LE(at + offset));
-      at += 6;
-    } else if (code === 5 || code === 6) {
-      const text = status.toString('latin1', at + 1, at + 1 + status.readUInt8(at));
-      if (code === 5) timeZone = text;
-      at += 1 + text.length;
-    } else {
-      break;
-    }
-  }
-  const foreignKeyChecks = (flags & NO_FOREIGN_KEY_CHECKS) === 0;
-  const uniqueChecks = (flags & RELAXED_UNIQUE_CHECKS) === 0;
-  return { sqlMode, foreignKeyChecks, uniqueChecks, collations, timeZone };
+/** The table, where the statement is nothing but its TRUNCATE, in words that mean the same in every sql_mode. */
+export function truncatedBy({ database, text }: Statement): string | undefined {
+  const name = '(?:`([A-Za-z0-9_$]{1,64})`|([A-Za-z0-9_$]{1,64}))';
+  const whole = new RegExp(`^\\s*TRUNCATE(?:\\s+TABLE)?\\s*(?:${name}\\s*\\.\\s*)?${name}\\s*;?\\s*$`, 'i');
+  const [, quotedIn, plainIn, quoted, plain] = whole.exec(text) ?? [];
+  const within = quotedIn ?? plainIn ?? database;
+  return within === database ? (quoted ?? plain) : undefined;
+}
+
+/** Of tables that are their session's own, or that says nothing of what is in them. */
+export function changesNothing({ text }: Statement): boolean {
+  return /^\s*(?:DROP (?:\/\*!40005 TEMPORARY \*\/|TEMPORARY) TABLE|(?:OPTIMIZE|ANALYZE)\s)/i.test(text);
 }

@@ -1,7 +1,7 @@
 // How changes of a database travel from one server to another: frames of a kind, a length (32 bits, little-endian) and
-// content. A transaction is begin, rows or statements, commit; the last frame says where the log ended. Pure.
+// content. A transaction is begin, rows or a table that is emptied, commit; the last frame says where the log ended. Pure.
 import { AegirError } from '../../../../shared/error.ts';
-import { MOST_EVENT_BYTES, type Statement } from './binlog-event.ts';
+import { MOST_EVENT_BYTES } from './binlog-event.ts';
 
 /** What they begin with, so that a dump is never taken for them. */
 export const HEAD = Buffer.from('-- Changes of the database of a site, taken by Aegir.\n');
@@ -11,12 +11,13 @@ export type Frame =
   | { readonly kind: 'begin'; readonly at: string }
   /** Whole events, one after the other: table maps and rows of this database alone. */
   | { readonly kind: 'rows'; readonly events: Buffer }
-  | { readonly kind: 'statement'; readonly statement: Omit<Statement, 'database'> }
+  /** A table of this database is emptied (TRUNCATE). */
+  | { readonly kind: 'truncate'; readonly table: string }
   /** at: FILE:POSITION after it. */
   | { readonly kind: 'commit'; readonly at: string }
   | { readonly kind: 'end'; readonly at: string };
 
-const KINDS = ['begin', 'rows', 'statement', 'commit', 'end'] as const;
+const KINDS = ['begin', 'rows', 'truncate', 'commit', 'end'] as const;
 const MOST_BYTES = 2 * MOST_EVENT_BYTES;
 const PREFIX = 5;
 
@@ -30,8 +31,7 @@ export function encodeFrame(frame: Frame): Buffer {
 
 function contentOf(frame: Frame): Buffer {
   if (frame.kind === 'rows') return frame.events;
-  if (frame.kind !== 'statement') return Buffer.from(frame.at);
-  return Buffer.from(JSON.stringify({ ...frame.statement, text: frame.statement.text.toString('base64') }));
+  return Buffer.from(frame.kind === 'truncate' ? frame.table : frame.at);
 }
 
 /** pieces: cut anywhere. Throws permission_denied for what is no such frames, data_loss when they do not end as they should. */
@@ -61,31 +61,9 @@ export async function* decodeFrames(pieces: AsyncIterable<Uint8Array>): AsyncGen
 
 function frameOf(kind: (typeof KINDS)[number] | undefined, content: Buffer): Frame {
   if (kind === 'rows') return { kind, events: content };
-  if (kind === 'statement') return { kind, statement: parsedStatement(content) };
+  if (kind === 'truncate') return { kind, table: content.toString('utf8') };
   if (kind === undefined) throw refused('one is of no known kind');
   return { kind, at: content.toString('latin1') };
-}
-
-function parsedStatement(content: Buffer): Omit<Statement, 'database'> {
-  let told: Partial<Record<keyof Statement, unknown>>;
-  try {
-    told = { ...JSON.parse(content.toString('utf8')) };
-  } catch {
-    throw refused('a statement is unreadable');
-  }
-  const { sqlMode, foreignKeyChecks, uniqueChecks, collations, timeZone, text } = told;
-  const isSound =
-    typeof text === 'string' &&
-    /^[0-9]{1,20}$/.test(String(sqlMode)) &&
-    /^[A-Za-z0-9_+:/-]{0,64}$/.test(String(timeZone)) &&
-    Array.isArray(collations) &&
-    (collations.length === 0 || collations.length === 3) &&
-    collations.every((each) => Number.isInteger(each) && each > 0 && each < 65_536);
-  if (!isSound) throw refused('a statement is not sound');
-  return {
-    ...{ text: Buffer.from(text, 'base64'), sqlMode: String(sqlMode), timeZone: String(timeZone), collations },
-    ...{ foreignKeyChecks: foreignKeyChecks !== false, uniqueChecks: uniqueChecks !== false },
-  };
 }
 
 function refused(why: string): AegirError {

@@ -1,10 +1,10 @@
-// Of the events of a whole server's log those that change one database, as frames: its rows, and what is done to its tables.
+// Of the events of a whole server's log those that change rows of one database, as frames.
 // What cannot be brought to another server as that is refused, so that the database is copied instead. Pure.
 import { AegirError } from '../../../../shared/error.ts';
 import {
+  changesNothing,
   EVENT,
   gtidOf,
-  isAboutTables,
   isRows,
   isStatementEnd,
   type LogEvent,
@@ -12,6 +12,7 @@ import {
   statementOf,
   tableIdOf,
   tableMapOf,
+  truncatedBy,
 } from './binlog-event.ts';
 import type { Frame } from './change-frame.ts';
 
@@ -27,7 +28,6 @@ export interface ChangesOf {
 interface Group {
   readonly at: string;
   readonly isAlone: boolean;
-  readonly isPrepared: boolean;
   /** Tables of this database that the statement at hand is about. */
   readonly ours: Set<number>;
   events: Buffer[];
@@ -49,7 +49,6 @@ const PASSED_OVER: ReadonlySet<number> = new Set([
 export function createChangesOf(database: string): ChangesOf {
   let group: Group | undefined;
   let count = 0;
-  const name = Buffer.from(database);
 
   /** Frames of events that wait become one; those of a long transaction go on their way. */
   const cut = (open: Group, atEnd: boolean): readonly Frame[] => {
@@ -79,11 +78,14 @@ export function createChangesOf(database: string): ChangesOf {
     group = undefined;
     if (open.isBegun) throw unfit('a long transaction was undone');
   };
-  const mentions = (statement: Statement): boolean => statement.database === database || includes(statement.text, name);
+  const mentions = (statement: Statement): boolean =>
+    statement.database === database || includes(statement.text, database);
 
   const takeStatement = (open: Group, event: LogEvent): readonly Frame[] => {
     const statement = statementOf(event);
-    const words = statement.text.toString('latin1', 0, 40).trim().toUpperCase();
+    const words = statement.text.slice(0, 40).trim().toUpperCase();
+    // What was prepared before the copy is not in it, and what ends it does not say whose it is.
+    if (words.startsWith('XA ')) throw unfit('a transaction has two phases (XA)');
     if (!open.isAlone) {
       if (words === 'COMMIT') return ended(open, event.end);
       // It is there only where tables without transactions keep what was undone.
@@ -94,13 +96,11 @@ export function createChangesOf(database: string): ChangesOf {
       if (words === 'ROLLBACK' || words.startsWith('SAVEPOINT ')) return [];
       if (open.hasRows) throw unfit('a statement is in one transaction with rows');
     }
-    if (mentions(statement)) {
-      if (statement.database !== database) throw unfit('a statement of another database names it');
-      // In a transaction that is the first half of CREATE TABLE … SELECT; others are not the same wherever they run.
-      if (!open.isAlone && !words.startsWith('CREATE ')) throw unfit('a statement changed rows');
-      if (!isAboutTables(statement)) throw unfit('a statement is about something else than its tables');
-      const { database: _in, ...rest } = statement;
-      open.waiting.push({ kind: 'statement', statement: rest });
+    if (mentions(statement) && !(open.isAlone && changesNothing(statement))) {
+      // What another one does depends on its session, on the hour and on who runs it, and may not be done twice.
+      const table = open.isAlone && statement.database === database ? truncatedBy(statement) : undefined;
+      if (table === undefined) throw unfit('its tables were changed');
+      open.waiting.push({ kind: 'truncate', table });
     }
     return open.isAlone ? ended(open, event.end) : [];
   };
@@ -110,8 +110,10 @@ export function createChangesOf(database: string): ChangesOf {
       const { type } = event;
       if (type === EVENT.gtid) {
         if (group !== undefined) undone(group);
+        const { isAlone, isPrepared } = gtidOf(event);
+        if (isPrepared) throw unfit('a transaction has two phases (XA)');
         group = {
-          ...{ at: event.at, ...gtidOf(event), ours: new Set(), events: [], bytes: 0, waiting: [] },
+          ...{ at: event.at, isAlone, ours: new Set(), events: [], bytes: 0, waiting: [] },
           ...{ isBegun: false, hasRows: false },
         };
         return [];
@@ -126,7 +128,6 @@ export function createChangesOf(database: string): ChangesOf {
         const map = tableMapOf(event.bytes);
         if (map === undefined) throw unfit('it is unreadable');
         if (map.database !== database) return [];
-        if (group.isPrepared) throw unfit('a transaction has two phases (XA)');
         group.ours.add(map.id);
         return keep(group, event.bytes);
       }
@@ -137,7 +138,7 @@ export function createChangesOf(database: string): ChangesOf {
         group.hasRows = true;
         return keep(group, event.bytes);
       }
-      if (group.ours.size === 0 && (event.isIgnorable || group.isPrepared)) return [];
+      if (group.ours.size === 0 && event.isIgnorable) return [];
       throw unfit(`an event is of type ${type}`);
     },
     rest() {
@@ -148,8 +149,8 @@ export function createChangesOf(database: string): ChangesOf {
 }
 
 /** Names are compared as servers with lower_case_table_names do: too much rather than too little. */
-function includes(text: Buffer, name: Buffer): boolean {
-  return text.toString('latin1').toLowerCase().includes(name.toString('latin1').toLowerCase());
+function includes(text: string, name: string): boolean {
+  return text.toLowerCase().includes(name.toLowerCase());
 }
 
 function unfit(why: string): AegirError {

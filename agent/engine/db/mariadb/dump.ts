@@ -4,7 +4,7 @@ import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon } from '../../../host/host.ts';
 import type { ActionContext, DumpFacts } from '../../engine.ts';
 import { HEAD, TAIL } from '../dump-frame.ts';
-import { administrator, createClient } from './client.ts';
+import { administrator, type Client, createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { cleaned, HAS_TRUSTED } from './dump-text.ts';
 import { failure } from './failure.ts';
@@ -54,7 +54,8 @@ export async function* dumpDatabase(
     const text = `${floats} of the tables in ${database} ${floats === 1 ? 'has a column' : 'have columns'} of type FLOAT, of which a dump keeps six digits`;
     ctx.log('warn', `${text}; ALTER TABLE … MODIFY … DOUBLE keeps all`);
   }
-  const positioned = logs === 1 && isSafe;
+  const positioned =
+    logs === 1 && isSafe && (await isPlaceable(createClient(host, daemon, dialect), dialect, doing, ctx));
   const program = host.stream({
     argv: [
       dump.program,
@@ -67,7 +68,13 @@ export async function* dumpDatabase(
       database,
     ],
     signal: ctx.signal,
-    failed: ({ stderr }) => failure(stderr, doing, daemon, host, dialect),
+    failed: ({ code, stderr }) =>
+      code > 128
+        ? new AegirError(
+            'unavailable',
+            `cannot ${doing}: ${dump.program} was ended or broke down (code ${code}); try again`,
+          )
+        : failure(stderr, doing, daemon, host, dialect),
   });
   let position = '';
   yield Buffer.from((trusted ?? 0) > 0 ? HEAD + HAS_TRUSTED : HEAD);
@@ -76,4 +83,20 @@ export async function* dumpDatabase(
   });
   tell({ position });
   yield Buffer.from(TAIL);
+}
+
+/**
+ * mariadb-dump breaks down where the server does not tell the GTID of its log's end, as where an event in that file is longer
+ * than a packet may be: such a dump tells no place.
+ */
+async function isPlaceable(client: Client, { name }: Dialect, doing: string, ctx: ActionContext): Promise<boolean> {
+  if (name !== 'mariadb') return true;
+  const [status] = await client.table('SHOW MASTER STATUS;', doing, ctx.signal);
+  const [file = '', at = ''] = [status?.['File'], status?.['Position']];
+  if (!/^[A-Za-z0-9._-]+$/.test(file) || !/^[0-9]+$/.test(at)) return false;
+  const sql = `SELECT BINLOG_GTID_POS('${file}', ${at}) IS NULL;`;
+  const isTold = (await client.query(sql, doing, ctx.signal).catch(() => []))[0]?.[0] === '0';
+  if (!isTold)
+    ctx.log('info', 'the server does not tell where its binary log is: an event in it is longer than a packet');
+  return isTold;
 }

@@ -7,7 +7,7 @@ import { encodeFrame, HEAD } from './change-frame.ts';
 import { createChangesOf } from './changes-of.ts';
 import type { Client } from './client.ts';
 import { type Log, readLog } from './read-log.ts';
-import { literal, selectDumpable } from './sql.ts';
+import { literal, MOST_KEYLESS_ROWS, selectDumpable, selectKeyless } from './sql.ts';
 
 /** FILE:POSITION of the log's end. Throws failed_precondition, with why, when the database cannot be followed. */
 export async function endOfLog(client: Client, database: string, ctx: ActionContext): Promise<string> {
@@ -100,6 +100,14 @@ async function obstacle(
   const [tables] = await client.query(selectDumpable(database), doing, ctx.signal);
   const unsafe = Number(tables?.[1] ?? 0);
   if (unsafe > 0) return `${unsafe} of its tables know no transactions; ALTER TABLE … ENGINE=InnoDB gives them some`;
+  const keyless = await client.query(selectKeyless(database), doing, ctx.signal);
+  if (keyless.length > 0) {
+    return `${keyless.length} of its tables have more than ${MOST_KEYLESS_ROWS} rows and no key, by which each change would be looked for in all of them; ALTER TABLE … ADD PRIMARY KEY gives them one`;
+  }
+  const prepared = await client.query('XA RECOVER;', doing, ctx.signal);
+  if (prepared.length > 0) {
+    return 'somebody has prepared a transaction there (XA RECOVER), of which nobody knows what it is about; end it';
+  }
   if (Number(events ?? 0) > 0) return `${events} of its events would run on both servers; disable them`;
   return undefined;
 }

@@ -121,6 +121,15 @@ export function selectDumpable(database: string): string {
       WHERE BINARY table_schema = ${name} AND table_type <> 'VIEW' AND column_type REGEXP '^float( |$)');`;
 }
 
+export const MOST_KEYLESS_ROWS = 10_000;
+
+/** Rows for tables in which a changed row is looked for among so many: about as many as the server believes there are. */
+export function selectKeyless(database: string): string {
+  return `SELECT table_name FROM information_schema.tables t WHERE BINARY table_schema = ${literal(database)}
+    AND table_type = 'BASE TABLE' AND table_rows > ${MOST_KEYLESS_ROWS} AND NOT EXISTS
+    (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name);`;
+}
+
 /** One row: whether ordinary accounts may make triggers and functions. */
 export const TRUSTS = 'SELECT @@log_bin = 0 OR @@log_bin_trust_function_creators;';
 
