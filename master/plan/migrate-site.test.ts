@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ids, platform, server, service, site, snapshot } from '../../test/records.ts';
 import { createGraph } from '../graph/graph.ts';
-import type { ZoneRecord } from '../store/model.ts';
+import type { ServiceRecord, ZoneRecord } from '../store/model.ts';
 import { type MigrateOptions, planMigrateSite } from './migrate-site.ts';
 
 const web2 = server('srv-0123456789abcdm1', 'web2', '192.0.2.21');
@@ -199,6 +199,23 @@ test('where its database is from then on is said, and what to do when that is wh
   expect(left.warnings.join('\n')).toMatch(
     /Its database stays on web1, which it leaves: web2 reaches it over the network; --db SERVER\/mariadb moves it, too\./,
   );
+});
+
+test('who tells a person what to set in DNS is on the server that the site is on', () => {
+  const told = service('svc-0123456789abcdm6', web2.id, 'dns', 'null', 0);
+  const placed = (services: readonly ServiceRecord[], dns: string = ids.dns) => {
+    const plan = planned({}, { zones: [], services }, { bindings: { ...named.bindings, dns } });
+    return plan.steps.flatMap((step) => (step.kind === 'site.place' ? [[step.args.dns, step.summary]] : []));
+  };
+  expect(placed([...base.services, told])).toEqual([
+    [{ to: told.id, before: ids.dns }, 'Record example.org on there, web2/nginx, web2/mariadb, web2/null'],
+  ]);
+  const stays = [[undefined, 'Record example.org on there, web2/nginx, web2/mariadb']];
+  expect(placed(base.services)).toEqual(stays);
+  expect(placed([...base.services, { ...told, state: 'disabled' }])).toEqual(stays);
+  // One that somebody chose elsewhere is left.
+  const elsewhere = service('svc-0123456789abcdm7', ids.db1, 'dns', 'null', 0);
+  expect(placed([...base.services, told, elsewhere], elsewhere.id)).toEqual(stays);
 });
 
 test('a disabled site moves without a gate', () => {

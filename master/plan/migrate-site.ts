@@ -6,7 +6,7 @@ import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
 import { backupSteps, holdStep, recordStep, releaseStep } from './backup-steps.ts';
 import { type LastBackup, siteRemove } from './change-site.ts';
-import { lowerSteps, switchSteps } from './migrate-dns.ts';
+import { dnsAlong, lowerSteps, switchSteps } from './migrate-dns.ts';
 import { warningsOf } from './migrate-warnings.ts';
 import {
   checkStep,
@@ -228,10 +228,12 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     });
   }
   // Visitors write at the new place as soon as they are handed there: nothing after it may go back.
+  const dns = dnsAlong(move);
+  const services = [to.http, to.db, dns?.to ?? ''].filter((id) => id !== '');
   const pointOfNoReturn = add({
     kind: 'site.place',
-    args: { siteId: site.id, to, before: from },
-    summary: `Record ${shown} on ${graph.platform(to.platformId).name}, ${nameOf(move, to.http)}${to.db === '' ? '' : ` and ${nameOf(move, to.db)}`}`,
+    args: { siteId: site.id, to, before: from, ...(dns === undefined ? {} : { dns }) },
+    summary: `Record ${shown} on ${[graph.platform(to.platformId).name, ...services.map((id) => nameOf(move, id))].join(', ')}`,
     serverId: null,
     undo: FORWARD,
   });

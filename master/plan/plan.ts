@@ -176,8 +176,8 @@ export interface StepArgs extends BackupStepArgs, DnsStepArgs {
   };
   /** That the site is on its way; undo says what was before. */
   'site.move': { siteId: string; to: PlannedMove | null; before: PlannedMove | null };
-  /** Where the site is. */
-  'site.place': { siteId: string; to: Place; before: Place };
+  /** Where the site is. dns: the services that tell a person what to set, where that goes along. */
+  'site.place': { siteId: string; to: Place; before: Place; dns?: { to: string; before: string } };
   /** Whether the site can be where it shall: platform, room, ports, mesh. Its result says what it found. */
   'move.check': {
     siteId: string;

@@ -68,7 +68,7 @@ beforeAll(async () => {
     const { services } = await link().call(ServiceServiceService.listServices, {
       ...{ pageSize: 0, pageToken: '', server: 'web2', type: '' },
     });
-    return ['web2/nginx', 'web2/mariadb'].every((name) =>
+    return ['web2/nginx', 'web2/mariadb', 'web2/null'].every((name) =>
       services.some((service) => service.name === name && service.state === 'enabled'),
     );
   });
@@ -275,7 +275,7 @@ test('moves under visitors: no request fails, nothing written is lost or doubled
   const moved = await site();
   expect(moved.platform).toBe('wordpress2');
   expect(moved.bindings.map(({ service }) => service).sort()).toEqual(
-    expect.arrayContaining(['web2/mariadb', 'web2/nginx']),
+    expect.arrayContaining(['web2/mariadb', 'web2/nginx', 'web2/null']),
   );
   expect([...comments('web2')].sort()).toEqual([...load.written].sort());
 });
@@ -304,6 +304,7 @@ test('and back, only what changed travels, also where the database is copied as 
     await load.stop();
   }
   expect(load.failures).toEqual([]);
+  expect((await site()).bindings.map(({ service }) => service)).toContain('web1/null');
   expect(
     comments('db1')
       .filter((word) => load.written.includes(word))

@@ -31,24 +31,27 @@ export function createSiteMove({ store }: HandlerDeps): StepHandler<'site.move'>
 }
 
 export function createSitePlace({ store }: HandlerDeps): StepHandler<'site.place'> {
-  const put = (siteId: string, { platformId, http, db }: Place) =>
+  const put = (siteId: string, { platformId, http, db }: Place, dns?: { readonly from: string; readonly to: string }) =>
     store.transaction(async (tx) => {
       const site = await tx.sites.get(siteId);
       if (site === undefined) return;
       const { db: _, ...others } = site.bindings;
+      // A move takes days: it may have been disabled, or removed, since.
+      const goes = dns !== undefined && others.dns === dns.from && (await tx.services.get(dns.to))?.state === 'enabled';
+      const along = goes ? { dns: dns.to } : {};
       await tx.sites.update(siteId, {
         platformId,
-        bindings: { ...others, http, ...(db === '' ? {} : { db }) },
+        bindings: { ...others, http, ...(db === '' ? {} : { db }), ...along },
       });
     });
   return {
     kind: 'site.place',
-    do: async ({ siteId, to }) => {
-      await put(siteId, to);
+    do: async ({ siteId, to, dns }) => {
+      await put(siteId, to, dns && { from: dns.before, to: dns.to });
       return { is: 'done' };
     },
-    undo: async ({ siteId, before }) => {
-      await put(siteId, before);
+    undo: async ({ siteId, before, dns }) => {
+      await put(siteId, before, dns && { from: dns.to, to: dns.before });
       return { is: 'done' };
     },
   };
