@@ -293,6 +293,20 @@ test('its owner logs in where it is now', async () => {
   expect((await createBrowser(WEB2).get(await loginLink())).url).toContain('/wp-admin/');
 });
 
+test('off its server to one that has no place for its database it stays whole, and that is said before anything moves', async () => {
+  const evacuate = (planOnly: boolean) =>
+    link().call(MoveServiceService.migrateMany, {
+      ...{ fromPlatform: '', fromServer: 'web2', toPlatform: '', toServer: 'web1', db: '', atOnce: 0, stopAfter: 0 },
+      ...{ maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0, skipLead: true, backup: '', noBackup: false },
+      ...{ noFollow: false, planOnly },
+    });
+  const why =
+    /^cannot move the database of .* to web1: no mariadb is enabled there; enable one, or name another by --db$/;
+  expect((await evacuate(true)).sites).toMatchObject([{ state: 'skipped', why: expect.stringMatching(why) }]);
+  await expect(evacuate(false)).rejects.toThrow(/no site can; .* no mariadb is enabled there/);
+  expect((await site()).platform).toBe('wordpress2');
+});
+
 test('and back, only what changed travels, also where the database is copied as visitors wait', async () => {
   const load = visitors(WEB2, WEB1, ({ platform }) => platform === 'wordpress');
   try {
