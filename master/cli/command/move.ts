@@ -132,7 +132,9 @@ export function platformMigrateCommand(cli: Cli, noun: Command): void {
 }
 
 export function evacuateCommand(cli: Cli, noun: Command): void {
-  withManyFlags(noun.command('evacuate <server>').description('move all sites, and all databases of sites, off a server'))
+  withManyFlags(
+    noun.command('evacuate <server>').description('move all sites, and all databases of sites, off a server'),
+  )
     .requiredOption('--to <server>', 'server that they move to')
     .option('--to-platform <platform>', 'platform there; left out, the ones like their own')
     .action(async (fromServer: string, _, command: Command) => {
