@@ -24,16 +24,32 @@ function idOf(id: number): Buffer {
   return bytes;
 }
 
+/** One column, a LONGBLOB: its type, a byte of metadata, and whether it may be null. */
+const SHAPE = Buffer.from([1, 252, 1, 4, 1]);
+
 function map(id: number, database = OURS, table = 't'): Buffer {
   const name = (text: string) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text), Buffer.alloc(1)]);
-  return event(
-    EVENT.tableMap,
-    Buffer.concat([idOf(id), Buffer.alloc(2), name(database), name(table), Buffer.from([0])]),
-  );
+  return event(EVENT.tableMap, Buffer.concat([idOf(id), Buffer.alloc(2), name(database), name(table), SHAPE]));
 }
 
+/** size: of the text in it. */
 function rows(id: number, isEnd = true, size = 4): Buffer {
-  return event(EVENT.writeRows, Buffer.concat([idOf(id), Buffer.from([isEnd ? 1 : 0, 0]), Buffer.alloc(size, 7)]));
+  const row = Buffer.alloc(1 + 4 + size, 7);
+  row[0] = 0;
+  row.writeUInt32LE(size, 1);
+  return event(EVENT.writeRows, Buffer.concat([idOf(id), Buffer.from([isEnd ? 1 : 0, 0]), Buffer.from([1, 1]), row]));
+}
+
+function bent(event: Buffer, at: number, byte: number): Buffer {
+  const other = Buffer.from(event);
+  other[at] = byte;
+  return other;
+}
+
+function cutRow(id: number): Buffer {
+  const other = Buffer.from(rows(id).subarray(0, -1));
+  other.writeUInt32LE(other.length, 9);
+  return other;
 }
 
 /** Events of the statements that came out. */
@@ -90,6 +106,12 @@ it.each<[string, Buffer]>([
   ['a statement', Buffer.concat([map(1), event(EVENT.query, Buffer.alloc(30))])],
   ['a format', event(EVENT.format, Buffer.alloc(60))],
   ['compressed rows', Buffer.concat([map(1), event(166, Buffer.concat([idOf(1), Buffer.alloc(9)]))])],
+  ['a row that is cut off', Buffer.concat([map(1), cutRow(1)])],
+  ['a row with a column more', Buffer.concat([map(1), bent(rows(1), HEADER_BYTES + 8, 2)])],
+  ['a length past its end', Buffer.concat([map(1), bent(rows(1), HEADER_BYTES + 11, 200)])],
+  ['rows without a column', Buffer.concat([map(1), bent(rows(1), HEADER_BYTES + 9, 0)])],
+  ['a table of no type that there is', Buffer.concat([bent(map(1), map(1).length - 4, 244), rows(1)])],
+  ['a table whose lengths are not sound', Buffer.concat([bent(map(1), map(1).length - 2, 9), rows(1)])],
   ['an event that is cut off', map(1).subarray(0, -3)],
   ['an event that is too short', event(EVENT.writeRows, Buffer.alloc(3))],
   [

@@ -12,12 +12,18 @@ import {
   tableIdOf,
   tableMapOf,
 } from './binlog-event.ts';
+import { areWhole, shapeOf, type TableShape } from './row-image.ts';
 
 /** Bytes of events in one statement, which is a third longer; one event may be longer by itself. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 
 /** What a log without checksums begins with: a server reads rows by the lengths that it says. */
 export const FORMAT = `BINLOG '${formatEvent().toString('base64')}';\n`;
+
+interface Known {
+  readonly event: Buffer;
+  readonly shape: TableShape;
+}
 
 export interface Replay {
   /** events: content of a frame. Answers statements that are complete. Throws permission_denied for anything else. */
@@ -28,7 +34,7 @@ export interface Replay {
 
 export function createReplay(database: string): Replay {
   /** Of the statement at hand. */
-  let maps = new Map<number, Buffer>();
+  let maps = new Map<number, Known>();
   let batch: Buffer[] = [];
   let bytes = 0;
   let lastRows: Buffer | undefined;
@@ -63,17 +69,20 @@ export function createReplay(database: string): Replay {
         if (type === EVENT.tableMap) {
           const map = tableMapOf(event);
           if (map === undefined || map.database !== database) throw refused('rows of another database');
+          const shape = shapeOf(event);
+          if (shape === undefined) throw refused('a table that is not sound');
           if (hadRows) endOne();
-          maps.set(map.id, event);
+          maps.set(map.id, { shape, event: shortened(event, shape.length) });
           continue;
         }
-        const id = tableIdOf(event);
-        if (!isRows(type) || !maps.has(id)) throw refused('something that is no row of it');
+        const known = isRows(type) ? maps.get(tableIdOf(event)) : undefined;
+        if (known === undefined) throw refused('something that is no row of it');
+        if (!areWhole(event, known.shape)) throw refused('a row that is not whole');
         if (bytes + event.length > BATCH_BYTES) out.push(...flush());
         // All of a statement before its first rows.
         if (mapped.size === 0)
           for (const [each, map] of maps) {
-            put(map);
+            put(map.event);
             mapped.add(each);
           }
         put(event);
@@ -103,6 +112,13 @@ function* split(events: Buffer): Generator<Buffer> {
     yield event;
     at += length;
   }
+}
+
+/** What is optional in a map is for people. */
+function shortened(event: Buffer, length: number): Buffer {
+  const short = Buffer.from(event.subarray(0, length));
+  short.writeUInt32LE(length, 9);
+  return short;
 }
 
 function refused(what: string): AegirError {
