@@ -25,6 +25,8 @@ interface Known {
   readonly shape: TableShape;
 }
 
+const UNSOUND = 'cannot take changes of a database: a row among them is not sound; make the copy anew';
+
 export interface Replay {
   /** events: content of a frame. Answers statements that are complete. Throws permission_denied for anything else. */
   add(events: Buffer): readonly string[];
@@ -70,14 +72,15 @@ export function createReplay(database: string): Replay {
           const map = tableMapOf(event);
           if (map === undefined || map.database !== database) throw refused('rows of another database');
           const shape = shapeOf(event);
-          if (shape === undefined) throw refused('a table that is not sound');
+          if (shape === undefined) throw new AegirError('failed_precondition', UNSOUND);
           if (hadRows) endOne();
           maps.set(map.id, { shape, event: shortened(event, shape.length) });
           continue;
         }
         const known = isRows(type) ? maps.get(tableIdOf(event)) : undefined;
         if (known === undefined) throw refused('something that is no row of it');
-        if (!areWhole(event, known.shape)) throw refused('a row that is not whole');
+        // Also what another version of the server may write: the database is copied then.
+        if (!areWhole(event, known.shape)) throw new AegirError('failed_precondition', UNSOUND);
         if (bytes + event.length > BATCH_BYTES) out.push(...flush());
         // All of a statement before its first rows.
         if (mapped.size === 0)

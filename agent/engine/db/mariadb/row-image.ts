@@ -1,5 +1,5 @@
-// Whether rows of the binary log are whole by what their table map says of each column: a server that reads them believes
-// lengths that it finds. See Table_map_log_event, Rows_log_event and calc_field_size in MariaDB's log_event and rpl_utility.
+// Whether rows of the binary log are whole and sound by what their table map says of each column: a server that reads them
+// believes what it finds. See Table_map_log_event, Rows_log_event and calc_field_size in MariaDB's log_event and rpl_utility.
 // Pure.
 import { EVENT, HEADER_BYTES } from './binlog-event.ts';
 
@@ -46,6 +46,10 @@ const BLOBS: ReadonlySet<number> = new Set([
 ]);
 const VARIABLE: ReadonlySet<number> = new Set([TYPE.varchar, TYPE.varString, TYPE.varcharCompressed]);
 const MOST_COLUMNS = 4096;
+/** As long as 32 bits with a sign last: servers before 11.5 know no later time. */
+const MOST_SECONDS = 2 ** 31 - 1;
+/** By digits of a group. */
+const DIGIT_BYTES = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 
 /** map: an event whose names were looked at (tableMapOf). undefined when it is not sound. */
 export function shapeOf(map: Buffer): TableShape | undefined {
@@ -95,7 +99,8 @@ export function areWhole(rows: Buffer, { columns }: TableShape): boolean {
     const bitmap = Math.ceil(columns.length / 8);
     const images = rows[4] === EVENT.updateRows ? 2 : 1;
     let at = width.end + bitmap * images;
-    if (at > rows.length) return false;
+    if (at >= rows.length) return false;
+    // A part of the columns (binlog_row_image) is enough for a server only where it finds the row by it.
     const present = Array.from({ length: images }, (_, image) => {
       const bits = rows.subarray(width.end + bitmap * image, width.end + bitmap * (image + 1));
       return columns.filter((_column, index) => isSet(bits, index));
@@ -109,8 +114,7 @@ export function areWhole(rows: Buffer, { columns }: TableShape): boolean {
           if (!isSet(nulls, index)) at += sizeOf(column, rows, at);
           if (at > rows.length) return false;
         }
-        // No column, no end.
-        if (fields.length === 0) return false;
+        if (fields.length < columns.length) return false;
       }
     }
     return true;
@@ -142,15 +146,24 @@ function isSound(type: number, meta: number): boolean {
   return (real | 0x30) === TYPE.string;
 }
 
-/** Throws RangeError past the end, and for more than the column takes. */
+/** Throws RangeError past the end, and for what the column cannot hold: no server writes it, and some die of it. */
 function sizeOf({ type, meta }: Column, bytes: Buffer, at: number): number {
   const fixed = FIXED[type];
+  if (type === TYPE.timestamp) assertIn(bytes.readUInt32LE(at), MOST_SECONDS);
   if (fixed !== undefined) return fixed;
   const fraction = FRACTIONAL[type];
-  if (fraction !== undefined) return fraction + Math.ceil(meta / 2);
+  if (fraction !== undefined) {
+    const more = Math.ceil(meta / 2);
+    if (type === TYPE.timestamp2) assertIn(bytes.readUInt32BE(at), MOST_SECONDS);
+    if (type === TYPE.datetime2) assertDateTime(bytes.readUIntBE(at, 5));
+    if (more > 0 && type !== TYPE.time2) assertIn(bytes.readUIntBE(at + fraction, more), 100 ** more - 1);
+    return fraction + more;
+  }
+  if (type === TYPE.float) assertIn(Math.abs(bytes.readFloatLE(at)), Number.MAX_VALUE);
+  if (type === TYPE.double) assertIn(Math.abs(bytes.readDoubleLE(at)), Number.MAX_VALUE);
   if (type === TYPE.float || type === TYPE.double) return meta;
   if (type === TYPE.bit) return (meta >> 8) + ((meta & 0xff) > 0 ? 1 : 0);
-  if (type === TYPE.newdecimal) return decimalSize(meta >> 8, meta & 0xff);
+  if (type === TYPE.newdecimal) return decimalSize(meta >> 8, meta & 0xff, bytes, at);
   if (BLOBS.has(type)) return meta + bytes.readUIntLE(at, meta);
   if (VARIABLE.has(type)) return prefixed(meta, bytes, at);
   const real = meta >> 8;
@@ -165,11 +178,40 @@ function prefixed(most: number, bytes: Buffer, at: number): number {
   return prefix + length;
 }
 
-/** MariaDB's decimal_bin_size: nine digits take four bytes. */
-function decimalSize(precision: number, decimals: number): number {
-  const rest = [0, 1, 1, 2, 2, 3, 3, 4, 4];
-  const part = (digits: number) => Math.floor(digits / 9) * 4 + (rest[digits % 9] ?? 0);
-  return part(precision - decimals) + part(decimals);
+/** MariaDB's bin2decimal: nine digits take four bytes, the first bit is set for what is not negative, others are inverted. */
+function decimalSize(precision: number, decimals: number, bytes: Buffer, at: number): number {
+  const isNegative = (bytes.readUInt8(at) & 0x80) === 0;
+  let from = at;
+  const take = (digits: number): void => {
+    const size = DIGIT_BYTES[digits] ?? 0;
+    let value = 0;
+    for (let each = 0; each < size; each++) {
+      const byte = bytes.readUInt8(from + each) ^ (from + each === at ? 0x80 : 0) ^ (isNegative ? 0xff : 0);
+      value = value * 256 + (byte & 0xff);
+    }
+    assertIn(value, 10 ** digits - 1);
+    from += size;
+  };
+  const whole = precision - decimals;
+  if (whole % 9 > 0) take(whole % 9);
+  for (let group = 0; group < Math.floor(whole / 9); group++) take(9);
+  for (let group = 0; group < Math.floor(decimals / 9); group++) take(9);
+  if (decimals % 9 > 0) take(decimals % 9);
+  return from - at;
+}
+
+/** Five bytes of a DATETIME: a sign that is always set, 17 bits of years and months, 5 each of days and hours, 6 each of the rest. */
+function assertDateTime(packed: number): void {
+  const days = Math.floor(packed / 2 ** 17) - 2 ** 22;
+  const seconds = packed % 2 ** 17;
+  assertIn(days, (9999 * 13 + 12) * 32 + 31);
+  assertIn(Math.floor(seconds / 4096), 23);
+  assertIn(Math.floor(seconds / 64) % 64, 59);
+  assertIn(seconds % 64, 59);
+}
+
+function assertIn(value: number, most: number): void {
+  if (!(value >= 0 && value <= most)) throw new RangeError('more than its column holds');
 }
 
 /** A length-encoded integer; what is longer than an event is none. */
