@@ -13,8 +13,9 @@ import { waitUntil } from '../../../host/wait.ts';
 import { MARIADB_DUMPS } from '../../conformance/db-mariadb-dumps.ts';
 import { contextOf } from '../../conformance/interruption.ts';
 import { type ActionContext, type ChangeFacts, type DumpFacts, runChanges } from '../../engine.ts';
-import { encodeFrame, type Frame, HEAD } from './change-frame.ts';
+import { decodeFrames, encodeFrame, type Frame, HEAD } from './change-frame.ts';
 import { createMariadbEngine } from './engine.ts';
+import { createReplay, FORMAT } from './replay.ts';
 
 interface Server {
   readonly host: Host;
@@ -429,6 +430,54 @@ describe('it cannot be followed', () => {
       expect(await sum(fresh)).toEqual(await sum(old));
     },
   );
+
+  it('a server lives through rows that somebody bent, as far as they are taken at all', async () => {
+    await old.sql(MARIADB_DUMPS.rich.split('DELIMITER')[0] ?? '', spec.database);
+    const dumped = await copy();
+    await old.sql(
+      "SET sql_mode = ''; UPDATE kinds SET n = 3, f = 0.1; INSERT INTO child VALUES (6, 1); UPDATE parted SET v = 9; UPDATE history SET v = 9; UPDATE parent SET v = 12; DELETE FROM kinds;",
+      spec.database,
+    );
+    const rows: Buffer[] = [];
+    for await (const frame of decodeFrames(inPieces((await taken(dumped)).bytes))) {
+      if (frame.kind === 'rows') rows.push(frame.events);
+    }
+    let seed = 1;
+    const below = (most: number): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return seed % most;
+    };
+    const statements: string[] = [];
+    for (let nth = 0; nth < 20_000; nth++) {
+      const bent = Buffer.from(rows[nth % rows.length] as Buffer);
+      for (let times = 1 + below(4); times > 0; times--) bent[19 + below(bent.length - 19)] = below(256);
+      try {
+        const replay = createReplay(spec.database);
+        statements.push(...replay.add(bent), ...replay.rest());
+      } catch (thrown) {
+        expect((thrown as AegirError).code).toMatch(/^(permission_denied|failed_precondition)$/);
+      }
+    }
+    expect(statements.length).toBeGreaterThan(100);
+    const [up = ''] = await fresh.sql("SHOW STATUS LIKE 'Uptime';");
+    // Each may fail; the server may not.
+    await fresh.host.run({
+      argv: [
+        'mariadb',
+        '--no-defaults',
+        '--batch',
+        '--force',
+        `--socket=${fresh.daemon.socket}`,
+        `--user=${fresh.daemon.user}`,
+      ],
+      input: FORMAT + statements.join(''),
+      timeoutMs: 120_000,
+    });
+    const [later = ''] = await fresh.sql("SHOW STATUS LIKE 'Uptime';");
+    const seconds = (line: string) => Number(line.split('\t')[1]);
+    expect(seconds(later)).toBeGreaterThanOrEqual(seconds(up));
+    expect(seconds(up)).toBeGreaterThan(0);
+  }, 180_000);
 
   it('by a server that passes over what does not fit', async () => {
     const dumped = await copy();
