@@ -183,8 +183,13 @@ async function endConnection(client: Client, id: string, doing: string, ctx: Act
     await client.query(`KILL ${id};`, doing).catch(() => {});
     return false;
   };
-  const gone = await waitUntil(isGone, ENDING_MS, 100).catch(() => true);
-  if (!gone) ctx.log('warn', `connection ${id} of the server still undoes what it did of ${doing}`);
+  try {
+    if (await waitUntil(isGone, ENDING_MS, 100)) return;
+    ctx.log('warn', `connection ${id} of the server still undoes what it did of ${doing}`);
+  } catch (thrown) {
+    // What went wrong before is what is thrown.
+    ctx.log('warn', `cannot look whether connection ${id} has ended: ${(thrown as Error).message}`);
+  }
 }
 
 /** Of the server itself, not of what it was given. */

@@ -95,8 +95,14 @@ async function isPlaceable(client: Client, { name }: Dialect, doing: string, ctx
   const [file = '', at = ''] = [status?.['File'], status?.['Position']];
   if (!/^[A-Za-z0-9._-]+$/.test(file) || !/^[0-9]+$/.test(at)) return false;
   const sql = `SELECT BINLOG_GTID_POS('${file}', ${at}) IS NULL;`;
-  const isTold = (await client.query(sql, doing, ctx.signal).catch(() => []))[0]?.[0] === '0';
-  if (!isTold)
-    ctx.log('info', 'the server does not tell where its binary log is: an event in it is longer than a packet');
-  return isTold;
+  let why = 'an event in it is longer than a packet';
+  try {
+    const [row] = await client.query(sql, doing, ctx.signal);
+    if (row?.[0] === '0') return true;
+  } catch (thrown) {
+    // The dump itself tells no less without it.
+    why = (thrown as Error).message;
+  }
+  ctx.log('info', `the server does not tell where its binary log is: ${why}`);
+  return false;
 }
