@@ -2,14 +2,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { loadGraph } from '../../master/admin/load.ts';
 import { type Connection, createConnection } from '../../master/cli/connection.ts';
 import type { SiteRecord, TaskState } from '../../master/store/model.ts';
-import { createHandlers } from '../../master/task/handlers/handlers.ts';
-import { LIMITS } from '../../master/task/limits.ts';
-import { createRunner, type Runner } from '../../master/task/runner.ts';
-import { createScriptCertificates } from '../../master/task/testing/script-certificates.ts';
+import type { Runner } from '../../master/task/runner.ts';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { startMasterRunner } from '../../test/master-runner.ts';
 import { ids } from '../../test/records.ts';
 import { NAME, openFirstSite } from './first-site.ts';
 
@@ -22,17 +19,7 @@ const signal = new AbortController().signal;
 beforeAll(async () => {
   master = await openMasterApi();
   connection = createConnection({ address: master.address, ca: master.caPem, token: await master.token() });
-  const { store, agents, events } = master;
-  const handlers = createHandlers({
-    ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
-    ...{ certificates: createScriptCertificates(), graph: () => loadGraph(store), knock: async () => 'open' },
-  });
-  runner = createRunner({
-    ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
-    ...{ owner: 'up-test', log: { error: (fields) => master.faults.push(fields['err']) } },
-  });
-  master.onWake = () => runner.wake();
-  runner.start();
+  runner = startMasterRunner(master, 'up-test');
 });
 afterAll(async () => {
   connection.close();

@@ -6,12 +6,9 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { startMasterRunner } from '../../test/master-runner.ts';
 import { ids, site } from '../../test/records.ts';
-import { loadGraph } from '../admin/load.ts';
-import { createHandlers } from '../task/handlers/handlers.ts';
-import { LIMITS } from '../task/limits.ts';
-import { createRunner, type Runner } from '../task/runner.ts';
-import { createScriptCertificates } from '../task/testing/script-certificates.ts';
+import type { Runner } from '../task/runner.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -27,17 +24,7 @@ beforeAll(async () => {
   tokens.admin = await master.token();
   tokens.viewer = await master.token({ role: 'viewer', description: EVIL });
   await master.store.clients.insert({ id: 'cli-0123456789abcde1', name: EVIL, mail: '' });
-  const { store, agents, events } = master;
-  const handlers = createHandlers({
-    ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
-    ...{ certificates: createScriptCertificates(), graph: () => loadGraph(store), knock: async () => 'open' },
-  });
-  runner = createRunner({
-    ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
-    ...{ owner: 'cli-test', log: { error: (fields) => master.faults.push(fields['err']) } },
-  });
-  master.onWake = () => runner.wake();
-  runner.start();
+  runner = startMasterRunner(master, 'cli-test');
 });
 afterAll(async () => {
   await runner.stop();

@@ -6,11 +6,8 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { HttpSpec } from '../../shared/gen/aegir/v1/spec.ts';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
-import { loadGraph } from '../admin/load.ts';
-import { createHandlers } from '../task/handlers/handlers.ts';
-import { LIMITS } from '../task/limits.ts';
-import { createRunner, type Runner } from '../task/runner.ts';
-import { createScriptCertificates } from '../task/testing/script-certificates.ts';
+import { startMasterRunner } from '../../test/master-runner.ts';
+import type { Runner } from '../task/runner.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -32,20 +29,10 @@ beforeAll(async () => {
   const snippets = { good: 'add_header X-A b;\n', bad: 'add_header X-A b;\n}\nserver {\n', none: '\n' };
   for (const [name, text] of Object.entries({ ...files, ...snippets })) writeFileSync(join(master.dir, name), text);
   for (const role of ['admin', 'operator'] as const) tokens[role] = await master.token({ role });
-  const { store, agents, events } = master;
-  const handlers = createHandlers({
-    ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
-    ...{ certificates: createScriptCertificates(), graph: () => loadGraph(store), knock: async () => 'open' },
-  });
-  runner = createRunner({
-    ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
-    ...{ owner: 'access-test', log: { error: (fields) => master.faults.push(fields['err']) } },
-  });
-  master.onWake = () => runner.wake();
+  runner = startMasterRunner(master, 'access-test');
   master.agents.before = ({ request }) => {
     sent.push({ kind: request.$case, value: request.value });
   };
-  runner.start();
 });
 beforeEach(() => {
   sent.length = 0;

@@ -5,11 +5,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
-import { loadGraph } from '../admin/load.ts';
-import { createHandlers } from '../task/handlers/handlers.ts';
-import { LIMITS } from '../task/limits.ts';
-import { createRunner, type Runner } from '../task/runner.ts';
-import { createScriptCertificates } from '../task/testing/script-certificates.ts';
+import { startMasterRunner } from '../../test/master-runner.ts';
+import type { Runner } from '../task/runner.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -23,17 +20,7 @@ beforeAll(async () => {
   writeFileSync(join(master.dir, 'ca.pem'), master.caPem);
   writeFileSync(join(master.dir, 'tsig'), `${SECRET}\n`);
   token = await master.token();
-  const { store, agents, events } = master;
-  const handlers = createHandlers({
-    ...{ store, agents, unseal: (_: string, sealed: string) => sealed, now: Date.now },
-    ...{ certificates: createScriptCertificates(), graph: () => loadGraph(store), knock: async () => 'open' },
-  });
-  runner = createRunner({
-    ...{ store, handlers, events, failpoint: () => {}, limits: { ...LIMITS, attempts: 1 }, now: Date.now },
-    ...{ owner: 'zone-test', log: { error: (fields) => master.faults.push(fields['err']) } },
-  });
-  master.onWake = () => runner.wake();
-  runner.start();
+  runner = startMasterRunner(master, 'zone-test');
 });
 afterAll(async () => {
   await runner.stop();
