@@ -11,7 +11,7 @@ import { DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
 import { plainName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
-import { planDeclareService, planSetService } from '../plan/change-service.ts';
+import { planDeclareService, planRemoveService, planSetService } from '../plan/change-service.ts';
 import type { SecretRecord, ServiceRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import { requireNoBackups } from './backup-remove.ts';
@@ -132,7 +132,7 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     const service =
       (request.abandoned ? goneStore(graph, request.service) : undefined) ?? graph.service(request.service);
     const name = graph.serviceName(service);
-    if (request.abandoned) return forgetStore(deps, tx, graph, service, request.confirm);
+    if (request.abandoned) return forgetStore(deps, tx, graph, service, request);
     if (service.origin !== 'declared') {
       throw new AegirError(
         'failed_precondition',
@@ -141,6 +141,8 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     }
     requireUnused(graph, service);
     await requireNoBackups(tx, graph, service);
+    if (request.options?.planOnly === true)
+      return { ...serviceView(graph, service), plan: planRemoveService(name, []) };
     if (!request.confirm) {
       throw new AegirError('failed_precondition', `cannot remove ${name}: it was not confirmed; say --yes`);
     }

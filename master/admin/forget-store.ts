@@ -1,8 +1,10 @@
 // Forgets a place for backups whose server is gone for good.
 import { AegirError } from '../../shared/error.ts';
-import type { Service } from '../../shared/gen/aegir/v1/admin.ts';
+import type { RemoveServiceRequest, Service } from '../../shared/gen/aegir/v1/admin.ts';
+import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
+import { planRemoveService } from '../plan/change-service.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import type { AdminDeps } from './deps.ts';
@@ -23,7 +25,7 @@ export async function forgetStore(
   tx: Tx,
   graph: Graph,
   service: ServiceRecord,
-  confirm: boolean,
+  request: Pick<RemoveServiceRequest, 'confirm' | 'options'>,
 ): Promise<Service> {
   const name = graph.serviceName(service);
   const refuse = (why: string): never => {
@@ -38,9 +40,13 @@ export async function forgetStore(
   const backups = await tx.backups.find({ serviceId: service.id });
   const making = backups.find(({ state }) => state === 'making');
   if (making !== undefined) refuse(`a backup is being made there; stop that by: aegir task cancel ${making.taskId}`);
+  if (request.options?.planOnly === true) {
+    const lost = backups.map(({ id, siteName }) => `backup ${id} of ${displayName(siteName)} is lost`);
+    return { ...serviceView(graph, service), plan: planRemoveService(name, lost) };
+  }
   const shown = backups.slice(0, 5).map(({ id, siteName }) => `${id} of ${siteName}`);
   const more = backups.length > shown.length ? ` and ${backups.length - shown.length} more` : '';
-  if (!confirm)
+  if (!request.confirm)
     refuse(`${shown.join(', ') || 'no backup'}${more} would be lost, and that was not confirmed; say --yes`);
   for (const { id } of backups) await tx.backups.delete(id);
   for (const policy of await tx.backupPolicies.find()) {

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { RevokeServerRequest } from '../../shared/gen/aegir/v1/admin.ts';
 import { openMasterApi } from '../../test/master-api.ts';
 import { ids } from '../../test/records.ts';
-import { revokeServer } from './server.ts';
+import { revokeServer } from './revoke-server.ts';
 
 test('the mesh is told of the server, after it is revoked, and again when it is asked again', async () => {
   const master = await openMasterApi();

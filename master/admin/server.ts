@@ -1,4 +1,4 @@
-// Servers: list, accept, revoke, detect, verify, and the line that makes a host join.
+// Servers: list, accept, detect, verify, and the line that makes a host join.
 import { AegirError } from '../../shared/error.ts';
 import type {
   AcceptServerRequest,
@@ -11,13 +11,15 @@ import type {
   ListServersRequest,
   ListServersResponse,
   Plan,
-  RevokeServerRequest,
   Server,
   ServerReport,
   VerifyServerRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
+import type { Graph } from '../graph/graph.ts';
+import { enabledByPolicy, planAccept } from '../plan/accept-server.ts';
 import { planEnableService, planVerifyServer } from '../plan/change-server.ts';
 import { withoutTaken } from '../session/taken-addresses.ts';
+import type { ServerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { type KeptReport, newestReport, reportOf } from '../task/reports.ts';
 import { change } from './change.ts';
@@ -46,14 +48,14 @@ export async function getServer(deps: AdminDeps, request: GetServerRequest): Pro
 /** Repeatable. enableTypes also enables what is detected, now and when it is detected later. */
 export async function acceptServer(deps: AdminDeps, caller: Caller, request: AcceptServerRequest): Promise<Server> {
   const types = serviceTypes(request.enableTypes);
+  if (request.options?.planOnly === true) {
+    const graph = await loadGraph(deps.store);
+    const server = acceptable(graph, request.server);
+    const plan = planAccept(graph, { ...server, autoEnable: [...new Set([...server.autoEnable, ...types])] });
+    return { ...serverView(graph, deps.agents, server), plan };
+  }
   const id = await deps.store.transaction(async (tx) => {
-    const server = (await loadGraph(tx)).server(request.server);
-    if (server.state === 'revoked') {
-      throw new AegirError(
-        'failed_precondition',
-        `cannot accept ${server.name}: it was revoked; let the host join again`,
-      );
-    }
+    const server = acceptable(await loadGraph(tx), request.server);
     const autoEnable = [...new Set([...server.autoEnable, ...types])];
     // What a host that waits says keeps nothing from those that were accepted meanwhile. The next inventory tells the log.
     const facts = await withoutTaken(tx, server, server.facts);
@@ -63,6 +65,12 @@ export async function acceptServer(deps: AdminDeps, caller: Caller, request: Acc
   if (deps.agents.isConnected(id)) await deps.agents.refreshInventory(id, DETECT_TIMEOUT_MS);
   await enableByPolicy(deps, caller, id);
   return getServer(deps, { server: id });
+}
+
+function acceptable(graph: Graph, ref: string): ServerRecord {
+  const server = graph.server(ref);
+  if (server.state !== 'revoked') return server;
+  throw new AegirError('failed_precondition', `cannot accept ${server.name}: it was revoked; let the host join again`);
 }
 
 /**
@@ -75,9 +83,7 @@ export async function enableByPolicy(deps: AdminDeps, caller: Caller, serverId: 
   const server = graph.server(serverId);
   if (server.state !== 'accepted') return;
   for (const service of graph.servicesOf(serverId)) {
-    const named = server.autoEnable.includes(service.type) || (service.type === 'dns' && service.engine === 'null');
-    const wanted = service.state === 'detected' && service.detected.manageable && named;
-    if (!wanted || (await hasOpenTask(deps.store, service.id))) continue;
+    if (!enabledByPolicy(server, service) || (await hasOpenTask(deps.store, service.id))) continue;
     await change(deps, caller, undefined, { method: 'service.enable', service: service.id }, (now) => ({
       plan: planEnableService(now, now.service(service.id)),
     }));
@@ -88,23 +94,6 @@ async function hasOpenTask(store: Store, subjectId: string): Promise<boolean> {
   const [newest] = await store.tasks.list({ subjectId, limit: 1 });
   // A failed one is not tried again by itself: a person looks first.
   return newest !== undefined && newest.state !== 'succeeded';
-}
-
-export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest): Promise<Server> {
-  const { id } = await deps.store.transaction(async (tx) => {
-    const server = (await loadGraph(tx)).server(request.server);
-    if (!request.confirm) {
-      throw new AegirError('failed_precondition', `cannot revoke ${server.name}: it was not confirmed; say --yes`);
-    }
-    await tx.servers.update(server.id, { state: 'revoked' });
-    for (const certificate of await tx.certificates.find({ serverId: server.id })) {
-      if (certificate.revokedAt === null) await tx.certificates.update(certificate.id, { revokedAt: deps.now() });
-    }
-    return server;
-  });
-  deps.agents.disconnect(id, 'revoked');
-  await deps.revokeMesh(id);
-  return getServer(deps, { server: id });
 }
 
 export async function detectServer(deps: AdminDeps, request: DetectServerRequest): Promise<Server> {

@@ -13,6 +13,7 @@ import type {
 import { idBody } from '../../shared/id.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
+import { planAtOnce } from '../plan/at-once.ts';
 import { planEnableService } from '../plan/change-server.ts';
 import { planVerifyService } from '../plan/verify-service.ts';
 import type { ServiceRecord } from '../store/model.ts';
@@ -92,6 +93,16 @@ export async function disableService(deps: AdminDeps, request: DisableServiceReq
     const graph = await loadGraph(tx);
     const service = graph.service(request.service);
     requireUnused(graph, service);
+    if (request.options?.planOnly === true) {
+      const name = graph.serviceName(service);
+      const undo = `aegir service enable ${name}`;
+      const step = {
+        kind: 'service.disable',
+        summary: `Record ${name} as disabled; on its server nothing changes`,
+        undo,
+      };
+      return { ...serviceView(graph, service), plan: planAtOnce('service.disable', `Disable ${name}`, [step]) };
+    }
     const patch = service.state === 'missing' ? { stateBefore: 'disabled' as const } : { state: 'disabled' as const };
     await tx.services.update(service.id, patch);
     return serviceView(graph, { ...service, ...patch });

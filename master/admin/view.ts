@@ -52,6 +52,7 @@ export function serverView(graph: Graph, agents: Agents, server: ServerRecord): 
     agentRssBytes: BigInt(vitals?.rssBytes ?? 0),
     meshState: vitals?.meshState ?? 'off',
     services: graph.servicesOf(server.id).map((service) => serviceView(graph, service)),
+    plan: undefined,
   };
 }
 
@@ -73,6 +74,7 @@ export function serviceView(graph: Graph, service: ServiceRecord): Service {
     origin: service.origin,
     settings: { ...service.settings },
     secrets: Object.keys(service.secrets),
+    plan: undefined,
   };
 }
 

@@ -37,6 +37,8 @@ import { installSite } from '../admin/install-site.ts';
 import { testMesh } from '../admin/mesh.ts';
 import { addPlatform, getPlatform, listPlatforms, removePlatform, verifyPlatform } from '../admin/platform.ts';
 import { rebindSite } from '../admin/rebind-site.ts';
+import { removeServer } from '../admin/remove-server.ts';
+import { revokeServer } from '../admin/revoke-server.ts';
 import {
   acceptServer,
   detectServer,
@@ -44,7 +46,6 @@ import {
   getServer,
   getServerReport,
   listServers,
-  revokeServer,
   verifyServer,
 } from '../admin/server.ts';
 import { disableService, enableService, getService, listServices, verifyService } from '../admin/service.ts';
@@ -103,6 +104,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [ServerServiceService.getServer.path]: (_, request) => getServer(deps, request),
     [ServerServiceService.acceptServer.path]: (caller, request) => acceptServer(deps, caller, request),
     [ServerServiceService.revokeServer.path]: (_, request) => revokeServer(deps, request),
+    [ServerServiceService.removeServer.path]: (_, request) => removeServer(deps, request),
     [ServerServiceService.getServerReport.path]: (_, request) => getServerReport(deps, request),
     [ServerServiceService.verifyServer.path]: (caller, request) => verifyServer(deps, caller, request),
     [ServerServiceService.testMesh.path]: (caller, request) => testMesh(deps, caller, request),

@@ -11,6 +11,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.ServerService/TestMesh': 'operator',
   '/aegir.v1.ServerService/AcceptServer': 'admin',
   '/aegir.v1.ServerService/RevokeServer': 'admin',
+  '/aegir.v1.ServerService/RemoveServer': 'admin',
   '/aegir.v1.ServerService/GetJoinCommand': 'admin',
   '/aegir.v1.ServiceService/ListServices': 'viewer',
   '/aegir.v1.ServiceService/GetService': 'viewer',

@@ -42,6 +42,13 @@ export async function identifyPeer(
 export async function confirmPeer(deps: PeerDeps, serverId: string, serial: string): Promise<Peer> {
   const record: CertificateRecord | undefined = await deps.store.certificates.get(serial);
   const server = await deps.store.servers.get(serverId);
+  // What is left of a server that was removed.
+  if (record?.serverId === serverId && server === undefined && record.revokedAt !== null) {
+    throw new AegirError(
+      'permission_denied',
+      'cannot answer the call: its server was removed; let the host join again',
+    );
+  }
   if (record === undefined || record.serverId !== serverId || server === undefined) {
     throw new AegirError(
       'unauthenticated',

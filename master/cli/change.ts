@@ -31,6 +31,20 @@ export function changeOptions(flags: ChangeFlags) {
   return { planOnly: flags.plan === true, idempotencyKey: flags.key ?? '' };
 }
 
+/** Of what is done at once, without a task. */
+export interface AtOnceFlags extends GlobalOptions {
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+}
+
+export function withPlan(command: Command): Command {
+  return command.option('--plan', 'only show what would be done');
+}
+
+export function planOptions(flags: AtOnceFlags) {
+  return { planOnly: flags.plan === true, idempotencyKey: '' };
+}
+
 /** Follows a change. Throws when the task ended in anything but success, so that the exit code tells. */
 export async function followChange(
   cli: Cli,

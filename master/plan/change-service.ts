@@ -1,7 +1,9 @@
 // Plans about what people declare of services.
+import type { Plan as PlanMessage } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import { sharingUnsaid } from '../graph/stores.ts';
 import type { ServiceRecord } from '../store/model.ts';
+import { planAtOnce } from './at-once.ts';
 import { enableSteps, proofSteps } from './change-server.ts';
 import type { Plan, ServiceValues } from './plan.ts';
 
@@ -70,6 +72,16 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
     pointOfNoReturn: same || old.length === 0 ? null : 1 + proof.length,
     locks: [`service/${service.id}`, `server/${service.serverId}`],
   };
+}
+
+/** At once, without a task. lost: backups that are forgotten with it. */
+export function planRemoveService(name: string, lost: readonly string[]): PlanMessage {
+  const step = {
+    kind: 'service.forget',
+    summary: `Forget ${name}, with its secrets; on its server nothing changes`,
+    why: 'what is forgotten does not come back',
+  };
+  return planAtOnce('service.remove', `Remove ${name}`, [step], lost);
 }
 
 function placeWarnings(graph: Graph, service: ServiceRecord): readonly string[] {

@@ -122,6 +122,14 @@ describe('is refused', () => {
     expect(await refusal(signed(certificate))).toEqual([permission_denied, expect.stringMatching(/was revoked/)]);
   });
 
+  test('what is left of a server that was removed', async () => {
+    const server = await away(2);
+    await rig.store.certificates.update(server.serial, { revokedAt: rig.now() });
+    await rig.store.servers.delete(server.serverId);
+    expect(await refusal(signed(server))).toEqual([permission_denied, expect.stringMatching(/was removed/)]);
+    expect((await refusal({ ...signed(server), signature: Buffer.alloc(256) }))[0]).toBe(unauthenticated);
+  });
+
   test('who was away for more than 90 days', async () => {
     expect(await refusal(signed(await away(95)))).toEqual([unauthenticated, expect.stringMatching(/90 days/)]);
   });

@@ -29,12 +29,13 @@ export async function recover(deps: IssueAgainDeps, request: RecoverRequest): Pr
   const serial = certificate.serialNumber.toLowerCase();
   const record = await deps.store.certificates.get(serial);
   const server = await deps.store.servers.get(serverId);
-  if (record === undefined || record.serverId !== serverId || server === undefined) {
+  if (record === undefined || record.serverId !== serverId || (server === undefined && record.revokedAt === null)) {
     return refuse('this master does not know it');
   }
   if (!verify('sha256', recoveryProof(csrPem), certificate.publicKey, signature)) {
     refuse('the signature is not by its key');
   }
+  if (server === undefined) return refuse('its server was removed', 'permission_denied');
   if (server.state === 'revoked' || record.revokedAt !== null)
     refuse(`${server.name} was revoked`, 'permission_denied');
   if (record.notAfter < deps.now() - WITHIN_MS) refuse('it expired more than 90 days ago');

@@ -107,6 +107,24 @@ describe('a revoked server', () => {
     again.close();
   });
 
+  test('that was removed hears it, and ends, too', async () => {
+    const identity = await rig.server();
+    const agent = dial(rig, identity);
+    await agent.hello();
+    await rig.store.certificates.update(identity.serial, { revokedAt: rig.now() });
+    await revoke(identity.serverId);
+    await rig.store.servers.delete(identity.serverId);
+    expect((await agent.hear('goodbye')).reason).toBe('revoked');
+    agent.close();
+    await expect(renew(identity)).rejects.toMatchObject({
+      code: status.PERMISSION_DENIED,
+      details: expect.stringMatching(/was removed; let the host join again/),
+    });
+    const again = dial(rig, identity);
+    expect((await again.status).code).toBe(status.PERMISSION_DENIED);
+    again.close();
+  });
+
   test('is cut when it does not read', async () => {
     const identity = await rig.server();
     const deaf = await deafAgent(identity);

@@ -1,17 +1,23 @@
 // Row 3, with the programs as they are: tokens and pins that are wrong let nobody join; a revoked server is cut from the
-// stream and from the mesh within 5 s, and gets back in nowhere. The walk over every method of every listener by every
+// stream and from the mesh within 5 s, and gets back in nowhere, as one that was removed. The walk over every method of every listener by every
 // kind of certificate is master/session/refusals.test.ts; that over tokens and roles, master/api.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LOOPBACK } from '../../deploy/up/processes.ts';
-import { GraphServiceService, ServerServiceService, TokenServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import {
+  GraphServiceService,
+  ServerServiceService,
+  TaskServiceService,
+  TokenServiceService,
+} from '../../shared/gen/aegir/v1/admin.ts';
 import { createMachine, type Machine, startMachine } from './machine.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const CUT_WITHIN_MS = 5000;
+const PAGE = { pageSize: 0, pageToken: '' };
 
 let machine: Machine;
 beforeAll(async () => {
@@ -173,6 +179,55 @@ async function meshWith({ certificatePem, keyPem }: Identity): Promise<NatsConne
     reconnect: false,
   });
 }
+
+describe('a removed server', () => {
+  const SPARE = { name: 'spare', address: '127.0.1.8', daemons: [], types: ['file'], ports: {} } as const;
+
+  test('is cut off and forgotten, its certificate opens nothing, and its host joins anew', async () => {
+    const log = join(machine.layout.dir, 'spare.log');
+    const said = (from: number) => readFileSync(log, 'utf8').slice(from);
+    await machine.startServer(SPARE);
+    await until(() => /mesh: connected/.test(said(0)), 30_000);
+    const link = machine.connection();
+    const enabled = async () => {
+      const { services } = await link.call(ServerServiceService.getServer, { server: 'spare' });
+      const { tasks } = await link.call(TaskServiceService.listTasks, { ...PAGE, state: '', subjectId: '' });
+      expect(services.filter(({ state }) => state === 'enabled').map(({ engine }) => engine)).toContain('mesh');
+      expect(tasks.filter(({ finishedAt }) => finishedAt === undefined)).toEqual([]);
+    };
+    await vi.waitFor(enabled, { timeout: 30_000, interval: 100 });
+    const first = await link.call(ServerServiceService.getServer, { server: 'spare' });
+    const asked = { server: 'spare', abandoned: false, options: undefined };
+    await expect(link.call(ServerServiceService.removeServer, { ...asked, confirm: false })).rejects.toThrow(
+      /not confirmed/,
+    );
+    const before = readFileSync(log, 'utf8').length;
+    await link.call(ServerServiceService.removeServer, { ...asked, confirm: true });
+    await until(() => /this server was revoked by its master/.test(said(before)), CUT_WITHIN_MS);
+    expect(await serverNames()).not.toContain('spare');
+    await expect(link.call(ServerServiceService.getServer, { server: first.id })).rejects.toThrow(/cannot find server/);
+
+    // Started again with the same identity, it is told, and ends.
+    await machine.stop('spare');
+    const mark = readFileSync(log, 'utf8').length;
+    await machine.startServer(SPARE);
+    await until(() => /its server was removed/.test(said(mark)), 30_000);
+    await until(() => /the agent stops/.test(said(mark)), 30_000);
+    expect(await serverNames()).not.toContain('spare');
+    await machine.stop('spare');
+
+    rmSync(join(machine.layout.dir, 'spare/agent/identity.json'));
+    const anew = readFileSync(log, 'utf8').length;
+    await machine.startServer(SPARE);
+    await until(() => /mesh: connected/.test(said(anew)), 30_000);
+    await vi.waitFor(enabled, { timeout: 30_000, interval: 100 });
+    const second = await link.call(ServerServiceService.getServer, { server: 'spare' });
+    expect(second).toMatchObject({ state: 'accepted', connected: true });
+    expect(second.id).not.toBe(first.id);
+    await link.call(ServerServiceService.removeServer, { ...asked, confirm: true });
+    await machine.stop('spare');
+  });
+});
 
 describe('a revoked server', () => {
   test('is cut from stream and mesh within 5 s, and comes back nowhere', async () => {

@@ -3,16 +3,20 @@ import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
 import { ServerServiceService as api, GetJoinCommandResponse, Server } from '../../../shared/gen/aegir/v1/admin.ts';
 import {
+  type AtOnceFlags,
   type ChangeFlags,
   changeOptions,
   followChange,
   followQuietly,
   mustSucceed,
+  planOptions,
   withChangeFlags,
+  withPlan,
 } from '../change.ts';
 import { listAll } from '../list.ts';
 import { durationInSeconds, wholeNumber } from '../number.ts';
 import { bytes, type Column, printData, printList, printOne, safe, when } from '../output.ts';
+import { printPlan } from '../plan-view.ts';
 import { printReport } from '../report-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { evacuateCommand } from './move.ts';
@@ -108,29 +112,50 @@ export function serverCommand(cli: Cli, program: Command): void {
       );
     });
 
-  noun
-    .command('accept <server>')
-    .description('let a pending server take part')
+  withPlan(noun.command('accept <server>').description('let a pending server take part'))
     .option('--enable <types>', 'also enable its detected services of these types, for example http,db')
     .option('--auto', 'enable all types: http, db, dns, file')
     .action(async (server: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<GlobalOptions & { enable?: string; auto?: boolean }>();
+      const flags = command.optsWithGlobals<AtOnceFlags & { enable?: string; auto?: boolean }>();
       await cli.connected(flags, async (link, out) => {
-        const enableTypes = typesOf(flags);
-        printOne(out, await link.call(api.acceptServer, { server, enableTypes }), Server.toJSON, DETAILS);
+        const asked = { server, enableTypes: typesOf(flags), options: planOptions(flags) };
+        const accepted = await link.call(api.acceptServer, asked);
+        if (flags.plan === true) printPlan(out, accepted.plan);
+        else printOne(out, accepted, Server.toJSON, DETAILS);
       });
     });
 
-  noun
-    .command('revoke <server>')
-    .description("end a server's identity for ever and cut its connections")
+  withPlan(noun.command('revoke <server>').description("end a server's identity for ever and cut its connections"))
     .option('--yes', 'do not ask')
     .action(async (server: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+      const flags = command.optsWithGlobals<AtOnceFlags>();
       await cli.connected(flags, async (link, out) => {
+        const asked = { server, confirm: true, options: planOptions(flags) };
+        if (flags.plan === true) return printPlan(out, (await link.call(api.revokeServer, asked)).plan);
         const { name } = await link.call(api.getServer, { server });
         await cli.confirm(`Revoke ${name}? Its sites stay, but can't be managed any more.`, flags.yes === true);
-        printOne(out, await link.call(api.revokeServer, { server, confirm: true }), Server.toJSON, DETAILS);
+        printOne(out, await link.call(api.revokeServer, asked), Server.toJSON, DETAILS);
+      });
+    });
+
+  withPlan(noun.command('remove <server>').description('revoke a server that nothing uses, and forget it'))
+    .option('--abandoned', 'it is gone for good: forget the sites, platforms, zones and backups that it had, too')
+    .option('--yes', 'do not ask')
+    .action(async (server: string, _, command: Command) => {
+      const flags = command.optsWithGlobals<AtOnceFlags & { abandoned?: boolean }>();
+      await cli.connected(flags, async (link, out) => {
+        const asked = { server, confirm: true, abandoned: flags.abandoned === true };
+        const { name, id, plan } = await link.call(api.removeServer, {
+          ...asked,
+          options: planOptions({ ...flags, plan: true }),
+        });
+        if (flags.plan === true) return printPlan(out, plan);
+        for (const warning of plan?.warnings ?? []) out.stderr.write(`Warning: ${safe(warning)}\n`);
+        await cli.confirm(`Remove ${name}, for good?`, flags.yes === true);
+        // The one that was asked about, whoever has its name meanwhile.
+        const removed = await link.call(api.removeServer, { ...asked, server: id, options: planOptions(flags) });
+        if (out.format === 'table') out.stdout.write(`${safe(removed.name)} is removed\n`);
+        else printOne(out, removed, Server.toJSON, DETAILS);
       });
     });
 

@@ -4,10 +4,19 @@ import { AegirError } from '../../../shared/error.ts';
 import { ServiceServiceService as api, Service } from '../../../shared/gen/aegir/v1/admin.ts';
 import { BackupServiceService } from '../../../shared/gen/aegir/v1/backup_admin.ts';
 import { displayName } from '../../../shared/name.ts';
-import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import {
+  type AtOnceFlags,
+  type ChangeFlags,
+  changeOptions,
+  followChange,
+  planOptions,
+  withChangeFlags,
+  withPlan,
+} from '../change.ts';
 import { engineHelp } from '../engine-help.ts';
 import { listAll } from '../list.ts';
 import { type Column, printList, printOne, when } from '../output.ts';
+import { printPlan } from '../plan-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf, settingsOf } from '../settings.ts';
 
@@ -101,14 +110,16 @@ export function serviceCommand(cli: Cli, program: Command): void {
     await followChange(cli, flags, (link) => link.call(api.verifyService, { service, options: changeOptions(flags) }));
   });
 
-  noun
-    .command('disable <service>')
-    .description('take a service out of use; refused while something binds to it')
-    .action(async (service: string, _, command: Command) => {
-      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
-        printOne(out, await link.call(api.disableService, { service }), Service.toJSON, DETAILS),
-      );
+  withPlan(
+    noun.command('disable <service>').description('take a service out of use; refused while something binds to it'),
+  ).action(async (service: string, _, command: Command) => {
+    const flags = command.optsWithGlobals<AtOnceFlags>();
+    await cli.connected(flags, async (link, out) => {
+      const disabled = await link.call(api.disableService, { service, options: planOptions(flags) });
+      if (flags.plan === true) printPlan(out, disabled.plan);
+      else printOne(out, disabled, Service.toJSON, DETAILS);
     });
+  });
 
   withChangeFlags(
     noun
@@ -156,15 +167,15 @@ export function serviceCommand(cli: Cli, program: Command): void {
       );
     });
 
-  noun
-    .command('remove <service>')
-    .description('forget a declared service; refused while something uses it')
+  withPlan(noun.command('remove <service>').description('forget a declared service; refused while something uses it'))
     .option('--abandoned', 'its server is gone for good: forget a file service with the backups that it had')
     .option('--yes', 'do not ask')
     .action(async (service: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean; abandoned?: boolean }>();
+      const flags = command.optsWithGlobals<AtOnceFlags & { abandoned?: boolean }>();
       const abandoned = flags.abandoned === true;
       await cli.connected(flags, async (link, out) => {
+        const asked = { service, confirm: true, abandoned, options: planOptions(flags) };
+        if (flags.plan === true) return printPlan(out, (await link.call(api.removeService, asked)).plan);
         // Names of a revoked server's services are looked up no more; its id and its backups are still there.
         const byId = service.startsWith('svc-');
         const name = abandoned && !byId ? service : (await link.call(api.getService, { service })).name;
@@ -182,7 +193,7 @@ export function serviceCommand(cli: Cli, program: Command): void {
         }
         const what = abandoned ? `, and ${lost.length} ${lost.length === 1 ? 'backup' : 'backups'}, for good` : '';
         await cli.confirm(`Forget service ${name}, with its secrets${what}?`, flags.yes === true);
-        const removed = await link.call(api.removeService, { service, confirm: true, abandoned });
+        const removed = await link.call(api.removeService, asked);
         if (out.format === 'table') out.stdout.write(`${removed.name} is forgotten\n`);
         else printOne(out, removed, Service.toJSON, DETAILS);
       });

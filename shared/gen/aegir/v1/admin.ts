@@ -162,6 +162,8 @@ export interface Server {
   meshState: string;
   /** Its services. */
   services: Service[];
+  /** What the call would do; set only where it was asked to plan. */
+  plan?: Plan | undefined;
 }
 
 /** Service is a daemon on a server. */
@@ -194,6 +196,8 @@ export interface Service {
   settings: { [key: string]: string };
   /** Keys of the secrets that are set; their values are not told. */
   secrets: string[];
+  /** What the call would do; set only where it was asked to plan. */
+  plan?: Plan | undefined;
 }
 
 export interface Service_SettingsEntry {
@@ -264,6 +268,8 @@ export interface RemoveServiceRequest {
    * with it, also where its agent detected it. Refused while the server answers.
    */
   abandoned: boolean;
+  /** plan_only: the answer is the service as it is, with the plan. */
+  options?: ChangeOptions | undefined;
 }
 
 /** Cluster is web servers behind a front. */
@@ -1175,6 +1181,8 @@ export interface AcceptServerRequest {
   server: string;
   /** Also enable its detected, manageable services of these types. */
   enableTypes: string[];
+  /** plan_only: the answer is the server as it is, with the plan. */
+  options?: ChangeOptions | undefined;
 }
 
 /** RevokeServerRequest names a server. */
@@ -1183,6 +1191,23 @@ export interface RevokeServerRequest {
   server: string;
   /** Must be true; sites on it become unreachable for the master. */
   confirm: boolean;
+  /** plan_only: the answer is the server as it is, with the plan. */
+  options?: ChangeOptions | undefined;
+}
+
+/** RemoveServerRequest names a server. */
+export interface RemoveServerRequest {
+  /** Id, or name, also of a revoked one where no other has it. */
+  server: string;
+  /** Must be true, unless it only plans. */
+  confirm: boolean;
+  /**
+   * It is gone for good: sites, platforms, zones and backups that it had are
+   * forgotten with it. Refused while it answers.
+   */
+  abandoned: boolean;
+  /** plan_only: the answer is the server as it is, with the plan. */
+  options?: ChangeOptions | undefined;
 }
 
 /** VerifyServerRequest names a server. */
@@ -1344,6 +1369,8 @@ export interface VerifyServiceRequest {
 export interface DisableServiceRequest {
   /** Id or SERVER/ENGINE[:INSTANCE]. */
   service: string;
+  /** plan_only: the answer is the service as it is, with the plan. */
+  options?: ChangeOptions | undefined;
 }
 
 /** ListPlatformsRequest lists platforms. */
@@ -2603,6 +2630,7 @@ function createBaseServer(): Server {
     agentRssBytes: 0n,
     meshState: "",
     services: [],
+    plan: undefined,
   };
 }
 
@@ -2643,6 +2671,9 @@ export const Server: MessageFns<Server> = {
     }
     for (const v of message.services) {
       Service.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.plan !== undefined) {
+      Plan.encode(message.plan, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2748,6 +2779,14 @@ export const Server: MessageFns<Server> = {
             message.services.push(Service.decode(reader, reader.uint32()));
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.plan = Plan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2795,6 +2834,7 @@ export const Server: MessageFns<Server> = {
       services: globalThis.Array.isArray(object?.services)
         ? object.services.map((e: any) => Service.fromJSON(e))
         : [],
+      plan: isSet(object.plan) ? Plan.fromJSON(object.plan) : undefined,
     };
   },
 
@@ -2833,6 +2873,9 @@ export const Server: MessageFns<Server> = {
     if (message.services?.length) {
       obj.services = message.services.map((e) => Service.toJSON(e));
     }
+    if (message.plan !== undefined) {
+      obj.plan = Plan.toJSON(message.plan);
+    }
     return obj;
   },
 
@@ -2856,6 +2899,7 @@ export const Server: MessageFns<Server> = {
       : 0n;
     message.meshState = object.meshState ?? "";
     message.services = object.services?.map((e) => Service.fromPartial(e)) || [];
+    message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
     return message;
   },
 };
@@ -2875,6 +2919,7 @@ function createBaseService(): Service {
     origin: "",
     settings: {},
     secrets: [],
+    plan: undefined,
   };
 }
 
@@ -2918,6 +2963,9 @@ export const Service: MessageFns<Service> = {
     });
     for (const v of message.secrets) {
       writer.uint32(106).string(v!);
+    }
+    if (message.plan !== undefined) {
+      Plan.encode(message.plan, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -3042,6 +3090,14 @@ export const Service: MessageFns<Service> = {
             message.secrets.push(reader.string());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.plan = Plan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3088,6 +3144,7 @@ export const Service: MessageFns<Service> = {
       secrets: globalThis.Array.isArray(object?.secrets)
         ? object.secrets.map((e: any) => globalThis.String(e))
         : [],
+      plan: isSet(object.plan) ? Plan.fromJSON(object.plan) : undefined,
     };
   },
 
@@ -3138,6 +3195,9 @@ export const Service: MessageFns<Service> = {
     if (message.secrets?.length) {
       obj.secrets = message.secrets;
     }
+    if (message.plan !== undefined) {
+      obj.plan = Plan.toJSON(message.plan);
+    }
     return obj;
   },
 
@@ -3169,6 +3229,7 @@ export const Service: MessageFns<Service> = {
       {},
     );
     message.secrets = object.secrets?.map((e) => e) || [];
+    message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
     return message;
   },
 };
@@ -4033,7 +4094,7 @@ export const SetServiceRequest_SecretsEntry: MessageFns<SetServiceRequest_Secret
 };
 
 function createBaseRemoveServiceRequest(): RemoveServiceRequest {
-  return { service: "", confirm: false, abandoned: false };
+  return { service: "", confirm: false, abandoned: false, options: undefined };
 }
 
 export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
@@ -4046,6 +4107,9 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     }
     if (message.abandoned !== false) {
       writer.uint32(24).bool(message.abandoned);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -4087,6 +4151,14 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
             message.abandoned = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4104,6 +4176,7 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
       service: isSet(object.service) ? globalThis.String(object.service) : "",
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
       abandoned: isSet(object.abandoned) ? globalThis.Boolean(object.abandoned) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
     };
   },
 
@@ -4118,6 +4191,9 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     if (message.abandoned !== undefined) {
       obj.abandoned = message.abandoned;
     }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
     return obj;
   },
 
@@ -4129,6 +4205,9 @@ export const RemoveServiceRequest: MessageFns<RemoveServiceRequest> = {
     message.service = object.service ?? "";
     message.confirm = object.confirm ?? false;
     message.abandoned = object.abandoned ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -11768,7 +11847,7 @@ export const GetServerRequest: MessageFns<GetServerRequest> = {
 };
 
 function createBaseAcceptServerRequest(): AcceptServerRequest {
-  return { server: "", enableTypes: [] };
+  return { server: "", enableTypes: [], options: undefined };
 }
 
 export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
@@ -11778,6 +11857,9 @@ export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
     }
     for (const v of message.enableTypes) {
       writer.uint32(18).string(v!);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -11811,6 +11893,14 @@ export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
             message.enableTypes.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -11831,6 +11921,7 @@ export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
         : globalThis.Array.isArray(object?.enable_types)
         ? object.enable_types.map((e: any) => globalThis.String(e))
         : [],
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
     };
   },
 
@@ -11842,6 +11933,9 @@ export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
     if (message.enableTypes?.length) {
       obj.enableTypes = message.enableTypes;
     }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
     return obj;
   },
 
@@ -11852,12 +11946,15 @@ export const AcceptServerRequest: MessageFns<AcceptServerRequest> = {
     const message = createBaseAcceptServerRequest();
     message.server = object.server ?? "";
     message.enableTypes = object.enableTypes?.map((e) => e) || [];
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
 
 function createBaseRevokeServerRequest(): RevokeServerRequest {
-  return { server: "", confirm: false };
+  return { server: "", confirm: false, options: undefined };
 }
 
 export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
@@ -11867,6 +11964,9 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
     }
     if (message.confirm !== false) {
       writer.uint32(16).bool(message.confirm);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -11900,6 +12000,14 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
             message.confirm = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -11916,6 +12024,7 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
     return {
       server: isSet(object.server) ? globalThis.String(object.server) : "",
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
     };
   },
 
@@ -11927,6 +12036,9 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
     if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
     return obj;
   },
 
@@ -11937,6 +12049,128 @@ export const RevokeServerRequest: MessageFns<RevokeServerRequest> = {
     const message = createBaseRevokeServerRequest();
     message.server = object.server ?? "";
     message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveServerRequest(): RemoveServerRequest {
+  return { server: "", confirm: false, abandoned: false, options: undefined };
+}
+
+export const RemoveServerRequest: MessageFns<RemoveServerRequest> = {
+  encode(message: RemoveServerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.server !== "") {
+      writer.uint32(10).string(message.server);
+    }
+    if (message.confirm !== false) {
+      writer.uint32(16).bool(message.confirm);
+    }
+    if (message.abandoned !== false) {
+      writer.uint32(24).bool(message.abandoned);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveServerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveServerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.server = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.confirm = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.abandoned = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveServerRequest {
+    return {
+      server: isSet(object.server) ? globalThis.String(object.server) : "",
+      confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      abandoned: isSet(object.abandoned) ? globalThis.Boolean(object.abandoned) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
+  },
+
+  toJSON(message: RemoveServerRequest): unknown {
+    const obj: any = {};
+    if (message.server !== undefined) {
+      obj.server = message.server;
+    }
+    if (message.confirm !== undefined) {
+      obj.confirm = message.confirm;
+    }
+    if (message.abandoned !== undefined) {
+      obj.abandoned = message.abandoned;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveServerRequest>, I>>(base?: I): RemoveServerRequest {
+    return RemoveServerRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveServerRequest>, I>>(object: I): RemoveServerRequest {
+    const message = createBaseRemoveServerRequest();
+    message.server = object.server ?? "";
+    message.confirm = object.confirm ?? false;
+    message.abandoned = object.abandoned ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -13428,13 +13662,16 @@ export const VerifyServiceRequest: MessageFns<VerifyServiceRequest> = {
 };
 
 function createBaseDisableServiceRequest(): DisableServiceRequest {
-  return { service: "" };
+  return { service: "", options: undefined };
 }
 
 export const DisableServiceRequest: MessageFns<DisableServiceRequest> = {
   encode(message: DisableServiceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.service !== "") {
       writer.uint32(10).string(message.service);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -13460,6 +13697,14 @@ export const DisableServiceRequest: MessageFns<DisableServiceRequest> = {
             message.service = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -13473,13 +13718,19 @@ export const DisableServiceRequest: MessageFns<DisableServiceRequest> = {
   },
 
   fromJSON(object: any): DisableServiceRequest {
-    return { service: isSet(object.service) ? globalThis.String(object.service) : "" };
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+    };
   },
 
   toJSON(message: DisableServiceRequest): unknown {
     const obj: any = {};
     if (message.service !== undefined) {
       obj.service = message.service;
+    }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
     }
     return obj;
   },
@@ -13490,6 +13741,9 @@ export const DisableServiceRequest: MessageFns<DisableServiceRequest> = {
   fromPartial<I extends Exact<DeepPartial<DisableServiceRequest>, I>>(object: I): DisableServiceRequest {
     const message = createBaseDisableServiceRequest();
     message.service = object.service ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -17112,6 +17366,19 @@ export const ServerServiceService = {
     responseSerialize: (value: Server): Buffer => Buffer.from(Server.encode(value).finish()),
     responseDeserialize: (value: Buffer): Server => Server.decode(value),
   },
+  /**
+   * RemoveServer revokes a server that nothing uses and forgets it; its host may
+   * join anew. FAILED_PRECONDITION says what still uses it.
+   */
+  removeServer: {
+    path: "/aegir.v1.ServerService/RemoveServer" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveServerRequest): Buffer => Buffer.from(RemoveServerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveServerRequest => RemoveServerRequest.decode(value),
+    responseSerialize: (value: Server): Buffer => Buffer.from(Server.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Server => Server.decode(value),
+  },
   /** VerifyServer diagnoses, detects, compares and repairs. */
   verifyServer: {
     path: "/aegir.v1.ServerService/VerifyServer" as const,
@@ -17182,6 +17449,11 @@ export interface ServerServiceServer extends UntypedServiceImplementation {
   acceptServer: handleUnaryCall<AcceptServerRequest, Server>;
   /** RevokeServer ends a server's identity for ever and cuts its streams. */
   revokeServer: handleUnaryCall<RevokeServerRequest, Server>;
+  /**
+   * RemoveServer revokes a server that nothing uses and forgets it; its host may
+   * join anew. FAILED_PRECONDITION says what still uses it.
+   */
+  removeServer: handleUnaryCall<RemoveServerRequest, Server>;
   /** VerifyServer diagnoses, detects, compares and repairs. */
   verifyServer: handleUnaryCall<VerifyServerRequest, ChangeResponse>;
   /**
@@ -17261,6 +17533,25 @@ export interface ServerServiceClient extends Client1 {
   ): ClientUnaryCall;
   revokeServer(
     request: RevokeServerRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Server) => void,
+  ): ClientUnaryCall;
+  /**
+   * RemoveServer revokes a server that nothing uses and forgets it; its host may
+   * join anew. FAILED_PRECONDITION says what still uses it.
+   */
+  removeServer(
+    request: RemoveServerRequest,
+    callback: (error: ServiceError | null, response: Server) => void,
+  ): ClientUnaryCall;
+  removeServer(
+    request: RemoveServerRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Server) => void,
+  ): ClientUnaryCall;
+  removeServer(
+    request: RemoveServerRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Server) => void,

@@ -1,0 +1,88 @@
+// What is done at once, without a task, can be seen before, too: a plan is printed, as text or JSON, and nothing is changed.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
+import { server, service } from '../../test/records.ts';
+import { createProgram, runProgram } from './program.ts';
+import { createCli } from './session.ts';
+
+const SPARE = 'srv-0123456789abcde7';
+let master: MasterApi;
+
+beforeAll(async () => {
+  master = await openMasterApi();
+  vi.spyOn(master.agents, 'isConnected').mockReturnValue(false);
+  await master.store.servers.insert(server(SPARE, 'spare', '192.0.2.31', { state: 'pending' }));
+  await master.store.services.insert(service('svc-0123456789abcde7', SPARE, 'file', 'mesh', 0, { state: 'detected' }));
+  await master.store.services.insert(
+    service('svc-0123456789abcde8', SPARE, 'file', 'mount', 0, { instance: 'nas', origin: 'declared' }),
+  );
+  writeFileSync(join(master.dir, 'ca.pem'), master.caPem);
+});
+afterAll(() => master.close());
+
+async function aegir(...args: string[]) {
+  const [stdout, stderr, stdin] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  stdin.end();
+  const read = async (stream: PassThrough) => {
+    let text = '';
+    for await (const part of stream) text += String(part);
+    return text;
+  };
+  const [out, err] = [read(stdout), read(stderr)];
+  const env = {
+    ...{ HOME: master.dir, AEGIR_ADDRESS: master.address, AEGIR_CA: join(master.dir, 'ca.pem') },
+    AEGIR_TOKEN: await master.token(),
+  };
+  const cli = createCli(env, stdin as never, stdout as never, stderr as never);
+  const code = await runProgram(createProgram(cli, '0'), args, stderr as never);
+  stdout.end();
+  stderr.end();
+  return { code, out: await out, err: await err };
+}
+
+/** All but the audit log, which tells that it was planned, and the token of the call. */
+const state = async () => {
+  const { servers, services, certificates } = master.store;
+  return JSON.stringify([await servers.find(), await services.find(), await certificates.find()], (_, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+};
+
+test.each([
+  [
+    'server accept spare --enable file',
+    /^Plan: Accept spare\n {3}1\. Let spare take part.*\n.*aegir server remove spare\n {3}2\. Enable spare\/mesh/,
+  ],
+  ['server revoke db1', /^Plan: Revoke db1\n[\s\S]*Warning: Its sites stay/],
+  ['server remove spare', /^Plan: Remove spare\n[\s\S]*2\. Forget spare with its services/],
+  [
+    'service disable spare/mount:nas',
+    /^Plan: Disable spare\/mount:nas\n[\s\S]*undo: aegir service enable spare\/mount:nas/,
+  ],
+  ['service remove spare/mount:nas', /^Plan: Remove spare\/mount:nas\n/],
+])('%s --plan', async (line, text) => {
+  const before = await state();
+  const shown = await aegir(...line.split(' '), '--plan');
+  expect(shown).toMatchObject({ code: 0, out: expect.stringMatching(text), err: '' });
+  const plan = JSON.parse((await aegir(...line.split(' '), '--plan', '-o', 'json')).out) as { verb: string };
+  expect(plan.verb).toBe(line.split(' ').slice(0, 2).join('.'));
+  expect(await state()).toBe(before);
+});
+
+test('what would be refused is refused to a plan, too', async () => {
+  const { code, err } = await aegir('server', 'remove', 'db1', '--plan');
+  expect([code, err]).toEqual([1, expect.stringMatching(/cannot remove db1: it carries example\.org/)]);
+  expect((await aegir('service', 'disable', 'db1/mariadb', '--plan')).code).toBe(1);
+});
+
+test('a server is removed after it was asked, and nobody can be asked here', async () => {
+  expect(await aegir('server', 'remove', 'spare')).toMatchObject({ code: 2, err: expect.stringMatching(/--yes/) });
+  expect((await master.store.servers.get(SPARE))?.state).toBe('pending');
+  const { code, out } = await aegir('server', 'remove', 'spare', '--yes', '-o', 'json');
+  expect([code, (JSON.parse(out) as { name: string }).name]).toEqual([0, 'spare']);
+  expect(await master.store.servers.get(SPARE)).toBeUndefined();
+  expect((await aegir('server', 'remove', 'spare', '--yes')).code).toBe(1);
+});
