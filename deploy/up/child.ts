@@ -9,6 +9,8 @@ export interface Child {
   readonly ended: Promise<string>;
   /** True while it lives. */
   alive(): boolean;
+  /** That it ended with by itself; undefined before, and after a signal. */
+  status(): number | undefined;
   /** SIGTERM, wait, SIGKILL after 20 s. */
   stop(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export function startChild(options: ChildOptions): Child {
   });
   closeSync(log);
   let alive = true;
+  let status: number | undefined;
   const ended = new Promise<string>((resolve) => {
     process_.once('error', (error) => {
       alive = false;
@@ -40,6 +43,7 @@ export function startChild(options: ChildOptions): Child {
     });
     process_.once('exit', (code, signal) => {
       alive = false;
+      status = code ?? undefined;
       resolve(
         `${options.name} ended (${signal ?? `status ${code}`}); the end of ${options.log}:\n${tail(options.log)}`,
       );
@@ -50,6 +54,7 @@ export function startChild(options: ChildOptions): Child {
     pid: process_.pid ?? 0,
     ended,
     alive: () => alive,
+    status: () => status,
     stop: async () => {
       if (!alive) return;
       process_.kill('SIGTERM');

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openLayout, requirePorts } from './layout.ts';
+import { openLayout, requirePorts, withThird } from './layout.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'aegir-layout-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -28,4 +28,12 @@ test('a port of the master that is taken', async () => {
   const waiting = requirePorts(await openLayout(dir, 'spare'));
   await new Promise((resolve) => other.close(resolve));
   await waiting;
+});
+
+test('a third server, once there, has its ports for ever, and the web server port of the first', async () => {
+  const third = await withThird(await openLayout(dir, 'spare'));
+  expect(third.ports.web2).toMatchObject({ nginx: third.ports.web1.nginx, mariadb: expect.any(Number) });
+  expect(new Set([third.ports.web1.mariadb, third.ports.db1.mariadb, third.ports.web2?.mariadb]).size).toBe(3);
+  expect((await openLayout(dir, 'spare')).ports).toEqual(third.ports);
+  expect(await withThird(third)).toEqual(third);
 });

@@ -14,6 +14,8 @@ export interface Ports {
   /** One pair for each embedded server. */
   readonly web1: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
   readonly db1: { readonly nginx: number; readonly mariadb: number };
+  /** Of the third server, where there is one: its web server's are those of web1, since a site that moves keeps its URL. */
+  readonly web2?: { readonly nginx: number; readonly nginxTls?: number; readonly mariadb: number };
 }
 
 export interface Layout {
@@ -58,6 +60,16 @@ export async function openLayout(dir: string, choice: 'usual' | 'spare' = 'usual
   };
   writeFileSync(path, `${JSON.stringify(ports, null, 2)}\n`);
   return { dir, master, ports };
+}
+
+/** With a third server, from now on. Repeatable. */
+export async function withThird(layout: Layout): Promise<Layout> {
+  if (layout.ports.web2 !== undefined) return layout;
+  let mariadb = 13_308;
+  while (!(await isFree(mariadb))) mariadb++;
+  const ports = { ...layout.ports, web2: { ...layout.ports.web1, mariadb } };
+  writeFileSync(join(layout.dir, 'ports.json'), `${JSON.stringify(ports, null, 2)}\n`);
+  return { ...layout, ports };
 }
 
 /**

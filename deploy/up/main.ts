@@ -1,23 +1,26 @@
 // npm run up: master, mesh node and two embedded servers on this machine, a platform, a site; ends with its login link.
 //   --check      from nothing in a temporary directory; asks the home page and the login link, stops, exits 0 or says why not
 //   --dir DIR    keep everything there
+//   --servers 3  and web2 with nginx, PHP-FPM and MariaDB, from then on
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkSite } from './check.ts';
 import { NAME, openFirstSite } from './first-site.ts';
 import { type Fleet, startFleet } from './fleet.ts';
-import { defaultDir, openLayout, requirePorts } from './layout.ts';
+import { defaultDir, openLayout, requirePorts, withThird } from './layout.ts';
 import { takeDirectory } from './one-at-a-time.ts';
 
 interface Flags {
   readonly check: boolean;
   readonly dir: string | undefined;
+  readonly third: boolean;
 }
 
 function parse(argv: readonly string[]): Flags {
   let check = false;
   let dir: string | undefined;
+  let third = false;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i];
     if (word === '--check') check = true;
@@ -27,13 +30,20 @@ function parse(argv: readonly string[]): Flags {
         process.stderr.write('up: --dir needs a directory\n');
         process.exit(2);
       }
+    } else if (word === '--servers') {
+      const count = argv[++i];
+      if (count !== '2' && count !== '3') {
+        process.stderr.write('up: --servers needs 2 or 3\n');
+        process.exit(2);
+      }
+      third = count === '3';
     } else {
       if (word !== '--help') process.stderr.write(`up: cannot use ${JSON.stringify(word)}: there is no such option\n`);
-      process.stderr.write('usage: npm run up -- [--check] [--dir DIR]\n');
+      process.stderr.write('usage: npm run up -- [--check] [--dir DIR] [--servers 3]\n');
       process.exit(word === '--help' ? 0 : 2);
     }
   }
-  return { check, dir };
+  return { check, dir, third };
 }
 
 const begin = performance.now();
@@ -55,8 +65,9 @@ async function main(): Promise<number> {
   try {
     // The daemons' user has to pass through it.
     if (temporary) chmodSync(dir, 0o711);
-    const layout = await openLayout(dir);
+    const chosen = await openLayout(dir);
     release = await takeDirectory(dir);
+    const layout = flags.third ? await withThird(chosen) : chosen;
     await requirePorts(layout);
     fleet = await startFleet(layout, step, stop.signal);
     const site = await openFirstSite(fleet, { dir, again: flags.check }, step, stop.signal);

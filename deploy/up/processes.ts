@@ -29,6 +29,12 @@ export const SERVERS: readonly EmbeddedServer[] = [
   { name: 'db1', address: '127.0.1.2', daemons: ['mariadb'], types: ['db'] },
 ];
 
+/** One more, with all that a site needs: to move sites to, to clone them there, and to keep backups on. */
+export const THIRD: EmbeddedServer = {
+  ...{ name: 'web2', address: '127.0.1.3', daemons: ['nginx', 'php-fpm', 'mariadb'] },
+  types: ['http', 'db', 'dns', 'file'],
+};
+
 /** What a person has said there of a certificate authority outlives a start. */
 function agreedIn(config: string): object {
   if (!existsSync(config)) return {};
@@ -88,7 +94,7 @@ export async function startAgent(
       address: server.address,
       // *.localhost resolves to 127.0.0.1 in browsers (RFC 6761 section 6.3): sites are reached there too.
       extraAddresses: server.name === 'web1' ? [LOOPBACK] : [],
-      ports: server.ports ?? layout.ports[server.name as 'web1' | 'db1'],
+      ports: server.ports ?? layout.ports[server.name as 'web1' | 'db1' | 'web2'],
       daemons: server.daemons.map((daemon) => (daemon === 'php-fpm' ? newestPhpFpm() : daemon)),
       hostname: server.name,
     },

@@ -55,13 +55,14 @@ test('Ctrl-C stops everything, and a second up finds all as it was', async () =>
       process.kill(pid, signal);
     };
   };
-  const first = await up(['--dir', place], until('SIGINT'));
+  const first = await up(['--dir', place, '--servers', '3'], until('SIGINT'));
   expect(first.code, first.output).toBe(0);
   expect(first.output).toMatch(/Run the installer/);
   expect(processesUnder(dir)).toEqual([]);
   const second = await up(['--dir', place], until('SIGINT'));
   expect(second.code, second.output).toBe(0);
   expect(second.output).not.toMatch(/Run the installer/);
+  expect(second.output).toMatch(/web2\/nginx, web2\/mariadb and web2\/mesh are there/);
   expect(second.output).toMatch(/Login link\s+http/);
   expect(processesUnder(dir)).toEqual([]);
   expect(existsSync(join(place, 'master/admin.token'))).toBe(true);
