@@ -22,7 +22,9 @@ const take = (part: Partial<Take> = {}): Request => ({
   value: { snapshotId: SNAPSHOT, site: siteSpec(), part: files(['files']), ...part },
 });
 const dump = (part: object): Request =>
-  take({ part: { $case: 'database', value: { service: serviceRef(), db: dbSpec(), ...part } } });
+  take({
+    part: { $case: 'database', value: { service: serviceRef(), db: dbSpec(), withoutPosition: false, ...part } },
+  });
 const drop = (snapshotId: string, keepFor = ''): Request => ({ $case: 'dropSnapshot', value: { snapshotId, keepFor } });
 const restore = (part: object): Request => ({
   $case: 'restoreFiles',

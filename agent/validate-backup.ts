@@ -26,7 +26,7 @@ import {
 
 export type ValidPart =
   | { readonly of: 'files'; readonly trees: readonly Tree[]; readonly last: boolean }
-  | { readonly of: 'database'; readonly service: ServiceRef; readonly db: DbSpec }
+  | { readonly of: 'database'; readonly service: ServiceRef; readonly db: DbSpec; readonly placed: boolean }
   | { readonly of: 'changes'; readonly service: ServiceRef; readonly db: DbSpec; readonly position: string };
 export type ValidSource = PartSource & { readonly grant: Grant };
 
@@ -62,7 +62,7 @@ function validPart(part: NonNullable<TakeSnapshotRequest['part']>, siteId: strin
   if (part.$case === 'files') return { of: 'files', trees: validTrees(part.value.trees), last: part.value.last };
   const { service, db } = validDatabase(part.value.service, part.value.db, serverId);
   if (db.siteId !== siteId) refuse(`${part.$case}.db.site_id`, 'is another site than site.id');
-  if (part.$case === 'database') return { of: 'database', service, db };
+  if (part.$case === 'database') return { of: 'database', service, db, placed: !part.value.withoutPosition };
   return { of: 'changes', service, db, position: checkPosition(part.value.position, 'changes.position') };
 }
 

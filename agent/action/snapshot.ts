@@ -3,7 +3,7 @@ import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
 import { sitePlace } from '../backup/site-owners.ts';
 import type { CallOptions } from '../backup/workers.ts';
-import { type ActionContext, type ChangeFacts, canDump } from '../engine/engine.ts';
+import { type ActionContext, type ChangeFacts, canDump, type DumpFacts } from '../engine/engine.ts';
 import type { RequestOf } from '../validate.ts';
 import { type ActionHandler, typedEngineFor } from './action.ts';
 import { replicatingByParts } from './replica.ts';
@@ -33,9 +33,10 @@ export function createTakeSnapshot(): ActionHandler<'takeSnapshot'> {
       const engine = typedEngineFor(tools, service, 'db');
       if (!canDump(engine)) throw noDumps(service.id, engine.name);
       let position = '';
-      const dump = engine.dump(service, db, ctx, (told) => {
+      const tell = (told: DumpFacts) => {
         position = told.position;
-      });
+      };
+      const dump = engine.dump(service, db, ctx, part.placed ? tell : undefined);
       const facts = async () => ({ entries: (await engine.content(service, db, ctx)).tables, position });
       const snapshot = await snapshots.takeDump(snapshotId, dump, facts, options);
       return { changes: [], snapshot };

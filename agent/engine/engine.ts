@@ -130,7 +130,8 @@ export interface Dumping {
   /**
    * One consistent state of the whole database while it goes on serving; the same content gives the same bytes. Names
    * neither the database nor its user, so that it fits into another one. Throws at any point; who leaves it ends it. A
-   * reader that rests for a minute may lose the server. tell is called once, before the last byte.
+   * reader that rests for a minute may lose the server. tell, where what follows from it matters, is called once, before the
+   * last byte.
    */
   dump(
     service: ServiceRef,

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { AegirError } from '../../shared/error.ts';
 import { graphOf, ids, snapshot } from '../../test/records.ts';
+import type { ActionOrder } from '../session/agents.ts';
 import { holdStores, releaseStores } from './store-hold.ts';
 import { type TaskCase, taskCases, worldLines } from './testing/cases.ts';
 import { createTaskRig, type TaskRig } from './testing/rig.ts';
@@ -32,6 +33,8 @@ const count = (rig: TaskRig, act: string) => acts(rig).filter((each) => each ===
 describe('a backup', () => {
   test('keeps what the site was, the database before the files, and says so', async () => {
     const { rig, id } = await ready('backup create');
+    const asked: ActionOrder['request'][] = [];
+    rig.agents.before = ({ request }) => void asked.push(request);
     await rig.drive();
     expect((await rig.read(id)).task.state).toBe('succeeded');
     expect(Object.fromEntries(rig.agents.parts.kept)).toMatchObject({
@@ -40,6 +43,8 @@ describe('a backup', () => {
     });
     const taken = rig.agents.asked.filter(({ act }) => act === 'takeSnapshot').map(({ serverId }) => serverId);
     expect(taken).toEqual([ids.db1, ids.web1]);
+    const [first] = asked.filter(({ $case }) => $case === 'takeSnapshot');
+    expect(first?.value).toMatchObject({ part: { $case: 'database', value: { withoutPosition: true } } });
     expect(await rig.store.backups.get(FRESH)).toMatchObject({
       ...{ state: 'ready', bytes: 2500, newBytes: 100, storedBytes: 50, chunks: 5, takenAt: 1000 },
       parts: [

@@ -32,19 +32,27 @@ async function moved(unfit: readonly number[]) {
         ? [request.value.part.value.position]
         : [],
     ),
+    unplaced: asked.flatMap((request) =>
+      request.$case === 'takeSnapshot' && request.value.part?.$case === 'database'
+        ? [request.value.part.value.withoutPosition]
+        : [],
+    ),
     from: asked.flatMap((request) => (request.$case === 'applyChanges' ? [request.value.from] : [])),
   };
 }
 
 test('each round goes on where the last one ended, of one dump', async () => {
-  const { copies, since, from } = await moved([]);
+  const { copies, since, from, unplaced } = await moved([]);
   expect(copies).toBe(1);
+  expect(unplaced).toEqual([false]);
   expect(since).toEqual(['log.1:1', 'log.1:2', 'log.1:3']);
   expect(from).toEqual(['log.1:1', 'log.1:1', 'log.1:1']);
 });
 
 test.each([1, 2, 3])('a change of round %i that does not fit has it copied', async (round) => {
-  const { copies, since } = await moved([round]);
+  const { copies, since, unplaced } = await moved([round]);
+  // Nothing follows from the last copy: its place in the log is not asked for.
+  expect(unplaced).toEqual([false, true]);
   expect(since).toHaveLength(round);
   // A round more before visitors wait is left out: the first one had little to bring.
   expect(copies).toBe(2);

@@ -16,7 +16,13 @@ export async function databasePart(deps: HandlerDeps, siteId: string, place: Pla
   const parts = await readParts(deps, siteId, place);
   const service = parts.db?.service;
   if (service === undefined) throw new AegirError('internal', 'cannot copy a database: the site has none');
-  return { service: await refOf(deps, service), db: dbSpec(parts, true) };
+  return { service: await refOf(deps, service), db: dbSpec(parts, true), withoutPosition: true };
+}
+
+/** A place in the log is told only where one follows from it. */
+function isFollowed(ctx: StepContext): boolean {
+  const results = [...ctx.results.values()];
+  return results.some(({ follows }) => follows === true) && !results.some(({ cannotFollow }) => cannotFollow === true);
 }
 
 /** Where its files are read and written: of a cluster on the head that takes writes, or one that stays and sees those of all. */
@@ -125,7 +131,10 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
         const [source, target] = [await readService(deps.store, from.db), await readService(deps.store, to.db)];
         const snapshot = await takeSnapshot(deps, within, source.serverId, 'database', {
           site: siteSpec(here, webServerOf(here)),
-          part: { $case: 'database', value: await databasePart(deps, of, from) },
+          part: {
+            $case: 'database',
+            value: { ...(await databasePart(deps, of, from)), withoutPosition: !isFollowed(ctx) },
+          },
         });
         const restore = await restoreSnapshot(
           deps,

@@ -5,7 +5,6 @@ import { AegirError } from '../../../shared/error.ts';
 import type { ReplicaFacts } from '../../../shared/gen/aegir/v1/move.ts';
 import { DB_ENGINES } from '../../../shared/vocabulary.ts';
 import type { Place } from '../../plan/plan.ts';
-import type { ServiceRecord } from '../../store/model.ts';
 import { bringChanges, dropChanges } from '../changes.ts';
 import type { Outcome, StepContext, StepHandler } from '../handler.ts';
 import { told } from '../part-copy.ts';
@@ -28,18 +27,20 @@ type Args = {
 };
 
 async function openRequest(deps: HandlerDeps, { siteId, from, to, passwordSecret }: Args, preview: boolean) {
-  const target = await readServer(deps.store, (await readService(deps.store, to.db)).serverId);
+  // By parts nobody gets an account.
   const account =
     passwordSecret === null
       ? { followerAddresses: [], password: '' }
-      : {
-          followerAddresses: [...new Set(target.facts.sourceAddresses)],
-          password: await openSecret(deps, passwordSecret),
-        };
+      : { followerAddresses: await addressesOf(deps, to), password: await openSecret(deps, passwordSecret) };
   return {
     $case: 'openReplica' as const,
     value: { ...(await databasePart(deps, siteId, from)), ...account, preview },
   };
+}
+
+async function addressesOf(deps: HandlerDeps, place: Place): Promise<string[]> {
+  const { serverId } = await readService(deps.store, place.db);
+  return [...new Set((await readServer(deps.store, serverId)).facts.sourceAddresses)];
 }
 
 /** Answers up to where the new place has what changed. */
@@ -71,12 +72,10 @@ async function follow(
   position: string,
   part: string,
 ): Promise<ReplicaFacts> {
-  const leader = await readService(deps.store, from.db);
-  const [address = ''] = (await readServer(deps.store, leader.serverId)).facts.addresses;
   const account =
     passwordSecret === null
       ? { address: '', port: 0, password: '' }
-      : { address, port: portOf(leader), password: await openSecret(deps, passwordSecret) };
+      : { ...(await leaderAt(deps, from)), password: await openSecret(deps, passwordSecret) };
   const { serverId } = await readService(deps.store, to.db);
   const { output } = await perform(
     deps,
@@ -213,8 +212,11 @@ async function dropBrought(
   await dropChanges(deps, ctx, direction, serverId, siteId);
 }
 
-function portOf({ detected, engine }: ServiceRecord): number {
-  return detected.ports[0] ?? DB_ENGINES[engine]?.port ?? 0;
+/** Where the follower dials it. */
+async function leaderAt(deps: HandlerDeps, place: Place): Promise<{ readonly address: string; readonly port: number }> {
+  const { serverId, detected, engine } = await readService(deps.store, place.db);
+  const [address = ''] = (await readServer(deps.store, serverId)).facts.addresses;
+  return { address, port: detected.ports[0] ?? DB_ENGINES[engine]?.port ?? 0 };
 }
 
 async function close(

@@ -31,7 +31,7 @@ export async function* dumpDatabase(
   dialect: Dialect,
   { database }: DbSpec,
   ctx: ActionContext,
-  tell: (facts: DumpFacts) => void,
+  tell: ((facts: DumpFacts) => void) | undefined,
 ): AsyncGenerator<Uint8Array> {
   // Where it stands among arguments: a plain name is no option.
   identifier(database);
@@ -55,7 +55,10 @@ export async function* dumpDatabase(
     ctx.log('warn', `${text}; ALTER TABLE … MODIFY … DOUBLE keeps all`);
   }
   const positioned =
-    logs === 1 && isSafe && (await isPlaceable(createClient(host, daemon, dialect), dialect, doing, ctx));
+    tell !== undefined &&
+    logs === 1 &&
+    isSafe &&
+    (await isPlaceable(createClient(host, daemon, dialect), dialect, doing, ctx));
   const program = host.stream({
     argv: [
       dump.program,
@@ -81,7 +84,7 @@ export async function* dumpDatabase(
   yield* cleaned(program, (at) => {
     position = at;
   });
-  tell({ position });
+  tell?.({ position });
   yield Buffer.from(TAIL);
 }
 

@@ -118,7 +118,7 @@ function createEngine(dialect: Dialect): MariadbEngine {
       }));
     },
 
-    async *dump(_service, spec, ctx, tell = () => {}) {
+    async *dump(_service, spec, ctx, tell) {
       assertOwnNames(spec);
       const daemon = await daemonOf(ctx.host, `dump database ${spec.database}`);
       yield* dumpDatabase(daemon, dialect, spec, ctx, tell);

@@ -9,12 +9,16 @@ import type { Client } from './client.ts';
 import { type Log, readLog } from './read-log.ts';
 import { literal, MOST_KEYLESS_ROWS, selectDumpable, selectKeyless } from './sql.ts';
 
+/** A row of SHOW MASTER STATUS. */
+type Status = Awaited<ReturnType<Client['table']>>[number];
+
 /** FILE:POSITION of the log's end. Throws failed_precondition, with why, when the database cannot be followed. */
 export async function endOfLog(client: Client, database: string, ctx: ActionContext): Promise<string> {
   const doing = `let another server follow database ${database}`;
-  const why = await obstacle(client, database, doing, ctx);
-  if (why !== undefined) throw new AegirError('failed_precondition', `cannot ${doing}: ${why}`, { untouched: true });
+  // Before it is judged: what comes after the end that is told stands in nobody's way, and is looked at all the same.
   const [status] = await client.table('SHOW MASTER STATUS;', doing, ctx.signal);
+  const why = await obstacle(client, database, status, doing, ctx);
+  if (why !== undefined) throw new AegirError('failed_precondition', `cannot ${doing}: ${why}`, { untouched: true });
   return `${status?.['File'] ?? ''}:${status?.['Position'] ?? ''}`;
 }
 
@@ -75,6 +79,7 @@ async function logOf(client: Client, doing: string, ctx: ActionContext): Promise
 async function obstacle(
   client: Client,
   database: string,
+  status: Status | undefined,
   doing: string,
   ctx: ActionContext,
 ): Promise<string | undefined> {
@@ -93,8 +98,7 @@ async function obstacle(
   if (closed !== '0') {
     return 'its binary log is encrypted or compressed; set encrypt_binlog and log_bin_compress = OFF';
   }
-  const [filters] = await client.table('SHOW MASTER STATUS;', doing, ctx.signal);
-  if ((filters?.['Binlog_Do_DB'] ?? '') !== '' || (filters?.['Binlog_Ignore_DB'] ?? '') !== '') {
+  if ((status?.['Binlog_Do_DB'] ?? '') !== '' || (status?.['Binlog_Ignore_DB'] ?? '') !== '') {
     return 'its binary log leaves out databases; take binlog_do_db and binlog_ignore_db away';
   }
   const [tables] = await client.query(selectDumpable(database), doing, ctx.signal);

@@ -522,6 +522,13 @@ describe('it cannot be followed', () => {
       await old.sql("INSERT INTO big VALUES (1, REPEAT('x', 900000), REPEAT('y', 900000));", spec.database);
       expect(await copy()).toBe('');
       expect(await sum(fresh)).toEqual(await sum(old));
+      // Where nothing follows from the dump, nobody asks for its place, and nobody is told that there is none.
+      const said: string[] = [];
+      const ctx = { ...old.ctx, log: (_: string, text: string) => void said.push(text) };
+      for await (const _ of engine.dump(service, spec, ctx));
+      expect(said.join()).not.toMatch(/where its binary log is/);
+      for await (const _ of engine.dump(service, spec, ctx, () => {}));
+      expect(said.join()).toMatch(/does not tell where its binary log is/);
     } finally {
       await old.configure(LOG);
     }

@@ -69,7 +69,11 @@ export interface DatabasePart {
     | ServiceRef
     | undefined;
   /** The database. */
-  db?: DbSpec | undefined;
+  db?:
+    | DbSpec
+    | undefined;
+  /** Nothing is to follow from this dump: SnapshotFacts.position is left empty. */
+  withoutPosition: boolean;
 }
 
 /**
@@ -684,7 +688,7 @@ export const FilesPart: MessageFns<FilesPart> = {
 };
 
 function createBaseDatabasePart(): DatabasePart {
-  return { service: undefined, db: undefined };
+  return { service: undefined, db: undefined, withoutPosition: false };
 }
 
 export const DatabasePart: MessageFns<DatabasePart> = {
@@ -694,6 +698,9 @@ export const DatabasePart: MessageFns<DatabasePart> = {
     }
     if (message.db !== undefined) {
       DbSpec.encode(message.db, writer.uint32(18).fork()).join();
+    }
+    if (message.withoutPosition !== false) {
+      writer.uint32(24).bool(message.withoutPosition);
     }
     return writer;
   },
@@ -727,6 +734,14 @@ export const DatabasePart: MessageFns<DatabasePart> = {
             message.db = DbSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.withoutPosition = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -743,6 +758,11 @@ export const DatabasePart: MessageFns<DatabasePart> = {
     return {
       service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
       db: isSet(object.db) ? DbSpec.fromJSON(object.db) : undefined,
+      withoutPosition: isSet(object.withoutPosition)
+        ? globalThis.Boolean(object.withoutPosition)
+        : isSet(object.without_position)
+        ? globalThis.Boolean(object.without_position)
+        : false,
     };
   },
 
@@ -753,6 +773,9 @@ export const DatabasePart: MessageFns<DatabasePart> = {
     }
     if (message.db !== undefined) {
       obj.db = DbSpec.toJSON(message.db);
+    }
+    if (message.withoutPosition !== undefined) {
+      obj.withoutPosition = message.withoutPosition;
     }
     return obj;
   },
@@ -766,6 +789,7 @@ export const DatabasePart: MessageFns<DatabasePart> = {
       ? ServiceRef.fromPartial(object.service)
       : undefined;
     message.db = (object.db !== undefined && object.db !== null) ? DbSpec.fromPartial(object.db) : undefined;
+    message.withoutPosition = object.withoutPosition ?? false;
     return message;
   },
 };
