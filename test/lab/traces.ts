@@ -1,8 +1,10 @@
 // What there is of sites on the lab's hosts, as lines that can be compared.
 import type { Fleet } from './fleet.ts';
 
+/** But what a site's own program makes as it pleases, like a folder for each month; the site's directories themselves count. */
 const ON_WEB = `
-find /var/aegir /var/log/aegir /run/aegir /etc /var/lib/php /var/spool/cron -xdev \\( -path '*aegir*' -o -path '*site*' \\) ! -path '*/aegir-00-*' 2>/dev/null
+find /var/aegir /var/log/aegir /run/aegir /etc /var/lib/php /var/spool/cron -xdev \\( -path '*aegir*' -o -path '*site*' \\) ! -path '*/aegir-00-*' \\
+  ! -path '/var/aegir/sites/*/files/*' ! -path '/var/aegir/sites/*/tmp/*' ! -path '/var/aegir/sites/*/sessions/*' 2>/dev/null
 getent passwd | grep -i aegir
 getent group | grep -i aegir
 true`;
