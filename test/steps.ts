@@ -1,5 +1,6 @@
-// Runs commands with their time, for check.ts and run.ts: one after the other, or all at once.
+// Runs commands with their time, for check.ts and run.ts: one after the other, in groups, or all at once.
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 export interface Step {
   readonly name: string;
@@ -22,11 +23,21 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
   done(begin);
 }
 
-/** One after the other, whatever fails of them; ends the process with status 1 when any did. */
-export async function runAll(steps: readonly Step[]): Promise<void> {
+/**
+ * One group after the other and the steps of a group at once, whatever fails of them; ends the process with status 1 when
+ * any did.
+ */
+export async function runGroups(groups: readonly (readonly Step[])[]): Promise<void> {
   const begin = performance.now();
   const failed: string[] = [];
-  for (const step of steps) if (!tell(step, await run(step, 'inherit'), false)) failed.push(step.name);
+  for (const group of groups) {
+    const stdio = group.length === 1 ? 'inherit' : 'lines';
+    await Promise.all(
+      group.map(async (step) => {
+        if (!tell(step, await run(step, stdio), false)) failed.push(step.name);
+      }),
+    );
+  }
   if (failed.length > 0) {
     console.error(`failed: ${failed.join(', ')}`);
     process.exit(1);
@@ -50,13 +61,15 @@ export async function runTogether(steps: readonly Step[]): Promise<void> {
   done(begin);
 }
 
-function run(step: Step, stdio: 'inherit' | 'pipe'): Promise<Ran> {
+/** pipe: kept, and answered. lines: told as they come, each with whose it is. */
+function run(step: Step, stdio: 'inherit' | 'pipe' | 'lines'): Promise<Ran> {
   return new Promise((resolve) => {
     const start = performance.now();
     const [program, ...args] = step.argv;
+    const output = stdio === 'inherit' ? 'inherit' : 'pipe';
     const child = spawn(program, args, {
       cwd: step.cwd ?? root,
-      stdio: ['inherit', stdio, stdio],
+      stdio: ['inherit', output, output],
       // Tests start programs of ours some thousand times: what Node made of a source is kept for the next start.
       env: {
         NODE_COMPILE_CACHE: `${root}node_modules/.cache/node`,
@@ -65,7 +78,11 @@ function run(step: Step, stdio: 'inherit' | 'pipe'): Promise<Ran> {
       },
     });
     const said: Buffer[] = [];
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk));
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      if (stdio === 'pipe') stream.on('data', (chunk: Buffer) => said.push(chunk));
+      else createInterface(stream).on('line', (line) => process.stdout.write(`${step.name}: ${line}\n`));
+    }
     const end = (failed: string) => {
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       resolve({ failed, seconds, said: Buffer.concat(said).toString() });
