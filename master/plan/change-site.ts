@@ -129,6 +129,15 @@ export function planDeleteSite(graph: Graph, site: SiteRecord, last?: LastBackup
     siteRecordStep(site, 'deleting', site.state),
     ...httpPublish(graph, site, 'disabled', served(site)),
   ];
+  if (db !== undefined) {
+    hide.push({
+      kind: 'db.free',
+      args: { serviceId: db.id, siteId: site.id },
+      summary: `Check that nobody holds database ${site.database} on ${graph.serviceName(db)}`,
+      serverId: db.serverId,
+      undo: { none: 'it only looks' },
+    });
+  }
   if (last !== undefined) {
     hide.push(holdStep(graph, [last.store], 'shared'));
     hide.push(...backupSteps(graph, site, last.id, last.store, last.sizes, hide.length).steps);

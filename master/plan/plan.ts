@@ -138,6 +138,8 @@ export interface StepArgs extends BackupStepArgs, DnsStepArgs {
   /** The site's user is locked out of its database; undo lets it in again. */
   'db.freeze': { serviceId: string; siteId: string; place: Place };
   'db.drop': { serviceId: string; siteId: string };
+  /** Whether it could be dropped now, while there still is a way back. */
+  'db.free': { serviceId: string; siteId: string };
   /** User, directories, settings on the web server; undo removes them. */
   /** keepShared: as in site.remove, for undo. */
   'site.prepare': {

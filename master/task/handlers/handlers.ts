@@ -20,7 +20,7 @@ import {
 } from './cluster.ts';
 import { createCopyDatabase, createCopyFiles } from './copy.ts';
 import { createDbCreate } from './db-create.ts';
-import { createDbDrop } from './db-drop.ts';
+import { createDbDrop, createDbFree } from './db-drop.ts';
 import { createDbFreeze, createDbGuard, createDbUnguard } from './db-freeze.ts';
 import {
   createSecretsForget,
@@ -83,6 +83,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createBackupHandlers(deps),
     'http.unpublish': createHttpUnpublish(deps),
     'db.drop': createDbDrop(deps),
+    'db.free': createDbFree(deps),
     'dns.publish': createDnsPublish(deps),
     'dns.unpublish': createDnsUnpublish(deps),
     'dns.await': createDnsAwait(deps),

@@ -150,6 +150,7 @@ function carryOut(world: Set<string>, serverId: string, order: ActionOrder): Act
       break;
     }
     case 'remove':
+      if (request.value.preview) break;
       if (request.value.service?.type === 'db') forget(world, `${serverId} database of ${order.resource} `);
       for (const there of [...world]) if (there.startsWith(at(request.value.service?.type ?? ''))) world.delete(there);
       break;

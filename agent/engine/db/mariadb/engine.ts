@@ -24,6 +24,7 @@ import { type Dialect, MARIADB } from './dialect.ts';
 import { dumpDatabase } from './dump.ts';
 import { planListening } from './listening.ts';
 import { MYSQL } from './mysql.ts';
+import { requireUnprepared } from './prepared.ts';
 import { createReplicating, planNoFollowing } from './replicating.ts';
 import { restoreDatabase } from './restore.ts';
 import {
@@ -92,6 +93,8 @@ function createEngine(dialect: Dialect): MariadbEngine {
     async remove(_service, siteId, _spec, ctx) {
       const { database, user, deputy } = namesOf(siteId);
       const client = await clientFor(ctx.host, `drop database ${database}`);
+      const [there] = await client.query(selectDatabase(database), `look at database ${database}`, ctx.signal);
+      if (there !== undefined) await requireUnprepared(client, dialect, database, `drop database ${database}`, ctx);
       const changes: Change[] = [];
       if (dialect === MARIADB) changes.push(...(await planNoFollowing(client, siteId, ctx)));
       for (const who of [user, deputy]) {
@@ -99,7 +102,6 @@ function createEngine(dialect: Dialect): MariadbEngine {
           changes.push(dropping(client, dialect, `drop user ${who} from ${inLine(host)}`, who, host));
         }
       }
-      const [there] = await client.query(selectDatabase(database), `look at database ${database}`, ctx.signal);
       if (there !== undefined) changes.push(statement(client, `drop database ${database}`, dropDatabase(database)));
       return changes;
     },

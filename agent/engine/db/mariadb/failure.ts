@@ -51,7 +51,12 @@ export function failure(stderr: string, doing: string, daemon: Daemon, host: Hos
       text: `${label} runs with an option that forbids it, for example read-only or skip-grant-tables; take that away`,
     },
     1836: { code: 'failed_precondition', text: `${label} is read-only; make it writable` },
-    1205: { code: 'unavailable', text: 'somebody holds a lock on it; end that, see SHOW PROCESSLIST and XA RECOVER' },
+    1205: {
+      code: 'unavailable',
+      text:
+        'somebody holds a lock on it; end that as its administrator: SHOW PROCESSLIST names connections (KILL id), ' +
+        'XA RECOVER transactions that were prepared and not ended (XA ROLLBACK xid)',
+    },
     1412: { code: 'aborted', text: 'its tables were changed meanwhile; try again' },
     1049: { code: 'failed_precondition', text: `there is no such database in ${label}; verify the site` },
     1146: { code: 'aborted', text: 'its tables were changed meanwhile; try again' },

@@ -11,6 +11,7 @@ import { createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { HAS_TRUSTED } from './dump-text.ts';
 import { failure, overreaching, trusted } from './failure.ts';
+import { requireUnprepared } from './prepared.ts';
 import { emptyDatabase, forgetFollowing, TRUSTS } from './sql.ts';
 
 /** To drop a database with many large tables takes its time. */
@@ -38,6 +39,10 @@ export async function restoreDatabase(
       throw new AegirError(code, `cannot ${doing}: ${text}`, { untouched: true });
     }
   }
+  await requireUnprepared(client, dialect, database, doing, ctx).catch(async (thrown: unknown) => {
+    await source.leave();
+    throw thrown;
+  });
   const password = nobodys();
   await ending(client, doing, deputy, deputySql(dialect, siteId, password, false)).run(ctx);
   let failed = false;

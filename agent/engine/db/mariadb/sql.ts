@@ -94,8 +94,25 @@ export function dropAccount(user: string, host: string): string {
   return `DROP USER IF EXISTS ${account(user, host)};\nKILL USER ${account(user, host)};`;
 }
 
+/**
+ * Fails rather than waiting for others' locks: what still waits there when nobody waits for the answer any more would drop it
+ * later, whatever became of the site.
+ */
 export function dropDatabase(database: string): string {
-  return `DROP DATABASE IF EXISTS ${identifier(database)};`;
+  return `${waitingAtMost(LOCK_SECONDS)}\nDROP DATABASE IF EXISTS ${identifier(database)};`;
+}
+
+/** One after the other, less than any query has. */
+const LOCK_SECONDS = 20;
+
+/** For locks of the server, and then for those of InnoDB. */
+export function waitingAtMost(seconds: number): string {
+  return `SET SESSION lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds};`;
+}
+
+export function selectTables(database: string): string {
+  return `SELECT table_name FROM information_schema.tables
+    WHERE BINARY table_schema = ${literal(database)} AND table_type = 'BASE TABLE';`;
 }
 
 /** Statements that end all connections of a user. */
@@ -133,9 +150,9 @@ export function selectKeyless(database: string): string {
 /** One row: whether ordinary accounts may make triggers and functions. */
 export const TRUSTS = 'SELECT @@log_bin = 0 OR @@log_bin_trust_function_creators;';
 
-/** What was in it is gone; rights on it stay. Fails rather than waiting for others' locks. */
+/** What was in it is gone; rights on it stay. */
 export function emptyDatabase(database: string): string {
-  return `SET SESSION lock_wait_timeout = 60;\n${dropDatabase(database)}\n${createDatabase(database)}`;
+  return `${dropDatabase(database)}\n${createDatabase(database)}`;
 }
 
 /** One row: default character set and collation; none when the database is not there. */
