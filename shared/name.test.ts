@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { absolutePath, displayName, hostName, mailAddress, plainName } from './name.ts';
+import { absolutePath, displayName, displayNames, hostName, mailAddress, plainName } from './name.ts';
 
 describe('hostName', () => {
   test.each([
@@ -54,3 +54,17 @@ test.each([
   ['web1/mount:nas', 'web1/mount:nas'],
   ['web1/mount:/srv/xn--bcher-kva', 'web1/mount:/srv/xn--bcher-kva'],
 ])('displayName of %s', (ascii, shown) => expect(displayName(ascii)).toBe(shown));
+
+test.each([
+  [
+    'cannot move www.xn--mnchen-3ya.de: there is xn--mnchen-3ya.de.',
+    'cannot move www.münchen.de: there is münchen.de.',
+  ],
+  ['(xn--mnchen-3ya.de)', '(münchen.de)'],
+  [
+    'visit http://xn--mnchen-3ya.de/xn--a and web1/xn--mnchen-3ya',
+    'visit http://xn--mnchen-3ya.de/xn--a and web1/xn--mnchen-3ya',
+  ],
+  ['admin@xn--mnchen-3ya.de', 'admin@xn--mnchen-3ya.de'],
+  ['example.org', 'example.org'],
+])('a text for people: %s', (text, shown) => expect(displayNames(text)).toBe(shown));

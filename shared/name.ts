@@ -41,6 +41,13 @@ export function displayName(ascii: string): string {
   return ascii.includes('xn--') && !/[/:]/.test(ascii) ? domainToUnicode(ascii) || ascii : ascii;
 }
 
+/** A text for people: host names in it as they are read. Those in URLs and paths are for programs, and stay. */
+export function displayNames(text: string): string {
+  return text.includes('xn--') ? text.replace(A_LABELS, displayName) : text;
+}
+
+const A_LABELS = /(?<![\w/:@.-])(?:[a-z0-9-]+\.)*xn--[a-z0-9-]+(?:\.[a-z0-9-]+)*(?![\w/:-])/g;
+
 /** Name of a platform, server or the like: letters, digits, ".", "_" and "-", 1 to 63 characters. */
 export function plainName(text: string, what: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text;

@@ -54,7 +54,7 @@ export async function setBackupPolicy(deps: AdminDeps, request: SetBackupPolicyR
     const own = policies.find((each) => each.id === id);
     const before = own ?? policyOf(policies, siteId) ?? NO_POLICY;
     const service =
-      request.service === undefined || request.service === '' ? undefined : graph.service(request.service);
+      request.service === undefined || request.service === '' ? undefined : graph.service(request.service, 'file');
     if (service !== undefined) requireUsable(graph, service, 'file', 'backups');
     const server =
       request.drillServer === undefined || request.drillServer === '' ? undefined : graph.server(request.drillServer);

@@ -64,7 +64,7 @@ export async function pruneStore(
   const policies = await deps.store.backupPolicies.find();
   const { options, ...asked } = request;
   return change(deps, caller, options, { method: 'store.prune', ...asked }, (graph) => {
-    const store = graph.service(request.service);
+    const store = graph.service(request.service, 'file');
     requireUsable(graph, store, 'file', 'backups');
     return { plan: planPruneStore(graph, store, removable(graph, store, backups, policies)) };
   });

@@ -128,7 +128,8 @@ function dbFor(graph: Graph, site: SiteRecord, platform: PlatformRecord, ref: st
   const there = graph.enabled('db').filter((each) => each.serverId === serverId && each.engine === own.engine);
   const moves = graph.service(site.bindings.http).serverId !== serverId;
   const [only] = there;
-  const service = ref !== '' ? graph.service(ref) : moves && only !== undefined && there.length === 1 ? only : own;
+  const service =
+    ref !== '' ? graph.service(ref, 'db') : moves && only !== undefined && there.length === 1 ? only : own;
   requireUsable(graph, service, 'db', what);
   if (platform.app !== '' && APPS[platform.app].db !== 'none') requireFittingDb(graph, service, platform.app, what);
   if (service.engine === own.engine) return service;

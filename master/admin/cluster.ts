@@ -239,7 +239,7 @@ function newHead(
   state: HeadRecord['state'],
   weight: number,
 ): HeadRecord {
-  const service = graph.service(ref);
+  const service = graph.service(ref, 'http');
   requireUsable(graph, service, 'http', `cluster ${cluster.instance}`);
   if (isCluster(service)) {
     throw new AegirError(

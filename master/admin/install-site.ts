@@ -145,7 +145,7 @@ export function chooseDns(
   aliases: readonly string[],
 ) {
   if (ref !== '') {
-    const service = graph.service(ref);
+    const service = graph.service(ref, 'dns');
     requireUsable(graph, service, 'dns', `site ${name}`);
     const elsewhere = [name, ...aliases]
       .map((each) => graph.zoneOf(each))

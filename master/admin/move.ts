@@ -210,7 +210,7 @@ function dbFor(graph: Graph, site: SiteRecord, platform: PlatformRecord, ref: st
   const app = platform.app === '' ? undefined : platform.app;
   const old = graph.service(now);
   if (ref !== '') {
-    const service = graph.service(ref);
+    const service = graph.service(ref, 'db');
     if (service.id === old.id) return old.id;
     requireUsable(graph, service, 'db', `site ${site.name}`);
     if (app !== undefined && APPS[app].db !== 'none') requireFittingDb(graph, service, app, `site ${site.name}`);

@@ -25,12 +25,12 @@ export async function rebindSite(deps: AdminDeps, caller: Caller, request: Rebin
     const site = findSite(graph, request.site);
     requireState(site, ['enabled', 'disabled'], 'rebind');
     if (request.dns !== '') {
-      const dns = graph.service(request.dns);
+      const dns = graph.service(request.dns, 'dns');
       requireUsable(graph, dns, 'dns', `site ${site.name}`);
       requireFittingDns(graph, site, dns);
       return { plan: planRebindDns(graph, site, dns), draft: { site: boundToDns(graph, site, dns) } };
     }
-    const front = graph.service(request.http);
+    const front = graph.service(request.http, 'http');
     requireUsable(graph, front, 'http', `site ${site.name}`);
     if (front.id === site.bindings.http) {
       const summary = `${site.name} binds to ${graph.serviceName(front)} already: nothing to do`;

@@ -39,7 +39,7 @@ export function dbFor(graph: Graph, backup: BackupRecord, ref: string): ServiceR
   const { dbEngine, dbServiceId } = backup.site;
   if (dbEngine === '') return undefined;
   const what = `the database of ${backup.siteName}`;
-  if (ref !== '') return ofEngine(graph, graph.service(ref), dbEngine, what);
+  if (ref !== '') return ofEngine(graph, graph.service(ref, 'db'), dbEngine, what);
   const had = graph.services.find(({ id }) => id === dbServiceId);
   if (had !== undefined) return ofEngine(graph, had, dbEngine, what);
   const same = graph.enabled('db').filter(({ engine }) => engine === dbEngine);

@@ -5,7 +5,7 @@ import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids } from '../../test/records.ts';
 import type { TaskState } from '../store/model.ts';
 import type { Caller } from './deps.ts';
-import { cancelTask, listTasks } from './task.ts';
+import { cancelTask, getTask, listTasks } from './task.ts';
 
 const OPERATOR: Caller = { actor: 'o', role: 'operator' };
 const GONE = 'site-0123456789abcdez';
@@ -32,6 +32,16 @@ async function taskOf(subjectId: string, state: TaskState, begun = 0): Promise<s
   }
   return id;
 }
+
+test('steps of a task that ended before they began were not run', async () => {
+  const id = await taskOf(ids.site, 'running', 1);
+  const states = async () => (await getTask(master.deps, { taskId: id })).steps.map(({ state }) => state);
+  expect(await states()).toEqual(['done', 'pending']);
+  const [claimed] = await master.store.tasks.claim('me', Date.now(), 60_000, 1);
+  expect(claimed?.id).toBe(id);
+  await master.store.tasks.update(id, claimed?.leaseEpoch ?? 0, { state: 'cancelled', finishedAt: 2 });
+  expect(await states()).toEqual(['done', 'not_run']);
+});
 
 describe('to cancel a task', () => {
   const cancel = (taskId: string) => cancelTask(master.deps, OPERATOR, { taskId }, { requireRight: () => {} });

@@ -39,7 +39,7 @@ export function taskView(
     reason: task.reason,
     actor: task.actor,
     plan: details?.plan,
-    steps: (details?.steps ?? []).map(stepView),
+    steps: (details?.steps ?? []).map((step) => stepView(step, task.finishedAt !== null)),
     createdAt: date(task.createdAt),
     startedAt: date(task.startedAt),
     finishedAt: date(task.finishedAt),
@@ -79,10 +79,10 @@ function copiedOf(steps: readonly StepRecord[]): Copied | undefined {
   return { siteBytes: BigInt(siteBytes), sentBytes: BigInt(sent) };
 }
 
-function stepView(step: StepRecord): Step {
+function stepView(step: StepRecord, over: boolean): Step {
   return {
     index: step.index,
-    state: step.state,
+    state: over && step.state === 'pending' ? 'not_run' : step.state,
     attempts: step.attempts,
     error: step.error,
     progress: step.progress,

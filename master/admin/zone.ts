@@ -123,7 +123,7 @@ export async function removeZone(deps: AdminDeps, caller: Caller, request: ZoneR
 function chooseZoneService(graph: Graph, ref: string, zone: string): ServiceRecord {
   const what = `zone ${zone}`;
   if (ref !== '') {
-    const service = graph.service(ref);
+    const service = graph.service(ref, 'dns');
     requireUsable(graph, service, 'dns', what);
     if (service.engine !== 'null') return service;
     throw new AegirError(

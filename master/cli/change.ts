@@ -6,7 +6,7 @@ import { ChangeResponse as ChangeResponseMessage, Task } from '../../shared/gen/
 import { Message } from '../../shared/gen/aegir/v1/event.ts';
 import { displayName } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
-import { type Out, printData, safe, when } from './output.ts';
+import { type Out, people, printData, safe, when } from './output.ts';
 import { printPlan } from './plan-view.ts';
 import type { Cli, GlobalOptions } from './session.ts';
 import { watchTask } from './watch.ts';
@@ -60,9 +60,9 @@ export async function followChange(
       const why = answer.plan?.steps[refused]?.previewNote ?? '';
       throw new AegirError('failed_precondition', `cannot do that: step ${refused + 1} would be ${why}`);
     }
-    for (const warning of answer.plan?.warnings ?? []) out.stderr.write(`Warning: ${safe(warning)}\n`);
+    for (const warning of answer.plan?.warnings ?? []) out.stderr.write(`Warning: ${people(warning)}\n`);
     if (answer.taskId === '') {
-      out.stderr.write(`${safe(answer.plan?.summary ?? 'Nothing to do.')}\n`);
+      out.stderr.write(`${people(answer.plan?.summary ?? 'Nothing to do.')}\n`);
       if (out.format !== 'table') printData(out, ChangeResponseMessage.toJSON(answer));
       return;
     }
@@ -95,7 +95,7 @@ export async function follow(connection: Connection, out: Out, taskId: string, v
       if (message.kind === 'todo') continue;
       const label = message.kind === 'warning' ? 'Warning: ' : '';
       const ends = message.expiresAt === undefined ? '' : ` (until ${when(message.expiresAt)})`;
-      out.stdout.write(`${label}${safe(message.text)}${ends}\n`);
+      out.stdout.write(`${label}${people(message.text)}${ends}\n`);
       if (message.value !== '') out.stdout.write(`  ${safe(message.value)}\n`);
     }
   }

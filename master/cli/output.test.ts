@@ -84,6 +84,22 @@ describe.each(EVIL)('%j', (evil) => {
   });
 });
 
+test('a plan says once from where there is no way back', () => {
+  const step = { kind: 'a', server: '', changes: [], previewNote: '', refused: false };
+  const steps = [
+    { ...step, summary: 'one', undo: 'take it back', noUndoReason: '' },
+    { ...step, summary: 'two', undo: '', noUndoReason: 'from here on there is only forward' },
+    { ...step, summary: 'of xn--mnchen-3ya.de', undo: '', noUndoReason: 'it only looks' },
+  ];
+  const plan = Plan.fromPartial({ summary: 's', pointOfNoReturn: 1, steps });
+  expect(renderPlan(plan).split('\n')).toEqual([
+    'Plan: s',
+    ...['   1. one', '        undo: take it back'],
+    ...['   2. two', '        undo: none, from here on it only goes forward'],
+    ...['   3. of münchen.de', '        undo: none, it only looks', ''],
+  ]);
+});
+
 test('names of many scripts stay as they are', () => {
   for (const name of ['bücher.example', '例え.jp', 'ελληνικά', 'Žluťoučký kůň', '🐎']) expect(safe(name)).toBe(name);
 });

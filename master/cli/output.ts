@@ -2,6 +2,7 @@
 import { Document, visit } from 'yaml';
 import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
+import { displayNames } from '../../shared/name.ts';
 
 export const FORMATS = ['table', 'json', 'yaml'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -90,6 +91,11 @@ export function renderTable(titles: readonly string[], rows: readonly (readonly 
       .join('  ')
       .trimEnd();
   return `${[titles.map((title) => title.toUpperCase()), ...clean].map(line).join('\n')}\n`;
+}
+
+/** The same, of a sentence: host names in it as people read them. */
+export function people(text: string): string {
+  return safe(displayNames(text));
 }
 
 /** Text from elsewhere must not drive the terminal: control characters are shown as what they are. */

@@ -1,5 +1,6 @@
 // A plan as people read it before anything is done.
 import { Plan } from '../../shared/gen/aegir/v1/admin.ts';
+import { displayNames } from '../../shared/name.ts';
 import { type Out, printData, safe } from './output.ts';
 
 export function printPlan(out: Out, plan: Plan | undefined): void {
@@ -12,16 +13,19 @@ export function printPlan(out: Out, plan: Plan | undefined): void {
 }
 
 export function renderPlan(plan: Plan): string {
-  const lines = [`Plan: ${plan.summary}`];
+  const lines = [`Plan: ${displayNames(plan.summary)}`];
   if (plan.steps.length === 0) lines.push('  Nothing to do.');
   for (const [index, step] of plan.steps.entries()) {
-    lines.push(`  ${String(index + 1).padStart(2)}. ${step.summary}`);
+    lines.push(`  ${String(index + 1).padStart(2)}. ${displayNames(step.summary)}`);
     for (const change of step.changes) lines.push(`        ~ ${change}`);
     if (step.previewNote !== '')
-      lines.push(step.refused ? `        ! ${step.previewNote}` : `        (${step.previewNote})`);
-    lines.push(step.undo === '' ? `        undo: none, ${step.noUndoReason}` : `        undo: ${step.undo}`);
-    if (plan.pointOfNoReturn === index) lines.push('        From here on it only goes forward.');
+      lines.push(
+        step.refused ? `        ! ${displayNames(step.previewNote)}` : `        (${displayNames(step.previewNote)})`,
+      );
+    const forward = plan.pointOfNoReturn === index ? 'from here on it only goes forward' : '';
+    if (step.undo !== '') lines.push(`        undo: ${step.undo}`, ...(forward === '' ? [] : [`        ${forward}`]));
+    else lines.push(`        undo: none, ${forward || step.noUndoReason}`);
   }
-  for (const warning of plan.warnings) lines.push(`  Warning: ${warning}`);
+  for (const warning of plan.warnings) lines.push(`  Warning: ${displayNames(warning)}`);
   return `${lines.map(safe).join('\n')}\n`;
 }

@@ -18,7 +18,7 @@ import { siteCommand } from './command/site.ts';
 import { taskCommand } from './command/task.ts';
 import { tokenCommand } from './command/token.ts';
 import { recordCommand, zoneCommand } from './command/zone.ts';
-import { safe } from './output.ts';
+import { people } from './output.ts';
 import type { Cli } from './session.ts';
 
 /** 0 done; 1 the call or the task failed; 2 wrong usage; 3 not authorised; 4 the master was not reached. */
@@ -84,7 +84,7 @@ export async function runProgram(
     // Commander has printed its own words already; help is no error.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const error = toAegirError(thrown, 'run the command');
-    stderr.write(`aegir: ${safe(error.message)}\n`);
+    stderr.write(`aegir: ${people(error.message)}\n`);
     return exitCode(error);
   }
 }

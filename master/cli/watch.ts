@@ -2,6 +2,7 @@
 import { AegirError } from '../../shared/error.ts';
 import { type Task, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Event, Message } from '../../shared/gen/aegir/v1/event.ts';
+import { displayNames } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
 import { type Out, safe } from './output.ts';
 
@@ -102,7 +103,7 @@ function createView(out: Out, task: Task, verbose: boolean): View {
   let begun: number | undefined;
   let waits: string | undefined;
   const number = (index: number) => `[${index + 1}/${steps.length}]`;
-  line(task.plan?.summary ?? task.verb);
+  line(displayNames(task.plan?.summary ?? task.verb));
   const showState = (step: number | undefined, to: string, reason: string) => {
     if (step === undefined) {
       if (to === 'undoing' && !undoable) return;
@@ -110,10 +111,11 @@ function createView(out: Out, task: Task, verbose: boolean): View {
         if (waits === reason) return;
         waits = reason;
       }
-      if (to === 'waiting' || to === 'stuck' || to === 'undoing') line(`  ${to}${reason === '' ? '' : `: ${reason}`}`);
+      if (to === 'waiting' || to === 'stuck' || to === 'undoing')
+        line(`  ${to}${reason === '' ? '' : `: ${displayNames(reason)}`}`);
       return;
     }
-    const summary = steps[step]?.summary ?? '';
+    const summary = displayNames(steps[step]?.summary ?? '');
     if (to === 'doing') {
       undoable ||= undoes(step);
       const again = step === begun && waits !== undefined;

@@ -31,7 +31,8 @@ export interface GraphSnapshot {
 /** Look-ups take an id or a name and throw not_found, naming what there is. */
 export interface Graph extends GraphSnapshot {
   server(ref: string): ServerRecord;
-  service(ref: string): ServiceRecord;
+  /** type: what is asked for; where there is none of that name, only such are named. */
+  service(ref: string, type?: ServiceType): ServiceRecord;
   platform(ref: string): PlatformRecord;
   site(ref: string): SiteRecord;
   client(ref: string): ClientRecord;
@@ -96,7 +97,7 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
     const found = keys.get(ref);
     if (found !== undefined) return found;
     const [host = ''] = ref.split('/');
-    if ((kind === 'server' || kind === 'service') && revoked.has(host) && !serverKeys.has(host)) {
+    if ((kind === 'server' || kind.endsWith('service')) && revoked.has(host) && !serverKeys.has(host)) {
       throw new AegirError('not_found', `cannot use ${kind} ${ref}: ${host} is revoked; let the host join again`);
     }
     const known = names.slice(0, NAMES_IN_ERROR).join(', ') + (names.length > NAMES_IN_ERROR ? ', …' : '');
@@ -130,13 +131,14 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
         ref,
         alive.map((server) => server.name),
       ),
-    service: (ref) =>
+    service: (ref, type) =>
       find(
-        'service',
+        type === undefined ? 'service' : `${type} service`,
         serviceKeys,
         ref,
         snapshot.services
-          .filter((one) => one.type !== '' && servers.get(one.serverId)?.state !== 'revoked')
+          .filter((one) => one.type !== '' && (type === undefined || one.type === type))
+          .filter((one) => servers.get(one.serverId)?.state !== 'revoked')
           .map(serviceName),
       ),
     platform: (ref) =>

@@ -35,6 +35,15 @@ describe('a binding', () => {
     );
     expect(() => chooseService(graphOf({ services: [] }), '', 'db', 'a site')).toThrow(/none is enabled/);
   });
+
+  test('by a name that is not there is an error that names those of its type alone', () => {
+    const choose = (type: 'db' | 'file') => () => chooseService(graphOf(), 'nope', type, 'a site');
+    expect(choose('db')).toThrow('cannot find db service "nope": there is db1/mariadb');
+    expect(choose('file')).toThrow('cannot find file service "nope": there is no file service yet');
+    expect(() => graphOf().service('nope')).toThrow(
+      'cannot find service "nope": there are web1/nginx, db1/mariadb, web1/null',
+    );
+  });
 });
 
 describe('a database', () => {

@@ -58,7 +58,7 @@ export function chooseDb(graph: Graph, ref: string, app: AppName, what: string):
  */
 export function chooseService(graph: Graph, ref: string, type: ServiceType, what: string): ServiceRecord {
   if (ref !== '') {
-    const service = graph.service(ref);
+    const service = graph.service(ref, type);
     requireUsable(graph, service, type, what);
     return service;
   }

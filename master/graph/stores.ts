@@ -65,7 +65,7 @@ export function hasStore(graph: Graph, wanted: string | null): boolean {
  * naming those that there are.
  */
 export function chooseStore(graph: Graph, ref: string, wanted: string | null, what: string): ServiceRecord {
-  const named = ref !== '' ? graph.service(ref) : wanted === null ? undefined : graph.service(wanted);
+  const named = ref !== '' ? graph.service(ref, 'file') : wanted === null ? undefined : graph.service(wanted);
   if (named !== undefined) {
     requireUsable(graph, named, 'file', what);
     return named;

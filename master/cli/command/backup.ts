@@ -131,9 +131,7 @@ export function backupCommand(cli: Cli, program: Command): void {
     .action(async (backup: string | undefined, _, command: Command) => {
       const flags = command.optsWithGlobals<ChangeFlags & { site?: string; server?: string }>();
       const asked = { backup: backup ?? '', site: flags.site ?? '', server: flags.server ?? '' };
-      await followChange(cli, { ...flags, verbose: true }, (link) =>
-        link.call(api.drillBackup, { ...asked, options: changeOptions(flags) }),
-      );
+      await followChange(cli, flags, (link) => link.call(api.drillBackup, { ...asked, options: changeOptions(flags) }));
     });
 
   withChangeFlags(noun.command('delete <backup...>'))

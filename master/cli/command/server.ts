@@ -15,7 +15,7 @@ import {
 } from '../change.ts';
 import { listAll } from '../list.ts';
 import { durationInSeconds, wholeNumber } from '../number.ts';
-import { bytes, type Column, printData, printList, printOne, safe, when } from '../output.ts';
+import { bytes, type Column, people, printData, printList, printOne, safe, when } from '../output.ts';
 import { printPlan } from '../plan-view.ts';
 import { printReport } from '../report-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
@@ -150,7 +150,7 @@ export function serverCommand(cli: Cli, program: Command): void {
           options: planOptions({ ...flags, plan: true }),
         });
         if (flags.plan === true) return printPlan(out, plan);
-        for (const warning of plan?.warnings ?? []) out.stderr.write(`Warning: ${safe(warning)}\n`);
+        for (const warning of plan?.warnings ?? []) out.stderr.write(`Warning: ${people(warning)}\n`);
         await cli.confirm(`Remove ${name}, for good?`, flags.yes === true);
         // The one that was asked about, whoever has its name meanwhile.
         const removed = await link.call(api.removeServer, { ...asked, server: id, options: planOptions(flags) });

@@ -2,33 +2,30 @@
 import type { Command } from 'commander';
 import { TaskServiceService as api, Task } from '../../../shared/gen/aegir/v1/admin.ts';
 import { Event } from '../../../shared/gen/aegir/v1/event.ts';
-import { displayName } from '../../../shared/name.ts';
+import { displayName, displayNames } from '../../../shared/name.ts';
 import { type ChangeFlags, follow, followChange } from '../change.ts';
 import { wholeNumber } from '../number.ts';
-import { bytes, type Column, printData, printList, printOne, renderJson, safe, when } from '../output.ts';
+import { bytes, type Column, people, printData, printList, printOne, renderJson, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
-
-/** Sites bear host names. */
-const subjectOf = (task: Task) => (task.verb.startsWith('site.') ? displayName(task.subject) : task.subject);
 
 const COLUMNS: readonly Column<Task>[] = [
   { title: 'task', value: (task) => task.id },
   { title: 'verb', value: (task) => task.verb },
-  { title: 'subject', value: subjectOf },
+  { title: 'subject', value: (task) => displayName(task.subject) },
   { title: 'state', value: (task) => task.state },
   { title: 'by', value: (task) => task.actor },
   { title: 'asked', value: (task) => when(task.createdAt) },
-  { title: 'why', value: (task) => task.reason },
+  { title: 'why', value: (task) => displayNames(task.reason) },
 ];
 
 const DETAILS: readonly Column<Task>[] = [
   { title: 'Task', value: (task) => task.id },
-  { title: 'What', value: (task) => task.plan?.summary ?? task.verb },
+  { title: 'What', value: (task) => displayNames(task.plan?.summary ?? task.verb) },
   {
     title: 'State',
     value: (task) => task.state + (task.cancelRequested && task.finishedAt === undefined ? ', cancel asked for' : ''),
   },
-  { title: 'Why', value: (task) => task.reason },
+  { title: 'Why', value: (task) => displayNames(task.reason) },
   { title: 'Waits for', value: (task) => task.behind },
   { title: 'By', value: (task) => task.actor },
   { title: 'Asked', value: (task) => when(task.createdAt) },
@@ -73,9 +70,9 @@ export function taskCommand(cli: Cli, program: Command): void {
         printOne(out, task, Task.toJSON, DETAILS);
         if (out.format !== 'table') return;
         for (const [index, step] of task.steps.entries()) {
-          const error = step.error === '' ? '' : `\n      ${safe(step.error)}`;
+          const error = step.error === '' ? '' : `\n      ${people(step.error)}`;
           out.stdout.write(
-            `  ${index + 1}. ${step.state.padEnd(8)} ${safe(task.plan?.steps[index]?.summary ?? '')}${error}\n`,
+            `  ${index + 1}. ${step.state.replace('_', ' ').padEnd(8)} ${people(task.plan?.steps[index]?.summary ?? '')}${error}\n`,
           );
         }
       });
@@ -92,7 +89,7 @@ export function taskCommand(cli: Cli, program: Command): void {
 
   noun
     .command('log <task>')
-    .description('print everything that happened in a task so far, and what happens until it ends')
+    .description('print everything that happened in a task so far, and until it ends; with -o json one event a line')
     .action(async (taskId: string, _, command: Command) => {
       await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) => {
         for await (const event of link.stream(api.watchTask, { taskId, afterSeq: 0n })) {

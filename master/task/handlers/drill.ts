@@ -63,10 +63,8 @@ export function createDrillProve({ store }: HandlerDeps): StepHandler<'drill.pro
         if ((await tx.backups.get(backupId)) === undefined) return;
         await tx.backups.update(backupId, { provenAt: now, triedAt: now, provenMillis, problem: '' });
       });
-      ctx.emit({
-        $case: 'log',
-        value: { level: 'info', text: `backup ${backupId} was restored and is good; it took ${provenMillis} ms` },
-      });
+      const text = `backup ${backupId} was restored and is good; it took ${provenMillis} ms`;
+      ctx.emit({ $case: 'message', value: { kind: 'note', text, value: '', expiresAt: undefined } });
       return { is: 'done', result: { provenMillis } };
     },
     undo: { none: 'it was proven' },

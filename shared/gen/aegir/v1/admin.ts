@@ -1113,7 +1113,10 @@ export interface Copied {
 export interface Step {
   /** From 0. */
   index: number;
-  /** pending, doing, done, failed, undoing, undone or skipped. */
+  /**
+   * pending, doing, done, failed, undoing, undone or skipped; not_run when its
+   * task ended before it began.
+   */
   state: string;
   /** How often do was tried. */
   attempts: number;
