@@ -17,8 +17,15 @@ export function createTestingUsers(name: string, uid: number, owner = name): Use
   let expiry = '';
   const real = createRun(async (user) => (user === name ? { uid, gid: uid, home: '/' } : ourselves()));
   const entry = (of: string) => `${of}:x:${uid}:${uid}::/:/usr/sbin/nologin\n`;
+  let end: number | undefined;
   return createSystemUsers({
     numbers: { next: async () => uid },
+    ends: {
+      read: async () => end,
+      keep: async (_, day) => {
+        end = day;
+      },
+    },
     run: async (command) => {
       const [program, option = '', database, key] = command.argv;
       if (program === 'usermod') {

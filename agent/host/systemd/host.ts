@@ -13,6 +13,7 @@ import type { Serial } from '../serial.ts';
 import { createSerial } from '../serial.ts';
 import { createStream } from '../stream.ts';
 import { which } from '../which.ts';
+import { createAccountEnds } from './account-ends.ts';
 import { createApache } from './apache.ts';
 import { eachOnce } from './disks.ts';
 import { createHaproxy } from './haproxy.ts';
@@ -80,6 +81,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
     users: createSystemUsers({
       run,
       numbers: createUserNumbers({ run, files, state: paths.state, sites: paths.sites }),
+      ends: createAccountEnds(files, paths.state),
     }),
     run,
     stream: createStream(runAs),

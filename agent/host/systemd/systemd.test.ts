@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { Command, CommandResult } from '../host.ts';
 import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
+import type { AccountEnds } from './account-ends.ts';
 import { createApache, parseListen } from './apache.ts';
 import { eachOnce } from './disks.ts';
 import { createSystemdHost, installedAs, phpVersionsIn } from './host.ts';
@@ -174,6 +175,11 @@ const PASSWD = 'aegir-0123456789abcdef:x:990:990:Aegir site:/h:/usr/sbin/nologin
 const NAME = 'aegir-0123456789abcdef';
 
 const numbers = { next: async () => 990 };
+const kept = new Map<string, number>();
+const ends: AccountEnds = {
+  read: async (name) => kept.get(name),
+  keep: async (name, day) => void (day === undefined ? kept.delete(name) : kept.set(name, day)),
+};
 const removeLeftovers = async () => {};
 
 test('users: made once, with a number that nobody had', async () => {
@@ -186,7 +192,7 @@ test('users: made once, with a number that nobody had', async () => {
       return {};
     },
   });
-  const users = createSystemUsers({ run, numbers });
+  const users = createSystemUsers({ run, numbers, ends });
   expect(await users.ensure(NAME, '/h')).toEqual({ name: NAME, uid: 990, gid: 990 });
   await users.ensure(NAME, '/h');
   expect(ran.filter((line) => /^(user|group)add/.test(line))).toEqual([
@@ -197,7 +203,7 @@ test('users: made once, with a number that nobody had', async () => {
 
 test('users: a number of the master is taken as it is, and no other', async () => {
   const { run, ran } = script({ getent: () => ({ code: 2 }) });
-  const users = createSystemUsers({ run, numbers: { next: () => Promise.reject(new Error('asked')) } });
+  const users = createSystemUsers({ run, ends, numbers: { next: () => Promise.reject(new Error('asked')) } });
   await expect(users.ensure(NAME, '/h', 480_001)).rejects.toThrow(/useradd made none/);
   await expect(users.ensure(NAME, '/h', 2_010_000_000)).rejects.toThrow(/useradd made none/);
   expect(ran.filter((line) => line.startsWith('groupadd'))).toEqual([
@@ -214,7 +220,7 @@ test('users: a group left by a crash is taken', async () => {
     'getent -- passwd': () => ({ code: 2 }),
     'getent -- group': () => ({ stdout: `${NAME}:x:990:\n` }),
   });
-  await expect(createSystemUsers({ run, numbers }).ensure(NAME, '/h')).rejects.toThrow(/useradd made none/);
+  await expect(createSystemUsers({ run, numbers, ends }).ensure(NAME, '/h')).rejects.toThrow(/useradd made none/);
   expect(ran.find((line) => line.startsWith('useradd'))).toContain(` --gid=${NAME} `);
   expect(ran.some((line) => line.startsWith('groupadd'))).toBe(false);
 });
@@ -231,7 +237,7 @@ test('users: processes, crontab and leftovers go before the user does; its group
     };
     const sweep = async (of: number): Promise<void> => void ran.push(`sweep ${of}`);
     const which = async (program: string) => `/usr/bin/${program}`;
-    await createSystemUsers({ run, numbers, endProcesses, which, removeLeftovers: sweep }).remove(NAME);
+    await createSystemUsers({ run, numbers, ends, endProcesses, which, removeLeftovers: sweep }).remove(NAME);
     expect(ran.filter((line) => !line.startsWith('getent'))).toEqual([
       `end ${uid}`,
       `/usr/bin/crontab -u ${NAME} -r`,
@@ -245,14 +251,14 @@ test('users: processes, crontab and leftovers go before the user does; its group
 
 test('users: none is removed whose processes stay, or that is no system user of ours', async () => {
   const { run, ran } = script({ 'getent -- passwd': () => ({ stdout: PASSWD }) });
-  const users = createSystemUsers({ run, numbers, removeLeftovers, endProcesses: async () => false });
+  const users = createSystemUsers({ run, numbers, ends, removeLeftovers, endProcesses: async () => false });
   await expect(users.remove(NAME)).rejects.toThrow(/do not end/);
   for (const name of ['root', 'www-data', 'aegir-', 'aegir-a b', '-r', 'aegir-x\nroot']) {
     await expect(users.remove(name)).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(users.ensure(name, '/h')).rejects.toMatchObject({ code: 'invalid_argument' });
   }
   const person = script({ 'getent -- passwd': () => ({ stdout: PASSWD.replace('990:990', '1000:1000') }) });
-  const theirs = createSystemUsers({ run: person.run, numbers, removeLeftovers });
+  const theirs = createSystemUsers({ run: person.run, numbers, ends, removeLeftovers });
   await expect(theirs.remove(NAME)).rejects.toThrow(/no system user/);
   expect([...ran, ...person.ran].some((line) => line.startsWith('userdel'))).toBe(false);
 });
@@ -263,7 +269,7 @@ test('users: an account is closed and opened once, and what others said of it st
     'getent -- passwd': () => ({ stdout: PASSWD }),
     'getent -- shadow': () => ({ stdout: `${NAME}:!:20000:::::${expiry}:\n` }),
   });
-  const { accounts } = createSystemUsers({ run, numbers });
+  const { accounts } = createSystemUsers({ run, numbers, ends });
   if (accounts === undefined) throw new Error('no accounts');
   const changes = () => ran.filter((line) => line.startsWith('usermod'));
   const far = String(Math.floor(Date.now() / 86_400_000) + 30);
@@ -275,6 +281,7 @@ test('users: an account is closed and opened once, and what others said of it st
     ['18000', 'expired'],
   ] as const) {
     expiry = day;
+    kept.clear();
     ran.length = 0;
     expect(await accounts.state(NAME)).toBe(is);
     await accounts.close(NAME);
@@ -283,10 +290,19 @@ test('users: an account is closed and opened once, and what others said of it st
     await accounts.open(NAME);
     expect(changes()).toEqual(is === 'closed' ? [`usermod --expiredate= -- ${NAME}`] : []);
   }
+  // Closed while somebody lets it expire in a month: that comes back when it is opened, and once.
+  expiry = far;
+  await accounts.close(NAME);
+  for (const date of [new Date(Number(far) * 86_400_000).toISOString().slice(0, 10), '']) {
+    expiry = '1';
+    ran.length = 0;
+    await accounts.open(NAME);
+    expect(changes()).toEqual([`usermod --expiredate=${date} -- ${NAME}`]);
+  }
   for (const change of [accounts.close, accounts.open]) {
     await expect(change('www-data')).rejects.toMatchObject({ code: 'invalid_argument' });
   }
-  const nobody = createSystemUsers({ run: script({ getent: () => ({ code: 2 }) }).run, numbers });
+  const nobody = createSystemUsers({ run: script({ getent: () => ({ code: 2 }) }).run, numbers, ends });
   expect(await nobody.accounts?.state(NAME)).toBeUndefined();
 });
 

@@ -3,11 +3,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createFiles } from '../files.ts';
 import type { SystemUser } from '../host.ts';
 import { findUser } from '../passwd.ts';
 import { listProcesses } from '../proc.ts';
 import { createRun, ourselves } from '../process.ts';
 import { waitUntil } from '../wait.ts';
+import { createAccountEnds } from './account-ends.ts';
 import { createSystemUsers } from './users.ts';
 
 const CLOSED = 'aegir-closed';
@@ -22,7 +24,11 @@ const run = createRun(async (user) => {
   return found === undefined ? ourselves() : { uid: found.uid, gid: found.gid, home: '/' };
 });
 let uid = 45_000;
-const users = createSystemUsers({ run, numbers: { next: async () => uid++ } });
+const files = createFiles(async () => ({ uid: 0, gid: 0 }));
+const users = createSystemUsers({
+  ...{ run, numbers: { next: async () => uid++ } },
+  ends: createAccountEnds(files, '/tmp'),
+});
 const { accounts } = users;
 if (accounts === undefined) throw new Error('the users under test have no accounts');
 
@@ -92,10 +98,15 @@ await must(['usermod', `--expiredate=${day(Date.now() + 48 * 3600_000)}`, CLOSED
 others.push(await accounts.state(CLOSED));
 await accounts.close(CLOSED);
 others.push(await accounts.state(CLOSED));
+await accounts.open(CLOSED);
+const kept = await must(['getent', 'shadow', CLOSED]);
+const ofOthers = kept.split(':')[7] === String(Math.floor((Date.now() + 48 * 3600_000) / 86_400_000));
 cron.kill();
 await users.remove(CLOSED);
 const gone = [await accounts.state(CLOSED), readFileSync('/etc/shadow', 'utf8').includes(CLOSED)];
 await accounts.close(CLOSED);
 
-process.stdout.write(JSON.stringify({ states, meanwhile, itself, first, sameMinute: second === later, others, gone }));
+process.stdout.write(
+  JSON.stringify({ states, meanwhile, itself, ofOthers, first, sameMinute: second === later, others, gone }),
+);
 process.exit(0);

@@ -7,6 +7,7 @@ import { createFiles } from '../files.ts';
 import type { Host } from '../host.ts';
 import { findGroup, findUser } from '../passwd.ts';
 import { createRun, ourselves } from '../process.ts';
+import { createAccountEnds } from './account-ends.ts';
 import { createUserNumbers } from './user-numbers.ts';
 import { createSystemUsers } from './users.ts';
 
@@ -22,6 +23,7 @@ const usersWith = (state: string): Host['users'] =>
   createSystemUsers({
     run,
     numbers: createUserNumbers({ run, files, state: join(base, state), sites: join(base, 'sites') }),
+    ends: createAccountEnds(files, join(base, state)),
   });
 const leave = (uid: number, gid: number): void => {
   const as = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--'];

@@ -7,6 +7,7 @@ import type { Run } from '../process.ts';
 import { createSerial } from '../serial.ts';
 import { endProcessesOf, processesOf } from '../user-processes.ts';
 import { which } from '../which.ts';
+import type { AccountEnds } from './account-ends.ts';
 import { removeLeftovers } from './leftovers.ts';
 import type { UserNumbers } from './user-numbers.ts';
 
@@ -21,11 +22,14 @@ const KILL_ALL = ['/bin/sh', '-c', '[ "$(id -u)" -eq "$1" ] && kill -s KILL -- -
 const STRIKE_MS = 2_000;
 /** By which we know that an account was closed by us: 1970-01-02. Day 0 is none to some programs. */
 const CLOSED_DAY = 1;
+/** 9999-12-31: what is later never comes. */
+const LAST_DAY = 2_932_896;
 const DAY_MS = 24 * 3600 * 1000;
 
 export interface UsersOptions {
   readonly run: Run;
   readonly numbers: UserNumbers;
+  readonly ends: AccountEnds;
   /** Ends all processes of a user id; replaced in tests. */
   readonly endProcesses?: (uid: number) => Promise<boolean>;
   /** Removes what a user id left where everybody may write; replaced in tests. */
@@ -35,7 +39,7 @@ export interface UsersOptions {
 }
 
 export function createSystemUsers(options: UsersOptions): Users {
-  const { run, numbers } = options;
+  const { run, numbers, ends } = options;
   const sweep = options.removeLeftovers ?? removeLeftovers;
   const find = options.which ?? which;
   // useradd and userdel lock the databases and refuse instead of waiting.
@@ -126,6 +130,7 @@ export function createSystemUsers(options: UsersOptions): Users {
           await sweep(there.uid);
           await end(`remove user ${name}`, there);
           await must(`remove user ${name}`, ['userdel', '--', name]);
+          await ends.keep(name, undefined);
         }
         if ((await findGroup(name, run)) !== undefined) await must(`remove group ${name}`, ['groupdel', '--', name]);
       }),
@@ -156,17 +161,31 @@ export function createSystemUsers(options: UsersOptions): Users {
         serial(async () => {
           assertOurs('close the account of', name);
           if ((await accountOf(name)) !== 'open') return;
-          const day = new Date(CLOSED_DAY * DAY_MS).toISOString().slice(0, 10);
-          await must(`close the account of user ${name}`, ['usermod', `--expiredate=${day}`, '--', name]);
+          const day = await findExpiry(name, run);
+          // Before it is overwritten; what a crash leaves without that is written anew by the next one.
+          await ends.keep(name, day === 0 || (day ?? 0) > LAST_DAY ? undefined : day);
+          await must(`close the account of user ${name}`, [
+            'usermod',
+            `--expiredate=${dateOf(CLOSED_DAY)}`,
+            '--',
+            name,
+          ]);
         }),
       open: (name) =>
         serial(async () => {
           assertOurs('open the account of', name);
           if ((await accountOf(name)) !== 'closed') return;
-          await must(`open the account of user ${name}`, ['usermod', '--expiredate=', '--', name]);
+          const day = await ends.read(name);
+          const date = day === undefined ? '' : dateOf(day);
+          await must(`open the account of user ${name}`, ['usermod', `--expiredate=${date}`, '--', name]);
+          await ends.keep(name, undefined);
         }),
     },
   };
+}
+
+function dateOf(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
 function isSystemUser({ uid }: SystemUser): boolean {
