@@ -8,6 +8,7 @@ import type {
   RemoveClientRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { freeText, mailAddress } from '../../shared/name.ts';
+import { planAtOnce } from '../plan/at-once.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
@@ -26,7 +27,7 @@ export async function addClient(deps: AdminDeps, request: AddClientRequest): Pro
   if ((await loadGraph(deps.store)).clients.some((known) => known.name === name))
     throw new AegirError('already_exists', `cannot add client ${name}: there is one of that name; choose another name`);
   await deps.store.clients.insert(client);
-  return { ...client, sites: 0 };
+  return { ...client, sites: 0, plan: undefined };
 }
 
 export async function removeClient(deps: AdminDeps, request: RemoveClientRequest): Promise<Client> {
@@ -39,6 +40,11 @@ export async function removeClient(deps: AdminDeps, request: RemoveClientRequest
         'failed_precondition',
         `cannot remove client ${client.name}: it owns ${view.sites} sites; delete them first`,
       );
+    }
+    if (request.options?.planOnly === true) {
+      const undo = `aegir client add ${JSON.stringify(client.name)}`;
+      const step = { kind: 'client.forget', summary: `Forget client ${client.name}, who owns no site`, undo };
+      return { ...view, plan: planAtOnce('client.remove', `Remove client ${client.name}`, [step]) };
     }
     if (!request.confirm) {
       throw new AegirError(

@@ -13,6 +13,7 @@ import type {
 import { absolutePath, plainName } from '../../shared/name.ts';
 import { APPS, type AppName, isAppName } from '../../shared/vocabulary.ts';
 import { chooseService, requireEmptyPlatform } from '../graph/rules.ts';
+import { planAtOnce } from '../plan/at-once.ts';
 import { planVerifyPlatform } from '../plan/change-server.ts';
 import type { PlatformRecord } from '../store/model.ts';
 import { change } from './change.ts';
@@ -79,7 +80,8 @@ export async function removePlatform(deps: AdminDeps, request: RemovePlatformReq
     const graph = await loadGraph(tx);
     const platform = graph.platform(request.platform);
     requireEmptyPlatform(graph, platform);
-    if (!request.confirm) {
+    const plans = request.options?.planOnly === true;
+    if (!request.confirm && !plans) {
       throw new AegirError(
         'failed_precondition',
         `cannot remove platform ${platform.name}: it was not confirmed; say --yes`,
@@ -93,6 +95,11 @@ export async function removePlatform(deps: AdminDeps, request: RemovePlatformReq
       );
     }
     const view = platformView(graph, platform);
+    if (plans) {
+      const undo = `aegir platform add ${platform.name} ${platform.root} --service ${view.service}`;
+      const step = { kind: 'platform.forget', summary: `Forget platform ${platform.name}; its files stay`, undo };
+      return { ...view, plan: planAtOnce('platform.remove', `Remove platform ${platform.name}`, [step]) };
+    }
     await tx.platforms.delete(platform.id);
     return view;
   });

@@ -89,6 +89,7 @@ export function platformView(graph: Graph, platform: PlatformRecord): Platform {
     state: platform.state,
     facts: platform.facts ?? undefined,
     sites: graph.sitesOnPlatform(platform.id).length,
+    plan: undefined,
   };
 }
 
@@ -213,7 +214,8 @@ function spreadView(graph: Graph, cluster: ServiceRecord): SpreadSite[] {
 }
 
 export function clientView(graph: Graph, client: ClientRecord): Client {
-  return { id: client.id, name: client.name, mail: client.mail, sites: graph.sitesOfClient(client.id).length };
+  const { id, name, mail } = client;
+  return { id, name, mail, sites: graph.sitesOfClient(client.id).length, plan: undefined };
 }
 
 export function tokenView(token: TokenRecord, now: number): Token {

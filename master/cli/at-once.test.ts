@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
-import { server, service } from '../../test/records.ts';
+import { ids, server, service } from '../../test/records.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -19,6 +19,11 @@ beforeAll(async () => {
   await master.store.services.insert(
     service('svc-0123456789abcde8', SPARE, 'file', 'mount', 0, { instance: 'nas', origin: 'declared' }),
   );
+  await master.store.clients.insert({ id: 'cli-0123456789abcde1', name: 'Acme', mail: '' });
+  await master.store.platforms.insert({
+    ...{ id: 'plat-0123456789abcde8', name: 'old', app: 'wordpress', serviceId: ids.nginx, root: '/srv/old' },
+    ...{ state: 'verified', facts: null },
+  });
   writeFileSync(join(master.dir, 'ca.pem'), master.caPem);
 });
 afterAll(() => master.close());
@@ -45,10 +50,9 @@ async function aegir(...args: string[]) {
 
 /** All but the audit log, which tells that it was planned, and the token of the call. */
 const state = async () => {
-  const { servers, services, certificates } = master.store;
-  return JSON.stringify([await servers.find(), await services.find(), await certificates.find()], (_, value) =>
-    typeof value === 'bigint' ? String(value) : value,
-  );
+  const { servers, services, clients, platforms } = master.store;
+  const all = [await servers.find(), await services.find(), await clients.find(), await platforms.find()];
+  return JSON.stringify(all, (_, value) => (typeof value === 'bigint' ? String(value) : value));
 };
 
 test.each([
@@ -63,6 +67,11 @@ test.each([
     /^Plan: Disable spare\/mount:nas\n[\s\S]*undo: aegir service enable spare\/mount:nas/,
   ],
   ['service remove spare/mount:nas', /^Plan: Remove spare\/mount:nas\n/],
+  ['client remove Acme', /^Plan: Remove client Acme\n/],
+  [
+    'platform remove old',
+    /^Plan: Remove platform old\n[\s\S]*undo: aegir platform add old \/srv\/old --service web1\/nginx/,
+  ],
 ])('%s --plan', async (line, text) => {
   const before = await state();
   const shown = await aegir(...line.split(' '), '--plan');

@@ -1,8 +1,10 @@
 // aegir client …
 import type { Command } from 'commander';
 import { ClientServiceService as api, Client } from '../../../shared/gen/aegir/v1/admin.ts';
+import { type AtOnceFlags, planOptions, withPlan } from '../change.ts';
 import { listAll } from '../list.ts';
 import { type Column, printList, printOne } from '../output.ts';
+import { printPlan } from '../plan-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const COLUMNS: readonly Column<Client>[] = [
@@ -38,13 +40,13 @@ export function clientCommand(cli: Cli, program: Command): void {
       );
     });
 
-  noun
-    .command('remove <client>')
-    .description('remove a client; refused while it owns sites')
+  withPlan(noun.command('remove <client>').description('remove a client; refused while it owns sites'))
     .option('--yes', 'do not ask')
     .action(async (client: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+      const flags = command.optsWithGlobals<AtOnceFlags>();
       await cli.connected(flags, async (link, out) => {
+        const asked = { client, confirm: true, options: planOptions(flags) };
+        if (flags.plan === true) return printPlan(out, (await link.call(api.removeClient, asked)).plan);
         const known = await listAll(
           (page) => link.call(api.listClients, page),
           (answer) => answer.clients,
@@ -53,7 +55,7 @@ export function clientCommand(cli: Cli, program: Command): void {
         if (known.some(({ id, name }) => id === client || name === client)) {
           await cli.confirm(`Remove client ${client}?`, flags.yes === true);
         }
-        printOne(out, await link.call(api.removeClient, { client, confirm: true }), Client.toJSON, COLUMNS);
+        printOne(out, await link.call(api.removeClient, asked), Client.toJSON, COLUMNS);
       });
     });
 }

@@ -1,9 +1,18 @@
 // aegir platform …
 import type { Command } from 'commander';
 import { PlatformServiceService as api, Platform } from '../../../shared/gen/aegir/v1/admin.ts';
-import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
+import {
+  type AtOnceFlags,
+  type ChangeFlags,
+  changeOptions,
+  followChange,
+  planOptions,
+  withChangeFlags,
+  withPlan,
+} from '../change.ts';
 import { listAll } from '../list.ts';
 import { type Column, printList, printOne } from '../output.ts';
+import { printPlan } from '../plan-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { platformMigrateCommand } from './move.ts';
 
@@ -87,16 +96,18 @@ export function platformCommand(cli: Cli, program: Command): void {
 
   platformMigrateCommand(cli, noun);
 
-  noun
-    .command('remove <platform>')
-    .description('forget a platform; its files stay. Refused while it has sites')
+  withPlan(
+    noun.command('remove <platform>').description('forget a platform; its files stay. Refused while it has sites'),
+  )
     .option('--yes', 'do not ask')
     .action(async (platform: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+      const flags = command.optsWithGlobals<AtOnceFlags>();
       await cli.connected(flags, async (link, out) => {
+        const asked = { platform, confirm: true, options: planOptions(flags) };
+        if (flags.plan === true) return printPlan(out, (await link.call(api.removePlatform, asked)).plan);
         const { name } = await link.call(api.getPlatform, { platform });
         await cli.confirm(`Remove platform ${name}?`, flags.yes === true);
-        printOne(out, await link.call(api.removePlatform, { platform, confirm: true }), Platform.toJSON, DETAILS);
+        printOne(out, await link.call(api.removePlatform, asked), Platform.toJSON, DETAILS);
       });
     });
 }

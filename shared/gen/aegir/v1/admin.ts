@@ -671,6 +671,8 @@ export interface Platform {
     | undefined;
   /** How many sites run on it. */
   sites: number;
+  /** What the call would do; set only where it was asked to plan. */
+  plan?: Plan | undefined;
 }
 
 /** Site is a website. */
@@ -1037,6 +1039,8 @@ export interface Client {
   mail: string;
   /** How many sites it owns. */
   sites: number;
+  /** What the call would do; set only where it was asked to plan. */
+  plan?: Plan | undefined;
 }
 
 /** Task is one piece of work. */
@@ -1424,8 +1428,10 @@ export interface VerifyPlatformAdminRequest {
 export interface RemovePlatformRequest {
   /** Id or name. */
   platform: string;
-  /** Must be true. */
+  /** Must be true, unless it only plans. */
   confirm: boolean;
+  /** plan_only: the answer is the platform as it is, with the plan. */
+  options?: ChangeOptions | undefined;
 }
 
 /** ListSitesRequest lists sites. */
@@ -1560,8 +1566,10 @@ export interface AddClientRequest {
 export interface RemoveClientRequest {
   /** Id or name. */
   client: string;
-  /** Must be true. */
+  /** Must be true, unless it only plans. */
   confirm: boolean;
+  /** plan_only: the answer is the client as it is, with the plan. */
+  options?: ChangeOptions | undefined;
 }
 
 /** ListTasksRequest lists tasks. */
@@ -7572,7 +7580,18 @@ export const RemoveRecordRequest: MessageFns<RemoveRecordRequest> = {
 };
 
 function createBasePlatform(): Platform {
-  return { id: "", name: "", app: "", root: "", serviceId: "", service: "", state: "", facts: undefined, sites: 0 };
+  return {
+    id: "",
+    name: "",
+    app: "",
+    root: "",
+    serviceId: "",
+    service: "",
+    state: "",
+    facts: undefined,
+    sites: 0,
+    plan: undefined,
+  };
 }
 
 export const Platform: MessageFns<Platform> = {
@@ -7603,6 +7622,9 @@ export const Platform: MessageFns<Platform> = {
     }
     if (message.sites !== 0) {
       writer.uint32(72).uint32(message.sites);
+    }
+    if (message.plan !== undefined) {
+      Plan.encode(message.plan, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -7692,6 +7714,14 @@ export const Platform: MessageFns<Platform> = {
             message.sites = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.plan = Plan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7719,6 +7749,7 @@ export const Platform: MessageFns<Platform> = {
       state: isSet(object.state) ? globalThis.String(object.state) : "",
       facts: isSet(object.facts) ? PlatformFacts.fromJSON(object.facts) : undefined,
       sites: isSet(object.sites) ? globalThis.Number(object.sites) : 0,
+      plan: isSet(object.plan) ? Plan.fromJSON(object.plan) : undefined,
     };
   },
 
@@ -7751,6 +7782,9 @@ export const Platform: MessageFns<Platform> = {
     if (message.sites !== undefined) {
       obj.sites = Math.round(message.sites);
     }
+    if (message.plan !== undefined) {
+      obj.plan = Plan.toJSON(message.plan);
+    }
     return obj;
   },
 
@@ -7770,6 +7804,7 @@ export const Platform: MessageFns<Platform> = {
       ? PlatformFacts.fromPartial(object.facts)
       : undefined;
     message.sites = object.sites ?? 0;
+    message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
     return message;
   },
 };
@@ -10623,7 +10658,7 @@ export const Binding: MessageFns<Binding> = {
 };
 
 function createBaseClient(): Client {
-  return { id: "", name: "", mail: "", sites: 0 };
+  return { id: "", name: "", mail: "", sites: 0, plan: undefined };
 }
 
 export const Client: MessageFns<Client> = {
@@ -10639,6 +10674,9 @@ export const Client: MessageFns<Client> = {
     }
     if (message.sites !== 0) {
       writer.uint32(32).uint32(message.sites);
+    }
+    if (message.plan !== undefined) {
+      Plan.encode(message.plan, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -10688,6 +10726,14 @@ export const Client: MessageFns<Client> = {
             message.sites = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.plan = Plan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10706,6 +10752,7 @@ export const Client: MessageFns<Client> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       mail: isSet(object.mail) ? globalThis.String(object.mail) : "",
       sites: isSet(object.sites) ? globalThis.Number(object.sites) : 0,
+      plan: isSet(object.plan) ? Plan.fromJSON(object.plan) : undefined,
     };
   },
 
@@ -10723,6 +10770,9 @@ export const Client: MessageFns<Client> = {
     if (message.sites !== undefined) {
       obj.sites = Math.round(message.sites);
     }
+    if (message.plan !== undefined) {
+      obj.plan = Plan.toJSON(message.plan);
+    }
     return obj;
   },
 
@@ -10735,6 +10785,7 @@ export const Client: MessageFns<Client> = {
     message.name = object.name ?? "";
     message.mail = object.mail ?? "";
     message.sites = object.sites ?? 0;
+    message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
     return message;
   },
 };
@@ -14225,7 +14276,7 @@ export const VerifyPlatformAdminRequest: MessageFns<VerifyPlatformAdminRequest> 
 };
 
 function createBaseRemovePlatformRequest(): RemovePlatformRequest {
-  return { platform: "", confirm: false };
+  return { platform: "", confirm: false, options: undefined };
 }
 
 export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
@@ -14235,6 +14286,9 @@ export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
     }
     if (message.confirm !== false) {
       writer.uint32(16).bool(message.confirm);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -14268,6 +14322,14 @@ export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
             message.confirm = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -14284,6 +14346,7 @@ export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
     return {
       platform: isSet(object.platform) ? globalThis.String(object.platform) : "",
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
     };
   },
 
@@ -14295,6 +14358,9 @@ export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
     if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
     return obj;
   },
 
@@ -14305,6 +14371,9 @@ export const RemovePlatformRequest: MessageFns<RemovePlatformRequest> = {
     const message = createBaseRemovePlatformRequest();
     message.platform = object.platform ?? "";
     message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
@@ -15507,7 +15576,7 @@ export const AddClientRequest: MessageFns<AddClientRequest> = {
 };
 
 function createBaseRemoveClientRequest(): RemoveClientRequest {
-  return { client: "", confirm: false };
+  return { client: "", confirm: false, options: undefined };
 }
 
 export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
@@ -15517,6 +15586,9 @@ export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
     }
     if (message.confirm !== false) {
       writer.uint32(16).bool(message.confirm);
+    }
+    if (message.options !== undefined) {
+      ChangeOptions.encode(message.options, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -15550,6 +15622,14 @@ export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
             message.confirm = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = ChangeOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -15566,6 +15646,7 @@ export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
     return {
       client: isSet(object.client) ? globalThis.String(object.client) : "",
       confirm: isSet(object.confirm) ? globalThis.Boolean(object.confirm) : false,
+      options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
     };
   },
 
@@ -15577,6 +15658,9 @@ export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
     if (message.confirm !== undefined) {
       obj.confirm = message.confirm;
     }
+    if (message.options !== undefined) {
+      obj.options = ChangeOptions.toJSON(message.options);
+    }
     return obj;
   },
 
@@ -15587,6 +15671,9 @@ export const RemoveClientRequest: MessageFns<RemoveClientRequest> = {
     const message = createBaseRemoveClientRequest();
     message.client = object.client ?? "";
     message.confirm = object.confirm ?? false;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ChangeOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
