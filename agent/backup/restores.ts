@@ -83,7 +83,8 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
         checkPartGrant(checked);
         return {
           form: 'chunks',
-          sink: createFileSink(join(at, 'index.caibx')),
+          // As with chunks: its digest is compared before it is used, and it goes when the restore is done.
+          sink: createFileSink(join(at, 'index.caibx'), false),
           async openIndex(path) {
             await hand.call('useIndex', path, { signal });
             return openCaibx(path);

@@ -2,6 +2,7 @@
 // was nothing for a while, so that the agent at rest has none.
 import { join } from 'node:path';
 import { getAsset, isSea } from 'node:sea';
+import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { AegirError } from '../../shared/error.ts';
 import type { Duties } from './duties.ts';
@@ -47,7 +48,7 @@ interface Thread {
 }
 
 const IDLE_MS = 15_000;
-const YOUNG_MB = 16;
+const YOUNG_MB = 8;
 /** File name in the binary; see deploy/build. */
 export const WORKER_ASSET = 'backup-worker.cjs';
 
@@ -142,6 +143,8 @@ export function createWorkers(): Workers {
 }
 
 function startWorker(): Worker {
+  // What the agent was started with for its own small heap would hold for its threads, too, whatever their limits say.
+  setFlagsFromString('--max-semi-space-size=0');
   // FFI is marked as an experiment in the Node that we bring along, which is the only one that runs this.
   const options = {
     execArgv: ['--disable-warning=ExperimentalWarning'],

@@ -1,4 +1,5 @@
-// A file that is received: under PATH.part until all of it is there and verified, then in its place, durably.
+// A file that is received: under PATH.part until all of it is there and verified, then in its place. Durably, unless it is one
+// that is verified again before it is used and of little loss.
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -7,7 +8,8 @@ import type { Sink } from './objects.ts';
 
 const STRIDE = 1024 * 1024;
 
-export function createFileSink(path: string): Sink & { readonly path: string; readonly staged: string } {
+/** durable (default): what was flushed, or committed, outlives a power cut. */
+export function createFileSink(path: string, durable = true): Sink & { readonly path: string; readonly staged: string } {
   const staged = `${path}.part`;
   let file: FileHandle | undefined;
   let at = 0;
@@ -38,11 +40,14 @@ export function createFileSink(path: string): Sink & { readonly path: string; re
       });
       at += bytes.length;
     },
-    flush: () => told(staged, () => opened().datasync()),
+    async flush() {
+      if (durable) await told(staged, () => opened().datasync());
+    },
     async commit() {
-      await told(staged, () => opened().sync());
+      if (durable) await told(staged, () => opened().sync());
       await close();
       await rename(staged, path);
+      if (!durable) return;
       const dir = await open(dirname(path), 'r');
       try {
         await dir.sync();
