@@ -8,14 +8,17 @@ export interface Companion {
   readonly signals: SharedArrayBuffer;
 }
 
-export const SIGNALS = 4;
-/** Pieces of work that were given, and that were answered. */
+/** Pieces of work that were given, and that were answered or passed. */
 export const GIVEN = 0;
 export const ANSWERED = 1;
 /** 1 when it is over. */
 export const OVER = 2;
 /** How far the one at work is. */
 export const STEP = 3;
+/** From here on: who has which piece, each in its slot. */
+export const CLAIMS = 4;
+export const SLOTS = 8;
+export const SIGNALS = CLAIMS + SLOTS;
 
 /** For whoever made both ends: neither waits for the other any more. Repeatable. */
 export function endCompanion(signals: SharedArrayBuffer): void {

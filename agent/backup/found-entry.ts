@@ -15,30 +15,49 @@ export function encodeFound(found: readonly FoundEntry[]): Buffer {
   let text = '';
   for (const { entry, ino, ctimeNs } of found) {
     const { kind, mode, size, mtimeNs, owner, path, target } = entry;
-    const identity = kind === 'file' ? `${ino}\0${ctimeNs}` : '\0';
-    text += `${kind}\0${mode}\0${size}\0${mtimeNs}\0${identity}\0${owner.user}/${owner.group}\0${path}\0${target}\0`;
+    text += lineOf(kind, mode, size, mtimeNs, ino, ctimeNs, ownerText(owner), path, target);
   }
   return Buffer.from(text, 'latin1');
+}
+
+export function ownerText({ user, group }: Owner): string {
+  return `${user}/${group}`;
+}
+
+/** Numbers as themselves or in their digits. */
+export function lineOf(
+  kind: EntryKind,
+  mode: number,
+  size: number,
+  mtimeNs: bigint | string,
+  ino: bigint | number,
+  ctimeNs: bigint | string,
+  owner: string,
+  path: ByteName,
+  target: ByteName,
+): string {
+  const identity = kind === 'file' ? `${ino}\0${ctimeNs}` : '\0';
+  return `${kind}\0${mode}\0${size}\0${mtimeNs}\0${identity}\0${owner}\0${path}\0${target}\0`;
 }
 
 export function decodeFound(bytes: Buffer): FoundEntry[] {
   const fields = bytes.toString('latin1').split('\0');
   const found: FoundEntry[] = [];
+  const field = (at: number): string => fields[at] ?? '';
   for (let at = 0; at + FIELDS < fields.length + 1 && fields[at] !== ''; at += FIELDS) {
-    const [kind, mode, size, mtime, ino, ctime, owner, path, target] = fields.slice(at, at + FIELDS) as string[];
-    const [user, group] = (owner ?? '').split('/');
+    const [user, group] = field(at + 6).split('/');
     found.push({
       entry: {
-        kind: kind as EntryKind,
-        mode: Number(mode),
-        size: Number(size),
-        mtimeNs: BigInt(mtime ?? ''),
+        kind: field(at) as EntryKind,
+        mode: Number(field(at + 1)),
+        size: Number(field(at + 2)),
+        mtimeNs: BigInt(field(at + 3)),
         owner: { user: named(user), group: named(group) } as Owner,
-        path: path as ByteName,
-        target: target as ByteName,
+        path: field(at + 7),
+        target: field(at + 8),
       },
-      ino: BigInt(ino ?? ''),
-      ctimeNs: BigInt(ctime ?? ''),
+      ino: BigInt(field(at + 4)),
+      ctimeNs: BigInt(field(at + 5)),
     });
   }
   return found;

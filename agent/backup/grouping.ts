@@ -11,13 +11,13 @@ const OVERHEAD = 1536;
 /** One path in so many begins a segment where there is enough. */
 const ONE_IN = 16;
 
-/** Answers of each entry in its order whether it begins a segment. */
-export function createGrouping(): (path: ByteName, size: number) => boolean {
+/** Answers of each entry in its order whether it begins a segment. hash: pathHash of its path. */
+export function createGrouping(): (hash: number, size: number) => boolean {
   let bytes = 0;
   let closed = true;
-  return (path, size) => {
+  return (hash, size) => {
     const large = size >= LARGE;
-    const begins = closed || large || bytes >= TOO_MUCH || (bytes >= ENOUGH && pathHash(path) % ONE_IN === 0);
+    const begins = closed || large || bytes >= TOO_MUCH || (bytes >= ENOUGH && hash % ONE_IN === 0);
     if (begins) bytes = 0;
     bytes += size + OVERHEAD;
     closed = large;
@@ -25,9 +25,9 @@ export function createGrouping(): (path: ByteName, size: number) => boolean {
   };
 }
 
-/** FNV-1a. */
-function pathHash(path: ByteName): number {
-  let hash = 0x811c9dc5;
+/** FNV-1a. before: that of what stands before it in the path. */
+export function pathHash(path: ByteName, before = 0x811c9dc5): number {
+  let hash = before;
   for (let i = 0; i < path.length; i++) hash = Math.imul(hash ^ path.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 }

@@ -1,6 +1,7 @@
 // The calls of the system that Node has not, or not as quick: times to the nanosecond, links given away by their descriptor,
 // all of a file system made durable at once, and a look at what lies in an open directory.
-import { dlopen } from 'node:ffi';
+import { dlopen, getRawPointer } from 'node:ffi';
+import { endianness } from 'node:os';
 import { AegirError } from '../../shared/error.ts';
 import type { ByteName, EntryKind } from './entry.ts';
 
@@ -12,9 +13,15 @@ export interface FileFacts {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
-  readonly ino: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
+  readonly ino: bigint | number;
+  readonly mtime: Time;
+  readonly ctime: Time;
+}
+
+/** Since 1970; ns from 0 on. In numbers: of large integers V8 makes an object for each step that it reckons. */
+export interface Time {
+  readonly seconds: number;
+  readonly ns: number;
 }
 
 export interface Libc {
@@ -38,12 +45,14 @@ const NS = 1_000_000_000n;
 const MAX_NAME = 255;
 const NOFOLLOW = 0x100; // AT_SYMLINK_NOFOLLOW
 const ITSELF = 0x1000; // AT_EMPTY_PATH, of utimensat since Linux 5.8
-/** Of struct statx (statx(2), the same on all machines), counted in 16, 32 and 64 bits. */
+/** Of struct statx (statx(2), the same on all machines), counted in 16 and in 32 bits. */
 const STATX_BYTES = 256;
 const MODE = 14;
 const [UID, GID] = [5, 6];
-const [INO, SIZE, CTIME, MTIME] = [4, 5, 12, 14];
+const [INO, SIZE, CTIME, MTIME] = [8, 10, 24, 28];
 const BASIC = 0x7ff;
+const WORD = 2 ** 32;
+const [LOW, HIGH] = endianness() === 'LE' ? [0, 1] : [1, 0];
 const NO_NAME = Buffer.alloc(1);
 
 const KINDS: ReadonlyMap<number, EntryKind> = new Map([
@@ -63,19 +72,23 @@ export function openLibc(): Libc {
   const times = new BigInt64Array(4);
   const timesAt = Buffer.from(times.buffer);
   const path = Buffer.alloc(MAX_NAME + 1);
-  const longs = new BigInt64Array(STATX_BYTES / 8);
-  const [words, halves] = [new Uint32Array(longs.buffer), new Uint16Array(longs.buffer)];
-  const facts = Buffer.from(longs.buffer);
-  const timeAt = (place: number): bigint => (longs[place] as bigint) * NS + BigInt(words[2 * place + 2] as number);
+  const words = new Uint32Array(STATX_BYTES / 4);
+  const [halves, signed] = [new Uint16Array(words.buffer), new Int32Array(words.buffer)];
+  const facts = Buffer.from(words.buffer);
+  const [pathAt, factsAt] = [getRawPointer(path), getRawPointer(facts)];
+  const longAt = (place: number): number => (signed[place + HIGH] as number) * WORD + (words[place + LOW] as number);
+  const timeAt = (place: number): Time => ({ seconds: longAt(place), ns: words[place + 2] as number });
   return {
     look(directory, name) {
       path[path.write(name, 0, MAX_NAME, 'latin1')] = 0;
-      if (functions.statx(directory, path, NOFOLLOW, BASIC, facts) !== 0) return undefined;
+      if (functions.statx(directory, pathAt, NOFOLLOW, BASIC, factsAt) !== 0) return undefined;
       const mode = halves[MODE] as number;
       const kind = KINDS.get(mode & 0o170000) ?? 'other';
       const [uid, gid] = [words[UID] as number, words[GID] as number];
-      const [ino, size] = [longs[INO] as bigint, Number(longs[SIZE])];
-      return { kind, mode: mode & 0o7777, uid, gid, size, ino, mtimeNs: timeAt(MTIME), ctimeNs: timeAt(CTIME) };
+      const few = longAt(INO);
+      const ino = few >= 0 && few <= Number.MAX_SAFE_INTEGER ? few : facts.readBigUInt64LE(4 * INO);
+      const [mtime, ctime] = [timeAt(MTIME), timeAt(CTIME)];
+      return { kind, mode: mode & 0o7777, uid, gid, size: longAt(SIZE), ino, mtime, ctime };
     },
     setTime(directory, name, mtimeNs) {
       const below = mtimeNs % NS;

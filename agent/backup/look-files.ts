@@ -1,9 +1,10 @@
 // Looks whether anything was done to a site's files, without reading them. For workers alone.
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import { encodeFound } from './found-entry.ts';
+import { createSight, linesOf } from './seen.ts';
 import type { Saying, TreeRoot } from './take-files.ts';
-import { type Owners, openTree, walk } from './tree.ts';
+import { type Owners, openTree } from './tree.ts';
+import { walk } from './walk.ts';
 
 export interface LookOrder {
   readonly trees: readonly TreeRoot[];
@@ -18,14 +19,15 @@ export interface FilesSeen {
 export function lookFiles({ trees, owners }: LookOrder, saying: Saying): FilesSeen {
   const digest = createHash('sha256');
   let entries = 0;
+  // What is no file, directory or link is not kept, and a snapshot says so.
+  const walking = { sight: createSight(owners), ahead: undefined, warn: () => {}, leftover: () => {} };
   for (const { tree, path } of trees) {
     const root = openTree(path);
     try {
-      // What is no file, directory or link is not kept, and a snapshot says so.
-      for (const found of walk(root, tree, owners, () => {})) {
+      for (const { seen, from, to } of walk(root, tree, walking)) {
         saying.check();
-        digest.update(encodeFound([found]));
-        entries += 1;
+        digest.update(linesOf(seen, from, to));
+        entries += to - from;
       }
     } finally {
       closeSync(root);

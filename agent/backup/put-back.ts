@@ -22,7 +22,7 @@ import { AegirError } from '../../shared/error.ts';
 import { type ByteName, type Entry, type Owner, parentOf, readable, TEMPORARY } from './entry.ts';
 import { encodeFound, type FoundEntry } from './found-entry.ts';
 import { fullDisk } from './full-disk.ts';
-import { createGrouping } from './grouping.ts';
+import { createGrouping, pathHash } from './grouping.ts';
 import type { Libc } from './libc.ts';
 import type { PartBytes } from './part-bytes.ts';
 import { type PartEntry, partEntries } from './part-entries.ts';
@@ -339,7 +339,7 @@ function createMemory(part: PartBytes, { trees, cacheDir }: PutBackOrder) {
         caches.push(openSegmentCache(join(cacheDir, entry.path)));
         begins = createGrouping();
       }
-      if (begins(entry.path, entry.size)) close();
+      if (begins(pathHash(entry.path), entry.size)) close();
       if (found.length === 0) from = offset;
       found.push({ entry, ino: facts?.ino ?? 0n, ctimeNs: facts?.ctimeNs ?? 0n });
       to = end;

@@ -1,91 +1,100 @@
-// A second thread for whoever takes a snapshot: it reads segments that the first one deals out, while that one reads others.
-// What it answers is what the first would have read, or nothing: then the first one reads them itself. Both are workers, so
-// each waits for the other without a turn of its event loop. For workers alone.
-import { receiveMessageOnPort } from 'node:worker_threads';
+// A second thread for whoever takes a snapshot: it looks at directories before their turn, and reads segments that the first
+// one deals out, while that one looks at and reads others. What it answers is what the first would have seen or read, or
+// nothing: then the first one does it itself. For workers alone.
 import { ID_BYTES } from './caibx-file.ts';
-import { ANSWERED, type Companion, GIVEN, OVER, STEP } from './companion.ts';
+import type { Companion } from './companion.ts';
+import { createDealer, serveDealer } from './deal.ts';
+import type { ByteName } from './entry.ts';
 import { decodeFound } from './found-entry.ts';
 import { createSegmentReader } from './read-segment.ts';
+import { createSight } from './seen.ts';
 import type { Ref } from './segment-cache.ts';
 import type { Saying } from './take-files.ts';
 import { createOpener, type Opener, type Owners } from './tree.ts';
+import { type Listed, type LookAhead, listed } from './walk.ts';
 
-const STEP_BYTES = 64 * 1024;
-/** How often who waits looks whether it may still. */
-const LOOK_MS = 200;
 /** The one at work, and the next. */
 const MOST_GIVEN = 2;
 const REF_BYTES = ID_BYTES + 4;
 
-interface Given {
+interface Reading {
   /** Descriptor of the tree's directory: threads have them in common. It stays open until the answer is there. */
   readonly root: number;
   /** Its place among the trees: a descriptor may become another tree's. */
   readonly tree: number;
   readonly lines: Uint8Array;
 }
-/** As it was found: its chunks, and bytes that were read. undefined: it was not read, or is not what was found. */
-type Answer = { readonly refs: Uint8Array; readonly bytes: number } | undefined;
+/** As it was found: its chunks, and bytes that were read. */
+interface Read {
+  readonly refs: Uint8Array;
+  readonly bytes: number;
+}
+/** Of a directory in an open one. */
+interface Looking {
+  readonly directory: number;
+  readonly name: ByteName;
+  readonly path: ByteName;
+}
+type Task = { readonly read: Reading } | { readonly look: Looking };
 
 export interface ReadAlong {
-  /** Whether it takes another one now. */
+  readonly look: LookAhead;
+  /** Whether it takes another segment now. */
   isFree(): boolean;
-  give(root: number, tree: number, lines: Buffer): void;
-  isAnswered(): boolean;
-  /** The answer to the first of those given; waits for it. undefined: it has none, read it yourself. */
-  answer(waiting: (bytes: number) => void): { readonly refs: readonly Ref[]; readonly bytes: number } | undefined;
+  /** A segment to read. */
+  give(root: number, tree: number, lines: Buffer): SegmentRead;
   /** Waits until it has nothing in hand. */
   drain(): void;
 }
 
-/** The end of the first thread. Whoever made both ends says when it is over, or the other thread is. */
-export function createReadAlong({ port, signals }: Companion): ReadAlong {
-  const numbers = new Int32Array(signals);
-  let [given, heard] = [0, 0];
-  const next = (waiting: (bytes: number) => void): Answer => {
-    for (;;) {
-      const answered = Atomics.load(numbers, ANSWERED);
-      const told = receiveMessageOnPort(port) as { readonly message: Answer } | undefined;
-      if (told !== undefined) {
-        heard += 1;
-        return told.message;
-      }
-      if (Atomics.load(numbers, OVER) !== 0) {
-        heard = given;
-        return undefined;
-      }
-      waiting(Atomics.load(numbers, STEP) * STEP_BYTES);
-      Atomics.wait(numbers, ANSWERED, answered, LOOK_MS);
-    }
-  };
+export interface SegmentRead {
+  isAnswered(): boolean;
+  /** Waits for it. undefined: it has no answer, read it yourself. To be called once. */
+  answer(waiting: (bytes: number) => void): { readonly refs: readonly Ref[]; readonly bytes: number } | undefined;
+}
+
+/** The end of the first thread. */
+export function createReadAlong(companion: Companion): ReadAlong {
+  const dealer = createDealer(companion);
+  let [reading, looking] = [0, 0];
   return {
-    isFree: () => given - heard < MOST_GIVEN && Atomics.load(numbers, OVER) === 0,
+    isFree: () => reading < MOST_GIVEN && dealer.isFree(),
     give(root, tree, lines) {
-      given += 1;
-      port.postMessage({ root, tree, lines } satisfies Given);
-      Atomics.add(numbers, GIVEN, 1);
-      Atomics.notify(numbers, GIVEN);
+      reading += 1;
+      // A copy: with a view the whole memory behind it would go.
+      const id = dealer.give({ read: { root, tree, lines: new Uint8Array(lines) } } satisfies Task);
+      return {
+        isAnswered: () => dealer.isReady(id),
+        answer(waiting) {
+          reading -= 1;
+          const read = dealer.take(id, waiting) as Read | undefined;
+          return read && { refs: decodeRefs(read.refs), bytes: read.bytes };
+        },
+      };
     },
-    isAnswered: () => Atomics.load(numbers, ANSWERED) > heard || Atomics.load(numbers, OVER) !== 0,
-    answer(waiting) {
-      const answer = heard < given ? next(waiting) : undefined;
-      return answer && { refs: decodeRefs(answer.refs), bytes: answer.bytes };
+    look: {
+      isFree: () => looking < MOST_GIVEN && dealer.isFree(),
+      look(directory, name, path) {
+        looking += 1;
+        const id = dealer.give({ look: { directory, name, path } } satisfies Task);
+        return () => {
+          looking -= 1;
+          return dealer.take(id) as Listed | undefined;
+        };
+      },
+      drain: () => dealer.drain(),
     },
-    drain() {
-      while (heard < given) next(() => {});
-    },
+    drain: () => dealer.drain(),
   };
 }
 
 /** Serves the other thread until it is over. */
-export function readAlong({ port, signals }: Companion, owners: Owners, saying: Saying): void {
-  const numbers = new Int32Array(signals);
-  const reader = createSegmentReader(owners, {
-    ...saying,
-    progress: (bytes) => void Atomics.store(numbers, STEP, Math.floor(bytes / STEP_BYTES)),
-  });
+export function readAlong(companion: Companion, owners: Owners, saying: Saying): void {
+  let progress = (_: number) => {};
+  const reader = createSegmentReader(owners, { ...saying, progress: (bytes) => progress(bytes) });
+  const sight = createSight(owners);
   let open: { readonly tree: number; readonly opener: Opener } | undefined;
-  const read = ({ root, tree, lines }: Given): Answer => {
+  const read = ({ root, tree, lines }: Reading): Read | undefined => {
     if (open?.tree !== tree) {
       open?.opener.close();
       open = { tree, opener: createOpener(root) };
@@ -96,27 +105,19 @@ export function readAlong({ port, signals }: Companion, owners: Owners, saying: 
     const same = got?.entries.length === found.length && got.entries.every((each, i) => each === found[i]);
     return same ? { refs: encodeRefs(got.refs), bytes: reader.readBytes() - before } : undefined;
   };
+  const look = ({ directory, name, path }: Looking): Listed | undefined => {
+    saying.check();
+    const there = listed(directory, name, path, sight);
+    return there && { ...there, seen: { ...there.seen, lines: new Uint8Array(there.seen.lines) } };
+  };
   try {
-    while (Atomics.load(numbers, OVER) === 0) {
-      const given = Atomics.load(numbers, GIVEN);
-      const told = receiveMessageOnPort(port) as { readonly message: Given } | undefined;
-      if (told === undefined) {
-        Atomics.wait(numbers, GIVEN, given, LOOK_MS);
-        continue;
-      }
-      let answer: Answer;
-      try {
-        answer = read(told.message);
-      } finally {
-        port.postMessage(answer);
-        Atomics.store(numbers, STEP, 0);
-        Atomics.add(numbers, ANSWERED, 1);
-        Atomics.notify(numbers, ANSWERED);
-      }
-    }
+    serveDealer(companion, (given, step) => {
+      const task = given as Task;
+      progress = step;
+      return 'read' in task ? read(task.read) : look(task.look);
+    });
   } finally {
     open?.opener.close();
-    port.close();
   }
 }
 

@@ -11,6 +11,7 @@ import { memoryOf } from '../mesh/let-go.ts';
 import type { Taken } from '../mesh/objects.ts';
 import type { TransferProgress } from '../mesh/tally.ts';
 import type { Transfers } from '../mesh/transfers.ts';
+import { byTwo } from './by-two.ts';
 import type { Former } from './former.ts';
 import { checkPartGrant } from './parts.ts';
 import type { SitePlace } from './site-owners.ts';
@@ -106,8 +107,11 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
       within(`${key}-files`, async (hand, at) => {
         const { signal, onRestored: onProgress, onWarning } = options;
         const { owners, cacheDir } = place;
-        const stage = { dir: at, live: place, former: await former.trees(key) };
-        await hand.call('openStage', stage, { signal, onProgress: options.onLooked });
+        const was = await former.trees(key);
+        await byTwo(workers, owners, signal, (companion, two) => {
+          const stage = { dir: at, live: { ...place, companion }, former: was };
+          return hand.call('openStage', stage, { signal, onProgress: options.onLooked, ...two });
+        });
         const transfer = await fetch(hand, at, options);
         if (!transfer.complete) return unfinished(transfer);
         const same = await hand.call('sameFiles', undefined);

@@ -7,9 +7,9 @@ import type { FilesLook, SnapshotFacts } from '../../shared/gen/aegir/v1/backup.
 import { openCaibx } from '../mesh/caibx.ts';
 import { openBytes } from '../mesh/file-bytes.ts';
 import type { GivenChunks } from '../mesh/objects.ts';
+import { byTwo } from './by-two.ts';
 import type { PartSources } from './parts.ts';
 import type { SitePlace } from './site-owners.ts';
-import { takeByTwo } from './take-by-two.ts';
 import type { TakenFiles } from './take-files.ts';
 import type { CallOptions, Hand, Workers } from './workers.ts';
 
@@ -117,7 +117,9 @@ export function createSnapshots({ dir, workers, now }: SnapshotsOptions): Snapsh
     takeFiles: (id, { trees, owners, cacheDir }, last, options) =>
       make(id, async (hand, dir) => {
         const order = { dir, trees, owners, cacheDir, last, at: now(), copyBytes: COPY_BYTES };
-        const taken = await takeByTwo(workers, hand, order, options);
+        const taken = await byTwo(workers, owners, options.signal, (companion, two) =>
+          hand.call('takeFiles', { ...order, companion }, { ...options, ...two }),
+        );
         return { ...taken, roots: trees.map(({ path }) => path) };
       }),
 

@@ -1,6 +1,6 @@
 // Takes a snapshot of a site's files: walks its trees, knows segments again by what was found of their entries, reads the
-// others and cuts them into chunks, by itself or with a companion: the snapshot is the same. Keeps the index and where each chunk lies, not the chunks: whoever wants one reads it
-// from the files again. For workers alone.
+// others and cuts them into chunks, by itself or with a companion: the snapshot is the same. Keeps the index and where each
+// chunk lies, not the chunks: whoever wants one reads it from the files again. For workers alone.
 import { hash } from 'node:crypto';
 import { closeSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,16 +9,18 @@ import { createIndexWriter } from './caibx-file.ts';
 import { cleanSince } from './clean-since.ts';
 import type { Companion } from './companion.ts';
 import type { Tree } from './entry.ts';
-import { encodeFound, type FoundEntry } from './found-entry.ts';
+import { decodeFound, encodeFound, type FoundEntry } from './found-entry.ts';
 import { createGrouping } from './grouping.ts';
 import { openLibc } from './libc.ts';
 import { openPack } from './pack.ts';
 import { createReadAlong } from './read-along.ts';
 import { createSegmentReader } from './read-segment.ts';
+import { createSight, IS_DIRECTORY, IS_STRANGE, linesOf, type Seen } from './seen.ts';
 import { openSegmentCache, type Ref, type SegmentCache, segmentKey } from './segment-cache.ts';
 import { createSegmentTable } from './segment-table.ts';
 import { END_BYTES } from './tar-header.ts';
-import { createOpener, type Opener, type Owners, openTree, walk } from './tree.ts';
+import { createOpener, type Opener, type Owners, openTree } from './tree.ts';
+import { walk } from './walk.ts';
 
 export interface TreeRoot {
   readonly tree: Tree;
@@ -72,13 +74,24 @@ export interface Saying {
 /** A file that changes while it is read is read again so often, and then as it is. */
 const ATTEMPTS = 3;
 /** Changed so lately, it may well change again before somebody asks for its chunks. */
-const QUIET_NS = 10_000_000_000n;
-const MS = 1_000_000n;
+const QUIET_US = 10_000_000;
+const US_OF_MS = 1000;
+const NS_OF_US = 1000n;
 /** Fewer bytes to read are not worth a second thread; nor is one file, however large: of each segment so many count. */
 const WORTH_BYTES = 8 * 1024 * 1024;
 const ONE_BYTES = 1024 * 1024;
+/** Nor are fewer entries to look at. */
+const WORTH_ENTRIES = 2000;
 /** Segments whose turn has not come. */
 const MOST_WAITING = 64;
+
+/** Entries that are a segment; times in microseconds. */
+interface Segment {
+  readonly lines: Buffer[];
+  count: number;
+  bytes: number;
+  newest: number;
+}
 
 interface Waiting {
   isReady(): boolean;
@@ -89,7 +102,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
   const index = createIndexWriter(join(order.dir, 'index.caibx'));
   const table = createSegmentTable(order.dir);
   const pack = openPack(join(order.dir, 'pack'), { compress: true, verify: false });
-  const start = BigInt(order.at) * MS;
+  const start = order.at * US_OF_MS;
   let [entries, alongBytes, files] = [0, 0, 0];
   let exact = true;
   const inexact = () => {
@@ -111,6 +124,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     },
   );
   const along = order.companion === undefined ? undefined : createReadAlong(order.companion);
+  const sight = createSight(order.owners);
   /** In the order of the archive, until the first of them was read. */
   const waiting: Waiting[] = [];
   let unknownBytes = 0;
@@ -127,17 +141,12 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     readonly root: number;
     readonly opener: Opener;
     readonly cache: SegmentCache;
-    /** What changed later may change again without a trace, and is read each time. */
-    readonly clean: bigint;
+    /** What changed later may change again without a trace, and is read each time. Microseconds. */
+    readonly clean: number;
   }
   /** Reads a segment here and now. Answers what is to be done in its turn. */
-  const readHere = (
-    found: readonly FoundEntry[],
-    lines: Buffer,
-    key: Buffer,
-    { tree, opener, cache, clean }: Place,
-  ) => {
-    const bytes = sizeOf(found);
+  const readHere = (bytes: number, lines: Buffer, key: Buffer, { tree, opener, cache, clean }: Place) => {
+    const found = decodeFound(lines);
     for (let attempt = 1; ; attempt++) {
       const read = reader.read(found, opener, attempt === ATTEMPTS);
       if (read === undefined) {
@@ -165,37 +174,73 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     waiting.push({ isReady, act });
     settle(MOST_WAITING);
   };
-  const takeSegment = (found: readonly FoundEntry[], place: Place) => {
-    if (found.length === 0) return;
+  const want = () => {
+    if (along !== undefined && !wanted) saying.wanted?.();
+    wanted = true;
+  };
+  const takeSegment = (segment: Segment, place: Place) => {
+    const { count, bytes, newest } = segment;
+    if (count === 0) return;
     const { tree, root, cache, clean } = place;
-    const newest = newestChange(found);
-    const bytes = sizeOf(found);
-    copying = newest > start - QUIET_NS && bytes + pack.added() <= order.copyBytes;
-    const lines = encodeFound(found);
+    copying = newest > start - QUIET_US && bytes + pack.added() <= order.copyBytes;
+    const lines = segment.lines.length === 1 ? (segment.lines[0] as Buffer) : Buffer.concat(segment.lines);
     const key = segmentKey(lines);
     const known = copying ? undefined : cache.get(key);
     const keep = (refs: readonly Ref[], sure: boolean) => {
-      entries += found.length;
+      entries += count;
       add(tree, lines, refs);
       if (sure) cache.keep(key, refs);
     };
     if (known !== undefined) return inTurn(() => keep(known, true));
     const isMuch = unknownBytes > WORTH_BYTES;
     unknownBytes += Math.min(bytes, ONE_BYTES);
-    if (isMuch && !wanted) saying.wanted?.();
-    wanted ||= isMuch;
-    if (copying || !isMuch || along?.isFree() !== true) return inTurn(readHere(found, lines, key, place));
-    along.give(root, tree, lines);
+    if (isMuch) want();
+    if (copying || !isMuch || along?.isFree() !== true) return inTurn(readHere(bytes, lines, key, place));
+    const reading = along.give(root, tree, lines);
     inTurn(() => {
-      const answer = along.answer((at) => {
+      const answer = reading.answer((at) => {
         saying.check();
         saying.progress(index.bytes() + at);
       });
       copying = false;
-      if (answer === undefined) return readHere(found, lines, key, place)();
+      if (answer === undefined) return readHere(bytes, lines, key, place)();
       alongBytes += answer.bytes;
       keep(answer.refs, newest < clean);
-    }, along.isAnswered);
+    }, reading.isAnswered);
+  };
+  const takeTree = (name: Tree, place: Place) => {
+    const begins = createGrouping();
+    let segment = emptySegment();
+    let looked = 0;
+    const take = ({ sizes, changes, flags }: Seen, each: number) => {
+      segment.count += 1;
+      segment.bytes += sizes[each] as number;
+      segment.newest = Math.max(segment.newest, changes[each] as number);
+      const flag = flags[each] as number;
+      if ((flag & IS_DIRECTORY) === 0) files += 1;
+      // The site gets them when they are put back.
+      if ((flag & IS_STRANGE) !== 0) inexact();
+    };
+    const { warn } = saying;
+    for (const { seen, from, to } of walk(place.root, name, { sight, ahead: along?.look, warn, leftover: inexact })) {
+      saying.check();
+      let begin = from;
+      for (let each = from; each < to; each++) {
+        if (begins(seen.hashes[each] as number, seen.sizes[each] as number)) {
+          if (each > begin) segment.lines.push(linesOf(seen, begin, each));
+          takeSegment(segment, place);
+          saying.progress(index.bytes());
+          segment = emptySegment();
+          begin = each;
+        }
+        take(seen, each);
+      }
+      segment.lines.push(linesOf(seen, begin, to));
+      looked += to - from;
+      if (looked > WORTH_ENTRIES) want();
+    }
+    takeSegment(segment, place);
+    settle(0);
   };
 
   try {
@@ -210,25 +255,9 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       try {
         const noted = join(order.cacheDir, `${tree}.clean`);
         // Before the first byte is read. Visitors may wait for one that passes: it takes what is known.
-        const clean = cleanSince(noted, root, now, order.passing !== true, openLibc);
+        const clean = Number(cleanSince(noted, root, now, order.passing !== true, openLibc) / NS_OF_US);
         const place = { tree: at, root, opener, cache, clean };
-        const begins = createGrouping();
-        let segment: FoundEntry[] = [];
-        for (const found of walk(root, tree, order.owners, saying.warn, inexact)) {
-          saying.check();
-          if (begins(found.entry.path, found.entry.size)) {
-            takeSegment(segment, place);
-            segment = [];
-            saying.progress(index.bytes());
-          }
-          segment.push(found);
-          const { kind, owner } = found.entry;
-          if (kind !== 'directory') files += 1;
-          // The site gets them when they are put back.
-          if (typeof owner.user === 'number' || typeof owner.group === 'number') inexact();
-        }
-        takeSegment(segment, place);
-        settle(0);
+        takeTree(tree, place);
       } finally {
         waiting.length = 0;
         along?.drain();
@@ -258,12 +287,13 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
   }
 }
 
-function sizeOf(found: readonly FoundEntry[]): number {
-  return found.reduce((sum, { entry }) => sum + entry.size, 0);
+function emptySegment(): Segment {
+  return { lines: [], count: 0, bytes: 0, newest: 0 };
 }
 
-function newestChange(found: readonly FoundEntry[]): bigint {
+/** Microseconds since 1970, rounded up. */
+function newestChange(found: readonly FoundEntry[]): number {
   let newest = 0n;
   for (const { entry, ctimeNs } of found) if (entry.kind === 'file' && ctimeNs > newest) newest = ctimeNs;
-  return newest;
+  return Number((newest + NS_OF_US - 1n) / NS_OF_US);
 }

@@ -1,11 +1,10 @@
 // Reads a site's tree without ever following a link: everything is reached through descriptors of directories, which what
 // the site does meanwhile cannot lead elsewhere. Calls wait for the disk: for workers alone.
 import type { BigIntStats } from 'node:fs';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
-import { AegirError } from '../../shared/error.ts';
-import { type ByteName, MAX_DEPTH, type Owner, readable, TEMPORARY } from './entry.ts';
+import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { type ByteName, type Owner, TEMPORARY } from './entry.ts';
 import type { FoundEntry } from './found-entry.ts';
-import { type FileFacts, openLibc } from './libc.ts';
+import type { FileFacts, Time } from './libc.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -48,53 +47,9 @@ export function linkIn(directory: number, name: ByteName): ByteName {
   return readlinkSync(inside(directory, name), { encoding: 'latin1' });
 }
 
-/**
- * The tree's directory, then what is in it, in the order of an archive. What vanishes meanwhile is passed over, and so is,
- * with a word, what is neither file, directory nor link.
- */
-export function* walk(
-  root: number,
-  name: ByteName,
-  owners: Owners,
-  warn: (text: string) => void,
-  leftover: () => void = () => {},
-): Generator<FoundEntry> {
-  const libc = openLibc();
-  yield foundEntry(name, factsOf(fstatSync(root, { bigint: true })), owners, '');
-  yield* below(root, name, 1);
-
-  function* below(directory: number, path: ByteName, depth: number): Generator<FoundEntry> {
-    if (depth > MAX_DEPTH) {
-      throw new AegirError(
-        'failed_precondition',
-        `cannot keep ${readable(path)}: its directories lie more than ${MAX_DEPTH} deep; remove it`,
-      );
-    }
-    for (const leaf of namesIn(directory, leftover)) {
-      const facts = libc.look(directory, leaf) ?? factsUnlessGone(statIn(directory, leaf));
-      if (facts === undefined) continue;
-      const there = `${path}/${leaf}`;
-      if (facts.kind === 'file') yield foundEntry(there, facts, owners, '');
-      else if (facts.kind === 'link') {
-        const target = unlessGone(() => linkIn(directory, leaf));
-        if (target !== undefined) yield foundEntry(there, facts, owners, target);
-      } else if (facts.kind === 'directory') {
-        const next = unlessGone(() => openDirectoryIn(directory, leaf));
-        if (next === undefined) continue;
-        try {
-          yield foundEntry(there, factsOf(fstatSync(next, { bigint: true })), owners, '');
-          yield* below(next, there, depth + 1);
-        } finally {
-          closeSync(next);
-        }
-      } else warn(`${readable(there)} is a socket, a pipe or a device: it is not kept`);
-    }
-  }
-}
-
 /** Of what is no file, directory or link there is no entry. */
 export function foundEntry(path: ByteName, facts: FileFacts, owners: Owners, target: ByteName): FoundEntry {
-  const { mode, size, uid, gid, mtimeNs, ino, ctimeNs } = facts;
+  const { mode, size, uid, gid } = facts;
   const kind = facts.kind === 'other' ? 'link' : facts.kind;
   return {
     entry: {
@@ -103,12 +58,12 @@ export function foundEntry(path: ByteName, facts: FileFacts, owners: Owners, tar
       // Of a link it says nothing.
       mode: kind === 'link' ? 0o777 : mode,
       size: kind === 'file' ? size : 0,
-      mtimeNs,
+      mtimeNs: toNs(facts.mtime),
       owner: ownerOf(uid, gid, owners),
       target,
     },
-    ino,
-    ctimeNs,
+    ino: BigInt(facts.ino),
+    ctimeNs: toNs(facts.ctime),
   };
 }
 
@@ -117,15 +72,32 @@ export function factsOf(stats: BigIntStats): FileFacts {
   const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'link' : 'other';
   return {
     ...{ kind, mode: Number(mode) & 0o7777, uid: Number(uid), gid: Number(gid), size: Number(size) },
-    ...{ ino, mtimeNs, ctimeNs },
+    ...{ ino, mtime: timeOf(mtimeNs), ctime: timeOf(ctimeNs) },
   };
 }
 
-function factsUnlessGone(stats: BigIntStats | undefined): FileFacts | undefined {
+/** As libc.look, where that does not say. */
+export function factsIn(directory: number, name: ByteName): FileFacts | undefined {
+  const stats = statIn(directory, name);
   return stats && factsOf(stats);
 }
 
-function ownerOf(uid: number, gid: number, { siteUid, siteGid, webGid }: Owners): Owner {
+const NS = 1_000_000_000n;
+
+function timeOf(sinceNs: bigint): Time {
+  const ns = ((sinceNs % NS) + NS) % NS;
+  return { seconds: Number((sinceNs - ns) / NS), ns: Number(ns) };
+}
+
+function toNs({ seconds, ns }: Time): bigint {
+  return BigInt(seconds) * NS + BigInt(ns);
+}
+
+export function isNamed({ user, group }: Owner): boolean {
+  return typeof user !== 'number' && typeof group !== 'number';
+}
+
+export function ownerOf(uid: number, gid: number, { siteUid, siteGid, webGid }: Owners): Owner {
   return {
     user: uid === siteUid ? 'site' : uid === 0 ? 'root' : uid,
     group: gid === siteGid ? 'site' : gid === webGid ? 'web' : gid === 0 ? 'root' : gid,

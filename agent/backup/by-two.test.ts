@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { byTwo } from './by-two.ts';
 import { endCompanion, SIGNALS } from './companion.ts';
-import { takeByTwo } from './take-by-two.ts';
 import { type Saying, type TakeFilesOrder, takeFiles } from './take-files.ts';
-import { createWorkers, type Workers } from './workers.ts';
+import { type CallOptions, createWorkers, type Hand, type Workers } from './workers.ts';
 
 const MB = 1024 * 1024;
 const QUIET: Saying = { check() {}, progress() {}, warn() {} };
@@ -68,7 +68,13 @@ function digestOf(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
 
-async function byTwo(wanted: TakeFilesOrder) {
+function takeByTwo(from: Workers, hand: Hand, wanted: TakeFilesOrder, options: CallOptions) {
+  return byTwo(from, wanted.owners, options.signal, (companion, two) =>
+    hand.call('takeFiles', { ...wanted, companion }, { ...options, ...two }),
+  );
+}
+
+async function takenByTwo(wanted: TakeFilesOrder) {
   const hand = await workers.take();
   let helped = 0;
   const counting: Workers = {
@@ -105,9 +111,9 @@ test('index, segments and what is known next are those of one thread', async () 
 test('the second thread begins when there is much to read; what is known wants none', async () => {
   const one = order();
   const { digest, ...facts } = takeFiles(one, QUIET, later);
-  const taken = await byTwo(order());
+  const taken = await takenByTwo(order());
   expect(taken).toEqual({ facts: { ...facts, digest: digest.toString('hex') }, helped: 1 });
-  const again = await byTwo({ ...order(), cacheDir: one.cacheDir });
+  const again = await takenByTwo({ ...order(), cacheDir: one.cacheDir });
   expect(again).toEqual({ facts: { ...taken.facts, readBytes: 0 }, helped: 0 });
 });
 
@@ -142,7 +148,7 @@ test('of a file that grows meanwhile the next snapshot is what one from nothing 
   }
   const [one, two] = [order(), { ...order(), cacheDir: first.cacheDir }];
   takeFiles(one, QUIET, later);
-  await byTwo(two);
+  await takenByTwo(two);
   expect(digestOf(join(two.dir, 'index.caibx'))).toBe(digestOf(join(one.dir, 'index.caibx')));
 });
 
