@@ -1,6 +1,15 @@
 // A snapshot by two threads is the one that one thread takes, whatever becomes of the second.
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
@@ -106,6 +115,31 @@ test('index, segments and what is known next are those of one thread', async () 
   expect(facts).toEqual(takeFiles(one, QUIET, later));
   expect(facts.readBytes).toBeGreaterThan(50 * MB);
   expect(keptIn(two)).toEqual(keptIn(one));
+});
+
+test('directories that the second one looked at before their turn are what one thread sees', async () => {
+  const root = join(dir, 'private');
+  for (const each of ['a', 'b/deep/er', 'b/deeper', 'b/none', 'c-', 'c/x', 'c/y', 'c/z']) {
+    mkdirSync(join(root, each), { recursive: true });
+    for (let i = 0; i < 200; i++) write(join('private', each, `n${i}`), i % 3);
+    symlinkSync('../a', join(root, each, 'link'));
+  }
+  mkdirSync(join(root, 'wide'));
+  for (let i = 0; i < 1500; i++) write(join('private', 'wide', `w${i}`), 0);
+  for (let i = 0; i < 9; i++) mkdirSync(join(root, 'wide', `v${i}`, 'v'), { recursive: true });
+  const known = order();
+  takeFiles(known, QUIET, later);
+  const [one, two] = [order(), order()].map((each) => ({ ...each, cacheDir: known.cacheDir }));
+  const facts = takeFiles(one as TakeFilesOrder, QUIET, later);
+  const kept = keptIn(one as TakeFilesOrder);
+  const taken = await takenByTwo(two as TakeFilesOrder);
+  expect(taken).toEqual({ facts: { ...facts, digest: facts.digest.toString('hex') }, helped: 1 });
+  expect(facts.readBytes).toBe(0);
+  expect(keptIn(two as TakeFilesOrder)).toEqual(kept);
+  // Whoever looks ahead sees what lies there then, and says when it is none of the site's.
+  writeFileSync(join(root, 'c', 'y', '.aegir-tmp-1'), '');
+  const third = { ...order(), cacheDir: known.cacheDir };
+  expect((await takenByTwo(third)).facts).toMatchObject({ exact: false, entries: facts.entries });
 });
 
 test('the second thread begins when there is much to read; what is known wants none', async () => {
