@@ -9,7 +9,10 @@ import type { Sink } from './objects.ts';
 const STRIDE = 1024 * 1024;
 
 /** durable (default): what was flushed, or committed, outlives a power cut. */
-export function createFileSink(path: string, durable = true): Sink & { readonly path: string; readonly staged: string } {
+export function createFileSink(
+  path: string,
+  durable = true,
+): Sink & { readonly path: string; readonly staged: string } {
   const staged = `${path}.part`;
   let file: FileHandle | undefined;
   let at = 0;
