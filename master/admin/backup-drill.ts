@@ -17,6 +17,7 @@ import { makeSecret } from './install-site.ts';
 import { loadGraph } from './load.ts';
 import { hashSecret } from './site-access.ts';
 import { dbFor, type Fresh, ofEngine, platformFor, siteFromBackup } from './site-from-backup.ts';
+import { siteRef } from './site-ref.ts';
 
 export async function verifyBackup(
   deps: AdminDeps,
@@ -88,8 +89,9 @@ async function closedToAll(
   };
 }
 
-async function newestOf(deps: AdminDeps, ref: string): Promise<BackupRecord> {
-  if (ref === '') throw new AegirError('invalid_argument', 'cannot try a backup: neither it nor its site was named');
+async function newestOf(deps: AdminDeps, named: string): Promise<BackupRecord> {
+  if (named === '') throw new AegirError('invalid_argument', 'cannot try a backup: neither it nor its site was named');
+  const ref = siteRef(named);
   const graph = await loadGraph(deps.store);
   const there = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
   const all = await deps.store.backups.find();

@@ -7,6 +7,7 @@ import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { BackedUpSite, BackupReason, BackupRecord } from '../store/model-backup.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
+import { siteRef } from './site-ref.ts';
 import { usageOf } from './usage.ts';
 
 /** Everything about backups goes over the mesh, also on one server: by it agents know what they may give and take. */
@@ -21,7 +22,8 @@ export function requireMesh(deps: AdminDeps): void {
 const NOT_MEASURED: SiteSizes = { fileBytes: null, databaseBytes: null };
 
 /** As agents last measured; nothing for a site that is not there. */
-export async function sizesOf(deps: AdminDeps, ref: string): Promise<SiteSizes> {
+export async function sizesOf(deps: AdminDeps, named: string): Promise<SiteSizes> {
+  const ref = siteRef(named);
   const graph = await loadGraph(deps.store);
   const site = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
   const usage = site === undefined ? undefined : await usageOf(deps, site);

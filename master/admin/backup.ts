@@ -12,6 +12,7 @@ import type { Tx } from '../store/store.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
+import { siteRef } from './site-ref.ts';
 import { backupView } from './view-backup.ts';
 
 /** So that the newest comes first in the order of texts. */
@@ -27,7 +28,8 @@ export async function listBackups(deps: AdminDeps, request: ListBackupsRequest):
 }
 
 /** Of a site that is there, by any of its names; of one that is gone by its id, or the name that it had. */
-function ofSite(graph: Graph, all: readonly BackupRecord[], ref: string): readonly BackupRecord[] {
+function ofSite(graph: Graph, all: readonly BackupRecord[], named: string): readonly BackupRecord[] {
+  const ref = siteRef(named);
   const there = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
   if (there !== undefined) return all.filter(({ siteId }) => siteId === there.id);
   const gone = all.filter(({ siteId, siteName }) => siteId === ref || siteName === ref);

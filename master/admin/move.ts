@@ -19,6 +19,7 @@ import type { AdminDeps, Caller } from './deps.ts';
 import { lastBackup } from './last-backup.ts';
 import { loadGraph } from './load.ts';
 import { findSite, requireState } from './site.ts';
+import { siteRef } from './site-ref.ts';
 
 const HOLD = { usual: 60_000, least: 1_000, most: 600_000 };
 const QUIET = { usual: 300, least: 0, most: 30 * 86_400 };
@@ -117,11 +118,12 @@ export function checkWish({ maxHoldMillis, pastHold, quietSeconds, rounds }: Mov
 }
 
 /** The newest of the last month; nothing for a site that is not there. */
-async function sizesOf(deps: AdminDeps, ref: string) {
-  const named = async () =>
+async function sizesOf(deps: AdminDeps, named: string) {
+  const ref = siteRef(named);
+  const byName = async () =>
     (await loadGraph(deps.store)).sites.find(({ name, aliases }) => name === ref || aliases.includes(ref));
   // Moves of many sites have ids.
-  const site = (await deps.store.sites.get(ref)) ?? (await named());
+  const site = (await deps.store.sites.get(ref)) ?? (await byName());
   const from = new Date(deps.now() - RECENT_DAYS * DAY_MS).toISOString().slice(0, 10);
   const days = site === undefined ? [] : await deps.store.usage.byDay(site.id, from);
   const files = days.find(({ fileBytes }) => fileBytes !== null);

@@ -9,7 +9,7 @@ import type {
   Site,
   SiteRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
-import { freeText, hostName } from '../../shared/name.ts';
+import { freeText } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { policyOf } from '../graph/backup-policy.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -31,6 +31,7 @@ import type { AdminDeps, Caller } from './deps.ts';
 import { lastBackup } from './last-backup.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
+import { siteRef } from './site-ref.ts';
 import { cronOf, usageOf } from './usage.ts';
 import { siteView } from './view.ts';
 import { siteBackupsView } from './view-backup.ts';
@@ -172,7 +173,7 @@ function onSite(
 }
 
 export function findSite(graph: Graph, ref: string): SiteRecord {
-  return graph.site(ref.startsWith('site-') && !ref.includes('.') ? ref : hostName(ref, 'site name'));
+  return graph.site(siteRef(ref));
 }
 
 export function requireState(site: SiteRecord, states: readonly SiteRecord['state'][], verb: string): void {

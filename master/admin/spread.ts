@@ -7,6 +7,7 @@ import { requireWriter } from '../graph/spread.ts';
 import { planMoveWriter, planSyncCluster } from '../plan/spread.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { findSite } from './site.ts';
 
 export async function syncCluster(
   deps: AdminDeps,
@@ -18,7 +19,7 @@ export async function syncCluster(
     const cluster = clusterOf(graph, request.cluster);
     const on = graph.sitesOnService(cluster.id);
     if (request.site === '') return { plan: planSyncCluster(graph, cluster, on) };
-    const site = graph.site(request.site);
+    const site = findSite(graph, request.site);
     if (on.includes(site)) return { plan: planSyncCluster(graph, cluster, [site]) };
     throw new AegirError('not_found', `cannot bring files of ${site.name}: it is not on ${cluster.instance}`);
   });
@@ -27,7 +28,7 @@ export async function syncCluster(
 export async function moveWriter(deps: AdminDeps, caller: Caller, request: MoveWriterRequest): Promise<ChangeResponse> {
   const { options, ...asked } = request;
   return change(deps, caller, options, { method: 'cluster.writer', ...asked }, (graph) => {
-    const site = graph.site(request.site);
+    const site = findSite(graph, request.site);
     const to = graph.service(request.service);
     const http = graph.service(site.bindings.http);
     if (!isCluster(http)) {

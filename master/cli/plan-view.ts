@@ -17,7 +17,7 @@ export function renderPlan(plan: Plan): string {
   if (plan.steps.length === 0) lines.push('  Nothing to do.');
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${String(index + 1).padStart(2)}. ${displayNames(step.summary)}`);
-    for (const change of step.changes) lines.push(`        ~ ${change}`);
+    for (const change of step.changes) lines.push(`        ~ ${displayNames(change)}`);
     if (step.previewNote !== '')
       lines.push(
         step.refused ? `        ! ${displayNames(step.previewNote)}` : `        (${displayNames(step.previewNote)})`,

@@ -146,7 +146,7 @@ function createView(out: Out, task: Task, verbose: boolean): View {
       else if (body?.$case === 'log') {
         const { level, text } = body.value;
         if (level === 'warn' || level === 'error' || (verbose && level !== 'debug'))
-          line(`      ${level === 'info' ? '' : `${level}: `}${text}`);
+          line(`      ${level === 'info' ? '' : `${level}: `}${displayNames(text)}`);
       } else if (body?.$case === 'message' && body.value.kind === 'todo') line(`      to do: ${body.value.text}`);
     },
     note: (text) => line(`  (${text})`),
