@@ -12,6 +12,7 @@ import { deleteSite, getSite } from './site.ts';
 import { exportStoreKey } from './store-key.ts';
 
 const ADMIN: Caller = { actor: 'anne', role: 'admin' };
+const UNSAID = { moved: false, leaveBackups: false, options: undefined };
 const HOUR = 3_600_000;
 const store = service('svc-0123456789abcdz1', ids.db1, 'file', 'mesh', 0);
 let master: MasterApi;
@@ -210,7 +211,7 @@ describe('a last backup', () => {
 
 describe('encryption', () => {
   const set = (settings: Record<string, string>, unset: string[] = []) =>
-    setService(deps, ADMIN, { service: store.id, settings, secrets: {}, unset, options: undefined });
+    setService(deps, ADMIN, { service: store.id, settings, secrets: {}, unset, ...UNSAID });
   /** What the task does. */
   const bring = async () => {
     const { plan } = await newestTask(store.id);
@@ -243,7 +244,7 @@ describe('encryption', () => {
         settings: {},
         secrets: { 'encryption-key': 'ab'.repeat(32) },
         unset: [],
-        options: undefined,
+        ...UNSAID,
       }),
     ).rejects.toMatchObject(refused);
   });

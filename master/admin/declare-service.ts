@@ -8,11 +8,19 @@ import type {
   SetServiceRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { DetectedService } from '../../shared/gen/aegir/v1/agent.ts';
-import { plainName } from '../../shared/name.ts';
+import { displayName, plainName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
-import { planDeclareService, planRemoveService, planSetService } from '../plan/change-service.ts';
+import {
+  type Kept,
+  movesBytes,
+  planDeclareService,
+  planRemoveService,
+  planSetService,
+} from '../plan/change-service.ts';
+import type { ServiceValues } from '../plan/plan.ts';
 import type { SecretRecord, ServiceRecord } from '../store/model.ts';
+import type { BackupRecord } from '../store/model-backup.ts';
 import type { Tx } from '../store/store.ts';
 import { requireNoBackups } from './backup-remove.ts';
 import { change, type Decision, requireTaken } from './change.ts';
@@ -115,15 +123,50 @@ export async function setService(deps: AdminDeps, caller: Caller, request: SetSe
     const to = keyed({ type: service.type, ...asked }, key);
     const here = backups.filter(({ serviceId }) => serviceId === service.id);
     checkEncryption(graph.serviceName(service), service, to, here);
+    requireLeft(graph, service, to, here, request);
     const secrets = used(to, [...sealed.records, key]);
     return {
-      plan: planSetService(graph, service, to),
+      plan: planSetService(graph, service, to, { backups: here, are: saidOf(request) }),
       draft: { service: { ...service, ...to }, secrets },
       save: (tx) => insertSecrets(tx, secrets),
     };
   };
   if (options?.planOnly !== true) await requireTaken(deps, caller, decide);
   return change(deps, caller, options, kept, decide);
+}
+
+function saidOf({ moved, leaveBackups }: SetServiceRequest): Kept['are'] {
+  if (moved && leaveBackups) {
+    throw new AegirError('invalid_argument', 'cannot have backups moved along and left behind; say one of the two');
+  }
+  return moved ? 'moved' : leaveBackups ? 'left' : 'unsaid';
+}
+
+/** A store that keeps its bytes elsewhere then has no backups, or a person says what becomes of them. */
+function requireLeft(
+  graph: Graph,
+  service: ServiceRecord,
+  to: ServiceValues,
+  backups: readonly BackupRecord[],
+  request: SetServiceRequest,
+): void {
+  const are = saidOf(request);
+  const [first] = backups;
+  if (first === undefined || !movesBytes(service, to)) return;
+  const refuse = (why: string): never => {
+    throw new AegirError('failed_precondition', `cannot set ${graph.serviceName(service)}: ${why}`);
+  };
+  const making = backups.find(({ state }) => state === 'making');
+  if (making !== undefined) {
+    const how = `wait for it, or stop it: aegir task cancel ${making.taskId}`;
+    refuse(`backup ${making.id} of ${displayName(making.siteName)} is being made where it keeps them now; ${how}`);
+  }
+  if (are !== 'unsaid' || request.options?.planOnly === true) return;
+  const has = backups.length === 1 ? `backup ${first.id} lies` : `${backups.length} backups lie`;
+  refuse(
+    `${has} where it keeps them now, and would not be found any more (see them by --plan); move its files to the new ` +
+      'place and say --moved, or leave them behind by --leave-backups',
+  );
 }
 
 export async function removeService(deps: AdminDeps, request: RemoveServiceRequest): Promise<Service> {

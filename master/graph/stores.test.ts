@@ -1,7 +1,8 @@
 // Which file services are one place, and which of them nobody has said so of.
 import { expect, test } from 'vitest';
 import { graphOf, ids, service, snapshot } from '../../test/records.ts';
-import { placeOf, servicesAt, sharingUnsaid } from './stores.ts';
+import type { ServiceRecord } from '../store/model.ts';
+import { bytesAt, placeOf, servicesAt, sharingUnsaid } from './stores.ts';
 
 const mount = (id: string, serverId: string, instance: string, settings: Record<string, string>) =>
   service(id, serverId, 'file', 'mount', 0, { instance, settings });
@@ -32,4 +33,32 @@ test('of a share that several servers name it is said; twice on one server it is
   expect(placeOf(one)).toBe(placeOf(two));
   expect(sharingUnsaid(said, two)).toEqual([]);
   expect(sharingUnsaid(said, one)).toEqual(['web1/mount:twice', 'web1/mount:other']);
+});
+
+test.each<[string, string, Record<string, string>, Record<string, string>, boolean]>([
+  ['mount', 'the path', { path: '/srv/nas' }, { path: '/srv/other' }, true],
+  ['mount', 'no path, where none was detected', { path: '/srv/nas' }, {}, true],
+  ['mount', 'a slash', { path: '/srv/nas' }, { path: '/srv/nas/' }, false],
+  ['mount', 'the share, which is a name', { path: '/srv/nas' }, { path: '/srv/nas', share: 'nas' }, false],
+  ['mount', 'quota and encryption', { path: '/srv/nas' }, { path: '/srv/nas', quota: '1G', encrypt: 'true' }, false],
+  ['mesh', 'the root', {}, { root: '/srv/store' }, true],
+  ['sftp', 'the host', { host: 'a', path: '/b' }, { host: 'b', path: '/b' }, true],
+  [
+    'sftp',
+    'the user, whose root it may be',
+    { host: 'a', user: 'x', path: '/b' },
+    { host: 'a', user: 'y', path: '/b' },
+    true,
+  ],
+  ['scp', 'the port', { host: 'a', path: '/b' }, { host: 'a', path: '/b', port: '2222' }, true],
+  ['scp', 'the usual port, said', { host: 'a', path: '/b' }, { host: 'a', path: '/b', port: '22' }, false],
+  ['sftp', 'the key of the host', { host: 'a', path: '/b' }, { host: 'a', path: '/b', 'host-key': 'SHA256:x' }, false],
+  ['git', 'the url', { url: 'https://a/b' }, { url: 'https://a/c' }, true],
+  ['git', 'the branch', { url: 'https://a/b' }, { url: 'https://a/b', branch: 'other' }, true],
+  ['git', 'the user', { url: 'https://a/b' }, { url: 'https://a/b', user: 'x' }, false],
+  ['subversion', 'the url', { url: 'svn://a/b' }, { url: 'svn://a/c' }, true],
+])('%s: whether its bytes lie elsewhere after a change of %s', (engine, _, before, after, elsewhere) => {
+  const at = (settings: Record<string, string>): ServiceRecord =>
+    service('svc-b1', ids.web1, 'file', engine, 0, { instance: 'nas', settings });
+  expect(bytesAt(at(before)) !== bytesAt(at(after))).toBe(elsewhere);
 });

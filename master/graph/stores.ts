@@ -1,5 +1,7 @@
 // Places for backups: which file service takes them, and which services lead to one place. Pure.
+import { sha256Hex } from '../../shared/digest.ts';
 import type { ServiceRecord } from '../store/model.ts';
+import type { BackupRecord } from '../store/model-backup.ts';
 import { SHARE } from './cluster-rules.ts';
 import { type Graph, isCluster } from './graph.ts';
 import { onlyOne } from './only-one.ts';
@@ -20,6 +22,20 @@ export function placeOf(one: ServiceRecord): string {
     return `${engine}/${url}`;
   }
   return `service/${id}`;
+}
+
+/**
+ * Where a service's bytes lie, as its settings say: two of one service that differ here are two places, also where people say
+ * that both are one share.
+ */
+export function bytesAt({ id, engine, instance, settings }: ServiceRecord): string {
+  const said = (...keys: readonly string[]) => JSON.stringify([engine, ...keys.map((key) => settings[key] ?? '')]);
+  const tidy = (path: string | undefined) => JSON.stringify([engine, path?.replace(/(?<=.)\/+$/, '') ?? id]);
+  if (engine === 'mount') return tidy(settings['path'] ?? instance);
+  if (engine === 'mesh') return tidy(settings['root']);
+  if (engine === 'sftp' || engine === 'scp') return `${said('host', 'user', 'path')} ${settings['port'] ?? '22'}`;
+  if (engine === 'git') return `${said('url')} ${settings['branch'] ?? 'aegir'}`;
+  return engine === 'subversion' ? said('url') : id;
 }
 
 /** That a person named; undefined where the agent chose one for the service alone. */
@@ -45,6 +61,17 @@ export function sharingUnsaid(graph: Graph, service: ServiceRecord): readonly st
 export function servicesAt(graph: Graph, service: ServiceRecord): readonly ServiceRecord[] {
   const place = placeOf(service);
   return graph.services.filter((other) => other.type === 'file' && placeOf(other) === place);
+}
+
+/** Which backups are recorded as being there, those on their way in or out aside: one text for one set of them. */
+export function setOf(backups: readonly BackupRecord[]): string {
+  const there = backups.filter(({ state }) => state === 'ready' || state === 'damaged');
+  return sha256Hex(
+    there
+      .map(({ id }) => id)
+      .sort()
+      .join(' '),
+  );
 }
 
 /** Those that nobody has to name: not what the heads of a cluster share, where the files of its sites are. */

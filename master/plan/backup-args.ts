@@ -3,8 +3,11 @@
 export type PartName = 'database' | 'files';
 
 export interface BackupStepArgs {
-  /** The task works in stores: with others that bring and read, or alone. All of them at once, or it waits; undo lets go. */
-  'store.hold': { places: readonly string[]; mode: 'shared' | 'exclusive' };
+  /**
+   * The task works in stores: with others that bring and read, or alone. All of them at once, or it waits; undo lets go.
+   * services: those that lead to the places; it fails when one leads elsewhere by then. Left out by older masters.
+   */
+  'store.hold': { places: readonly string[]; mode: 'shared' | 'exclusive'; services?: readonly string[] };
   'store.release': { places: readonly string[]; mode: 'shared' | 'exclusive' };
   /** A part of the site as it is now, for others to fetch; undo forgets it. trees: of files. */
   'snapshot.take': { siteId: string; serverId: string; part: PartName; trees: readonly string[] };

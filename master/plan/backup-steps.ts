@@ -37,7 +37,7 @@ export function holdStep(graph: Graph, services: readonly ServiceRecord[], mode:
   const names = [...new Set(services.map((service) => graph.serviceName(service)))].join(' and ');
   return {
     kind: 'store.hold',
-    args: { places: placesOf(services), mode },
+    args: { places: placesOf(services), mode, services: [...new Set(services.map(({ id }) => id))] },
     summary:
       mode === 'shared'
         ? `Wait until nothing is removed from ${names}, and keep it so`

@@ -1,9 +1,12 @@
 // Plans about what people declare of services.
 import type { Plan as PlanMessage } from '../../shared/gen/aegir/v1/admin.ts';
+import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
-import { sharingUnsaid } from '../graph/stores.ts';
+import { bytesAt, placeOf, setOf, sharingUnsaid } from '../graph/stores.ts';
 import type { ServiceRecord } from '../store/model.ts';
+import type { BackupRecord } from '../store/model-backup.ts';
 import { planAtOnce } from './at-once.ts';
+import { holdStep, releaseStep } from './backup-steps.ts';
 import { enableSteps, proofSteps } from './change-server.ts';
 import type { Plan, ServiceValues } from './plan.ts';
 
@@ -31,11 +34,23 @@ export function planDeclareService(graph: Graph, service: ServiceRecord): Plan {
   };
 }
 
-export function planSetService(graph: Graph, service: ServiceRecord, to: ServiceValues): Plan {
+/** What is recorded at the place of a store that is led to another one, and what a person says of it. */
+export interface Kept {
+  /** Of that service. */
+  readonly backups: readonly BackupRecord[];
+  /** moved: they lie at the other place already; left: they stay behind; unsaid: a plan alone. */
+  readonly are: 'moved' | 'left' | 'unsaid';
+}
+
+export function planSetService(graph: Graph, service: ServiceRecord, to: ServiceValues, kept: Kept): Plan {
   const name = graph.serviceName(service);
+  const after = { ...service, ...to };
+  const moves = movesBytes(service, to);
+  const leads = moves || (service.type === 'file' && placeOf(after) !== placeOf(service));
+  const both = [service, after];
   const before: ServiceValues = { settings: service.settings, secrets: service.secrets };
-  const kept = new Set(Object.values(to.secrets));
-  const old = Object.values(before.secrets).filter((id) => !kept.has(id));
+  const used = new Set(Object.values(to.secrets));
+  const old = Object.values(before.secrets).filter((id) => !used.has(id));
   const proof = service.state === 'enabled' ? proofSteps(graph, service) : [];
   const same = JSON.stringify(to) === JSON.stringify(before);
   return {
@@ -46,15 +61,18 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
     steps: same
       ? []
       : [
+          // Of both: who brings, reads or removes at either place knows where it is until the end.
+          ...(leads ? [holdStep(graph, both, 'exclusive')] : []),
           {
             kind: 'service.set',
-            args: { serviceId: service.id, to, before },
+            args: { serviceId: service.id, to, before, ...(moves ? { recorded: setOf(kept.backups) } : {}) },
             summary: `Record the settings of ${name}`,
             serverId: null,
             undo: { summary: 'record those of before' },
           },
           // The agent judges them.
           ...proof,
+          ...(leads ? [releaseStep(graph, both, 'exclusive')] : []),
           ...(old.length === 0
             ? []
             : [
@@ -67,9 +85,9 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
                 },
               ]),
         ],
-    warnings: same ? [] : placeWarnings(graph, { ...service, ...to }),
+    warnings: same ? [] : [...(moves ? leavingWarnings(name, kept) : []), ...placeWarnings(graph, after)],
     // Once old secrets are gone there is nothing to go back to.
-    pointOfNoReturn: same || old.length === 0 ? null : 1 + proof.length,
+    pointOfNoReturn: same || old.length === 0 ? null : 1 + proof.length + (leads ? 2 : 0),
     locks: [`service/${service.id}`, `server/${service.serverId}`],
   };
 }
@@ -82,6 +100,26 @@ export function planRemoveService(name: string, lost: readonly string[]): PlanMe
     why: 'what is forgotten does not come back',
   };
   return planAtOnce('service.remove', `Remove ${name}`, [step], lost);
+}
+
+/** Whether its bytes lie elsewhere then. */
+export function movesBytes(service: ServiceRecord, to: ServiceValues): boolean {
+  return service.type === 'file' && bytesAt({ ...service, ...to }) !== bytesAt(service);
+}
+
+const MOST_NAMED = 20;
+
+function leavingWarnings(name: string, { backups, are }: Kept): readonly string[] {
+  if (backups.length === 0) return [];
+  const told = backups.slice(0, MOST_NAMED).map(({ id, siteName }) => `${id} of ${displayName(siteName)}`);
+  const more = backups.length > told.length ? `; and ${backups.length - told.length} more` : '';
+  const which = `${told.join('; ')}${more}`;
+  if (are === 'moved') {
+    return [`Taken to lie at the new place already: ${which}. Look at each then: aegir backup verify ID.`];
+  }
+  const back = `they are found again once ${name} is set back`;
+  const how = are === 'left' ? '' : ' Said by --leave-backups; where you moved its files to the new place, by --moved.';
+  return [`Not found any more: ${which}; ${back}.${how}`];
 }
 
 function placeWarnings(graph: Graph, service: ServiceRecord): readonly string[] {

@@ -290,7 +290,8 @@ export interface StepArgs extends BackupStepArgs, DnsStepArgs {
   };
   /** The record is saved with the task; undo forgets it with its secrets. */
   'service.declare': { serviceId: string };
-  'service.set': { serviceId: string; to: ServiceValues; before: ServiceValues };
+  /** recorded: where its bytes lie elsewhere then, what setOf in graph/stores.ts says of the backups that were there. */
+  'service.set': { serviceId: string; to: ServiceValues; before: ServiceValues; recorded?: string };
   /** They were saved with the task; undo forgets them. */
   'secrets.keep': { secretIds: readonly string[] };
   'secrets.forget': { secretIds: readonly string[] };

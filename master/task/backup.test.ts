@@ -180,6 +180,15 @@ describe('stores', () => {
     await releaseStores(rig.store, a ?? '', ['x']);
     expect(await hold(b, 'exclusive')).toEqual([]);
     expect(await hold(c, 'shared')).toEqual([b]);
+    // Who wants it alone comes in the order of asking.
+    await releaseStores(rig.store, b ?? '', ['x']);
+    expect(await hold(a, 'shared', ['w'])).toEqual([]);
+    expect(await hold(b, 'exclusive', ['w', 'x'])).toEqual([a]);
+    expect(await hold(c, 'exclusive')).toEqual([b]);
+    await releaseStores(rig.store, a ?? '', ['w']);
+    expect(await hold(b, 'exclusive', ['w', 'x'])).toEqual([]);
+    await releaseStores(rig.store, b ?? '', ['w']);
+    await releaseStores(rig.store, c ?? '', ['x']);
     // What an ended task held is free.
     const [claimed] = (await rig.store.tasks.claim('x', Date.now(), 1000, 10)).filter(({ id }) => id === b);
     await rig.store.tasks.update(b ?? '', claimed?.leaseEpoch ?? 0, { state: 'failed' });

@@ -259,6 +259,7 @@ test('an encrypted store keeps backups that only its key reads, and cannot be op
   const set = (encrypt: string) =>
     link().call(ServiceServiceService.setService, {
       ...{ service: 'web1/mesh', settings: { encrypt }, secrets: {}, unset: [], options: undefined },
+      ...{ moved: false, leaveBackups: false },
     });
   await succeeded(set('true'));
   await succeeded(create('sealed', 'web1/mesh'));

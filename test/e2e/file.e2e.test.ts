@@ -127,6 +127,7 @@ test.skipIf(!isRoot)('a share is one tree, or the server that sees another one i
 
   const moved = link().call(ServiceServiceService.setService, {
     ...{ service: 'db1/mount:nas', settings: { path: other }, secrets: {}, unset: [], options: undefined },
+    ...{ moved: false, leaveBackups: false },
   });
   expect((await ended(moved)).outcome).toBe('succeeded ');
   const apart = await ended(verify('web1/mount:nas'));

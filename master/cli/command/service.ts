@@ -56,6 +56,12 @@ interface SettingFlags {
   readonly secret?: readonly string[];
 }
 
+interface SetFlags {
+  readonly unset?: readonly string[];
+  readonly moved?: boolean;
+  readonly leaveBackups?: boolean;
+}
+
 export function serviceCommand(cli: Cli, program: Command): void {
   const noun = program.command('service').description('daemons on servers, that sites bind to');
 
@@ -155,13 +161,16 @@ export function serviceCommand(cli: Cli, program: Command): void {
     .option('--set <key=value...>', 'settings for the engine')
     .option('--secret <key=file...>', 'secrets for the engine, from files; - for standard input')
     .option('--unset <keys...>', 'take these away')
+    .option('--moved', 'a file service keeps its bytes elsewhere then: you moved them there, with its backups')
+    .option('--leave-backups', 'its backups stay where they are, and are not found any more')
     .addHelpText('after', engineHelp)
     .action(async (service: string, _, command: Command) => {
-      const flags = command.optsWithGlobals<ChangeFlags & SettingFlags & { unset?: readonly string[] }>();
+      const flags = command.optsWithGlobals<ChangeFlags & SettingFlags & SetFlags>();
       const [settings, secrets] = [settingsOf(flags.set ?? []), secretsOf(flags.secret ?? [])];
       await followChange(cli, flags, (link) =>
         link.call(api.setService, {
           ...{ service, settings, secrets, unset: [...(flags.unset ?? [])] },
+          ...{ moved: flags.moved === true, leaveBackups: flags.leaveBackups === true },
           options: changeOptions(flags),
         }),
       );

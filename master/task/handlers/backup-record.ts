@@ -1,8 +1,10 @@
 // The steps that change the record of a backup: that it is made, whole, on its way out, gone.
+import { AegirError } from '../../../shared/error.ts';
+import { bytesAt } from '../../graph/stores.ts';
 import type { BackupRecord } from '../../store/model-backup.ts';
 import type { StepHandler } from '../handler.ts';
-import type { HandlerDeps } from '../parts.ts';
-import { storedFacts } from './backup-store.ts';
+import { type HandlerDeps, readService } from '../parts.ts';
+import { readBackup, storedFacts } from './backup-store.ts';
 
 const MOST_TEXT = 1000;
 
@@ -37,11 +39,23 @@ export function createBackupRecord(deps: HandlerDeps): StepHandler<'backup.recor
   };
 }
 
+/** place: where its bytes went; undefined where an older master brought them. */
+async function requireSamePlace(deps: HandlerDeps, backupId: string, place: unknown): Promise<void> {
+  const service = await readService(deps.store, (await readBackup(deps, backupId)).serviceId);
+  if (place === undefined || place === bytesAt(service)) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot record backup ${backupId} as whole: its store keeps backups elsewhere since it was brought there; make another one`,
+  );
+}
+
 export function createBackupReady(deps: HandlerDeps): StepHandler<'backup.ready'> {
   return {
     kind: 'backup.ready',
     do: async ({ backupId, store }, ctx) => {
-      await bring(deps, backupId, { ...storedFacts(ctx.results.get(store)), state: 'ready' });
+      const result = ctx.results.get(store);
+      await requireSamePlace(deps, backupId, result?.['place']);
+      await bring(deps, backupId, { ...storedFacts(result), state: 'ready' });
       return { is: 'done' };
     },
     undo: async ({ backupId }) => {

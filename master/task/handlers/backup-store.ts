@@ -2,6 +2,7 @@
 import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { BackupFacts, PartSource } from '../../../shared/gen/aegir/v1/backup.ts';
+import { bytesAt } from '../../graph/stores.ts';
 import type { BackupStepArgs } from '../../plan/backup-args.ts';
 import type { JsonObject } from '../../store/model.ts';
 import type { BackupPart, BackupRecord } from '../../store/model-backup.ts';
@@ -35,10 +36,10 @@ export function createBackupStore(deps: HandlerDeps): StepHandler<'backup.store'
             ? took(files.take, files.serverId)
             : await take(deps, ctx, { siteId, part: 'files', ...files }, round);
         try {
-          const { facts, takenAt } = await storeParts(deps, ctx, args, dump, tree, round);
+          const { facts, takenAt, place } = await storeParts(deps, ctx, args, dump, tree, round);
           for (let extra = 2; extra <= round; extra++) await dropRound(deps, ctx, 'do', args, extra);
           tell(ctx, facts);
-          return { is: 'done', result: asResult(facts, takenAt, dump, tree) };
+          return { is: 'done', result: { ...asResult(facts, takenAt, dump, tree), place } };
         } catch (thrown) {
           if (!(thrown instanceof AegirError) || thrown.code !== 'data_loss' || !thrown.retryable) throw thrown;
           if (round === MOST_SNAPSHOTS) {
@@ -73,7 +74,7 @@ async function storeParts(
   dump: Taken | null,
   tree: Taken,
   round: number,
-): Promise<{ facts: BackupFacts; takenAt: number }> {
+): Promise<{ facts: BackupFacts; takenAt: number; place: string }> {
   const service = await readService(deps.store, serviceId);
   const backup = await readBackup(deps, backupId);
   const takenAt = ((dump ?? tree).facts.takenAt ?? new Date(backup.takenAt)).getTime();
@@ -100,7 +101,7 @@ async function storeParts(
     ({ backup: kept }) => told(kept, 'a backup'),
     `store${round}.`,
   );
-  return { facts: told(output.backup, 'a backup'), takenAt };
+  return { facts: told(output.backup, 'a backup'), takenAt, place: bytesAt(service) };
 }
 
 function tell(ctx: StepContext, facts: BackupFacts): void {

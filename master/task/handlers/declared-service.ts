@@ -1,4 +1,7 @@
 // The steps about what people declare of services.
+import { isDeepStrictEqual } from 'node:util';
+import { AegirError } from '../../../shared/error.ts';
+import { setOf } from '../../graph/stores.ts';
 import type { Store } from '../../store/store.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
@@ -41,8 +44,18 @@ function forget(store: Store, serviceId: string): Promise<void> {
 export function createServiceSet({ store }: HandlerDeps): StepHandler<'service.set'> {
   return {
     kind: 'service.set',
-    do: async (args) => {
-      await store.services.update(args.serviceId, args.to);
+    do: async ({ serviceId, to, recorded }) => {
+      await store.transaction(async (tx) => {
+        const service = await tx.services.get(serviceId);
+        const done = service !== undefined && isDeepStrictEqual({ ...service, ...to }, service);
+        if (done || recorded === undefined || setOf(await tx.backups.find({ serviceId })) === recorded) {
+          return tx.services.update(serviceId, to);
+        }
+        throw new AegirError(
+          'failed_precondition',
+          'cannot record its settings: backups came to its place, or went, since this was decided; ask for it anew',
+        );
+      });
       return { is: 'done' };
     },
     undo: async (args) => {

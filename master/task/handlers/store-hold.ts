@@ -9,8 +9,8 @@ const LOOK_AGAIN_MS = 2_000;
 export function createStoreHold({ store }: HandlerDeps): StepHandler<'store.hold'> {
   return {
     kind: 'store.hold',
-    do: async ({ places, mode }, ctx) => {
-      const others = await holdStores(store, ctx.taskId, places, mode);
+    do: async ({ places, mode, services }, ctx) => {
+      const others = await holdStores(store, ctx.taskId, places, mode, services);
       if (others.length === 0) return { is: 'done' };
       return {
         is: 'wait',

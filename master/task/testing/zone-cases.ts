@@ -70,6 +70,7 @@ export function zoneCases(snapshot: GraphSnapshot, served: readonly string[]): r
   };
   const enabled: ServiceRecord = { ...declared, state: 'enabled', stateBefore: 'enabled' };
   const to = { settings: { server: '192.0.2.54' }, secrets: { key: 'sec-0123456789abcdf2' } };
+  const none = { backups: [], are: 'unsaid' } as const;
   const withService = (service: ServiceRecord) => ground({ services: [...snapshot.services, bind, service] });
 
   return [
@@ -79,7 +80,7 @@ export function zoneCases(snapshot: GraphSnapshot, served: readonly string[]): r
       ...{ done: withService(enabled), undone: ground({}) },
     },
     {
-      ...{ name: 'service set', plan: planSetService(createGraph(withService(enabled)), enabled, to) },
+      ...{ name: 'service set', plan: planSetService(createGraph(withService(enabled)), enabled, to, none) },
       ground: withService({ ...enabled, secrets: { ...enabled.secrets, ...{ new: to.secrets.key } } }),
       ...{ world: served, doneWorld: served },
       ...{ done: withService({ ...enabled, ...to }), undone: withService(enabled) },

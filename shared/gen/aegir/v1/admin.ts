@@ -244,7 +244,17 @@ export interface SetServiceRequest {
   /** Keys of settings and secrets to take away. */
   unset: string[];
   /** How. */
-  options?: ChangeOptions | undefined;
+  options?:
+    | ChangeOptions
+    | undefined;
+  /**
+   * Of a file service that keeps its bytes elsewhere then: they are there
+   * already, and so are the backups that are recorded. Without this or
+   * leave_backups such a change is refused while it has backups.
+   */
+  moved: boolean;
+  /** Its backups stay where they are, and are not found any more. */
+  leaveBackups: boolean;
 }
 
 export interface SetServiceRequest_SettingsEntry {
@@ -3736,7 +3746,7 @@ export const DeclareServiceRequest_SecretsEntry: MessageFns<DeclareServiceReques
 };
 
 function createBaseSetServiceRequest(): SetServiceRequest {
-  return { service: "", settings: {}, secrets: {}, unset: [], options: undefined };
+  return { service: "", settings: {}, secrets: {}, unset: [], options: undefined, moved: false, leaveBackups: false };
 }
 
 export const SetServiceRequest: MessageFns<SetServiceRequest> = {
@@ -3755,6 +3765,12 @@ export const SetServiceRequest: MessageFns<SetServiceRequest> = {
     }
     if (message.options !== undefined) {
       ChangeOptions.encode(message.options, writer.uint32(42).fork()).join();
+    }
+    if (message.moved !== false) {
+      writer.uint32(48).bool(message.moved);
+    }
+    if (message.leaveBackups !== false) {
+      writer.uint32(56).bool(message.leaveBackups);
     }
     return writer;
   },
@@ -3818,6 +3834,22 @@ export const SetServiceRequest: MessageFns<SetServiceRequest> = {
             message.options = ChangeOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.moved = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leaveBackups = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3863,6 +3895,12 @@ export const SetServiceRequest: MessageFns<SetServiceRequest> = {
         : {},
       unset: globalThis.Array.isArray(object?.unset) ? object.unset.map((e: any) => globalThis.String(e)) : [],
       options: isSet(object.options) ? ChangeOptions.fromJSON(object.options) : undefined,
+      moved: isSet(object.moved) ? globalThis.Boolean(object.moved) : false,
+      leaveBackups: isSet(object.leaveBackups)
+        ? globalThis.Boolean(object.leaveBackups)
+        : isSet(object.leave_backups)
+        ? globalThis.Boolean(object.leave_backups)
+        : false,
     };
   },
 
@@ -3895,6 +3933,12 @@ export const SetServiceRequest: MessageFns<SetServiceRequest> = {
     if (message.options !== undefined) {
       obj.options = ChangeOptions.toJSON(message.options);
     }
+    if (message.moved !== undefined) {
+      obj.moved = message.moved;
+    }
+    if (message.leaveBackups !== undefined) {
+      obj.leaveBackups = message.leaveBackups;
+    }
     return obj;
   },
 
@@ -3926,6 +3970,8 @@ export const SetServiceRequest: MessageFns<SetServiceRequest> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? ChangeOptions.fromPartial(object.options)
       : undefined;
+    message.moved = object.moved ?? false;
+    message.leaveBackups = object.leaveBackups ?? false;
     return message;
   },
 };
