@@ -1,5 +1,6 @@
 // Backups through the whole: kept on another server's store, brought back in place and as another site, tried, checked,
 // kept of a site that is deleted, thrown away by policy, and made by themselves.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -272,6 +273,35 @@ test('an encrypted store keeps backups that only its key reads, and cannot be op
   const gone = { backups: [backup.id], confirm: true, options: undefined };
   await succeeded(link().call(BackupServiceService.deleteBackup, gone));
   await succeeded(set('false'));
+});
+
+test('a store that is led to another place keeps its backups where a person moved them along', async () => {
+  const [old, fresh] = ['old', 'new'].map((name) => join(machine.layout.dir, `store-${name}`)) as [string, string];
+  const declared = { server: 'web1', type: 'file', engine: 'mesh', instance: 'led', secrets: {} };
+  await succeeded(
+    link().call(ServiceServiceService.declareService, { ...declared, settings: { root: old }, options: undefined }),
+  );
+  await succeeded(create('to be moved', 'web1/mesh:led'));
+  const backup = await newest();
+  const set = (moved: boolean) =>
+    link().call(ServiceServiceService.setService, {
+      ...{ service: 'web1/mesh:led', settings: { root: fresh }, secrets: {}, unset: [], moved, leaveBackups: false },
+      options: undefined,
+    });
+  await expect(set(false)).rejects.toThrow(
+    `cannot set web1/mesh:led: backup ${backup.id} lies where it keeps them now, and would not be found any more`,
+  );
+  execFileSync('cp', ['-a', old, fresh]);
+  const { task } = await succeeded(set(true));
+  expect(task.reason).toBe('');
+  rmSync(old, { recursive: true });
+  const asked = { backup: backup.id, quick: false, options: undefined };
+  expect((await succeeded(link().call(BackupServiceService.verifyBackup, asked))).log).toMatch(/what they should be/);
+  const gone = { backups: [backup.id], confirm: true, options: undefined };
+  await succeeded(link().call(BackupServiceService.deleteBackup, gone));
+  const removed = { service: 'web1/mesh:led', confirm: true, abandoned: false, options: undefined };
+  await link().call(ServiceServiceService.removeService, removed);
+  rmSync(fresh, { recursive: true });
 });
 
 describe('by policy', () => {
