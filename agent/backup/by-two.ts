@@ -1,4 +1,4 @@
-// A look at a site's files, or a snapshot of them, by two threads, once there is enough to do.
+// A look at a site's files, a snapshot of them, or what puts them back, by two threads, once there is enough to do.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Companion, endCompanion, SIGNALS } from './companion.ts';
 import type { Owners } from './tree.ts';

@@ -10,6 +10,10 @@ import { worthOf } from './compressible.ts';
 import { fullDisk } from './full-disk.ts';
 
 export interface Pack {
+  /** Descriptor, for a thread that reads where plainAt says. */
+  readonly file: number;
+  /** Where a chunk begins, of which so many bytes are kept as they are; undefined where they are not. */
+  plainAt(id: Uint8Array, size: number): number | undefined;
   has(id: Uint8Array): boolean;
   /** Takes in a chunk, once; id is its SHA-256. Not durable until sync, but there for whoever reads. */
   put(id: Uint8Array, raw: Uint8Array): void;
@@ -86,6 +90,11 @@ export function openPack(path: string, { compress, verify }: PackOptions): Pack 
     return place;
   };
   return {
+    file,
+    plainAt(id, size) {
+      const place = places.get(keyOf(id));
+      return place !== undefined && !place.packed && place.stored === size ? place.at : undefined;
+    },
     has: (id) => places.has(keyOf(id)),
     put(id, raw) {
       if (places.has(keyOf(id))) return;

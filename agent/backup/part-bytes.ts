@@ -19,6 +19,10 @@ export interface PartBytes {
   read(offset: number, length: number): Buffer;
   /** At least one of the bytes, at most length; they are good until the next call. For what is long: it takes no memory. */
   lend(offset: number, length: number): Buffer;
+  /** Where the bytes lie in the pack: offset and length of each piece. undefined: elsewhere, or otherwise. */
+  packed(offset: number, length: number): readonly number[] | undefined;
+  /** Descriptor of the pack. */
+  packFile(): number;
   /** What begins at the offset is, entry by entry, what the site has: its entries and how many bytes they are. */
   sameAt(offset: number): { readonly entries: readonly FoundEntry[]; readonly length: number } | undefined;
   /** Forgets all sameness but that which sameAt was asked for, and copies what it takes. */
@@ -134,6 +138,19 @@ export function openPartBytes(
       }
       return bytes;
     },
+    packed(offset, length) {
+      const pieces: number[] = [];
+      for (let done = 0, place = length === 0 ? 0 : index.placeOf(offset); done < length; place++) {
+        const at = pack.plainAt(index.idAt(place), index.sizeAt(place));
+        if (at === undefined) return undefined;
+        const from = offset + done - index.offsetAt(place);
+        const count = Math.min(length - done, index.sizeAt(place) - from);
+        pieces.push(at + from, count);
+        done += count;
+      }
+      return pieces;
+    },
+    packFile: () => pack.file,
     sameAt(offset) {
       const place = index.placeOf(offset);
       const segment = same[place] as number;

@@ -17,24 +17,26 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
+import type { Companion } from './companion.ts';
 import { type ByteName, type Entry, type Owner, parentOf, readable, TEMPORARY } from './entry.ts';
-import { encodeFound, type FoundEntry } from './found-entry.ts';
 import { fullDisk } from './full-disk.ts';
-import { createGrouping, pathHash } from './grouping.ts';
 import type { Libc } from './libc.ts';
+import { createMaker, type Dress, dressNew, type MadeFiles, mayGive, openNew } from './new-file.ts';
 import type { PartBytes } from './part-bytes.ts';
 import { type PartEntry, partEntries } from './part-entries.ts';
 import { hasContent, writeContent } from './put-content.ts';
-import { openSegmentCache, type Ref, type SegmentCache, segmentKey } from './segment-cache.ts';
+import { createPutMemory, modeOf } from './put-memory.ts';
+import { createReadAlong } from './read-along.ts';
 import type { Saying, TreeRoot } from './take-files.ts';
-import { inside, isSame, linkIn, type Owners, openDirectoryIn, openTree, statIn } from './tree.ts';
+import { inside, isNamed, isSame, linkIn, type Owners, openDirectoryIn, openTree, statIn } from './tree.ts';
 
 export interface PutBackOrder {
   readonly trees: readonly TreeRoot[];
   readonly owners: Owners;
   readonly cacheDir: string;
+  /** Of another thread, which makes some of the files; for once. */
+  readonly companion?: Companion;
 }
 
 export interface PutBack {
@@ -51,18 +53,42 @@ interface Level {
   next: number;
 }
 
-const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** A link itself, not what it leads to: O_PATH, which Node does not name (asm-generic/fcntl.h). */
 const ITSELF = 0o10000000 | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const MAX_REMOVE_DEPTH = 2000;
+/** New files that go to another thread together, each smaller than LARGE. */
+const TOGETHER = 8;
+const LARGE = 1024 * 1024;
+/** Fewer of them are not worth another thread, nor reading them one by one for two. */
+const WORTH_FILES = 500;
+/** Entries, or such files, whose turn has not come. */
+const MOST_WAITING = 64;
+
+/** A new file that nothing lies in the way of. */
+interface Free {
+  readonly each: PartEntry;
+  readonly level: Level;
+  readonly name: ByteName;
+  readonly pieces: readonly number[];
+}
+
+interface Waiting {
+  isReady(): boolean;
+  act(): void;
+}
 
 export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying: Saying): PutBack {
-  /** Only root may give files away; elsewhere all are the run user's anyway. */
-  const mayGive = process.geteuid?.() === 0;
+  const isRoot = mayGive();
+  const along = order.companion === undefined ? undefined : createReadAlong(order.companion);
+  /** In the order of the part, until the first of them is in its place. */
+  const waiting: Waiting[] = [];
+  const free: Free[] = [];
+  let fresh = 0;
   let [written, writtenBytes, strangers, passed] = [0, 0, 0, 0];
   const levels: Level[] = [];
-  const memory = createMemory(part, order);
+  const memory = createPutMemory(part, order);
+  const make = createMaker(libc, { ...saying, progress: () => {} });
   /** Of the file at work: one alone may take hours. */
   const within: Saying = { ...saying, progress: (bytes) => saying.progress(passed + bytes) };
 
@@ -70,15 +96,15 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
    * What root has in a site's trees the site gets: a web server that follows links to their owner's files alone would follow
    * one of root's to what is root's.
    */
-  const numbersOf = ({ user, group }: Owner): { readonly uid: number; readonly gid: number } => {
+  const numbersOf = (owner: Owner): { readonly uid: number; readonly gid: number } => {
     const { siteUid, siteGid, webGid } = order.owners;
-    if (typeof user === 'number' || typeof group === 'number') strangers += 1;
-    return { uid: siteUid, gid: group === 'web' ? webGid : siteGid };
+    if (!isNamed(owner)) strangers += 1;
+    return { uid: siteUid, gid: owner.group === 'web' ? webGid : siteGid };
   };
-  const dress = (fd: number, entry: Entry, facts: BigIntStats) => {
+  const dressOld = (fd: number, entry: Entry, facts: BigIntStats) => {
     const { uid, gid } = numbersOf(entry.owner);
     const mode = modeOf(entry);
-    const given = mayGive && (Number(facts.uid) !== uid || Number(facts.gid) !== gid);
+    const given = isRoot && (Number(facts.uid) !== uid || Number(facts.gid) !== gid);
     if (given) fchownSync(fd, uid, gid);
     // Giving a file away takes its set-id bits.
     if (given || (Number(facts.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
@@ -98,7 +124,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     const { fd, entry, names } = level;
     try {
       for (; level.next < names.length; level.next++) remove(fd, names[level.next] as ByteName, 0);
-      dress(fd, entry, fstatSync(fd, { bigint: true }));
+      dressOld(fd, entry, fstatSync(fd, { bigint: true }));
       if (fstatSync(fd, { bigint: true }).mtimeNs !== entry.mtimeNs) libc.setTime(fd, '.', entry.mtimeNs);
     } finally {
       closeSync(fd);
@@ -131,7 +157,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     try {
       const facts = fstatSync(link);
       if (!facts.isSymbolicLink() || facts.nlink !== 1) throw changed(path);
-      if (mayGive) libc.give(link, uid, gid);
+      if (isRoot) libc.give(link, uid, gid);
       libc.setTime(link, '', mtimeNs);
     } finally {
       closeSync(link);
@@ -140,7 +166,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
 
   const putLink = ({ fd }: Level, name: ByteName, entry: Entry, facts: BigIntStats | undefined) => {
     const { uid, gid } = numbersOf(entry.owner);
-    const owned = facts !== undefined && (!mayGive || (Number(facts.uid) === uid && Number(facts.gid) === gid));
+    const owned = facts !== undefined && (!isRoot || (Number(facts.uid) === uid && Number(facts.gid) === gid));
     if (facts?.isSymbolicLink() && owned && facts.mtimeNs === entry.mtimeNs && linkIn(fd, name) === entry.target)
       return;
     const temporary = temporaryName();
@@ -154,30 +180,25 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     written += 1;
   };
 
-  /**
-   * A new file under a temporary name, or under its own where nothing has that. It is the site's at once, which may rename it
-   * meanwhile; what a crash leaves of it has another time than it shall have.
-   */
-  const create = (fd: number, name: ByteName, { path, owner }: Entry, free: boolean) => {
-    const { uid, gid } = numbersOf(owner);
-    const open = (as: ByteName) => {
-      const file = openSync(inside(fd, as), NEW, 0o600);
-      if (mayGive) fchownSync(file, uid, gid);
-      return { as, file };
-    };
+  /** A new file under a temporary name, or under its own where nothing has that. */
+  const create = (fd: number, name: ByteName, path: ByteName, dress: Dress, isFree: boolean) => {
+    const open = (as: ByteName) => ({ as, file: openNew(fd, as, dress) });
     return fullDisk(
       () => readable(path),
       () => {
         try {
-          return open(free ? name : temporaryName());
+          return open(isFree ? name : temporaryName());
         } catch (thrown) {
           // The site itself has just made one.
-          if (!free || (thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+          if (!isFree || (thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
           return open(temporaryName());
         }
       },
     );
   };
+  const dressOf = (entry: Entry): Dress => ({
+    ...{ ...numbersOf(entry.owner), mode: modeOf(entry), mtimeNs: entry.mtimeNs },
+  });
 
   /** Answers the file as it is now. */
   const putFile = (
@@ -200,21 +221,21 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
         const now = fstatSync(file, { bigint: true });
         const isThat = now.dev === facts?.dev && now.ino === facts.ino && now.nlink === 1n;
         if (isThat && hasContent(file, part, contentAt, entry.size, within)) {
-          dress(file, entry, now);
+          dressOld(file, entry, now);
           return fstatSync(file, { bigint: true });
         }
       } finally {
         closeSync(file);
       }
     }
-    const { file, as } = create(fd, name, entry, facts === undefined);
+    const dress = dressOf(entry);
+    const { file, as } = create(fd, name, entry.path, dress, facts === undefined);
     try {
       fullDisk(
         () => readable(entry.path),
         () => writeContent(file, part, contentAt, entry.size, within),
       );
-      libc.setTime(file, '', entry.mtimeNs);
-      fchmodSync(file, modeOf(entry));
+      dressNew(file, dress, libc);
       if (facts?.isDirectory()) remove(fd, name, 0);
       if (as !== name) renameSync(inside(fd, as), inside(fd, name));
       written += 1;
@@ -228,26 +249,83 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     }
   };
 
+  const settle = (most: number) => {
+    while (waiting.length > 0 && (waiting.length > most || waiting[0]?.isReady() === true)) waiting.shift()?.act();
+  };
+  const inTurn = (act: () => void, isReady = () => true) => {
+    waiting.push({ isReady, act });
+    settle(MOST_WAITING);
+  };
+  /** Those that wait for others of their kind are made by the other thread where it may, or here. */
+  const makeFree = (may: boolean) => {
+    const all = free.splice(0);
+    const [first] = all;
+    if (first === undefined) return;
+    const directory = first.level.fd;
+    const files = all.map(({ name, each: { entry }, pieces }) => ({
+      ...{ name, dress: dressOf(entry), size: entry.size, pieces },
+    }));
+    const order = { directory, pack: part.packFile(), files };
+    const remember = (made: MadeFiles) => {
+      for (const [i, { level, name, each }] of all.entries()) {
+        const [ino, ctimeNs] = [made[2 * i], made[2 * i + 1]];
+        if (ino === undefined || ctimeNs === undefined) {
+          memory.add(each, putFile(level, name, each, undefined));
+          continue;
+        }
+        written += 1;
+        writtenBytes += each.entry.size;
+        memory.add(each, { ino: BigInt.asUintN(64, ino), ctimeNs });
+      }
+    };
+    const there = may && along?.mayMake() === true ? along.make(order) : undefined;
+    if (there !== undefined) return inTurn(() => remember(there.answer()), there.isAnswered);
+    const made = make(order);
+    inTurn(() => remember(made));
+  };
+  /** Nobody is at work in a directory that is left. */
+  const leaveDone = () => {
+    makeFree(false);
+    settle(0);
+    leave();
+  };
+
+  const pass = ({ size }: Entry) => {
+    passed += size;
+    saying.progress(passed);
+  };
   const put = (each: PartEntry): void => {
     const { entry } = each;
     const root = order.trees.find(({ tree }) => tree === entry.path);
     if (root !== undefined) {
-      while (levels.length > 0) leave();
+      while (levels.length > 0) leaveDone();
       enter(entry.path, openTree(root.path), entry);
-      memory.add(each, undefined);
+      inTurn(() => memory.add(each, undefined));
       return;
     }
     const parent = parentOf(entry.path);
-    while (levels.length > 0 && levels.at(-1)?.path !== parent) leave();
+    while (levels.length > 0 && levels.at(-1)?.path !== parent) leaveDone();
     const level = levels.at(-1);
     if (level === undefined) return; // of a tree that was not asked for
     const name = entry.path.slice(parent.length + 1);
     const facts = passTo(level, name);
+    if (entry.kind === 'file' && facts === undefined && each.same === undefined && entry.size < LARGE) {
+      fresh += 1;
+      if (fresh === WORTH_FILES && along !== undefined) saying.wanted?.();
+      const pieces = fresh > WORTH_FILES ? part.packed(each.contentAt, entry.size) : undefined;
+      if (pieces !== undefined) {
+        free.push({ each, level, name, pieces });
+        if (free.length === TOGETHER) makeFree(true);
+        pass(entry);
+        return;
+      }
+    }
+    makeFree(true);
     if (entry.kind === 'directory') putDirectory(level, name, entry, facts);
     else if (entry.kind === 'link') putLink(level, name, entry, facts);
-    memory.add(each, entry.kind === 'file' ? putFile(level, name, each, facts) : undefined);
-    passed += entry.size;
-    saying.progress(passed);
+    const known = entry.kind === 'file' ? putFile(level, name, each, facts) : undefined;
+    inTurn(() => memory.add(each, known));
+    pass(entry);
   };
 
   try {
@@ -255,7 +333,8 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
       saying.check();
       put(each);
     }
-    while (levels.length > 0) leave();
+    while (levels.length > 0) leaveDone();
+    settle(0);
     // It would be written to the disk with the files, for nothing: should the power go now, what is lacking comes again.
     part.done();
     const synced = new Set<bigint>();
@@ -268,6 +347,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
     }
     memory.save();
   } finally {
+    along?.drain();
     for (const { fd } of levels) closeSync(fd);
   }
   if (strangers > 0) {
@@ -283,17 +363,6 @@ function temporaryName(): ByteName {
 
 function changed(path: ByteName): AegirError {
   return new AegirError('aborted', `cannot restore ${readable(path)}: somebody changed it meanwhile; do it again`);
-}
-
-/** A program that runs as somebody else than the site is nothing that a site may bring along. */
-function modeOf({ kind, mode, owner: { user, group } }: Entry): number {
-  if (kind !== 'file') return mode;
-  return mode & ~(user === 'site' ? 0 : 0o6000) & ~(group === 'site' ? 0 : 0o2000);
-}
-
-/** Whether it is put back as whose it was. */
-function isKept({ user, group }: Owner): boolean {
-  return user === 'site' && (group === 'site' || group === 'web');
 }
 
 /** With everything in it. Whoever removes a link removes the link. */
@@ -315,51 +384,4 @@ function remove(directory: number, name: ByteName, depth: number): void {
     closeSync(fd);
   }
   rmdirSync(inside(directory, name));
-}
-
-/** Remembers the segments of the trees as they are now, so that the next look at them reads nothing. */
-function createMemory(part: PartBytes, { trees, cacheDir }: PutBackOrder) {
-  const caches: SegmentCache[] = [];
-  let begins = createGrouping();
-  let found: FoundEntry[] = [];
-  let [from, to] = [0, 0];
-  let exact = true;
-  const close = () => {
-    const refs = exact && found.length > 0 ? refsOf(part, from, to) : undefined;
-    if (refs !== undefined) caches.at(-1)?.keep(segmentKey(encodeFound(found)), refs);
-    found = [];
-    exact = true;
-    from = to;
-  };
-  return {
-    add({ entry, offset, end }: PartEntry, facts: BigIntStats | undefined): void {
-      const isRoot = trees.some(({ tree }) => tree === entry.path);
-      if (isRoot) {
-        close();
-        caches.push(openSegmentCache(join(cacheDir, entry.path)));
-        begins = createGrouping();
-      }
-      if (begins(pathHash(entry.path), entry.size)) close();
-      if (found.length === 0) from = offset;
-      found.push({ entry, ino: facts?.ino ?? 0n, ctimeNs: facts?.ctimeNs ?? 0n });
-      to = end;
-      if (!isKept(entry.owner) || modeOf(entry) !== entry.mode) exact = false;
-    },
-    save(): void {
-      close();
-      for (const cache of caches) cache.save();
-    },
-  };
-}
-
-/** The chunks of the bytes, when they begin and end with them. */
-function refsOf(part: PartBytes, from: number, to: number): readonly Ref[] | undefined {
-  const { index } = part;
-  const first = index.placeOf(from);
-  const last = index.placeOf(to - 1);
-  if (index.offsetAt(first) !== from || index.offsetAt(last + 1) !== to) return undefined;
-  return Array.from({ length: last - first + 1 }, (_, i) => ({
-    id: Buffer.from(index.idAt(first + i)),
-    size: index.sizeAt(first + i),
-  }));
 }

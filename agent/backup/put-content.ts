@@ -21,7 +21,13 @@ export function hasContent(file: number, part: PartBytes, contentAt: number, siz
 }
 
 /** What is zeros stays a hole, where it is large enough to matter. */
-export function writeContent(file: number, part: PartBytes, contentAt: number, size: number, saying: Saying): void {
+export function writeContent(
+  file: number,
+  part: Pick<PartBytes, 'lend'>,
+  contentAt: number,
+  size: number,
+  saying: Saying,
+): void {
   let hole = false;
   for (let at = 0; at < size; ) {
     saying.check();

@@ -1,11 +1,13 @@
-// A second thread for whoever takes a snapshot: it looks at directories before their turn, and reads segments that the first
-// one deals out, while that one looks at and reads others. What it answers is what the first would have seen or read, or
-// nothing: then the first one does it itself. For workers alone.
+// A second thread for whoever takes a snapshot or puts one back: it looks at directories before their turn, reads segments and
+// makes files that the first one deals out, while that one does others. What it answers is what the first would have seen,
+// read or made, or nothing: then the first one does it itself. For workers alone.
 import { ID_BYTES } from './caibx-file.ts';
 import type { Companion } from './companion.ts';
 import { createDealer, serveDealer } from './deal.ts';
 import type { ByteName } from './entry.ts';
 import { decodeFound } from './found-entry.ts';
+import { openLibc } from './libc.ts';
+import { createMaker, type MadeFiles, type NewFiles } from './new-file.ts';
 import { createSegmentReader } from './read-segment.ts';
 import { createSight } from './seen.ts';
 import type { Ref } from './segment-cache.ts';
@@ -16,6 +18,7 @@ import { type Listed, type LookAhead, listed } from './walk.ts';
 /** The one at work, and the next. */
 const MOST_GIVEN = 2;
 const REF_BYTES = ID_BYTES + 4;
+const NONE: MadeFiles = new BigInt64Array(0);
 
 interface Reading {
   /** Descriptor of the tree's directory: threads have them in common. It stays open until the answer is there. */
@@ -35,7 +38,7 @@ interface Looking {
   readonly name: ByteName;
   readonly path: ByteName;
 }
-type Task = { readonly read: Reading } | { readonly look: Looking };
+type Task = { readonly read: Reading } | { readonly look: Looking } | { readonly make: NewFiles };
 
 export interface ReadAlong {
   readonly look: LookAhead;
@@ -43,6 +46,9 @@ export interface ReadAlong {
   isFree(): boolean;
   /** A segment to read. */
   give(root: number, tree: number, lines: Buffer): SegmentRead;
+  /** Whether it takes other files to make now. */
+  mayMake(): boolean;
+  make(files: NewFiles): FilesMade;
   /** Waits until it has nothing in hand. */
   drain(): void;
 }
@@ -53,10 +59,16 @@ export interface SegmentRead {
   answer(waiting: (bytes: number) => void): { readonly refs: readonly Ref[]; readonly bytes: number } | undefined;
 }
 
+export interface FilesMade {
+  isAnswered(): boolean;
+  /** Waits for it. Those that are not among them are not there: make them yourself. To be called once. */
+  answer(): MadeFiles;
+}
+
 /** The end of the first thread. */
 export function createReadAlong(companion: Companion): ReadAlong {
   const dealer = createDealer(companion);
-  let [reading, looking] = [0, 0];
+  let [reading, looking, making] = [0, 0, 0];
   return {
     isFree: () => reading < MOST_GIVEN && dealer.isFree(),
     give(root, tree, lines) {
@@ -69,6 +81,18 @@ export function createReadAlong(companion: Companion): ReadAlong {
           reading -= 1;
           const read = dealer.take(id, waiting) as Read | undefined;
           return read && { refs: decodeRefs(read.refs), bytes: read.bytes };
+        },
+      };
+    },
+    mayMake: () => making < MOST_GIVEN && dealer.isFree(),
+    make(files) {
+      making += 1;
+      const id = dealer.give({ make: files } satisfies Task);
+      return {
+        isAnswered: () => dealer.isReady(id),
+        answer() {
+          making -= 1;
+          return (dealer.take(id) as MadeFiles | undefined) ?? NONE;
         },
       };
     },
@@ -93,6 +117,7 @@ export function readAlong(companion: Companion, owners: Owners, saying: Saying):
   let progress = (_: number) => {};
   const reader = createSegmentReader(owners, { ...saying, progress: (bytes) => progress(bytes) });
   const sight = createSight(owners);
+  const make = createMaker(openLibc(), { ...saying, progress: () => {} });
   let open: { readonly tree: number; readonly opener: Opener } | undefined;
   const read = ({ root, tree, lines }: Reading): Read | undefined => {
     if (open?.tree !== tree) {
@@ -114,6 +139,7 @@ export function readAlong(companion: Companion, owners: Owners, saying: Saying):
     serveDealer(companion, (given, step) => {
       const task = given as Task;
       progress = step;
+      if ('make' in task) return make(task.make);
       return 'read' in task ? read(task.read) : look(task.look);
     });
   } finally {

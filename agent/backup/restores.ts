@@ -118,9 +118,15 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
         const { entries } = same ?? (await hand.call('checkFiles', place.trees, { signal }));
         const facts = { complete: true, receivedBytes: transfer.receivedBytes, entries: BigInt(entries) };
         if (fetchOnly) return { ...facts, written: 0n, writtenBytes: 0n };
-        const order = { trees: place.trees, owners, cacheDir };
-        const { written, writtenBytes } =
-          same === undefined ? await hand.call('putBack', order, { signal, onProgress, onWarning }) : NOTHING;
+        const putBack = () =>
+          byTwo(workers, owners, signal, (companion, two) =>
+            hand.call(
+              'putBack',
+              { trees: place.trees, owners, cacheDir, companion },
+              { signal, onProgress, onWarning, ...two },
+            ),
+          );
+        const { written, writtenBytes } = same === undefined ? await putBack() : NOTHING;
         await hand.release();
         await rm(at, { recursive: true, force: true });
         return { ...facts, written: BigInt(written), writtenBytes: BigInt(writtenBytes) };
