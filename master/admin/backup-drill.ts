@@ -2,8 +2,8 @@
 import { AegirError } from '../../shared/error.ts';
 import type { ChangeOptions, ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { DrillBackupRequest, VerifyBackupRequest } from '../../shared/gen/aegir/v1/backup_admin.ts';
-import { idBody } from '../../shared/id.ts';
 import type { Graph } from '../graph/graph.ts';
+import { scratchName } from '../graph/scratch.ts';
 import { planVerifyBackup } from '../plan/backup.ts';
 import { planDrill } from '../plan/drill.ts';
 import type { PlatformRecord, SecretRecord, ServerRecord, ServiceRecord, SiteAuth } from '../store/model.ts';
@@ -51,8 +51,7 @@ export async function drillBackup(
   return change(deps, caller, options, { method: 'backup.drill', ...asked }, (graph) => {
     const { platform, db } = placeFor(graph, backup, request.server);
     const { web } = backup.site;
-    // The name is made of an id that nothing else has, under a top level that resolves nowhere (RFC 2606).
-    const made = siteFromBackup(graph, backup, `drill-${idBody(fresh.id)}.aegir.invalid`, platform, db, fresh, {
+    const made = siteFromBackup(graph, backup, scratchName(fresh.id), platform, db, fresh, {
       web: { ...web, https: 'off', redirect: false, hstsSeconds: 0, redirectTo: '' },
       cronSeconds: 0,
       adminMail: 'admin@example.invalid',

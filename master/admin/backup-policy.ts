@@ -7,6 +7,8 @@ import type {
 } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { NO_POLICY, policyOf } from '../graph/backup-policy.ts';
 import { requireUsable } from '../graph/rules.ts';
+import { chooseStore } from '../graph/stores.ts';
+import { spanOf } from '../plan/move-steps.ts';
 import { type BackupPolicyRecord, DEFAULT_POLICY } from '../store/model-backup.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -24,7 +26,10 @@ export async function getBackupPolicy(deps: AdminDeps, request: GetBackupPolicyR
   return policyView(graph, policy, siteId);
 }
 
-/** Repeatable. What is not said stays; a site's first own policy begins as a copy of the default. */
+/**
+ * Repeatable. What is not said stays; a site's first own policy begins as a copy of the default. Throws failed_precondition,
+ * with what to name, when backups are to be made and nobody could choose their place.
+ */
 export async function setBackupPolicy(deps: AdminDeps, request: SetBackupPolicyRequest): Promise<BackupPolicy> {
   checkSeconds(request.everySeconds, EVERY, 'between two backups');
   checkSeconds(request.drillEverySeconds, DRILLS, 'between two drills');
@@ -70,6 +75,10 @@ export async function setBackupPolicy(deps: AdminDeps, request: SetBackupPolicyR
       drillEverySeconds: request.drillEverySeconds ?? before.drillEverySeconds,
       drillServerId: request.drillServer === undefined ? before.drillServerId : (server?.id ?? null),
     };
+    if (policy.everySeconds > 0 && [request.everySeconds, request.service].some((said) => said !== undefined)) {
+      const whose = siteId === '' ? 'backups' : `the backups of ${graph.site(siteId).name}`;
+      chooseStore(graph, '', policy.serviceId, `${whose} that are made by themselves`);
+    }
     const { id: _, ...patch } = policy;
     if (own === undefined) await tx.backupPolicies.insert(policy);
     else await tx.backupPolicies.update(id, patch);
@@ -81,6 +90,6 @@ function checkSeconds(seconds: number | undefined, { least, most }: { least: num
   if (seconds === undefined || seconds === 0 || (seconds >= least && seconds <= most)) return;
   throw new AegirError(
     'invalid_argument',
-    `cannot use ${seconds} seconds ${what}: ${least} to ${most} are possible, or 0 for none`,
+    `cannot use ${spanOf(seconds)} ${what}: ${spanOf(least)} to ${spanOf(most)} are possible, or off for none`,
   );
 }

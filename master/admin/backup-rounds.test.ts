@@ -180,6 +180,29 @@ describe('a look', () => {
     expect(JSON.stringify(prune.plan)).not.toContain(first?.id);
   });
 
+  test('is nothing that a policy asks for whose place nobody could choose: it is refused at once', async () => {
+    const other = { ...store, id: 'svc-0123456789abcdz8', serverId: ids.web1 };
+    await master.store.services.insert(other);
+    const refused =
+      /cannot choose a file service .*: there are several; name one of db1\/mesh, web1\/mesh by --service/;
+    await expect(policy({ everySeconds: 3600 })).rejects.toThrow(refused);
+    await expect(policy({ site: site.id, everySeconds: 3600 })).rejects.toThrow(refused);
+    expect(await master.store.backupPolicies.find()).toEqual([]);
+    await policy({ everySeconds: 3600, service: 'web1/mesh' });
+    await expect(policy({ service: '' })).rejects.toThrow(refused);
+    // What says nothing of backups, or ends them, asks for no place.
+    await policy({ everySeconds: 0, service: '', keepDaily: 3 });
+    await policy({ keepDaily: 4 });
+    await master.store.services.delete(other.id);
+  });
+
+  test('takes times that a person can read in what is refused', async () => {
+    await expect(policy({ everySeconds: 60 })).rejects.toThrow(
+      'cannot use 1 minute between two backups: 15 minutes to 31 days are possible, or off for none',
+    );
+    await expect(policy({ drillEverySeconds: 3600 })).rejects.toThrow(/1 hour between two drills: 1 day to 366 days/);
+  });
+
   test('names what a task that never began may have left, until it is pruned', async () => {
     await policy({ everySeconds: 3600 });
     await rounds.look();

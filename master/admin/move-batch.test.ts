@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids, platform, server, service, site } from '../../test/records.ts';
+import { scratchName } from '../graph/scratch.ts';
 import type { Caller } from './deps.ts';
 import { migrateMany } from './move-batch.ts';
 
@@ -53,6 +54,22 @@ test('a site whose database has no place there stays whole, and says so before a
 test('a database elsewhere stays there, though the new server has one of its kind', async () => {
   await master.store.sites.update(site.id, { bindings: { ...site.bindings, db: ids.mariadb } });
   expect((await planned()).plan).toMatch(/ to web2\/nginx, onto platform there, its database stays on db1\/mariadb$/m);
+});
+
+test('the scratch site of a drill that is under way is none of them', async () => {
+  const { store } = master;
+  const id = 'site-0123456789abcdm9';
+  const drill = { ...site, id, name: scratchName(id), aliases: [], database: 's_m9', state: 'installing' as const };
+  await store.sites.insert({ ...drill, uid: 480_777 });
+  const byPlatform = { ...REQUEST, fromServer: '', fromPlatform: platform.name, toPlatform: 'there', toServer: '' };
+  for (const request of [REQUEST, byPlatform]) {
+    const { sites } = await migrateMany(master.deps, ADMIN, request);
+    expect(sites.map(({ siteId }) => siteId)).toEqual([site.id]);
+  }
+  // A site of somebody who chose such a name is.
+  await store.sites.update(id, { name: 'drill-0.aegir.invalid' });
+  expect((await migrateMany(master.deps, ADMIN, REQUEST)).sites).toHaveLength(2);
+  await store.sites.delete(id);
 });
 
 test('sizes are those of the newest day that has them', async () => {

@@ -10,6 +10,7 @@ import type {
   MoveBatchRequest,
 } from '../../shared/gen/aegir/v1/move_admin.ts';
 import type { Graph } from '../graph/graph.ts';
+import { isScratch } from '../graph/scratch.ts';
 import { ENDED_TASK_STATES, type SiteRecord } from '../store/model.ts';
 import type { BatchRecord, BatchSite, BatchWish } from '../store/model-batch.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -83,7 +84,7 @@ function wishOf(request: MigrateManyRequest): BatchWish {
   };
 }
 
-/** Those that have something there; the others stay. */
+/** Those that have something there; the others stay. What a drill made is none of them: it goes by itself. */
 function chosen(graph: Graph, { fromPlatform, fromServer, toPlatform, toServer, db }: MigrateManyRequest) {
   if ((fromPlatform === '') === (fromServer === '')) {
     throw new AegirError('invalid_argument', 'cannot move sites: name the platform, or the server, that they leave');
@@ -103,7 +104,9 @@ function chosen(graph: Graph, { fromPlatform, fromServer, toPlatform, toServer, 
               (bound) => bound !== undefined && graph.service(bound).serverId === id,
             )
         )(graph.server(fromServer).id);
-  const sites = graph.sites.filter(is).toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  const sites = graph.sites
+    .filter((site) => is(site) && !isScratch(site))
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
   if (sites.length > MOST_SITES) {
     throw new AegirError('invalid_argument', `cannot move ${sites.length} sites at once: ${MOST_SITES} are the most`);
   }

@@ -54,7 +54,7 @@ export function policyCommand(cli: Cli, noun: Command): void {
   const command = noun
     .command('policy [site]')
     .description('show or change what is done by itself: for one site, or for all that have no policy of their own')
-    .option('--every <time>', 'time between two backups, for example 1d or 6h; off for none')
+    .option('--every <time>', 'time between two backups, 15m to 31d; off for none')
     .option('--service <service>', 'where they go; "" for the only file service there is');
   for (const word of KEEPS) {
     const what =
@@ -64,7 +64,7 @@ export function policyCommand(cli: Cli, noun: Command): void {
     command.option(`--keep-${word.toLowerCase()} <n>`, `keep ${what}; all 0 keeps everything`);
   }
   command
-    .option('--drill-every <time>', 'time between two drills of the newest backup, for example 7d; off for none')
+    .option('--drill-every <time>', 'time between two drills of the newest backup, 1d to 366d; off for none')
     .option('--drill-server <server>', 'where they are tried; "" for the site\'s own services')
     .option('--inherit', 'the site has no policy of its own any more')
     .action(async (site: string | undefined, _, self: Command) => {
