@@ -20,7 +20,7 @@ const LATEST = 9_999_999_999_999;
 
 export async function listBackups(deps: AdminDeps, request: ListBackupsRequest): Promise<ListBackupsResponse> {
   const graph = await loadGraph(deps.store);
-  const service = request.service === '' ? undefined : graph.service(request.service).id;
+  const service = request.service === '' ? undefined : graph.service(request.service, 'file').id;
   const all = await deps.store.backups.find(service === undefined ? {} : { serviceId: service });
   const wanted = request.site === '' ? all : ofSite(graph, all, request.site);
   const page = pageOf(wanted, ({ id, takenAt }) => `${String(LATEST - takenAt).padStart(13, '0')} ${id}`, request);

@@ -29,7 +29,7 @@ export async function moveWriter(deps: AdminDeps, caller: Caller, request: MoveW
   const { options, ...asked } = request;
   return change(deps, caller, options, { method: 'cluster.writer', ...asked }, (graph) => {
     const site = findSite(graph, request.site);
-    const to = graph.service(request.service);
+    const to = graph.service(request.service, 'http');
     const http = graph.service(site.bindings.http);
     if (!isCluster(http)) {
       throw new AegirError('failed_precondition', `cannot move writes of ${site.name}: it is on no cluster`);

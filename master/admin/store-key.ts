@@ -70,7 +70,7 @@ export function checkEncryption(
 
 export async function exportStoreKey(deps: AdminDeps, request: ExportStoreKeyRequest): Promise<ExportStoreKeyResponse> {
   const graph = await loadGraph(deps.store);
-  const service = graph.service(request.service);
+  const service = graph.service(request.service, 'file');
   const id = service.secrets[ENCRYPTION_KEY];
   const secret = id === undefined ? undefined : await deps.store.secrets.get(id);
   if (id === undefined || secret === undefined || !isEncrypted(service)) {

@@ -13,7 +13,7 @@ export function gapsIn({ task, events }: Finished): string[] {
   if (task.finishedAt === undefined) gaps.push('the task has ended at no time');
   for (const step of task.steps) {
     const told = turns.get(step.index) ?? [];
-    const last = told.at(-1)?.to ?? 'pending';
+    const last = told.at(-1)?.to ?? 'not_run';
     if (last !== step.state) gaps.push(`step ${step.index} is ${step.state}, its story ends at ${last}`);
     if (step.state === 'done' && told[0]?.to !== 'doing') gaps.push(`step ${step.index} is done but never began`);
   }
