@@ -98,7 +98,10 @@ export function createGraph(snapshot: GraphSnapshot): Graph {
     if (found !== undefined) return found;
     const [host = ''] = ref.split('/');
     if ((kind === 'server' || kind.endsWith('service')) && revoked.has(host) && !serverKeys.has(host)) {
-      throw new AegirError('not_found', `cannot use ${kind} ${ref}: ${host} is revoked; let the host join again`);
+      throw new AegirError(
+        'not_found',
+        `cannot use ${kind} ${ref}: ${host} is revoked; let the host join again, or forget it: aegir server remove ${host}`,
+      );
     }
     const known = names.slice(0, NAMES_IN_ERROR).join(', ') + (names.length > NAMES_IN_ERROR ? ', …' : '');
     const hint =
