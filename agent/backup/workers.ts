@@ -47,8 +47,7 @@ interface Thread {
   dead: boolean;
 }
 
-/** Longer than what lies between two passes of a move: for the last one visitors wait, and a thread that begins is slow at first. */
-const IDLE_MS = 60_000;
+const IDLE_MS = 15_000;
 const YOUNG_MB = 8;
 /** File name in the binary; see deploy/build. */
 export const WORKER_ASSET = 'backup-worker.cjs';

@@ -7,6 +7,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { JsonObject } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
+import { readBasis } from '../task/basis.ts';
 import type { AdminDeps, Caller, Draft, Options } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { planOf, planView } from './view-task.ts';
@@ -53,10 +54,11 @@ export async function change(
       return { plan: planView(planOf(before), graph), taskId: before.id, subjectId: before.subjectId };
     }
     const decision = decide(graph);
-    const plan = { ...decision.plan, request };
-    if (plan.steps.length === 0) return { plan: planView(plan, graph), taskId: '', subjectId: plan.subjectId };
+    const decided = { ...decision.plan, request };
+    if (decided.steps.length === 0) return { plan: planView(decided, graph), taskId: '', subjectId: decided.subjectId };
     const taskId = deps.newId('task');
     await decision.save?.(tx, taskId);
+    const plan = { ...decided, basis: await readBasis(tx, decided) };
     await tx.tasks.insert({
       id: taskId,
       verb: plan.verb,

@@ -358,6 +358,9 @@ export type PlanStep = {
   };
 }[StepKind];
 
+/** By lock, what the plan was decided on, by part: see master/task/basis.ts. */
+export type Basis = { readonly [lock: string]: { readonly [part: string]: string } };
+
 export interface Plan {
   readonly verb: Verb;
   readonly subjectId: string;
@@ -371,4 +374,6 @@ export interface Plan {
   readonly request?: JsonObject;
   /** Keys of things no other task may change meanwhile, for example site/site-…; see NewTask.locks. */
   readonly locks: readonly string[];
+  /** Read when it was asked for, with what was saved then. */
+  readonly basis?: Basis;
 }

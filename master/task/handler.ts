@@ -44,6 +44,11 @@ export interface StepHandler<K extends StepKind> {
    * works on them. May be repeated; touches no agent.
    */
   givenUp?(args: StepArgs[K]): Promise<void>;
+  /**
+   * Takes back what was saved with the task for this step, where the task ends and no step of it began. May be repeated;
+   * touches no agent.
+   */
+  neverBegan?(args: StepArgs[K]): Promise<void>;
   /** What do would change now, for --plan. Reads only. */
   preview?(args: StepArgs[K], signal: AbortSignal): Promise<readonly string[]>;
 }

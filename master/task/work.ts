@@ -4,8 +4,9 @@ import { AegirError } from '../../shared/error.ts';
 import type { EventBody } from '../event/bus.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { TaskRecord, TaskState } from '../store/model.ts';
+import { changedSince } from './basis.ts';
 import { doStep } from './do-step.ts';
-import { nextOf } from './state.ts';
+import { hasBegun, nextOf } from './state.ts';
 import type { AnyHandler, TaskControl, TaskPatch, WorkDeps } from './step.ts';
 import { lastTold, whyUndone } from './told.ts';
 import { undoStep } from './undo-step.ts';
@@ -32,11 +33,23 @@ export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: Tas
     await turn(claimed.state, { reason: claimed.undoCause === 'failure' ? await whyUndone(store, claimed.id) : '' });
   }
 
+  if (claimed.state === 'queued' && !claimed.cancelRequested) {
+    const changed = await changedSince(store, plan);
+    if (changed.length > 0) {
+      await takeBack(deps, plan);
+      const reason = `${changed.join(', and ')}, unlike when this was asked: nothing was done`;
+      await turn('failed', { finishedAt: deps.now(), reason });
+      failpoint('task.finished');
+      return;
+    }
+  }
+
   for (let task = claimed; ; ) {
     if (control.leave.signal.aborted) return;
     const steps = await store.steps.ofTask(task.id);
     const next = nextOf(task, steps, plan.pointOfNoReturn);
     if (next.is === 'finish') {
+      if (next.state !== 'succeeded' && !steps.some(hasBegun)) await takeBack(deps, plan);
       const reason = next.state !== 'failed' ? '' : task.reason || (await whyUndone(store, task.id));
       const honoured = next.state === 'cancelled' ? { cancelRequested: false } : {};
       await turn(next.state, { finishedAt: deps.now(), reason, ...honoured });
@@ -72,5 +85,13 @@ export async function workTask(deps: WorkDeps, claimed: TaskRecord, control: Tas
     const again = await store.tasks.get(task.id);
     if (again === undefined || again.leaseEpoch !== epoch) return;
     task = again;
+  }
+}
+
+/** What was saved with a task of which no step began. */
+async function takeBack({ handlers }: WorkDeps, plan: Plan): Promise<void> {
+  for (const { kind, args } of plan.steps.toReversed()) {
+    const handler = handlers[kind] as unknown as AnyHandler;
+    await handler.neverBegan?.(args as never);
   }
 }

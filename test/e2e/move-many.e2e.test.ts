@@ -145,3 +145,29 @@ test('all sites of a platform move back; stopped, those at work go on and no oth
   expect([code, out]).toEqual([0, expect.stringMatching(/d\.localhost +moved/)]);
   expect(await platformsOf()).toEqual(SITES.map(() => 'code'));
 });
+
+test('a move that is asked for twice while the site is busy happens once, and what was decided before it harms nothing', async () => {
+  const { pid } = machine.process('web1');
+  const [site = ''] = SITES;
+  const move = ['site', 'migrate', site, '--server', 'web2', '--quiet', '1s', '--no-backup'];
+  const asked: string[] = [];
+  process.kill(pid, 'SIGSTOP');
+  try {
+    // The first is at work, and the others wait for it.
+    for (const args of [['site', 'verify', site], move, move, ['site', 'disable', site]]) {
+      const { code, out } = await aegir(...args, '--no-wait', '--output', 'json');
+      expect(code).toBe(0);
+      asked.push((JSON.parse(out) as { readonly taskId: string }).taskId);
+    }
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  const ended: Ran[] = [];
+  for (const id of asked) ended.push(await aegir('task', 'watch', id));
+  expect(ended.map(({ code }) => code)).toEqual([0, 0, 1, 1]);
+  for (const { err } of ended.slice(2)) expect(err).toContain('unlike when this was asked: nothing was done');
+  expect(ended[2]?.err).toMatch(/a\.localhost is at another place now, .* aegir task retry task-/);
+  expect((await createBrowser(WEB2).get(`http://${site}:${port}/`)).body).toBe('served by web2');
+  expect((await aegir('site', 'verify', site)).code).toBe(0);
+  expect((await platformsOf())[0]).toBe('code2');
+});

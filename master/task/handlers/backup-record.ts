@@ -29,6 +29,11 @@ export function createBackupRecord(deps: HandlerDeps): StepHandler<'backup.recor
       } else await store.backups.delete(backupId);
       return { is: 'done' };
     },
+    neverBegan: async ({ backupId }) => {
+      await store.transaction(async (tx) => {
+        if ((await tx.backups.get(backupId))?.state === 'making') await tx.backups.delete(backupId);
+      });
+    },
     // One that is whole may be all that is left of the site.
     givenUp: async ({ backupId }) => {
       await store.transaction(async (tx) => {

@@ -147,6 +147,9 @@ export function createHeadRecord({ store }: HandlerDeps): StepHandler<'head.reco
       else if ((await store.heads.get(headId)) !== undefined) await store.heads.update(headId, { state: before });
       return { is: 'done' };
     },
+    neverBegan: async ({ headId, before }) => {
+      if (before === 'absent') await store.heads.delete(headId);
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 import type { StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
+import { requireNotHome } from '../home.ts';
 import { type HandlerDeps, readParts, readServer, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { dbSpec } from '../spec.ts';
@@ -38,6 +39,7 @@ export function createDbCreate(deps: HandlerDeps): StepHandler<'db.create'> {
     },
     undo: async (args, ctx) => {
       if (args.before === 'present') return { is: 'done' };
+      await requireNotHome(deps.store, args.siteId, args);
       const service = await readService(deps.store, args.serviceId);
       await perform(deps, ctx, 'undo', service.serverId, `site/${args.siteId}`, {
         $case: 'remove',

@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AegirError } from '../../../shared/error.ts';
 import { setOf } from '../../graph/stores.ts';
-import type { Store } from '../../store/store.ts';
+import type { StepArgs } from '../../plan/plan.ts';
+import type { Store, Tx } from '../../store/store.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
 
@@ -15,6 +16,7 @@ export function createServiceDeclare({ store }: HandlerDeps): StepHandler<'servi
       await forget(store, args.serviceId);
       return { is: 'done' };
     },
+    neverBegan: ({ serviceId }) => forget(store, serviceId),
   };
 }
 
@@ -42,6 +44,10 @@ function forget(store: Store, serviceId: string): Promise<void> {
 }
 
 export function createServiceSet({ store }: HandlerDeps): StepHandler<'service.set'> {
+  const forgetNew = async (tx: Tx, { to, before }: StepArgs['service.set']) => {
+    const kept = new Set(Object.values(before.secrets));
+    for (const id of Object.values(to.secrets)) if (!kept.has(id)) await tx.secrets.delete(id);
+  };
   return {
     kind: 'service.set',
     do: async ({ serviceId, to, recorded }) => {
@@ -61,11 +67,11 @@ export function createServiceSet({ store }: HandlerDeps): StepHandler<'service.s
     undo: async (args) => {
       await store.transaction(async (tx) => {
         await tx.services.update(args.serviceId, args.before);
-        const kept = new Set(Object.values(args.before.secrets));
-        for (const id of Object.values(args.to.secrets)) if (!kept.has(id)) await tx.secrets.delete(id);
+        await forgetNew(tx, args);
       });
       return { is: 'done' };
     },
+    neverBegan: (args) => store.transaction((tx) => forgetNew(tx, args)),
   };
 }
 

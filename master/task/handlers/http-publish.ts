@@ -2,6 +2,7 @@
 import type { Served, StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
+import { requireNotHome } from '../home.ts';
 import { type HandlerDeps, readParts, readServer, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { httpSpec, upstreamSpec } from '../spec.ts';
@@ -48,6 +49,7 @@ export function createHttpPublish(deps: HandlerDeps): StepHandler<'http.publish'
       // It brought what is declared. What a change of that needs to come back, its restore step brings once the record is
       // what it was; until then the record may be the very thing that the web server refused.
       if (args.before === args.state) return { is: 'done' };
+      if (args.before === 'absent') await requireNotHome(deps.store, args.siteId, args);
       const service = await readService(deps.store, args.serviceId);
       const back =
         args.before === 'absent'

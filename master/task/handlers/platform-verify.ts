@@ -41,6 +41,9 @@ export function createPlatformVerify(deps: HandlerDeps): StepHandler<'platform.v
       if (args.added) await store.platforms.delete(args.platformId);
       return { is: 'done' };
     },
+    neverBegan: async ({ added, platformId }) => {
+      if (added) await store.platforms.delete(platformId);
+    },
     // Versions are not compared: an earlier step of the plan may be what learns them.
     preview: async (args) => {
       const platform = await store.platforms.get(args.platformId);

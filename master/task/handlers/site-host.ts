@@ -5,6 +5,7 @@ import { treesOf } from '../../../shared/vocabulary.ts';
 import type { Place, StepArgs } from '../../plan/plan.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { StepHandler } from '../handler.ts';
+import { requireNotHome } from '../home.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { phpSpec, type SiteParts, siteSpec } from '../spec.ts';
@@ -31,6 +32,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
     },
     undo: async (args, ctx) => {
       if (args.before === 'present') return { is: 'done' };
+      await requireNotHome(deps.store, args.siteId, { serverId: args.serverId });
       const site = siteSpec(await readParts(deps, args.siteId, args.place), args.serverId);
       await perform(deps, ctx, 'undo', args.serverId, `site/${args.siteId}`, {
         $case: 'removeSite',

@@ -17,6 +17,9 @@ export function createSiteRecord({ store }: HandlerDeps): StepHandler<'site.reco
         await store.sites.update(args.siteId, { state: before });
       return { is: 'done' };
     },
+    neverBegan: async ({ siteId, before }) => {
+      if (before === 'absent') await store.transaction((tx) => forgetSite(tx, siteId));
+    },
     givenUp: async (args) => {
       if ((await store.sites.get(args.siteId)) !== undefined)
         await store.sites.update(args.siteId, { state: 'failed' });

@@ -29,13 +29,17 @@ export function createSiteSet({ store }: HandlerDeps): StepHandler<'site.set'> {
 
 /** Secrets that came with the task were saved with it; they go when it fails, whatever step it came to. */
 export function createSecretsKeep({ store }: HandlerDeps): StepHandler<'secrets.keep'> {
+  const forget = async (secretIds: readonly string[]) => {
+    for (const id of secretIds) await store.secrets.delete(id);
+  };
   return {
     kind: 'secrets.keep',
     do: async () => ({ is: 'done' }),
-    undo: async (args) => {
-      for (const id of args.secretIds) await store.secrets.delete(id);
+    undo: async ({ secretIds }) => {
+      await forget(secretIds);
       return { is: 'done' };
     },
+    neverBegan: ({ secretIds }) => forget(secretIds),
   };
 }
 

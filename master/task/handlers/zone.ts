@@ -109,6 +109,9 @@ export function createZoneRecord({ store }: HandlerDeps): StepHandler<'zone.reco
       else await store.zones.update(args.zoneId, { state: args.before });
       return { is: 'done' };
     },
+    neverBegan: async ({ zoneId, before }) => {
+      if (before === 'absent') await store.zones.delete(zoneId);
+    },
   };
 }
 
