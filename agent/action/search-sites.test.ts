@@ -10,9 +10,26 @@ const service = (id: string, engine: string): ServiceRef => ({
   ...{ settings: {}, secrets: {} },
 });
 
+const files = (names?: readonly string[]) => ({
+  ...{ paths: { sites: '/var/lib/aegir/sites' } },
+  files: { exists: async () => names !== undefined, list: async () => names ?? [] },
+});
+const NOTHING = { signal: new AbortController().signal, host: files() };
+
+test('directories of sites are named, whichever services there are; of others nothing is said', async () => {
+  const host = files(['site-0000000000000001', 'lost+found', 'site-x', '.site-0000000000000002']);
+  const found = await searchSites([], { ...NOTHING, host } as unknown as ActionContext, {} as Tools);
+  expect(found.sites).toEqual([
+    {
+      ...{ serviceId: '', siteId: 'site-0000000000000001' },
+      what: 'directory /var/lib/aegir/sites/site-0000000000000001',
+    },
+  ]);
+});
+
 test('all services are asked; one that cannot be looked into is logged, and is no end of it', async () => {
   const logged: string[] = [];
-  const ctx = { signal: new AbortController().signal, log: (_: string, text: string) => logged.push(text) };
+  const ctx = { ...NOTHING, log: (_: string, text: string) => logged.push(text) };
   const engine = (name: string, inspect: Engine['inspect']) => ({ type: 'http', name, inspect });
   const engines = [
     engine('nginx', async () => [{ siteId: 'site-0000000000000001', what: 'virtual host' }]),
@@ -38,7 +55,7 @@ test('so much is told and no more', async () => {
     what: 'pool',
   }));
   const engines = [{ type: 'http', name: 'nginx', inspect: async () => many }];
-  const ctx = { signal: new AbortController().signal, log() {} } as unknown as ActionContext;
+  const ctx = { ...NOTHING, log() {} } as unknown as ActionContext;
   const found = await searchSites([service('svc-1', 'nginx')], ctx, { engines } as unknown as Tools);
   expect(found.sites).toHaveLength(5000);
 });

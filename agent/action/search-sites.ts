@@ -1,6 +1,9 @@
-// What services have of Aegir's sites, as its things are named there, whichever sites the master knows.
+// What this server has of Aegir's sites: services, as its things are named there, and the directories that they lie in;
+// whichever sites the master knows.
+import { join } from 'node:path';
 import type { FoundSite, FoundSites } from '../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../shared/gen/aegir/v1/spec.ts';
+import { isId } from '../../shared/id.ts';
 import type { ActionContext } from '../engine/engine.ts';
 import { engineFor, type Tools } from './action.ts';
 
@@ -12,7 +15,7 @@ export async function searchSites(
   ctx: ActionContext,
   tools: Tools,
 ): Promise<FoundSites> {
-  const sites: FoundSite[] = [];
+  const sites: FoundSite[] = [...(await directories(ctx))];
   for (const service of services) {
     ctx.signal.throwIfAborted();
     try {
@@ -27,4 +30,12 @@ export async function searchSites(
     }
   }
   return { sites: sites.slice(0, MOST) };
+}
+
+/** Without a service. */
+async function directories({ host }: ActionContext): Promise<readonly FoundSite[]> {
+  const { sites } = host.paths;
+  if (!(await host.files.exists(sites))) return [];
+  const names = (await host.files.list(sites)).filter((name) => isId('site', name)).slice(0, MOST);
+  return names.map((siteId) => ({ serviceId: '', siteId, what: `directory ${join(sites, siteId)}` }));
 }

@@ -29,6 +29,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
 import type { HeadRecord, ServiceRecord } from '../store/model.ts';
 import { CHECKS, serviceRef } from '../task/spec.ts';
+import { removeBy } from './at-work.ts';
 import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -178,9 +179,16 @@ export async function removeHead(deps: AdminDeps, caller: Caller, request: HeadR
   if (!request.confirm && request.options?.planOnly !== true) {
     throw new AegirError('failed_precondition', `cannot remove ${request.service}: it was not confirmed; say --yes`);
   }
-  return onHead(deps, caller, 'cluster.remove', request, (graph, cluster, head) => {
+  const { options, ...asked } = request;
+  return removeBy(deps, caller, options, { method: 'cluster.remove', ...asked }, (graph) => {
+    const cluster = clusterOf(graph, request.cluster);
+    const head = headOf(graph, cluster, request.service);
     requireAnother(graph, cluster, head, 'remove');
-    return planRemoveHead(graph, cluster, head, patienceOf(request), request.abandoned);
+    const what = `remove ${graph.serviceName(graph.service(head.serviceId))} from ${cluster.instance}`;
+    return {
+      ...{ plan: planRemoveHead(graph, cluster, head, patienceOf(request), request.abandoned), what },
+      ids: [cluster.id],
+    };
   });
 }
 
@@ -194,9 +202,11 @@ export async function deleteCluster(deps: AdminDeps, caller: Caller, request: Cl
   if (!request.confirm && request.options?.planOnly !== true) {
     throw new AegirError('failed_precondition', `cannot delete ${request.cluster}: it was not confirmed; say --yes`);
   }
-  return onCluster(deps, caller, 'cluster.delete', request, (graph, cluster) => {
+  const { options, ...asked } = request;
+  return removeBy(deps, caller, options, { method: 'cluster.delete', ...asked }, (graph) => {
+    const cluster = clusterOf(graph, request.cluster);
     requireUnused(graph, cluster);
-    return { plan: planDeleteCluster(graph, cluster) };
+    return { plan: planDeleteCluster(graph, cluster), what: `delete cluster ${cluster.instance}`, ids: [cluster.id] };
   });
 }
 
@@ -220,15 +230,19 @@ function onHead(
   request: HeadRequest,
   plan: (graph: Graph, cluster: ServiceRecord, head: HeadRecord) => Plan,
 ): Promise<ChangeResponse> {
-  return onCluster(deps, caller, method, request, (graph, cluster) => {
-    const service = graph.service(request.service);
-    const head = graph.headsOf(cluster.id).find((each) => each.serviceId === service.id);
-    if (head !== undefined) return { plan: plan(graph, cluster, head) };
-    throw new AegirError(
-      'not_found',
-      `cannot find head ${graph.serviceName(service)}: it is none of ${cluster.instance}; see: aegir cluster show ${cluster.instance}`,
-    );
-  });
+  return onCluster(deps, caller, method, request, (graph, cluster) => ({
+    plan: plan(graph, cluster, headOf(graph, cluster, request.service)),
+  }));
+}
+
+function headOf(graph: Graph, cluster: ServiceRecord, ref: string): HeadRecord {
+  const service = graph.service(ref);
+  const head = graph.headsOf(cluster.id).find((each) => each.serviceId === service.id);
+  if (head !== undefined) return head;
+  throw new AegirError(
+    'not_found',
+    `cannot find head ${graph.serviceName(service)}: it is none of ${cluster.instance}; see: aegir cluster show ${cluster.instance}`,
+  );
 }
 
 function newHead(

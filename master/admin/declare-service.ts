@@ -22,6 +22,7 @@ import type { ServiceValues } from '../plan/plan.ts';
 import type { SecretRecord, ServiceRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import type { Tx } from '../store/store.ts';
+import { requireIdle } from './at-work.ts';
 import { requireNoBackups } from './backup-remove.ts';
 import { change, type Decision, requireTaken } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -184,6 +185,7 @@ export async function removeService(deps: AdminDeps, request: RemoveServiceReque
     }
     requireUnused(graph, service);
     await requireNoBackups(tx, graph, service);
+    await requireIdle(tx, `remove ${name}`, { ids: [service.id] });
     if (request.options?.planOnly === true)
       return { ...serviceView(graph, service), plan: planRemoveService(name, []) };
     if (!request.confirm) {

@@ -7,6 +7,7 @@ import { requireUnused } from '../graph/rules.ts';
 import { planRemoveService } from '../plan/change-service.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
+import { requireIdle } from './at-work.ts';
 import type { AdminDeps } from './deps.ts';
 import { serviceView } from './view.ts';
 
@@ -40,6 +41,7 @@ export async function forgetStore(
   const backups = await tx.backups.find({ serviceId: service.id });
   const making = backups.find(({ state }) => state === 'making');
   if (making !== undefined) refuse(`a backup is being made there; stop that by: aegir task cancel ${making.taskId}`);
+  await requireIdle(tx, `remove ${name} as abandoned`, { ids: [service.id] });
   if (request.options?.planOnly === true) {
     const lost = backups.map(({ id, siteName }) => `backup ${id} of ${displayName(siteName)} is lost`);
     return { ...serviceView(graph, service), plan: planRemoveService(name, lost) };

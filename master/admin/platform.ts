@@ -16,6 +16,7 @@ import { chooseService, requireEmptyPlatform } from '../graph/rules.ts';
 import { planAtOnce } from '../plan/at-once.ts';
 import { planVerifyPlatform } from '../plan/change-server.ts';
 import type { PlatformRecord } from '../store/model.ts';
+import { requireIdle } from './at-work.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -87,13 +88,7 @@ export async function removePlatform(deps: AdminDeps, request: RemovePlatformReq
         `cannot remove platform ${platform.name}: it was not confirmed; say --yes`,
       );
     }
-    const [newest] = await tx.tasks.list({ subjectId: platform.id, limit: 1 });
-    if (newest !== undefined && ['queued', 'running', 'waiting', 'undoing', 'stuck'].includes(newest.state)) {
-      throw new AegirError(
-        'failed_precondition',
-        `cannot remove platform ${platform.name}: task ${newest.id} works on it`,
-      );
-    }
+    await requireIdle(tx, `remove platform ${platform.name}`, { ids: [platform.id] });
     const view = platformView(graph, platform);
     if (plans) {
       const undo = `aegir platform add ${platform.name} ${platform.root} --service ${view.service}`;

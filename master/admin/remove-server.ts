@@ -4,16 +4,16 @@ import type { RemoveServerRequest, Server } from '../../shared/gen/aegir/v1/admi
 import type { Graph } from '../graph/graph.ts';
 import { losses, obstacles, type ServerUses, usesOf } from '../graph/server-uses.ts';
 import { planAtOnce } from '../plan/at-once.ts';
-import { OPEN_TASK_STATES, type ServerRecord } from '../store/model.ts';
+import type { ServerRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import { forgetSite } from '../task/forget-site.ts';
+import { atWork } from './at-work.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { cutOff, endIdentity, revokeStep } from './revoke-server.ts';
 import { serverView } from './view.ts';
 
 const MOST_TOLD = 5;
-const MOST_TASKS = 1000;
 
 interface Removal {
   readonly graph: Graph;
@@ -82,7 +82,10 @@ async function removal(
   }
   const uses = usesOf(graph, server, await tx.backups.find(), await tx.backupPolicies.find());
   const used = obstacles(graph, server, uses, request.abandoned);
-  const kept = [...used, ...(await atWork(tx, server, uses))];
+  const kept = [
+    ...used,
+    ...(await atWork(tx, { ids: [server, ...uses.services, ...uses.sites].map(({ id }) => id), server })),
+  ];
   if (kept.length > 0) {
     const more = kept.length > MOST_TOLD ? `; and ${kept.length - MOST_TOLD} more` : '';
     const gone = request.abandoned || used.length === 0 ? '' : '; where it is gone for good: --abandoned';
@@ -95,27 +98,6 @@ async function removal(
 function revokedByName(graph: Graph, ref: string): ServerRecord | undefined {
   const [only, ...others] = graph.servers.filter(({ name }) => name === ref);
   return others.length === 0 ? only : undefined;
-}
-
-/** Tasks and moves that are not over and name it, or what is on it. */
-async function atWork(tx: Tx, server: ServerRecord, uses: ServerUses): Promise<readonly string[]> {
-  const ids = [server, ...uses.services, ...uses.sites].map(({ id }) => id);
-  const told: string[] = [];
-  for (const state of OPEN_TASK_STATES) {
-    for (const task of await tx.tasks.list({ state, limit: MOST_TASKS })) {
-      const plan = JSON.stringify(task.plan);
-      if (ids.some((id) => plan.includes(id))) {
-        told.push(`task ${task.id}, ${task.verb} of ${task.subject}, works with it (aegir task cancel ${task.id})`);
-      }
-    }
-  }
-  for (const batch of await tx.batches.find({ state: 'running' })) {
-    const { server: to, leaving } = batch.wish;
-    if ([to, leaving].some((ref) => ref === server.id || ref === server.name)) {
-      told.push(`move ${batch.id} works with it (aegir move stop ${batch.id})`);
-    }
-  }
-  return told;
 }
 
 async function forget(tx: Tx, server: ServerRecord, uses: ServerUses, now: number): Promise<void> {

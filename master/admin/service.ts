@@ -17,6 +17,7 @@ import { planAtOnce } from '../plan/at-once.ts';
 import { planEnableService } from '../plan/change-server.ts';
 import { planVerifyService } from '../plan/verify-service.ts';
 import type { ServiceRecord } from '../store/model.ts';
+import { requireIdle } from './at-work.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -93,6 +94,7 @@ export async function disableService(deps: AdminDeps, request: DisableServiceReq
     const graph = await loadGraph(tx);
     const service = graph.service(request.service);
     requireUnused(graph, service);
+    await requireIdle(tx, `take ${graph.serviceName(service)} out of use`, { ids: [service.id] });
     if (request.options?.planOnly === true) {
       const name = graph.serviceName(service);
       const undo = `aegir service enable ${name}`;

@@ -10,7 +10,7 @@ import type {
   Zone,
   ZoneRequest,
 } from '../../shared/gen/aegir/v1/admin.ts';
-import { hostName, mailAddress } from '../../shared/name.ts';
+import { displayName, hostName, mailAddress } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { createGraph } from '../graph/graph.ts';
 import { onlyOne } from '../graph/only-one.ts';
@@ -19,6 +19,7 @@ import { requireEmptyZone } from '../graph/zone-rules.ts';
 import { planAddZone, planRemoveZone, planSetZone, planVerifyZone, valuesOf } from '../plan/change-zone.ts';
 import type { ZoneValues } from '../plan/plan.ts';
 import type { ServiceRecord, ZoneRecord } from '../store/model.ts';
+import { removeBy } from './at-work.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -112,10 +113,12 @@ export async function removeZone(deps: AdminDeps, caller: Caller, request: ZoneR
     throw new AegirError('failed_precondition', `cannot remove ${request.zone}: it was not confirmed; say --yes`);
   }
   const asked = { method: 'zone.remove' as const, zone: request.zone, confirm: request.confirm };
-  return change(deps, caller, request.options, asked, (graph) => {
+  return removeBy(deps, caller, request.options, asked, (graph) => {
     const zone = zoneOf(graph, request.zone);
     requireEmptyZone(graph, zone);
-    return { plan: planRemoveZone(graph, zone) };
+    // Records are published in it by its name.
+    const ids = [zone.id, JSON.stringify(zone.name)];
+    return { plan: planRemoveZone(graph, zone), what: `remove zone ${displayName(zone.name)}`, ids };
   });
 }
 

@@ -116,11 +116,16 @@ describe('presence', () => {
 });
 
 describe('what is there of sites', () => {
+  const front = service('svc-0123456789abcdea', ids.web1, 'http', 'cluster', 80, { instance: 'pool' });
+  const head = (serviceId: string) => ({
+    ...{ id: 'head-0123456789abcde1', clusterId: front.id, serviceId, state: 'leaving' as const, weight: 1 },
+  });
+  const fronted = () => ({ ...site, bindings: { ...site.bindings, http: front.id } });
   const thing = (siteId: string, serviceId: string, what: string) => ({ siteId, serviceId, what });
 
   test('those of the graph are no news; one that it does not know is named with all that is there of it', () => {
     const lost = 'site-00000000000lost1';
-    const findings = judgeFound(graphOf(), [
+    const findings = judgeFound(graphOf(), ids.web1, [
       thing(ids.site, ids.nginx, 'virtual host'),
       thing(lost, ids.nginx, 'virtual host'),
       thing(lost, ids.nginx, 'pool of PHP 8.2'),
@@ -134,7 +139,29 @@ describe('what is there of sites', () => {
         advice: expect.stringMatching(/bring back a newer one/),
       },
     ]);
-    expect(judgeFound(graphOf(), [])).toEqual([]);
+    expect(judgeFound(graphOf(), ids.web1, [])).toEqual([]);
+  });
+
+  const ends = { platformId: ids.platform, http: ids.nginx, db: ids.mariadb };
+  const other = service('svc-0123456789abcde9', ids.db1, 'http', 'nginx', 80);
+  const moving = { from: ends, to: { ...ends, http: other.id }, phase: 'moved' as const };
+
+  test.each<[string, Parameters<typeof graphOf>[0], ReadonlySet<string>, string]>([
+    ['what a move that was given up left behind is named', {}, new Set(), 'directory /x, virtual host on db1/nginx'],
+    ['while it moves, both ends have it', { sites: [{ ...site, moving }] }, new Set(), ''],
+    ['while a task works with it, nobody knows', {}, new Set([site.id]), ''],
+    ['heads of its cluster have it', { heads: [head(other.id)], sites: [fronted()] }, new Set(), ''],
+  ])('of a site that is elsewhere: %s', (_, patch, busy, there) => {
+    const graph = graphOf({ services: [...snapshot.services, other, front], ...patch });
+    const found = [thing(site.id, '', 'directory /x'), thing(site.id, other.id, 'virtual host')];
+    const findings = judgeFound(graph, ids.db1, found, busy);
+    expect(findings.map(({ code, subject, text }) => `${code} ${subject} ${text}`)).toEqual(
+      there === '' ? [] : [`site.leftover example.org it is not on this server, and of it is left here: ${there}`],
+    );
+    // Where it is, nothing of it is left over.
+    const here = [thing(site.id, '', 'directory /x'), thing(site.id, ids.nginx, 'virtual host')];
+    expect(judgeFound(graphOf({ services: graph.services }), ids.web1, here)).toEqual([]);
+    expect(judgeFound(graph, ids.db1, [thing(site.id, ids.mariadb, 'database')])).toEqual([]);
   });
 });
 

@@ -6,7 +6,7 @@ import { sharedRoot } from '../graph/cluster-rules.ts';
 import { type Graph, isCluster } from '../graph/graph.ts';
 import type { Place } from '../plan/plan.ts';
 import type { Agents } from '../session/agents.ts';
-import type { ServiceRecord, SiteAuth, ZoneRecord } from '../store/model.ts';
+import type { PlatformRecord, ServiceRecord, SiteAuth, ZoneRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { CertificateTools } from './certificates.ts';
 import { placed, type SiteParts, serviceRef, type WebServer } from './spec.ts';
@@ -54,11 +54,24 @@ export async function refOf(deps: Pick<HandlerDeps, 'store' | 'unseal'>, service
   return serviceRef(service, secrets);
 }
 
-/** place: as if it were there. */
-export async function readParts(deps: HandlerDeps, siteId: string, place?: Place): Promise<SiteParts> {
+/**
+ * place: as if it were there. withoutCode: for what needs nothing of the code there, such as taking it away: also where its
+ * platform is forgotten.
+ */
+export async function readParts(
+  deps: HandlerDeps,
+  siteId: string,
+  place?: Place,
+  withoutCode = false,
+): Promise<SiteParts> {
   const { store } = deps;
-  const site = placed(found(await store.sites.get(siteId), 'site', siteId), place);
-  const platform = found(await store.platforms.get(site.platformId), 'platform', site.platformId);
+  const own = found(await store.sites.get(siteId), 'site', siteId);
+  const site = placed(own, place);
+  const there = await store.platforms.get(site.platformId);
+  const platform = found(
+    there ?? (withoutCode ? await forgotten(store, site.platformId, own.platformId) : undefined),
+    ...(['platform', site.platformId] as const),
+  );
   const http = await readService(store, site.bindings.http);
   const open = (id: string) => openSecret(deps, id);
   const salt = await open(site.saltSecret);
@@ -70,6 +83,14 @@ export async function readParts(deps: HandlerDeps, siteId: string, place?: Place
   const service = await readService(store, site.bindings.db);
   const server = await readServer(store, service.serverId);
   return { ...common, db: { service, server, password: await open(site.dbPasswordSecret) } };
+}
+
+const NOWHERE = '/nonexistent';
+
+/** In its stead: a move goes from one platform to another of the same app, and nothing is looked for in its code. */
+async function forgotten(store: Store, id: string, ownId: string): Promise<PlatformRecord | undefined> {
+  const own = await store.platforms.get(ownId);
+  return own && { ...own, id, root: NOWHERE };
 }
 
 async function readAuth(open: (id: string) => Promise<string>, { realm, users }: SiteAuth): Promise<HttpAuthSpec> {

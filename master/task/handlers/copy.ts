@@ -13,7 +13,7 @@ import { dbSpec, type SiteParts, siteSpec, writerIn } from '../spec.ts';
 const LITTLE_BYTES = 4 * 1024 * 1024;
 
 export async function databasePart(deps: HandlerDeps, siteId: string, place: Place | undefined): Promise<DatabasePart> {
-  const parts = await readParts(deps, siteId, place);
+  const parts = await readParts(deps, siteId, place, true);
   const service = parts.db?.service;
   if (service === undefined) throw new AegirError('internal', 'cannot copy a database: the site has none');
   return { service: await refOf(deps, service), db: dbSpec(parts, true), withoutPosition: true };

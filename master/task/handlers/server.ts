@@ -1,7 +1,9 @@
 // The steps about services and servers: prepare and enable a service, detect and diagnose a server.
+import type { FoundSite } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import { nameOnServer } from '../../../shared/service-name.ts';
 import { judgeFound } from '../../report/leftover.ts';
+import { OPEN_TASK_STATES } from '../../store/model.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
@@ -10,6 +12,7 @@ import { fromAgent, tell } from './verify-part.ts';
 /** A cluster is a front: its heads have the sites. */
 const BALANCER_ENGINE = 'cluster';
 const DETECT_TIMEOUT_MS = 60_000;
+const MOST_TASKS = 1000;
 
 export function createServicePrepare(deps: HandlerDeps): StepHandler<'service.prepare'> {
   const request = async (serviceId: string, preview: boolean) => {
@@ -73,6 +76,18 @@ export function createServerDetect(deps: HandlerDeps): StepHandler<'server.detec
   };
 }
 
+/** Those of the sites that a task works with: it has them at several places for a while. */
+async function busy({ store }: HandlerDeps, found: readonly FoundSite[]): Promise<ReadonlySet<string>> {
+  const wanted = new Set(found.map(({ siteId }) => siteId));
+  const sites = new Set<string>();
+  for (const state of OPEN_TASK_STATES) {
+    for (const { subjectId } of await store.tasks.list({ state, limit: MOST_TASKS })) {
+      if (wanted.has(subjectId)) sites.add(subjectId);
+    }
+  }
+  return sites;
+}
+
 /** What the host is found to be is the step's result, for the report. */
 export function createServerDiagnose(deps: HandlerDeps): StepHandler<'server.diagnose'> {
   return {
@@ -89,7 +104,8 @@ export function createServerDiagnose(deps: HandlerDeps): StepHandler<'server.dia
         // Services are checked one by one, as they were declared.
         value: { masterTime: new Date(ctx.now()), services: [], hostOnly: true, search: { services: search } },
       });
-      const left = judgeFound(await deps.graph(), output.found?.sites ?? []);
+      const found = output.found?.sites ?? [];
+      const left = judgeFound(await deps.graph(), args.serverId, found, await busy(deps, found));
       return { is: 'done', result: { findings: tell([...fromAgent('host', output.findings), ...left], ctx) } };
     },
     undo: { none: 'it only looks' },

@@ -33,7 +33,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
     undo: async (args, ctx) => {
       if (args.before === 'present') return { is: 'done' };
       await requireNotHome(deps.store, args.siteId, { serverId: args.serverId });
-      const site = siteSpec(await readParts(deps, args.siteId, args.place), args.serverId);
+      const site = siteSpec(await readParts(deps, args.siteId, args.place, true), args.serverId);
       await perform(deps, ctx, 'undo', args.serverId, `site/${args.siteId}`, {
         $case: 'removeSite',
         value: { site, preview: false, keepShared: args.keepShared, keepTrees: [] },
@@ -47,7 +47,7 @@ export function createSitePrepare(deps: HandlerDeps): StepHandler<'site.prepare'
 export function createSiteRemove(deps: HandlerDeps): StepHandler<'site.remove'> {
   const request = async (args: StepArgs['site.remove'], preview: boolean): Promise<ActionRequest> => {
     const { siteId, serverId, keepShared, mayReturn = false, place } = args;
-    const parts = await readParts(deps, siteId, place);
+    const parts = await readParts(deps, siteId, place, true);
     const keepTrees = mayReturn ? [...treesOf(parts.platform.app)] : [];
     return { $case: 'removeSite', value: { site: siteSpec(parts, serverId), preview, keepShared, keepTrees } };
   };

@@ -668,9 +668,9 @@ export interface FoundSites {
   sites: FoundSite[];
 }
 
-/** FoundSite is something of a site of Aegir, as a service has it. */
+/** FoundSite is something of a site of Aegir, as a service or the server has it. */
 export interface FoundSite {
-  /** Service id. */
+  /** Service id; empty for what no service has, such as a directory. */
   serviceId: string;
   /** Site id, as the thing itself is named. */
   siteId: string;
