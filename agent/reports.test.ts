@@ -43,9 +43,11 @@ const plan = (n: number) =>
     0,
   );
 
+const AT = Date.parse('2026-11-23T13:05:00Z');
+
 describe('reports', () => {
   test('go up one batch at a time, the next when the last was taken, until all are told', () => {
-    for (let n = 0; n < 250; n++) usage.measured(id(n), '2026-11-23', { fileBytes: n });
+    for (let n = 0; n < 250; n++) usage.measured(id(n), AT, { fileBytes: n });
     plan(1);
     open();
     expect(sent.map((batch) => [batch.cron.length, batch.usage.length])).toEqual([[1, 100]]);
@@ -79,9 +81,9 @@ describe('reports', () => {
   });
 
   test('what changes while it is under way is news again', () => {
-    usage.measured(id(1), '2026-11-23', { fileBytes: 1 });
+    usage.measured(id(1), AT, { fileBytes: 1 });
     open();
-    usage.measured(id(1), '2026-11-23', { inodes: 2 });
+    usage.measured(id(1), AT, { inodes: 2 });
     taken();
     expect(sent.at(-1)?.usage).toMatchObject([{ fileBytes: 1n, inodes: 2n, logBytes: undefined }]);
     expect(sent).toHaveLength(2);

@@ -87,5 +87,6 @@ function usageReport(row: UsageRow): SiteReports['usage'][number] {
     inodes: big(row.inodes),
     logBytes: big(row.logBytes),
     databaseBytes: big(row.databaseBytes),
+    measuredAt: row.measuredAt === undefined ? undefined : new Date(row.measuredAt),
   };
 }

@@ -122,6 +122,7 @@ export const site: SiteRecord = {
   moving: null,
   spread: null,
   dnsByHand: false,
+  proven: null,
   issuing: null,
   cronSeconds: null,
   uid: 0,

@@ -1,6 +1,7 @@
 // The rows of use in the agent's book: by site and day, and how far each log was read.
 import type { SiteBook } from '../site-book.ts';
 import type { Traffic } from './access-log.ts';
+import { utcDay } from './access-log.ts';
 
 export interface UsageRow {
   readonly siteId: string;
@@ -13,6 +14,8 @@ export interface UsageRow {
   readonly inodes: number | undefined;
   readonly logBytes: number | undefined;
   readonly databaseBytes: number | undefined;
+  /** When these were measured last, of several the oldest; milliseconds. */
+  readonly measuredAt: number | undefined;
   readonly version: number;
 }
 
@@ -30,8 +33,10 @@ export interface ReadMark {
   readonly head: string;
 }
 
-/** Begins the name of the note when a site was measured. */
+/** Begins the name of the note when a site was to be measured. */
 export const MEASURED = 'measured:';
+/** Begin the names of the notes when its files and its database had been, as the rows say. */
+const SIZED = { files: 'sized:', database: 'sized-database:' } as const;
 
 export interface UsageTable {
   mark(siteId: string, file: string): ReadMark | undefined;
@@ -39,7 +44,8 @@ export interface UsageTable {
   count(siteId: string, file: string, mark: ReadMark, days: ReadonlyMap<string, Traffic>): void;
   /** Forgets how far logs were read that are there no more. */
   keepMarks(siteId: string, files: readonly string[]): void;
-  measured(siteId: string, day: string, sizes: Sizes): void;
+  /** at: milliseconds; its day (UTC) gets them. */
+  measured(siteId: string, at: number, sizes: Sizes): void;
   /** Rows that the master was not told of, oldest change first. */
   news(limit: number): readonly UsageRow[];
   told(siteId: string, day: string, version: number): void;
@@ -79,6 +85,10 @@ export function createUsageTable(book: SiteBook): UsageTable {
   const note = db.prepare('SELECT value FROM note WHERE name = ?');
   const setNote = db.prepare(`INSERT INTO note (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value`);
+  const noted = (name: string): number | undefined => {
+    const row = note.get(name);
+    return row && Number(row['value']);
+  };
   return {
     mark(siteId, file) {
       const row = mark.get(siteId, file);
@@ -96,11 +106,21 @@ export function createUsageTable(book: SiteBook): UsageTable {
       const gone = marks.all(siteId).flatMap(({ file }) => (files.includes(String(file)) ? [] : [String(file)]));
       if (gone.length > 0) book.write('forget logs', () => gone.forEach((file) => void dropMark.run(siteId, file)));
     },
-    measured: (siteId, day, { fileBytes = null, inodes = null, logBytes = null, databaseBytes = null }) =>
+    measured: (siteId, at, { fileBytes = null, inodes = null, logBytes = null, databaseBytes = null }) =>
       book.write('note sizes', () => {
-        size.run(siteId, day, fileBytes, inodes, logBytes, databaseBytes, book.nextVersion());
+        size.run(siteId, utcDay(at), fileBytes, inodes, logBytes, databaseBytes, book.nextVersion());
+        if (fileBytes !== null) setNote.run(`${SIZED.files}${siteId}`, at);
+        if (databaseBytes !== null) setNote.run(`${SIZED.database}${siteId}`, at);
       }),
-    news: (limit) => news.all(limit).map(decode),
+    news: (limit) =>
+      news.all(limit).map((cells) => {
+        const row = decode(cells);
+        const times = [
+          row.fileBytes === undefined ? undefined : noted(`${SIZED.files}${row.siteId}`),
+          row.databaseBytes === undefined ? undefined : noted(`${SIZED.database}${row.siteId}`),
+        ].filter((at) => at !== undefined && utcDay(at) === row.day) as number[];
+        return times.length === 0 ? row : { ...row, measuredAt: Math.min(...times) };
+      }),
     told: (siteId, day, version) => void told.run(version, siteId, day),
     prune: (day, present) =>
       book.write('forget old days', () => {
@@ -109,13 +129,10 @@ export function createUsageTable(book: SiteBook): UsageTable {
         for (const { site_id: site } of strangers.all()) {
           if (present.has(String(site))) continue;
           forget.run(site ?? null);
-          forgetNote.run(`${MEASURED}${site}`);
+          for (const begin of [MEASURED, SIZED.files, SIZED.database]) forgetNote.run(`${begin}${site}`);
         }
       }),
-    note(name) {
-      const row = note.get(name);
-      return row && Number(row['value']);
-    },
+    note: noted,
     setNote: (name, value) => book.write('keep a note', () => void setNote.run(name, value)),
   };
 }
@@ -133,6 +150,7 @@ function decode(row: Record<string, unknown>): UsageRow {
     inodes: measured('inodes'),
     logBytes: measured('log_bytes'),
     databaseBytes: measured('database_bytes'),
+    measuredAt: undefined,
     version: number('version'),
   };
 }

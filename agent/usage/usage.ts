@@ -81,16 +81,13 @@ export function createUsage(options: UsageOptions): Usage {
     await each(due.slice(0, MOST_MEASURED), 'measure the files', async (site) => {
       // Noted first: one that cannot be measured shall not be tried with every look.
       table.setNote(`${MEASURED}${site}`, now());
-      table.measured(
-        site,
-        utcDay(now()),
-        await measureFiles(site, options.sharedRootOf?.(site) ?? '', host, stopping.signal),
-      );
+      const sizes = await measureFiles(site, options.sharedRootOf?.(site) ?? '', host, stopping.signal);
+      table.measured(site, now(), sizes);
     });
     if (!all && !isDue(`${MEASURED}databases`, MEASURE_MS)) return;
     table.setNote(`${MEASURED}databases`, now());
     for (const [site, databaseBytes] of await measureDatabases(options.engines, options.serverId, ctx)) {
-      if (isId('site', site)) table.measured(site, utcDay(now()), { databaseBytes });
+      if (isId('site', site)) table.measured(site, now(), { databaseBytes });
     }
   };
 

@@ -6,10 +6,11 @@ import { policyOf } from '../graph/backup-policy.ts';
 import { chooseStore } from '../graph/stores.ts';
 import { planCreateBackup } from '../plan/backup.ts';
 import type { BackupReason } from '../store/model-backup.ts';
-import { newBackup, requireMesh, sizesOf } from './backup-new.ts';
+import { newBackup, requireMesh } from './backup-new.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { findSite, requireState } from './site.ts';
+import { sizesOf } from './site-sizes.ts';
 
 const MAX_NOTE = 200;
 

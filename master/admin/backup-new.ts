@@ -2,13 +2,9 @@
 import { AegirError } from '../../shared/error.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
-import type { SiteSizes } from '../plan/backup-steps.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { BackedUpSite, BackupReason, BackupRecord } from '../store/model-backup.ts';
 import type { AdminDeps } from './deps.ts';
-import { loadGraph } from './load.ts';
-import { siteRef } from './site-ref.ts';
-import { usageOf } from './usage.ts';
 
 /** Everything about backups goes over the mesh, also on one server: by it agents know what they may give and take. */
 export function requireMesh(deps: AdminDeps): void {
@@ -17,19 +13,6 @@ export function requireMesh(deps: AdminDeps): void {
     'failed_precondition',
     'cannot make or read backups: this master has no mesh; set listen.mesh in its configuration',
   );
-}
-
-const NOT_MEASURED: SiteSizes = { fileBytes: null, databaseBytes: null };
-
-/** As agents last measured; nothing for a site that is not there. */
-export async function sizesOf(deps: AdminDeps, named: string): Promise<SiteSizes> {
-  const ref = siteRef(named);
-  const graph = await loadGraph(deps.store);
-  const site = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
-  const usage = site === undefined ? undefined : await usageOf(deps, site);
-  if (usage === undefined) return NOT_MEASURED;
-  const number = (bytes: bigint | undefined) => (bytes === undefined ? null : Number(bytes));
-  return { fileBytes: number(usage.fileBytes), databaseBytes: number(usage.databaseBytes) };
 }
 
 export function newBackup(

@@ -11,13 +11,14 @@ import type { SecretRecord, SiteAuth, SiteRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import type { Tx } from '../store/store.ts';
 import { findBackup, requireReady } from './backup.ts';
-import { newBackup, requireMesh, sizesOf } from './backup-new.ts';
+import { newBackup, requireMesh } from './backup-new.ts';
 import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { chooseDns, makeSecret } from './install-site.ts';
 import { servingOf } from './restored-serving.ts';
 import { requireState } from './site.ts';
 import { dbFor, type Fresh, platformFor, siteFromBackup } from './site-from-backup.ts';
+import { sizesOf } from './site-sizes.ts';
 
 export async function restoreBackup(
   deps: AdminDeps,

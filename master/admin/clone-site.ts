@@ -12,13 +12,13 @@ import { spreadFor } from '../graph/spread.ts';
 import { planCloneSite } from '../plan/clone-site.ts';
 import type { PlatformRecord, ServiceRecord, SiteAuth, SiteRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
-import { sizesOf } from './backup-new.ts';
 import { copiedAuth } from './backup-restore.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { chooseDns, makeSecret } from './install-site.ts';
 import { loadGraph } from './load.ts';
 import { findSite, requireState } from './site.ts';
+import { sizesOf } from './site-sizes.ts';
 
 export async function cloneSite(deps: AdminDeps, caller: Caller, request: CloneSiteRequest): Promise<ChangeResponse> {
   if (deps.facts.meshState() === 'off') {
@@ -66,6 +66,7 @@ export async function cloneSite(deps: AdminDeps, caller: Caller, request: CloneS
       ...{ certificate: null, auth: auth.auth, issuing: null, moving: null },
       spread: spreadFor(graph, graph.service(platform.serviceId)),
       dnsByHand: false,
+      proven: null,
       uid: freshUid(graph, graph.service(platform.serviceId)),
     };
     requireSite(graph, copy);

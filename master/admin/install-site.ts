@@ -101,6 +101,7 @@ export async function installSite(
       moving: null,
       spread: spreadFor(graph, graph.service(platform.serviceId)),
       dnsByHand: false,
+      proven: null,
       issuing: null,
       cronSeconds: null,
       uid: freshUid(graph, graph.service(platform.serviceId)),

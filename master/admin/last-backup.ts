@@ -5,8 +5,9 @@ import type { Graph } from '../graph/graph.ts';
 import { chooseStore, hasStore } from '../graph/stores.ts';
 import type { LastBackup } from '../plan/change-site.ts';
 import type { SiteRecord } from '../store/model.ts';
-import { requireMesh, sizesOf } from './backup-new.ts';
+import { requireMesh } from './backup-new.ts';
 import type { AdminDeps } from './deps.ts';
+import { sizesOf } from './site-sizes.ts';
 
 export interface BackupWish {
   /** The file service that is named; '' for none. */

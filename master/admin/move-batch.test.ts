@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids, platform, server, service, site } from '../../test/records.ts';
 import { scratchName } from '../graph/scratch.ts';
+import { newBackup } from './backup-new.ts';
 import type { Caller } from './deps.ts';
+import { loadGraph } from './load.ts';
 import { migrateMany } from './move-batch.ts';
 
 const ADMIN: Caller = { actor: 'anne', role: 'admin' };
@@ -72,15 +74,35 @@ test('the scratch site of a drill that is under way is none of them', async () =
   await store.sites.delete(id);
 });
 
-test('sizes are those of the newest day that has them', async () => {
+test('sizes are what was found last, by measuring or by a backup, with the time of it', async () => {
   expect((await planned()).plan).toMatch(/^Files not measured yet, database not measured yet; /m);
-  const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  const at = (ago: number) => Date.now() - ago * 86_400_000;
+  const day = (ago: number) => new Date(at(ago)).toISOString().slice(0, 10);
+  const minute = (ago: number) => new Date(at(ago)).toISOString().slice(0, 16).replace('T', ' ');
   const counts = { requests: 0, bytes: 0, s1: 0, s2: 0, s3: 0, s4: 0, s5: 0, inodes: null, logBytes: null };
   const row = (ago: number, fileBytes: number | null, databaseBytes: number | null) => ({
-    ...{ siteId: site.id, serverId: ids.web1, day: day(ago), ...counts, fileBytes, databaseBytes },
+    ...{ siteId: site.id, serverId: ids.web1, day: day(ago), ...counts, fileBytes, databaseBytes, measuredAt: at(ago) },
   });
-  await master.store.usage.save([row(3, 9_000_000, 7_000_000), row(2, null, 2_097_152), row(1, 1_048_576, null)]);
-  expect((await planned()).plan).toMatch(
-    new RegExp(`^Files 1\\.0 MiB, database 2\\.0 MiB, as of ${day(2)}; at most`, 'm'),
+  await master.store.usage.save([row(4, 9_000_000, 7_000_000), row(3, null, 2_097_152), row(2, 1_048_576, null)]);
+  expect((await planned()).plan).toContain(
+    `Files about 1.0 MiB, database about 2.0 MiB, as of ${minute(3)} UTC; that, about 1.0 MiB, and what came since goes`,
   );
+
+  const store = service('svc-0123456789abcdm8', ids.db1, 'file', 'mesh', 0);
+  await master.store.services.insert(store);
+  const made = { id: 'bak-0123456789abcdm1', store, reason: 'person' as const, taskId: '', takenAt: at(1) };
+  const part = (name: 'files' | 'database', bytes: number) => ({
+    ...{ part: name, digest: '', firstChunk: 0, chunks: 1, bytes, entries: 1 },
+  });
+  const parts = [part('database', 3_145_728), part('files', 54_000_000)];
+  const backup = newBackup(await loadGraph(master.store), site, made);
+  await master.store.backups.insert({ ...backup, parts });
+  expect((await planned()).plan).toContain('Files about 1.0 MiB');
+  await master.store.backups.update(made.id, { state: 'ready' });
+  expect((await planned()).plan).toContain(
+    `Files about 51.5 MiB, database about 3.0 MiB, as of ${minute(1)} UTC; that, about 51.5 MiB, and`,
+  );
+  // Measured after it.
+  await master.store.usage.save([row(0, 2_097_152, null)]);
+  expect((await planned()).plan).toContain(`Files about 2.0 MiB, database about 3.0 MiB, as of ${minute(1)} UTC`);
 });

@@ -17,15 +17,12 @@ import { newBackup } from './backup-new.ts';
 import { change, type Decision } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { lastBackup } from './last-backup.ts';
-import { loadGraph } from './load.ts';
 import { findSite, requireState } from './site.ts';
-import { siteRef } from './site-ref.ts';
+import { sizesOf } from './site-sizes.ts';
 
 const HOLD = { usual: 60_000, least: 1_000, most: 600_000 };
 const QUIET = { usual: 300, least: 0, most: 30 * 86_400 };
 const ROUNDS = { usual: 3, least: 1, most: 10 };
-const RECENT_DAYS = 30;
-const DAY_MS = 86_400_000;
 
 /** What is asked of every move, one or many. */
 export type MoveWish = Pick<
@@ -115,21 +112,6 @@ export function checkWish({ maxHoldMillis, pastHold, quietSeconds, rounds }: Mov
       `cannot end a long hold by ${JSON.stringify(pastHold)}: undo or maintenance is possible`,
     );
   }
-}
-
-/** The newest of the last month; nothing for a site that is not there. */
-async function sizesOf(deps: AdminDeps, named: string) {
-  const ref = siteRef(named);
-  const byName = async () =>
-    (await loadGraph(deps.store)).sites.find(({ name, aliases }) => name === ref || aliases.includes(ref));
-  // Moves of many sites have ids.
-  const site = (await deps.store.sites.get(ref)) ?? (await byName());
-  const from = new Date(deps.now() - RECENT_DAYS * DAY_MS).toISOString().slice(0, 10);
-  const days = site === undefined ? [] : await deps.store.usage.byDay(site.id, from);
-  const files = days.find(({ fileBytes }) => fileBytes !== null);
-  const database = days.find(({ databaseBytes }) => databaseBytes !== null);
-  const [measuredOn = null] = [files, database].flatMap((found) => found?.day ?? []).sort();
-  return { fileBytes: files?.fileBytes ?? null, databaseBytes: database?.databaseBytes ?? null, measuredOn };
 }
 
 /** Platform, web server and database that the site shall be on. Throws with what to do when they cannot be. */

@@ -85,6 +85,7 @@ export function siteFromBackup(
     ...{ certificate: null, auth: null, snippet: null, issuing: null, moving: null },
     spread: spreadFor(graph, graph.service(platform.serviceId)),
     dnsByHand: false,
+    proven: null,
     uid: freshUid(graph, graph.service(platform.serviceId)),
     ...more,
   };

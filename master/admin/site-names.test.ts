@@ -5,9 +5,10 @@ import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids, service, site } from '../../test/records.ts';
 import { listBackups } from './backup.ts';
 import { drillBackup } from './backup-drill.ts';
-import { newBackup, sizesOf } from './backup-new.ts';
+import { newBackup } from './backup-new.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
+import { sizesOf } from './site-sizes.ts';
 import { moveWriter } from './spread.ts';
 
 const CALLER = { actor: 'anne', role: 'admin' } as const;
@@ -29,7 +30,7 @@ beforeAll(async () => {
   await master.store.usage.save([
     {
       ...{ siteId: ids.site, serverId: ids.web1, day: new Date().toISOString().slice(0, 10), requests: 0, bytes: 0 },
-      ...{ s1: 0, s2: 0, s3: 0, s4: 0, s5: 0, fileBytes: 7, inodes: 1, logBytes: 0, databaseBytes: 8 },
+      ...{ s1: 0, s2: 0, s3: 0, s4: 0, s5: 0, fileBytes: 7, inodes: 1, logBytes: 0, databaseBytes: 8, measuredAt: 9 },
     },
   ]);
 });
@@ -44,7 +45,7 @@ describe.each(['b\u00fccher.example', 'B\u00dcCHER.Example.', 'xn--bcher-kva.exa
   });
 
   test('is measured, and looked for on clusters', async () => {
-    expect(await sizesOf(deps, name)).toEqual({ fileBytes: 7, databaseBytes: 8 });
+    expect(await sizesOf(deps, name)).toEqual({ fileBytes: 7, databaseBytes: 8, knownAt: 9 });
     await expect(moveWriter(deps, CALLER, { site: name, service: 'web1/nginx', options })).rejects.toThrow(
       'it is on no cluster',
     );

@@ -54,6 +54,7 @@ export async function listSites(
   const sites = page.items.map((site) => ({
     ...siteView(graph, site, caller),
     backups: siteBackupsView(
+      site,
       bySite.get(site.id) ?? [],
       overdue(site, bySite.get(site.id) ?? [], policyOf(policies, site.id), deps.now()),
     ),
@@ -71,7 +72,7 @@ export async function getSite(deps: AdminDeps, caller: Caller, request: GetSiteR
     ...siteView(graph, site, caller),
     cron: await cronOf(deps, graph, site),
     usage: await usageOf(deps, site),
-    backups: siteBackupsView(backups, problem),
+    backups: siteBackupsView(site, backups, problem),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { SiteBackups } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Backup, BackupPolicy } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { SiteRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 import { date } from './view.ts';
 
@@ -41,21 +42,22 @@ export function policyView(graph: Graph, policy: BackupPolicyRecord, siteId: str
 }
 
 /** problem: why the newest could not be made; '' for nothing. undefined when there is nothing to tell. */
-export function siteBackupsView(backups: readonly BackupRecord[], problem: string): SiteBackups | undefined {
+export function siteBackupsView(
+  { proven }: Pick<SiteRecord, 'proven'>,
+  backups: readonly BackupRecord[],
+  problem: string,
+): SiteBackups | undefined {
   const whole = backups.filter(({ state }) => state === 'ready').sort((a, b) => b.takenAt - a.takenAt);
-  const proven = [...backups]
-    .filter(({ provenAt }) => provenAt !== null)
-    .sort((a, b) => (b.provenAt ?? 0) - (a.provenAt ?? 0))[0];
   const looked = [...backups].sort((a, b) => lookedAt(b) - lookedAt(a))[0];
   const wrong = problem || looked?.problem || '';
-  if (whole.length === 0 && proven === undefined && wrong === '') return undefined;
+  if (whole.length === 0 && proven === null && wrong === '') return undefined;
   return {
     count: whole.length,
     lastId: whole[0]?.id ?? '',
     lastAt: date(whole[0]?.takenAt),
-    provenId: proven?.id ?? '',
-    provenAt: date(proven?.provenAt),
-    provenMillis: BigInt(proven?.provenMillis ?? 0),
+    provenId: proven?.backupId ?? '',
+    provenAt: date(proven?.at),
+    provenMillis: BigInt(proven?.millis ?? 0),
     problem: wrong,
   };
 }

@@ -235,7 +235,7 @@ describe('what a site used, and its cron', () => {
     await store.usage.save([
       {
         ...{ siteId: site.id, serverId: server, day: today, requests: 12, bytes: 3 * 1024 * 1024, s1: 0, s2: 9, s3: 1 },
-        ...{ s4: 2, s5: 0, fileBytes: 2048, inodes: 7, logBytes: null, databaseBytes: 1024 },
+        ...{ s4: 2, s5: 0, fileBytes: 2048, inodes: 7, logBytes: null, databaseBytes: 1024, measuredAt: null },
       },
     ]);
     await store.crons.insert({

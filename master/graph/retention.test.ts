@@ -5,7 +5,7 @@ import { notKept } from './retention.ts';
 const NONE = { keepLast: 0, keepDaily: 0, keepWeekly: 0, keepMonthly: 0, keepYearly: 0 };
 type State = 'ready' | 'damaged' | 'making' | 'deleting';
 const at = (time: string, state: State = 'ready', keep = false, reason: BackupReason = 'schedule') => ({
-  ...{ id: time, takenAt: Date.parse(`${time}Z`), state, keep, reason },
+  ...{ id: time, takenAt: Date.parse(`${time}Z`), state, keep, reason, provenAt: null as number | null },
 });
 const all = [
   ...['2024-12-31T23:00', '2025-06-01T00:00', '2025-12-28T10:00', '2025-12-29T10:00', '2026-01-01T01:00'],
@@ -43,6 +43,18 @@ describe('a policy keeps', () => {
     expect(notKept([good, away], { ...NONE, keepDaily: 7 })).toEqual([]);
     expect(notKept([good, away, at('2026-01-08T12:00')], { ...NONE, keepDaily: 7 })).toEqual([]);
     expect(notKept([good, away, at('2026-01-08T12:20')], { ...NONE, keepDaily: 7 })).toEqual([away]);
+  });
+
+  test('the one that was proven last, until another is', () => {
+    const [first, second, third] = all as [(typeof all)[0], (typeof all)[0], (typeof all)[0]];
+    const proven = [{ ...first, provenAt: 9 }, { ...second, provenAt: 8 }, third, ...all.slice(3)];
+    const gone = (of: typeof proven) => notKept(of, { ...NONE, keepLast: 1 }).map(({ id }) => id);
+    const others = all.slice(1, -1).map(({ id }) => id);
+    expect(gone(proven)).toEqual(others.toReversed());
+    const later = [...proven.slice(0, -1), { ...at('2026-01-05T12:00'), provenAt: 10 }];
+    expect(gone(later)).toEqual([first.id, ...others].toReversed());
+    // What is damaged proves nothing.
+    expect(gone([{ ...first, provenAt: 9, state: 'damaged' as const }, ...all.slice(1)])).toContain(first.id);
   });
 
   test('damaged ones until a newer one is whole; they are counted for nothing', () => {

@@ -2,7 +2,7 @@
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 
 type Counts = Pick<BackupPolicyRecord, 'keepLast' | 'keepDaily' | 'keepWeekly' | 'keepMonthly' | 'keepYearly'>;
-type Dated = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'keep' | 'reason'>;
+type Dated = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'keep' | 'reason' | 'provenAt'>;
 
 /** Made by Aegir before it changes a site: what was restored away from is not the backup of its day. */
 const SAFETY: readonly string[] = ['restore', 'migrate'];
@@ -12,7 +12,7 @@ const SAFETY_DAYS = 7;
 /**
  * Those to remove. Kept are the newest keepLast, and the newest of each of the last days, weeks (from Monday), months and
  * years that have one, in UTC. A policy without any count keeps all; so does the mark keep. The newest that is whole always
- * stays, and only whole ones count: those that were found damaged go when a newer one is whole. Those that were made before
+ * stays, so does the one that was proven last, and only whole ones count: those that were found damaged go when a newer one is whole. Those that were made before
  * a restore or a move count for nothing, and go when a whole one is a week newer.
  */
 export function notKept<B extends Dated>(backups: readonly B[], policy: Counts): readonly B[] {
@@ -25,6 +25,10 @@ export function notKept<B extends Dated>(backups: readonly B[], policy: Counts):
   const [newest] = ready;
   if (newest === undefined) return [];
   kept.add(newest.id);
+  const [proven] = ready
+    .filter(({ provenAt }) => provenAt !== null)
+    .sort((a, b) => (b.provenAt ?? 0) - (a.provenAt ?? 0));
+  if (proven !== undefined) kept.add(proven.id);
   const periods: readonly (readonly [number, (at: number, id: string) => string])[] = [
     [policy.keepLast, (_, id) => id],
     [policy.keepDaily, dayOf],

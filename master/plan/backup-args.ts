@@ -49,7 +49,11 @@ export interface BackupStepArgs {
   'drill.begin': { backupId: string };
   /** What was restored is what the backup says it holds; recorded as proven once the scratch site is gone. */
   'drill.compare': { backupId: string; database: number | null; files: number | null };
-  'drill.prove': { backupId: string; begin: number };
+  /**
+   * begin: when that step began, the restore did. database, where it was not compared before: index of the step that restored
+   * it; where other tables came back nothing is proven.
+   */
+  'drill.prove': { backupId: string; begin: number; database?: number };
   /** A look at it in its store; what it finds is recorded. */
   'backup.check': { backupId: string; readAll: boolean };
   /** Nothing reads them any more; undo says what they were before. */

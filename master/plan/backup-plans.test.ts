@@ -10,8 +10,8 @@ import { planRestoreAs, planRestoreSite } from './restore.ts';
 const store = service('svc-0123456789abcde7', ids.db1, 'file', 'mesh', 0);
 const nas = service('svc-0123456789abcde8', ids.web1, 'file', 'mount', 0, { settings: { share: 'nas', path: '/nas' } });
 const graph = graphOf({ services: [...snapshot.services, store, nas] });
-const sizes = { fileBytes: 3_500_000, databaseBytes: 120_000 };
-const none = { fileBytes: null, databaseBytes: null };
+const sizes = { fileBytes: 3_500_000, databaseBytes: 120_000, knownAt: Date.UTC(2026, 10, 26, 13, 5) };
+const none = { fileBytes: null, databaseBytes: null, knownAt: null };
 const part = (name: 'database' | 'files') => ({
   ...{ part: name, digest: 'ab', firstChunk: 1, chunks: 1, bytes: 3_000_000, entries: 12 },
 });

@@ -11,21 +11,28 @@ import type { BackupRecord } from '../store/model-backup.ts';
 import type { Safety } from './backup-args.ts';
 import type { PlanStep } from './plan.ts';
 
-/** As last measured; null for not known. */
+/** As last known, by agents' measuring or a backup; null for not known. */
 export interface SiteSizes {
   readonly fileBytes: number | null;
   readonly databaseBytes: number | null;
+  /** When the older of these was found (UTC, milliseconds); null where neither is, or it is not known when. */
+  readonly knownAt: number | null;
 }
 
 export const READS = { none: 'it only looks' } as const;
 
-/** In words; '' where nothing was measured. */
-export function sizeText({ fileBytes, databaseBytes }: SiteSizes): string {
+/** In words; '' where nothing is known. */
+export function sizeText({ fileBytes, databaseBytes, knownAt }: SiteSizes): string {
   const told = [
     ...(fileBytes === null ? [] : [`${byteSize(fileBytes)} of files`]),
     ...(databaseBytes === null ? [] : [`${byteSize(databaseBytes)} in the database`]),
   ];
-  return told.join(', ');
+  return told.length === 0 ? '' : `about ${told.join(', ')}${asOf(knownAt)}`;
+}
+
+/** What a site holds may have grown since. */
+export function asOf(knownAt: number | null): string {
+  return knownAt === null ? '' : `, as of ${new Date(knownAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** Several services may lead to one place. */
@@ -110,7 +117,7 @@ export function backupSteps(
         files: { take: tree, serverId: web.serverId, trees },
         database: db === undefined || dump === null ? null : { take: dump, serverId: db.serverId },
       },
-      summary: `Bring them to ${graph.serviceName(store)}, as far as they are not there yet${size === '' ? '' : ` (${size} in all)`}`,
+      summary: `Bring them to ${graph.serviceName(store)}, as far as they are not there yet${size === '' ? '' : ` (${size})`}`,
       serverId: store.serverId,
       undo: { summary: 'nothing names what came; it goes when the store is pruned' },
     },

@@ -28,7 +28,7 @@ const OPTIONS: MigrateOptions = {
   ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false },
   ...{ follows: false, passwordSecret: null },
   last: null,
-  ...{ fileBytes: 5_000_000, databaseBytes: 40_000_000, measuredOn: '2026-11-26' },
+  ...{ fileBytes: 5_000_000, databaseBytes: 40_000_000, knownAt: Date.UTC(2026, 10, 26, 13, 5) },
 };
 const planned = (options: Partial<MigrateOptions> = {}, patch: object = {}, changed: object = {}) =>
   planMigrateSite(createGraph({ ...base, ...patch }), { ...named, ...changed }, to, { ...OPTIONS, ...options });
@@ -40,7 +40,11 @@ const waits = (plan: ReturnType<typeof planned>) =>
 
 describe('a backup is made before anything moves', () => {
   const store = service('svc-0123456789abcdm4', web2.id, 'file', 'mesh', 0);
-  const last = { id: 'bak-0123456789abcdm1', store, sizes: { fileBytes: 5_000_000, databaseBytes: null } };
+  const last = {
+    id: 'bak-0123456789abcdm1',
+    store,
+    sizes: { fileBytes: 5_000_000, databaseBytes: null, knownAt: Date.UTC(2026, 10, 26, 13, 5) },
+  };
   const plan = planned({ last }, { services: [...base.services, store] });
 
   test('it undoes with the move, and is said', () => {
@@ -159,7 +163,9 @@ test('never are both writable: the old is held and its database frozen before th
 
 test('what a person should know is said before it begins', () => {
   const words = planned().warnings.join('\n');
-  expect(words).toMatch(/Files 4\.8 MiB, database 38\.1 MiB, as of 2026-11-26; at most about 42\.9 MiB go over/);
+  expect(words).toMatch(
+    /Files about 4\.8 MiB, database about 38\.1 MiB, as of 2026-11-26 13:05 UTC; that, about 42\.9 MiB, and what came since goes over/,
+  );
   expect(words).toMatch(/Visitors wait for about 4 s/);
   expect(words).toMatch(/waits 1 day first/);
   expect(words).toMatch(
@@ -168,14 +174,14 @@ test('what a person should know is said before it begins', () => {
 });
 
 test('what nobody has measured yet is not told as nothing', () => {
-  const unknown = planned({ fileBytes: null, databaseBytes: null, measuredOn: null }).warnings.join('\n');
+  const unknown = planned({ fileBytes: null, databaseBytes: null, knownAt: null }).warnings.join('\n');
   expect(unknown).toMatch(
     /^Files not measured yet, database not measured yet; how much goes over the mesh is not known/,
   );
   expect(unknown).toMatch(/Visitors wait for about 2 s, and what a copy of its database takes, 60 s at most/);
   expect(unknown).not.toMatch(/\b0 B\b/);
   const half = planned({ databaseBytes: null }).warnings.join('\n');
-  expect(half).toMatch(/Files 4\.8 MiB, database not measured yet, as of 2026-11-26; how much/);
+  expect(half).toMatch(/Files about 4\.8 MiB, database not measured yet, as of 2026-11-26 13:05 UTC; how much/);
 });
 
 test('where its database is from then on is said, and what to do when that is where it leaves', () => {

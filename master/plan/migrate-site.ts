@@ -4,7 +4,7 @@ import { displayName } from '../../shared/name.ts';
 import { DB_ENGINES } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
-import { backupSteps, holdStep, recordStep, releaseStep } from './backup-steps.ts';
+import { backupSteps, holdStep, recordStep, releaseStep, type SiteSizes } from './backup-steps.ts';
 import { type LastBackup, siteRemove } from './change-site.ts';
 import { dnsAlong, lowerSteps, switchSteps } from './migrate-dns.ts';
 import { warningsOf } from './migrate-warnings.ts';
@@ -27,7 +27,7 @@ import {
 import type { Place, Plan, PlannedMove, PlanStep } from './plan.ts';
 import { sitePrepareOn } from './steps.ts';
 
-export interface MigrateOptions {
+export interface MigrateOptions extends SiteSizes {
   readonly maxHoldMillis: number;
   readonly pastHold: 'undo' | 'maintenance';
   readonly quietSeconds: number;
@@ -39,11 +39,6 @@ export interface MigrateOptions {
   readonly passwordSecret: string | null;
   /** Made before anything moves; null for none. */
   readonly last: LastBackup | null;
-  /** As last measured; null for not known. */
-  readonly fileBytes: number | null;
-  readonly databaseBytes: number | null;
-  /** Day of the older of these (UTC); null where none is known. */
-  readonly measuredOn: string | null;
 }
 
 const FORWARD = { none: 'from here on there is only forward' } as const;

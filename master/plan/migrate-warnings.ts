@@ -1,5 +1,6 @@
 // What a person should know of a move before it begins: sizes, waits, how long visitors are held.
 import { byteSize } from '../../shared/byte-size.ts';
+import { asOf } from './backup-steps.ts';
 import { lowerSteps, mostQuiet } from './migrate-dns.ts';
 import type { MigrateOptions } from './migrate-site.ts';
 import { type Move, recordSets, serverOf, spanOf } from './move-steps.ts';
@@ -66,15 +67,15 @@ export function warningsOf(
   return lines;
 }
 
-function sizesOf(move: Move, { fileBytes, databaseBytes, measuredOn }: MigrateOptions, db: boolean): string {
-  const size = (bytes: number | null) => (bytes === null ? 'not measured yet' : byteSize(bytes));
+function sizesOf(move: Move, { fileBytes, databaseBytes, knownAt }: MigrateOptions, db: boolean): string {
+  const size = (bytes: number | null) => (bytes === null ? 'not measured yet' : `about ${byteSize(bytes)}`);
   const sizes = `Files ${size(fileBytes)}${move.from.db === '' ? '' : `, database ${size(databaseBytes)}`}`;
   const sent =
     fileBytes === null || (db && databaseBytes === null) ? null : fileBytes + (db ? (databaseBytes ?? 0) : 0);
   return (
-    `${sizes}${measuredOn === null ? '' : `, as of ${measuredOn}`}; ` +
+    `${sizes}${asOf(knownAt)}; ` +
     (sent === null
       ? 'how much goes over the mesh is not known yet: servers measure their sites every 6 hours.'
-      : `at most about ${byteSize(sent)} go over the mesh, less what is there already.`)
+      : `that, about ${byteSize(sent)}, and what came since goes over the mesh, less what is there already.`)
   );
 }

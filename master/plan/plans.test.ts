@@ -41,7 +41,14 @@ const plans: readonly (readonly [string, Plan])[] = [
     'install of an app without installer',
     planInstallSite(graph, { ...fresh, bindings: { http: ids.nginx }, name: 'static.example' }, false),
   ],
-  ['clone', planCloneSite(graph, site, copy, { fileBytes: 5_000_000, databaseBytes: null })],
+  [
+    'clone',
+    planCloneSite(graph, site, copy, {
+      fileBytes: 5_000_000,
+      databaseBytes: null,
+      knownAt: Date.UTC(2026, 10, 26, 13, 5),
+    }),
+  ],
   [
     'clone to another server, with HTTPS',
     planCloneSite(
@@ -51,6 +58,7 @@ const plans: readonly (readonly [string, Plan])[] = [
       {
         fileBytes: null,
         databaseBytes: null,
+        knownAt: null,
       },
     ),
   ],

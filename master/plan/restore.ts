@@ -109,26 +109,44 @@ export function planRestoreAs(
 ): Plan {
   const store = graph.service(backup.serviceId);
   const platform = graph.platform(site.platformId);
-  const published = to === 'enabled' ? siteProbe(graph, site) : [];
+  const probe = to === 'enabled' ? siteProbe(graph, site) : [];
+  const steps: PlanStep[] = [
+    siteRecordStep(site, 'installing', 'absent'),
+    holdStep(graph, [store], 'shared'),
+    ...firstCertificate(site),
+    ...dbCreate(graph, site, 'absent'),
+    ...sitePrepare(graph, site, 'absent'),
+  ];
+  const begin = steps.length;
+  const restored = restoreSteps(graph, site, backup, null);
+  steps.push(
+    ...restored,
+    ...rewriteSteps(graph, site, origin(site, backup)),
+    ...httpPublish(graph, site, to, 'absent'),
+    ...probe,
+  );
+  // All of it came from the store, and the site answered. What a site becomes in its own place need not come from there.
+  if (probe.length > 0 && restored.length > 0) {
+    const database = restored.findIndex(({ kind }) => kind === 'restore.database');
+    steps.push({
+      kind: 'drill.prove',
+      args: { backupId: backup.id, begin, ...(database < 0 ? {} : { database: begin + database }) },
+      summary: `Record that backup ${backup.id} can be restored, and how long it takes`,
+      serverId: null,
+      undo: { none: 'it was proven' },
+    });
+  }
+  steps.push(
+    ...dnsPublish(graph, site, 'absent'),
+    siteRecordStep(site, to, 'installing'),
+    releaseStep(graph, [store], 'shared'),
+  );
   return {
     verb: 'backup.restore',
     subjectId: site.id,
     subject: site.name,
     summary: `Make site ${displayName(site.name)} on platform ${platform.name} from backup ${backup.id} of ${displayName(backup.siteName)}`,
-    steps: [
-      siteRecordStep(site, 'installing', 'absent'),
-      holdStep(graph, [store], 'shared'),
-      ...firstCertificate(site),
-      ...dbCreate(graph, site, 'absent'),
-      ...sitePrepare(graph, site, 'absent'),
-      ...restoreSteps(graph, site, backup, null),
-      ...rewriteSteps(graph, site, origin(site, backup)),
-      ...httpPublish(graph, site, to, 'absent'),
-      ...published,
-      ...dnsPublish(graph, site, 'absent'),
-      siteRecordStep(site, to, 'installing'),
-      releaseStep(graph, [store], 'shared'),
-    ],
+    steps,
     warnings: [
       ...warnings,
       ...(siteRecordSets(graph, site).length === 0 ? ['No dns service is bound: set the names in DNS yourself.'] : []),

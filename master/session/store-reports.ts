@@ -95,6 +95,7 @@ function usageRecord(serverId: string, report: UsageReport): UsageRecord | undef
     ...{ requests: count(report.requests), bytes: count(report.bytesSent), s1, s2, s3, s4, s5 },
     ...{ fileBytes: size(report.fileBytes), inodes: size(report.inodes), logBytes: size(report.logBytes) },
     databaseBytes: size(report.databaseBytes),
+    measuredAt: time(report.measuredAt),
   };
 }
 

@@ -44,6 +44,14 @@ export type BackedUpSite = {
   readonly snippet?: SiteSnippet | null;
 };
 
+/** When a backup of a site was proven restorable. */
+export interface SiteProof {
+  readonly at: number;
+  readonly backupId: string;
+  /** How long the restore took, milliseconds. */
+  readonly millis: number;
+}
+
 export interface BackupRecord {
   readonly id: string;
   /** The site may be gone. */

@@ -1,6 +1,8 @@
 // The records that the store keeps. Times are milliseconds since 1970; ids as in shared/id.ts.
+
 import type { DetectedService, HostFacts, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
 import type { AppName, Role, ServiceType } from '../../shared/vocabulary.ts';
+import type { SiteProof } from './model-backup.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -152,6 +154,8 @@ export interface SiteRecord {
   readonly spread: SiteSpread | null;
   /** Its names are set by a person also where zones of ours hold them: nothing of it is published there. */
   readonly dnsByHand: boolean;
+  /** When a backup of it was last proven restorable, which outlives that backup. */
+  readonly proven: SiteProof | null;
 }
 
 export interface SiteSpread {
@@ -235,6 +239,8 @@ export interface UsageRecord {
   readonly inodes: number | null;
   readonly logBytes: number | null;
   readonly databaseBytes: number | null;
+  /** When these were measured last; null where the agent did not say. */
+  readonly measuredAt: number | null;
 }
 
 /** How the web sees a site. */

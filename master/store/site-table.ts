@@ -46,6 +46,7 @@ export function createSiteTable(access: Access): Table<SiteRecord> {
       moving: nullable(json()),
       spread: nullable(json()),
       dnsByHand: flag(),
+      proven: nullable(json()),
     },
     uniques: [
       { index: 'sites_uid', columns: 'sites.uid', why: ({ uid }) => `another site has the user number ${uid}` },

@@ -123,11 +123,18 @@ export interface UsageSum {
   readonly databaseBytes: number | null;
 }
 
+export interface UsageOfDay extends UsageSum {
+  readonly day: string;
+  /** When these sizes were measured; null where that is not known. */
+  readonly filesAt: number | null;
+  readonly databaseAt: number | null;
+}
+
 export interface UsageTable {
   /** Absolute values by site, server and day: what is told again changes nothing. */
   save(records: readonly UsageRecord[]): Promise<void>;
   /** Newest first. */
-  byDay(siteId: string, fromDay: string): Promise<readonly (UsageSum & { readonly day: string })[]>;
+  byDay(siteId: string, fromDay: string): Promise<readonly UsageOfDay[]>;
   /** Sizes are those of the newest day that has them. In order of site id. */
   bySite(fromDay: string): Promise<readonly (UsageSum & { readonly siteId: string })[]>;
   /** Forgets days before this one. */

@@ -21,6 +21,7 @@ const codecs: Codecs<UsageRecord> = {
   inodes: nullable(integer()),
   logBytes: nullable(integer()),
   databaseBytes: nullable(integer()),
+  measuredAt: nullable(integer()),
 };
 const COUNTS = ['requests', 'bytes', 's1', 's2', 's3', 's4', 's5'] as const;
 const SIZES = ['fileBytes', 'inodes', 'logBytes', 'databaseBytes'] as const;
@@ -30,6 +31,10 @@ const BATCH = 200;
 export function createUsageTable(access: Access): UsageTable {
   const sum = (column: (typeof COUNTS)[number]) => sql<number>`sum(${sql.ref(column)})`.as(column);
   const most = (column: (typeof SIZES)[number]) => sql<number | null>`max(${sql.ref(column)})`.as(column);
+  const measured = <C extends 'fileBytes' | 'databaseBytes'>(column: C) =>
+    sql<number | null>`max(case when ${sql.ref(column)} is not null then ${sql.ref('measuredAt')} end)`.as(
+      `${column}At` as const,
+    );
   return {
     save: (records) =>
       access.write('save what sites used', async (db) => {
@@ -41,7 +46,7 @@ export function createUsageTable(access: Access): UsageTable {
             .onConflict((conflict) =>
               conflict.columns(['siteId', 'day', 'serverId']).doUpdateSet({
                 ...Object.fromEntries(COUNTS.map((column) => [column, larger(column)])),
-                ...Object.fromEntries(SIZES.map((column) => [column, newer(column)])),
+                ...Object.fromEntries([...SIZES, 'measuredAt'].map((column) => [column, newer(column)])),
               }),
             )
             .execute();
@@ -52,13 +57,18 @@ export function createUsageTable(access: Access): UsageTable {
       access.read(`read what site ${siteId} used`, async (db) => {
         const rows = await db
           .selectFrom('usageDays')
-          .select(['day', ...COUNTS.map(sum), ...SIZES.map(most)])
+          .select(['day', ...COUNTS.map(sum), ...SIZES.map(most), measured('fileBytes'), measured('databaseBytes')])
           .where('siteId', '=', siteId)
           .where('day', '>=', fromDay)
           .groupBy('day')
           .orderBy('day', 'desc')
           .execute();
-        return rows.map((row) => ({ ...numbers(row), day: row.day }));
+        return rows.map((row) => ({
+          ...numbers(row),
+          day: row.day,
+          filesAt: timeOf(row.fileBytesAt),
+          databaseAt: timeOf(row.databaseBytesAt),
+        }));
       }),
 
     bySite: (fromDay) =>
@@ -95,6 +105,10 @@ function larger(column: string): RawBuilder<number> {
 
 function newer(column: string): RawBuilder<number> {
   return sql`coalesce(${sql.ref(`excluded.${column}`)}, ${sql.ref(`usageDays.${column}`)})`;
+}
+
+function timeOf(cell: number | null): number | null {
+  return cell === null ? null : Number(cell);
 }
 
 /** PostgreSQL's sums are decimal numbers, which come as text. */

@@ -130,6 +130,24 @@ describe('a drill', () => {
     expect(backup?.provenMillis).toBeGreaterThan(0);
     expect(backup).toMatchObject({ state: 'ready', problem: '' });
     expect(backup?.provenAt).toBe(backup?.triedAt);
+    // It outlives the backup.
+    const { provenAt: at, provenMillis: millis } = backup ?? {};
+    expect((await rig.store.sites.get(backup?.siteId ?? ''))?.proven).toEqual({ at, backupId: OLD, millis });
+  });
+
+  test('is what a restore as another site is, too, where the same tables came back', async () => {
+    const { rig } = await ready('backup restore as another site');
+    await rig.drive();
+    const proven = await rig.store.backups.get(OLD);
+    expect(proven?.provenAt).toBeGreaterThan(0);
+    expect((await rig.store.sites.get(proven?.siteId ?? ''))?.proven?.backupId).toBe(OLD);
+
+    const other = await ready('backup restore as another site');
+    const parts = (proven?.parts ?? []).map((part) => (part.part === 'database' ? { ...part, entries: 13 } : part));
+    await other.rig.store.backups.update(OLD, { parts });
+    await other.rig.drive();
+    expect((await other.rig.read(other.id)).task.state).toBe('succeeded');
+    expect(await other.rig.store.backups.get(OLD)).toMatchObject({ provenAt: null });
   });
 
   test('tells the backup when it failed, and nothing when a person stopped it', async () => {

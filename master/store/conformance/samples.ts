@@ -110,6 +110,7 @@ export function site(id: string, platformId: string, changes: Partial<SiteRecord
     moving: null,
     spread: null,
     dnsByHand: false,
+    proven: null,
     ...changes,
   };
 }
@@ -161,7 +162,7 @@ export function cron(siteId: string, changes: Partial<CronRecord> = {}): CronRec
 export function usage(siteId: string, day: string, changes: Partial<UsageRecord> = {}): UsageRecord {
   return {
     ...{ siteId, serverId: 'srv-1', day, requests: 0, bytes: 0, s1: 0, s2: 0, s3: 0, s4: 0, s5: 0 },
-    ...{ fileBytes: null, inodes: null, logBytes: null, databaseBytes: null },
+    ...{ fileBytes: null, inodes: null, logBytes: null, databaseBytes: null, measuredAt: null },
     ...changes,
   };
 }

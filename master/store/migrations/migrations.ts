@@ -13,6 +13,7 @@ import { siteSpread } from './0010-site-spread.ts';
 import { siteDns } from './0011-site-dns.ts';
 import { siteNumbers } from './0012-site-numbers.ts';
 import { noMeshKey } from './0013-no-mesh-key.ts';
+import { knownSince } from './0014-known-since.ts';
 
 /** Column types that the two databases spell differently. */
 export interface ColumnTypes {
@@ -34,7 +35,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   ...[graph, tasks, zones, siteWeb, clusters, siteReports, siteAccess],
-  ...[backups, siteMove, siteSpread, siteDns, siteNumbers, noMeshKey],
+  ...[backups, siteMove, siteSpread, siteDns, siteNumbers, noMeshKey, knownSince],
 ];
 
 export function columnTypes(kind: DatabaseKind): ColumnTypes {

@@ -8,7 +8,7 @@ import { readBackup } from './backup-store.ts';
 export function createDrillBegin({ store }: HandlerDeps): StepHandler<'drill.begin'> {
   return {
     kind: 'drill.begin',
-    do: async (_, ctx) => ({ is: 'done', result: { at: ctx.startedAt } }),
+    do: async () => ({ is: 'done' }),
     undo: async ({ backupId }, ctx) => {
       const task = await store.tasks.get(ctx.taskId);
       // A person who stopped it found nothing wrong.
@@ -56,12 +56,24 @@ function entriesOf(result: JsonObject | undefined): number {
 export function createDrillProve({ store }: HandlerDeps): StepHandler<'drill.prove'> {
   return {
     kind: 'drill.prove',
-    do: async ({ backupId, begin }, ctx) => {
+    do: async ({ backupId, begin, database }, ctx) => {
       const now = ctx.now();
-      const provenMillis = Math.max(1, now - Number(ctx.results.get(begin)?.['at'] ?? now));
+      const backup = await store.backups.get(backupId);
+      const tables = backup?.parts.find(({ part }) => part === 'database')?.entries ?? 0;
+      if (database !== undefined && entriesOf(ctx.results.get(database)) !== tables) {
+        const text = `backup ${backupId} says that it has ${tables} tables, and others came back: nothing is proven`;
+        ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+        return { is: 'done' };
+      }
+      const began = (await store.steps.ofTask(ctx.taskId)).find(({ index }) => index === begin)?.startedAt;
+      const provenMillis = Math.max(1, now - (began ?? now));
       await store.transaction(async (tx) => {
-        if ((await tx.backups.get(backupId)) === undefined) return;
+        const proven = await tx.backups.get(backupId);
+        if (proven === undefined) return;
         await tx.backups.update(backupId, { provenAt: now, triedAt: now, provenMillis, problem: '' });
+        const { siteId } = proven;
+        if ((await tx.sites.get(siteId)) === undefined) return;
+        await tx.sites.update(siteId, { proven: { at: now, backupId, millis: provenMillis } });
       });
       const text = `backup ${backupId} was restored and is good; it took ${provenMillis} ms`;
       ctx.emit({ $case: 'message', value: { kind: 'note', text, value: '', expiresAt: undefined } });

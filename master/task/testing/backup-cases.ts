@@ -23,7 +23,7 @@ export interface BackupCase {
 /** Ids that the cases' tasks bring. */
 export const FRESH = 'bak-9999999999999999';
 const DIGEST = '07'.repeat(32);
-export const NO_SIZES = { fileBytes: 1_000_000, databaseBytes: null };
+export const NO_SIZES = { fileBytes: 1_000_000, databaseBytes: null, knownAt: Date.UTC(2026, 10, 26, 13, 5) };
 
 /** A file service on the server of the databases. */
 export function storeOf(snapshot: GraphSnapshot): ServiceRecord {

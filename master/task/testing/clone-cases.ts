@@ -4,7 +4,7 @@ import { planCloneSite } from '../../plan/clone-site.ts';
 import type { PlatformRecord, ServerRecord, ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { BackupCase } from './backup-cases.ts';
 
-const NO_SIZES = { fileBytes: null, databaseBytes: null };
+const NO_SIZES = { fileBytes: null, databaseBytes: null, knownAt: null };
 
 /** served: the world of the site in the snapshot. */
 export function cloneCases(snapshot: GraphSnapshot, served: readonly string[]): readonly BackupCase[] {

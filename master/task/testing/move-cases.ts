@@ -23,7 +23,7 @@ const OPTIONS: MigrateOptions = {
   ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 0, rounds: 2, skipLead: false },
   ...{ follows: false, passwordSecret: null },
   last: null,
-  ...{ fileBytes: 1_000_000, databaseBytes: null, measuredOn: '2026-11-26' },
+  ...{ fileBytes: 1_000_000, databaseBytes: null, knownAt: Date.UTC(2026, 10, 26, 13, 5) },
 };
 
 export function moveCases(snapshot: GraphSnapshot): readonly MoveCase[] {

@@ -1126,7 +1126,14 @@ export interface UsageReport {
     | bigint
     | undefined;
   /** Bytes of its database. */
-  databaseBytes?: bigint | undefined;
+  databaseBytes?:
+    | bigint
+    | undefined;
+  /**
+   * When these were measured last, of several the oldest; absent when not on
+   * that day.
+   */
+  measuredAt?: Date | undefined;
 }
 
 /** ReportsTaken says that a batch of reports is durable at the master. */
@@ -9403,6 +9410,7 @@ function createBaseUsageReport(): UsageReport {
     inodes: undefined,
     logBytes: undefined,
     databaseBytes: undefined,
+    measuredAt: undefined,
   };
 }
 
@@ -9459,6 +9467,9 @@ export const UsageReport: MessageFns<UsageReport> = {
         throw new globalThis.Error("value provided for field message.databaseBytes of type uint64 too large");
       }
       writer.uint32(72).uint64(message.databaseBytes);
+    }
+    if (message.measuredAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.measuredAt), writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -9558,6 +9569,14 @@ export const UsageReport: MessageFns<UsageReport> = {
             message.databaseBytes = reader.uint64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.measuredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -9601,6 +9620,11 @@ export const UsageReport: MessageFns<UsageReport> = {
         : isSet(object.database_bytes)
         ? BigInt(object.database_bytes)
         : undefined,
+      measuredAt: isSet(object.measuredAt)
+        ? fromJsonTimestamp(object.measuredAt)
+        : isSet(object.measured_at)
+        ? fromJsonTimestamp(object.measured_at)
+        : undefined,
     };
   },
 
@@ -9633,6 +9657,9 @@ export const UsageReport: MessageFns<UsageReport> = {
     if (message.databaseBytes !== undefined) {
       obj.databaseBytes = message.databaseBytes.toString();
     }
+    if (message.measuredAt !== undefined) {
+      obj.measuredAt = message.measuredAt.toISOString();
+    }
     return obj;
   },
 
@@ -9656,6 +9683,7 @@ export const UsageReport: MessageFns<UsageReport> = {
     message.databaseBytes = (object.databaseBytes !== undefined && object.databaseBytes !== null)
       ? BigInt(object.databaseBytes)
       : undefined;
+    message.measuredAt = object.measuredAt ?? undefined;
     return message;
   },
 };
