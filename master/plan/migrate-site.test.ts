@@ -123,11 +123,29 @@ test('until the new server has answered everything undoes, and from then on noth
   expect(plan.steps[back - 1]?.kind).toBe('site.probe');
   // What a step before it changed, its undo brings back.
   const changing = ['http.publish', 'db.create', 'db.freeze', 'site.prepare', 'gate.hold', 'dns.publish', 'site.move'];
-  for (const { kind, undo } of plan.steps.slice(0, back)) {
+  const steps = plan.steps.slice(0, back);
+  const closed = steps.find(({ kind, args }) => kind === 'http.publish' && 'closed' in args);
+  for (const { kind, undo } of steps.filter((step) => step !== closed)) {
     if (changing.includes(kind)) expect([kind, 'summary' in undo]).toEqual([kind, true]);
   }
+  // What is there for nobody yet goes with what was prepared, once visitors have the old place: nobody waits for it.
+  expect(closed?.undo).toEqual({ none: 'it goes with what was prepared there' });
   const removing = ['http.unpublish', 'db.drop', 'site.remove'];
   for (const kind of removing) expect(kinds(plan).indexOf(kind)).toBeGreaterThan(back);
+});
+
+test('while visitors wait, every step ends with their hold, and no other one', () => {
+  const newer = { ...platform, id: 'plat-0123456789abcdm2', name: 'newer', root: '/srv/newer' };
+  const graph = createGraph({ ...base, platforms: [...base.platforms, newer] });
+  const inPlace = { platformId: newer.id, http: platform.serviceId, db: named.bindings.db ?? '' };
+  for (const plan of [planned(), planned({ follows: true }), planMigrateSite(graph, named, inPlace, OPTIONS)]) {
+    const hold = kinds(plan).indexOf('gate.hold');
+    for (const [index, { kind, within }] of plan.steps.entries()) {
+      const waited = index > hold && index < (plan.pointOfNoReturn ?? 0);
+      expect([kind, within]).toEqual([kind, waited ? { step: hold, millis: 60_000 } : undefined]);
+    }
+  }
+  expect(planned({}, {}, { state: 'disabled' }).steps.filter(({ within }) => within !== undefined)).toEqual([]);
 });
 
 test('newer code where a site is gets no visitor before it has answered, and what undoes it lets them in last', () => {

@@ -204,8 +204,10 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   }
   const state = live ? 'enabled' : 'disabled';
   add(
-    publishAt(move, to, state, web ? 'disabled' : live ? 'held' : 'disabled', {
+    // Undoing waits for nobody here: visitors have their old place first, and this goes with what was prepared for it.
+    publishAt(move, to, state, web ? state : live ? 'held' : 'disabled', {
       cron: !live,
+      ...(web ? { undo: { none: 'it goes with what was prepared there' } } : {}),
       // Where it stays, visitors wait on: their words are taken by what the next step has seen to answer, or by what was.
       ...(live ? { believes: oldServer, closed: true, holds: !web } : {}),
       summary: live
@@ -232,6 +234,11 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     serverId: null,
     undo: FORWARD,
   });
+  if (live) {
+    for (const [index, step] of steps.entries()) {
+      if (index > hold && index < pointOfNoReturn) steps[index] = { ...step, within: deadline };
+    }
+  }
   add(moveStep(move, moving('moved'), moving('held'), 'Record that it has moved'));
   if (live) {
     const openToAll = publishAt(move, to, 'enabled', 'enabled', {

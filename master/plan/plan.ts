@@ -355,6 +355,8 @@ export type PlanStep = {
     readonly serverId: string | null;
     /** What undoing does, or why there is nothing to undo. */
     readonly undo: { readonly summary: string } | { readonly none: string };
+    /** Visitors wait meanwhile: it is given up at the end of their hold, and so is the task. */
+    readonly within?: Deadline;
   };
 }[StepKind];
 

@@ -1,5 +1,6 @@
 // Does one step: intent durable first, result durable last; a failure is tried again, undone, or needs a person.
 import { type AegirError, toAegirError } from '../../shared/error.ts';
+import { cutShort, type Hold, holdOf } from './cut.ts';
 import type { Outcome } from './handler.ts';
 import { backoffMs } from './limits.ts';
 import { isPastReturn } from './state.ts';
@@ -7,7 +8,7 @@ import { contextOf, giveUp, isUntouched, type One, sleepUntil, tell, UNTOUCHED, 
 
 /** False: leave the task now. */
 export async function doStep(one: One): Promise<boolean> {
-  const { deps, task, step, epoch, control } = one;
+  const { deps, task, plan, step, steps, epoch, control } = one;
   const update: UpdateStep = (patch) => deps.store.steps.update(task.id, step.index, epoch, patch);
   if (!(await sleepUntil(step.notBefore, deps, control))) return !control.leave.signal.aborted;
 
@@ -36,14 +37,20 @@ export async function doStep(one: One): Promise<boolean> {
   const gotOn = () => {
     lastOn = deps.now();
   };
+  const planned = plan.steps[step.index];
+  const hold = planned === undefined ? null : holdOf(planned, steps, startedAt);
+  const attend = (signal: AbortSignal) =>
+    one.handler.do(one.args, contextOf(one, attempt, startedAt, signal, after, gotOn));
   let outcome: Outcome;
   try {
-    const signal = AbortSignal.any([control.leave.signal, control.cancel.signal]);
-    outcome = await one.handler.do(one.args, contextOf(one, attempt, startedAt, signal, after, gotOn));
+    outcome =
+      hold === null
+        ? await attend(AbortSignal.any([control.leave.signal, control.cancel.signal]))
+        : await attendInTime(one, hold, attend);
   } catch (thrown) {
     if (control.leave.signal.aborted) return false;
     const error = toAegirError(thrown, `do ${step.kind}`);
-    const goOn = await failed(one, error, attempt, lastOn, update, clean && error.untouched);
+    const goOn = await failed(one, error, attempt, lastOn, update, clean && error.untouched, hold);
     acknowledge();
     return goOn;
   }
@@ -63,6 +70,30 @@ export async function doStep(one: One): Promise<boolean> {
   acknowledge();
   return true;
 }
+
+/** Visitors wait: neither the end of their hold nor a cancel waits long for what agents answer to it. */
+async function attendInTime(
+  { deps, control }: One,
+  { endsAt, late }: Hold,
+  attend: (signal: AbortSignal) => Promise<Outcome>,
+): Promise<Outcome> {
+  const left = endsAt - deps.now();
+  if (left <= 0) throw late;
+  // Not for another reason than cancelled: agents are asked to stop.
+  const end = new AbortController();
+  const timer = setTimeout(() => end.abort(), Math.min(left, MAX_TIMER_MS));
+  const cut = AbortSignal.any([control.cancel.signal, end.signal]);
+  try {
+    return await cutShort(attend(AbortSignal.any([control.leave.signal, cut])), cut, deps.limits.cutMs);
+  } catch (thrown) {
+    throw end.signal.aborted && !control.cancel.signal.aborted ? late : thrown;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1; // setTimeout fires at once for more
+
 /** False: leave the task now. */
 async function failed(
   one: One,
@@ -71,6 +102,7 @@ async function failed(
   lastOn: number,
   update: UpdateStep,
   untouched: boolean,
+  hold: Hold | null,
 ): Promise<boolean> {
   const mark = untouched ? { result: UNTOUCHED } : {};
   const { deps, task, step, plan, steps, control, say } = one;
@@ -81,7 +113,7 @@ async function failed(
   const mayRetry =
     error.retryable && !cancelled && attempt < limits.attempts && deps.now() - lastOn < limits.retryForMs;
   if (mayRetry) {
-    const wait = backoffMs(limits, attempt);
+    const wait = Math.max(0, Math.min(backoffMs(limits, attempt), (hold?.endsAt ?? Infinity) - deps.now()));
     say(step.index, {
       $case: 'log',
       value: { level: 'warn', text: `${error.message}; trying again in ${Math.ceil(wait / 1000)} s` },

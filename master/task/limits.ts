@@ -10,6 +10,10 @@ export interface Limits {
   readonly retryForMs: number;
   readonly firstBackoffMs: number;
   readonly maxBackoffMs: number;
+  /** What a hold, or a cancel, cuts short is asked to stop; one that has not answered after so long is left behind. */
+  readonly cutMs: number;
+  /** Undoing is cut short by a cancel when nothing was heard of it for so long. */
+  readonly quietMs: number;
 }
 
 export const LIMITS: Limits = {
@@ -19,6 +23,8 @@ export const LIMITS: Limits = {
   retryForMs: 5 * 60_000,
   firstBackoffMs: 1000,
   maxBackoffMs: 30_000,
+  cutMs: 3_000,
+  quietMs: 10_000,
 };
 
 /** Milliseconds before attempt number `after` + 1. */

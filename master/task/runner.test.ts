@@ -159,6 +159,60 @@ test('cancelled while it undoes: it goes on undoing, and fails for the reason it
   expect(worldLines(rig.agents)).toEqual([]);
 });
 
+/** An install that failed, whose undo of one step begins with what is given. */
+async function undoing(at: number, before: TaskRig['agents']['before']) {
+  rig.mishaps.push({ step: 4, direction: 'do', error: new AegirError('internal', 'cannot act: broken'), left: 1 });
+  rig.agents.before = (order, serverId, options) =>
+    order.step === at && order.id.includes('.undo.') ? before(order, serverId, options) : undefined;
+  const id = await rig.task(install.plan);
+  start('a');
+  await become(() => expect(rig.began).toContain(`undo ${at}`));
+  return id;
+}
+
+test('a cancel cuts undoing short of which nothing is heard, and it is given up', async () => {
+  const id = await undoing(2, () => new Promise(() => {}));
+  // Whoever does not cancel waits.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect((await rig.store.tasks.get(id))?.state).toBe('undoing');
+  await rig.store.tasks.requestCancel(id);
+  const told = await ended(id);
+  expect(told.task).toMatchObject({
+    state: 'failed',
+    reason: `given up, not undone whole: cannot undo "${install.plan.steps[2]?.summary}": nothing was heard of it for 0.05 s`,
+  });
+  expect(gapsIn(told)).toEqual([]);
+});
+
+test('a cancel does not cut undoing short that gets on', async () => {
+  const id = await undoing(2, async (order, _, options) => {
+    await rig.store.tasks.requestCancel(order.taskId);
+    for (let part = 1; part <= 20; part++) {
+      const body = { $case: 'progress' as const, value: { fraction: part / 20, label: '' } };
+      options.onEvent({ actionId: order.id, seq: BigInt(part), time: new Date(), body });
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+  });
+  const told = await ended(id);
+  expect(told.task).toMatchObject({ state: 'failed', reason: 'cannot act: broken' });
+  expect(worldLines(rig.agents)).toEqual([]);
+});
+
+test('a cancel ends the pause before undoing is tried again', async () => {
+  rig.mishaps.push(
+    { step: 4, direction: 'do', error: new AegirError('internal', 'cannot act: broken'), left: 1 },
+    { step: 2, direction: 'undo', error: new AegirError('unavailable', 'cannot undo: not there'), left: 1 },
+  );
+  const id = await rig.task(install.plan);
+  const runner = start('a', { firstBackoffMs: MINUTE, maxBackoffMs: MINUTE });
+  await become(async () => expect((await rig.store.steps.ofTask(id))[2]?.undoAttempts).toBe(1));
+  await become(async () => expect((await rig.store.steps.ofTask(id))[2]?.notBefore).not.toBeNull());
+  await rig.store.tasks.requestCancel(id);
+  runner.wake();
+  expect((await ended(id)).task).toMatchObject({ state: 'failed', reason: 'cannot act: broken' });
+  expect(worldLines(rig.agents)).toEqual([]);
+});
+
 test('a cancel that comes as a step fails means undo, not give up', async () => {
   rig.mishaps.push(
     { step: 4, direction: 'do', error: new AegirError('internal', 'cannot act: broken'), left: 1 },

@@ -80,7 +80,12 @@ export function createRunner(deps: RunnerDeps): Runner {
     for (const [id, { control }] of working) {
       const task = await deps.store.tasks.get(id);
       const pointOfNoReturn = task?.plan['pointOfNoReturn'];
-      if (task?.cancelRequested !== true || task.undoCause !== null) continue;
+      if (task?.cancelRequested !== true) continue;
+      if (task.undoCause !== null) {
+        // It does not sleep until it tries again; see undo-step.ts.
+        control.cancel.abort();
+        continue;
+      }
       // Past the point of no return the running step goes on; the refusal is told between steps.
       const steps = typeof pointOfNoReturn === 'number' ? await deps.store.steps.ofTask(id) : [];
       const past = steps.some(

@@ -1,5 +1,6 @@
 // Undoes one step: until it is undone, or a person must act.
 import { AegirError, toAegirError } from '../../shared/error.ts';
+import { cutShort } from './cut.ts';
 import { backoffMs } from './limits.ts';
 import { contextOf, giveUp, isUntouched, type One, sleepUntil, tell, type UpdateStep } from './step.ts';
 
@@ -20,7 +21,8 @@ export async function undoStep(one: One): Promise<boolean> {
   }
   // A pause before the next do is over as soon as it is to be undone.
   const notBefore = step.state === 'undoing' ? step.notBefore : null;
-  if (!(await sleepUntil(notBefore, deps, control))) return !control.leave.signal.aborted;
+  // Cut short by a cancel, it is tried once more.
+  if (!(await sleepUntil(notBefore, deps, control)) && control.leave.signal.aborted) return false;
   const attempt = step.state === 'undoing' && step.notBefore === null ? step.undoAttempts : step.undoAttempts + 1;
   if (step.state !== 'undoing') await tell(one, 'undoing');
   await update({ state: 'undoing', undoAttempts: attempt, notBefore: null });
@@ -29,16 +31,21 @@ export async function undoStep(one: One): Promise<boolean> {
   const acknowledge = () => {
     for (const callback of after) callback();
   };
+  const patience = createPatience(one);
   try {
-    const outcome = await undo.call(
-      handler,
-      one.args,
-      contextOf(one, attempt, deps.now(), control.leave.signal, after),
-    );
+    const signal = AbortSignal.any([control.leave.signal, patience.signal]);
+    const ctx = contextOf(one, attempt, deps.now(), signal, after, patience.heard);
+    const afterDurable = (callback: () => void) => {
+      // Called with each answer of an agent.
+      patience.heard();
+      ctx.afterDurable(callback);
+    };
+    const work = undo.call(handler, one.args, { ...ctx, afterDurable });
+    const outcome = await cutShort(work, patience.signal, deps.limits.cutMs);
     if (outcome.is === 'wait') throw new AegirError('internal', `cannot undo ${step.kind}: its undo wants to wait`);
   } catch (thrown) {
     if (control.leave.signal.aborted) return false;
-    const error = toAegirError(thrown, `undo ${step.kind}`);
+    const error = patience.signal.aborted ? silent(one) : toAegirError(thrown, `undo ${step.kind}`);
     const current = await deps.store.tasks.get(task.id);
     if (current?.cancelRequested === true) {
       // Cancelled while its undo fails: the person gives it up, and is told what was left.
@@ -59,6 +66,8 @@ export async function undoStep(one: One): Promise<boolean> {
     if (error.retryable) return true;
     await one.turn('stuck', { reason: `cannot undo: ${error.message}` });
     return false;
+  } finally {
+    patience.close();
   }
   if (control.leave.signal.aborted) return false;
   deps.failpoint(`task.undo.done:${step.kind}`);
@@ -67,4 +76,33 @@ export async function undoStep(one: One): Promise<boolean> {
   deps.failpoint(`task.undo.durable:${step.kind}`);
   acknowledge();
   return true;
+}
+
+/** Aborts when somebody cancels and nothing was heard of the attempt for a while. */
+function createPatience({ deps, task, control }: One) {
+  const { quietMs } = deps.limits;
+  const cut = new AbortController();
+  let lastHeard = performance.now();
+  const look = async () => {
+    if (performance.now() - lastHeard < quietMs) return;
+    const current = await deps.store.tasks.get(task.id);
+    if (current?.cancelRequested === true && !control.leave.signal.aborted) cut.abort();
+  };
+  // A look that fails is followed by another one.
+  const timer = setInterval(() => void look().catch(() => {}), Math.min(LOOK_MS, quietMs));
+  return {
+    signal: cut.signal,
+    heard: () => {
+      lastHeard = performance.now();
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+const LOOK_MS = 1_000;
+
+function silent({ deps, plan, step }: One): AegirError {
+  const what = plan.steps[step.index]?.summary ?? step.kind;
+  const text = `cannot undo "${what}": nothing was heard of it for ${deps.limits.quietMs / 1000} s`;
+  return new AegirError('cancelled', text);
 }

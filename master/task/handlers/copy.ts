@@ -3,8 +3,8 @@ import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { DatabasePart, RestoreFacts, SnapshotFacts } from '../../../shared/gen/aegir/v1/backup.ts';
 import { treesOf } from '../../../shared/vocabulary.ts';
-import type { Deadline, Place } from '../../plan/plan.ts';
-import type { StepContext, StepHandler } from '../handler.ts';
+import type { Place } from '../../plan/plan.ts';
+import type { Outcome, StepContext, StepHandler } from '../handler.ts';
 import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readService, refOf } from '../parts.ts';
 import { dbSpec, type SiteParts, siteSpec, writerIn } from '../spec.ts';
@@ -53,33 +53,6 @@ export function isOff(ctx: StepContext, open: number): boolean {
   return [...ctx.results.values()].some((result) => result['cannotFollow'] === true);
 }
 
-/** Runs within what is left of the time that visitors may be held. */
-export async function inTime<T>(
-  ctx: StepContext,
-  deadline: Deadline | null,
-  work: (ctx: StepContext) => Promise<T>,
-): Promise<T> {
-  if (deadline === null) return work(ctx);
-  const since = Number(ctx.results.get(deadline.step)?.['at'] ?? ctx.startedAt);
-  const left = since + deadline.millis - ctx.now();
-  const late = new AegirError(
-    'deadline_exceeded',
-    `cannot go on: visitors have been held for ${deadline.millis} ms, which is the most; the site stays where it was; ` +
-      'try again with more rounds or --max-hold, or at a quieter time',
-    { retryable: false },
-  );
-  if (left <= 0) throw late;
-  const timer = new AbortController();
-  const timeout = setTimeout(() => timer.abort(late), left);
-  try {
-    return await work({ ...ctx, signal: AbortSignal.any([ctx.signal, timer.signal]) });
-  } catch (thrown) {
-    throw timer.signal.aborted && !ctx.signal.aborted ? late : thrown;
-  } finally {
-    clearTimeout(timeout);
-  }
-}
-
 function tell(ctx: StepContext, what: string, { bytes, readBytes }: SnapshotFacts, restore: RestoreFacts): void {
   const text = `${what}: ${byteSize(Number(bytes))}, read ${byteSize(Number(readBytes))}, sent ${byteSize(Number(restore.receivedBytes))}, wrote ${byteSize(Number(restore.writtenBytes))}`;
   ctx.emit({ $case: 'log', value: { level: 'info', text } });
@@ -88,27 +61,25 @@ function tell(ctx: StepContext, what: string, { bytes, readBytes }: SnapshotFact
 export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
   return {
     kind: 'copy.files',
-    do: async ({ siteId, from, to, round, deadline, of = siteId }, ctx) => {
+    do: async ({ siteId, from, to, round, deadline, of = siteId }, ctx): Promise<Outcome> => {
       if (deadline === null && isEnough(ctx, 'files', round)) {
         return { is: 'done', result: { copied: 'files', round, received: 0, left: true } };
       }
-      return inTime(ctx, deadline, async (within) => {
-        const [here, there] = [await readParts(deps, of, from), await readParts(deps, siteId, to)];
-        const trees = treesOf(here.platform.app);
-        const [source, target] = [webServerOf(here), webServerOf(there)];
-        const snapshot = await takeSnapshot(deps, within, source, 'files', {
-          site: siteSpec(here, source),
-          part: { $case: 'files', value: { trees: [...trees], last: true } },
-        });
-        const restore = await restoreSnapshot(deps, within, snapshot, target, siteId, 'files', async (part) => ({
-          $case: 'restoreFiles',
-          value: { site: siteSpec(there, target), source: part, trees: [...trees], fetchOnly: false },
-        }));
-        await dropSnapshot(deps, within, 'do', source, of, 'files', ctx.attempt);
-        tell(ctx, 'files', snapshot.facts, restore);
-        const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
-        return { is: 'done', result: { copied: 'files', round, bytes, received } };
+      const [here, there] = [await readParts(deps, of, from), await readParts(deps, siteId, to)];
+      const trees = treesOf(here.platform.app);
+      const [source, target] = [webServerOf(here), webServerOf(there)];
+      const snapshot = await takeSnapshot(deps, ctx, source, 'files', {
+        site: siteSpec(here, source),
+        part: { $case: 'files', value: { trees: [...trees], last: true } },
       });
+      const restore = await restoreSnapshot(deps, ctx, snapshot, target, siteId, 'files', async (part) => ({
+        $case: 'restoreFiles',
+        value: { site: siteSpec(there, target), source: part, trees: [...trees], fetchOnly: false },
+      }));
+      await dropSnapshot(deps, ctx, 'do', source, of, 'files', ctx.attempt);
+      tell(ctx, 'files', snapshot.facts, restore);
+      const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
+      return { is: 'done', result: { copied: 'files', round, bytes, received } };
     },
     undo: async ({ siteId, from, of = siteId }, ctx) => {
       const source = webServerOf(await readParts(deps, of, from));
@@ -121,39 +92,29 @@ export function createCopyFiles(deps: HandlerDeps): StepHandler<'copy.files'> {
 export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.database'> {
   return {
     kind: 'copy.database',
-    do: async ({ siteId, from, to, round, deadline, unless, of = siteId }, ctx) => {
+    do: async ({ siteId, from, to, round, deadline, unless, of = siteId }, ctx): Promise<Outcome> => {
       const follows = unless !== null && !isOff(ctx, unless);
       if (follows || (deadline === null && isEnough(ctx, 'database', round))) {
         return { is: 'done', result: { copied: 'database', round, received: 0, left: true } };
       }
-      return inTime(ctx, deadline, async (within) => {
-        const here = await readParts(deps, of, from);
-        const [source, target] = [await readService(deps.store, from.db), await readService(deps.store, to.db)];
-        const snapshot = await takeSnapshot(deps, within, source.serverId, 'database', {
-          site: siteSpec(here, webServerOf(here)),
-          part: {
-            $case: 'database',
-            value: { ...(await databasePart(deps, of, from)), withoutPosition: !isFollowed(ctx) },
-          },
-        });
-        const restore = await restoreSnapshot(
-          deps,
-          within,
-          snapshot,
-          target.serverId,
-          siteId,
-          'database',
-          async (part) => ({
-            $case: 'restoreDatabase',
-            value: { ...(await databasePart(deps, siteId, to)), source: part },
-          }),
-        );
-        await dropSnapshot(deps, within, 'do', source.serverId, of, 'database', ctx.attempt, of === siteId);
-        tell(ctx, 'database', snapshot.facts, restore);
-        const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
-        const { position } = snapshot.facts;
-        return { is: 'done', result: { copied: 'database', round, bytes, received, position } };
+      const here = await readParts(deps, of, from);
+      const [source, target] = [await readService(deps.store, from.db), await readService(deps.store, to.db)];
+      const snapshot = await takeSnapshot(deps, ctx, source.serverId, 'database', {
+        site: siteSpec(here, webServerOf(here)),
+        part: {
+          $case: 'database',
+          value: { ...(await databasePart(deps, of, from)), withoutPosition: !isFollowed(ctx) },
+        },
       });
+      const restore = await restoreSnapshot(deps, ctx, snapshot, target.serverId, siteId, 'database', async (part) => ({
+        $case: 'restoreDatabase',
+        value: { ...(await databasePart(deps, siteId, to)), source: part },
+      }));
+      await dropSnapshot(deps, ctx, 'do', source.serverId, of, 'database', ctx.attempt, of === siteId);
+      tell(ctx, 'database', snapshot.facts, restore);
+      const [bytes, received] = [Number(snapshot.facts.bytes), Number(restore.receivedBytes)];
+      const { position } = snapshot.facts;
+      return { is: 'done', result: { copied: 'database', round, bytes, received, position } };
     },
     undo: async ({ siteId, from, of = siteId }, ctx) => {
       const { serverId } = await readService(deps.store, from.db);

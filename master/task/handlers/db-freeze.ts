@@ -16,25 +16,28 @@ import { perform } from '../perform.ts';
 import { dbSpec, siteSpec } from '../spec.ts';
 import { databasePart } from './copy.ts';
 
+/** For the web servers of the place and no others, whose connections end. */
+async function applyFor(
+  deps: HandlerDeps,
+  { siteId, serviceId, place }: { readonly siteId: string; readonly serviceId: string; readonly place: Place },
+  frozen: boolean,
+): Promise<ActionRequest> {
+  const service = await refOf(deps, await readService(deps.store, serviceId));
+  const value = dbSpec(await readParts(deps, siteId, place), true, frozen);
+  return { $case: 'apply', value: { service, preview: false, spec: { $case: 'db', value } } };
+}
+
 export function createDbFreeze(deps: HandlerDeps): StepHandler<'db.freeze'> {
-  const request = async (siteId: string, serviceId: string, place: Place, frozen: boolean): Promise<ActionRequest> => ({
-    $case: 'apply',
-    value: {
-      service: await refOf(deps, await readService(deps.store, serviceId)),
-      preview: false,
-      spec: { $case: 'db', value: dbSpec(await readParts(deps, siteId, place), true, frozen) },
-    },
-  });
   return {
     kind: 'db.freeze',
-    do: async ({ siteId, serviceId, place }, ctx) => {
-      const { serverId } = await readService(deps.store, serviceId);
-      await perform(deps, ctx, 'do', serverId, `site/${siteId}`, await request(siteId, serviceId, place, true));
+    do: async (args, ctx) => {
+      const { serverId } = await readService(deps.store, args.serviceId);
+      await perform(deps, ctx, 'do', serverId, `site/${args.siteId}`, await applyFor(deps, args, true));
       return { is: 'done' };
     },
-    undo: async ({ siteId, serviceId, place }, ctx) => {
-      const { serverId } = await readService(deps.store, serviceId);
-      await perform(deps, ctx, 'undo', serverId, `site/${siteId}`, await request(siteId, serviceId, place, false));
+    undo: async (args, ctx) => {
+      const { serverId } = await readService(deps.store, args.serviceId);
+      await perform(deps, ctx, 'undo', serverId, `site/${args.siteId}`, await applyFor(deps, args, false));
       return { is: 'done' };
     },
   };
@@ -55,11 +58,15 @@ export function createDbGuard(deps: HandlerDeps): StepHandler<'db.guard'> {
         result: { snapshot: id, digest: Buffer.from(facts.digest).toString('hex'), bytes: Number(facts.bytes) },
       };
     },
-    undo: async ({ siteId, serviceId, place }, ctx) => {
+    undo: async (args, ctx) => {
+      const { siteId, serviceId, place } = args;
       const { serverId } = await readService(deps.store, serviceId);
       const kept = ctx.result;
       // Without a result it never was whole, and nothing after it has touched the database.
       if (kept !== null) {
+        // A new web server that does not answer may still be bringing it to its version.
+        const alone = await applyFor(deps, args, false);
+        await perform(deps, ctx, 'undo', serverId, `site/${siteId}`, alone, 'alone');
         const facts = { digest: Buffer.from(String(kept['digest']), 'hex'), bytes: BigInt(Number(kept['bytes'])) };
         const snapshot = { id: String(kept['snapshot']), serverId, facts };
         const request = async (): Promise<ActionRequest> => ({

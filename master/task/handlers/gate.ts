@@ -72,6 +72,8 @@ export function createGateHold(deps: HandlerDeps): StepHandler<'gate.hold'> {
         await pause(ctx.signal);
       }
       await setGate(deps, ctx, 'undo', args, { phase: 'closed' }, 'closed');
+      // What is left to undo may wait for a server that does not answer.
+      ctx.emit({ $case: 'log', value: { level: 'info', text: 'visitors are served where they were before' } });
       return { is: 'done' };
     },
   };

@@ -11,7 +11,7 @@ import { told } from '../part-copy.ts';
 import { type HandlerDeps, openSecret, readParts, readServer, readService } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { siteSpec } from '../spec.ts';
-import { databasePart, inTime, isOff, webServerOf } from './copy.ts';
+import { databasePart, isOff, webServerOf } from './copy.ts';
 
 const LOOK_AGAIN_MS = 200;
 /** It cannot be followed, or its agent is of a time before there was any of it. */
@@ -162,20 +162,18 @@ export function createReplicaFinish(deps: HandlerDeps): StepHandler<'replica.fin
     kind: 'replica.finish',
     do: async (args, ctx) => {
       if (isOff(ctx, args.open)) return { is: 'done' };
-      return inTime(ctx, args.deadline, async (within) => {
-        try {
-          if (args.passwordSecret === null) await bring(deps, within, args);
-          else await catchUp(deps, within, args);
-        } catch (thrown) {
-          // Something was done to it meanwhile that does not travel.
-          if (!(thrown instanceof AegirError && CANNOT.has(thrown.code))) throw thrown;
-          return leave(deps, within, args, thrown.message);
-        }
-        await follow(deps, within, 'do', args, 'stop', '', 'stop');
-        const value = { kind: 'note', text: FOLLOWED, value: '', expiresAt: undefined };
-        ctx.emit({ $case: 'message', value });
-        return { is: 'done', result: { followed: true } };
-      });
+      try {
+        if (args.passwordSecret === null) await bring(deps, ctx, args);
+        else await catchUp(deps, ctx, args);
+      } catch (thrown) {
+        // Something was done to it meanwhile that does not travel.
+        if (!(thrown instanceof AegirError && CANNOT.has(thrown.code))) throw thrown;
+        return leave(deps, ctx, args, thrown.message);
+      }
+      await follow(deps, ctx, 'do', args, 'stop', '', 'stop');
+      const value = { kind: 'note', text: FOLLOWED, value: '', expiresAt: undefined };
+      ctx.emit({ $case: 'message', value });
+      return { is: 'done', result: { followed: true } };
     },
     // The step that began to follow ends it.
     undo: async (args, ctx) => {

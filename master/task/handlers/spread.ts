@@ -8,7 +8,6 @@ import type { StepContext, StepHandler } from '../handler.ts';
 import { dropSnapshot, dropSnapshots, MOST_ATTEMPTS, restoreSnapshot, takeSnapshot, told } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readService } from '../parts.ts';
 import { type SiteParts, siteSpec, type WebServer } from '../spec.ts';
-import { inTime } from './copy.ts';
 
 /** A walk over a million files. */
 const LOOK_MS = 120_000;
@@ -44,7 +43,7 @@ export function createSyncFiles(deps: HandlerDeps): StepHandler<'sync.files'> {
   const isThere = ({ server }: WebServer) => deps.agents.isConnected(server.id);
   return {
     kind: 'sync.files',
-    do: async ({ siteId, from, to, must, discard, deadline }, ctx) => {
+    do: async ({ siteId, from, to, must, discard }, ctx) => {
       const parts = await readParts(deps, siteId);
       const source = parts.servers.find(({ service }) => service.id === from);
       const targets = targetsOf(parts, to, discard, (each) => must || isThere(each));
@@ -56,7 +55,7 @@ export function createSyncFiles(deps: HandlerDeps): StepHandler<'sync.files'> {
         const why = `waiting for the agent of ${source.server.name} to connect`;
         return { is: 'wait', at: ctx.now() + LOOK_AGAIN_MS, why };
       }
-      const result = await inTime(ctx, deadline, (within) => bring(deps, parts, source, targets, within));
+      const result = await bring(deps, parts, source, targets, ctx);
       return { is: 'done', result };
     },
     undo: async ({ siteId, from }, ctx) => {

@@ -30,6 +30,8 @@ export const LIMITS: Limits = {
   retryForMs: 60_000,
   firstBackoffMs: 1,
   maxBackoffMs: 2,
+  cutMs: 20,
+  quietMs: 50,
 };
 
 /** Goes wrong the given number of times, after everything the step does was done: the worst moment. */
