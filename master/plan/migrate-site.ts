@@ -18,6 +18,7 @@ import {
   type Move,
   moveStep,
   nameOf,
+  noteSettings,
   placeOf,
   publishAt,
   reachStep,
@@ -384,15 +385,4 @@ function sharedDatabase(move: Move): readonly PlanStep[] {
       undo: { none: 'the step that notes it allows those of before' },
     },
   ];
-}
-
-function noteSettings(move: Move): PlanStep {
-  const serverId = serverOf(move, move.from.http);
-  return {
-    kind: 'site.restore',
-    args: { siteId: move.site.id, part: { of: 'files', serverId } },
-    summary: `Note the settings of ${displayName(move.site.name)}`,
-    serverId,
-    undo: { summary: 'write them as they were' },
-  };
 }

@@ -132,6 +132,17 @@ export function publishAt(
   };
 }
 
+export function noteSettings(move: Move): PlanStep {
+  const serverId = serverOf(move, move.from.http);
+  return {
+    kind: 'site.restore',
+    args: { siteId: move.site.id, part: { of: 'files', serverId } },
+    summary: `Note the settings of ${displayName(move.site.name)}`,
+    serverId,
+    undo: { summary: 'write them as they were' },
+  };
+}
+
 export function gateHold(move: Move, maxHoldMillis: number, bound: 'undo' | 'maintenance'): PlanStep {
   const { site, from } = move;
   const past = bound === 'undo' ? 'then the move is given up' : 'then they are asked to come again';
