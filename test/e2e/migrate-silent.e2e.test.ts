@@ -24,7 +24,7 @@ const WEB1 = '127.0.1.1';
 const WEB2 = '127.0.1.3';
 const EVERY_MS = 250;
 /** For what two cores do besides: the master is told, three agents act, two web servers reload. */
-const SOME_MS = 8_000;
+const SOME_MS = 12_000;
 /** Its second apply-http in a move: the site is there, for nobody yet. */
 const AT_PUBLISH = 'pause agent.action.received:apply-http#2';
 const never = new AbortController().signal;
