@@ -10,6 +10,7 @@ import { type JsonObject, OPEN_TASK_STATES, type ServerRecord } from '../store/m
 import type { Tx } from '../store/store.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller, Options } from './deps.ts';
+import { wayOut } from './waits-for-dns.ts';
 
 const MOST_TASKS = 1000;
 const MOST_TOLD = 5;
@@ -33,7 +34,8 @@ export async function atWork(tx: Tx, { ids, server, locks = [] }: Things): Promi
       const own = task.plan['locks'];
       if (Array.isArray(own) && own.some((lock) => locks.includes(String(lock)))) continue;
       subjects.add(task.subjectId);
-      told.push(`task ${task.id}, ${task.verb} of ${task.subject}, works with it (aegir task cancel ${task.id})`);
+      const out = wayOut(task, await tx.steps.ofTask(task.id));
+      told.push(`task ${task.id}, ${task.verb} of ${task.subject}, works with it (${out})`);
     }
   }
   for (const { id, name, moving } of await tx.sites.find()) {

@@ -16,7 +16,7 @@ const beside = service('svc-0123456789abcdm3', ids.web1, 'db', 'mariadb', 3306);
 const REQUEST = {
   ...{ fromPlatform: '', fromServer: 'web1', toPlatform: '', toServer: 'web2', db: '', atOnce: 0, stopAfter: 0 },
   ...{ maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0, skipLead: false, backup: '', noBackup: false },
-  ...{ noFollow: false, planOnly: true },
+  ...{ noFollow: false, noDnsWait: false, planOnly: true },
 };
 let master: MasterApi;
 

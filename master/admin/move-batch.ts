@@ -81,6 +81,7 @@ function wishOf(request: MigrateManyRequest): BatchWish {
     ...{ maxHoldMillis: request.maxHoldMillis, pastHold: request.pastHold, quietSeconds: request.quietSeconds },
     ...{ rounds: request.rounds, skipLead: request.skipLead },
     ...{ backup: request.backup, noBackup: request.noBackup, noFollow: request.noFollow },
+    noDnsWait: request.noDnsWait,
   };
 }
 
@@ -196,7 +197,15 @@ async function begin(
 ): Promise<ChangeResponse> {
   const graph = await loadGraph(deps.store);
   const its = wishFor(graph, graph.site(siteId), wish);
-  return migrateSite(deps, by, { backup: '', noBackup: false, noFollow: false, ...its, site: siteId, options });
+  return migrateSite(deps, by, {
+    backup: '',
+    noBackup: false,
+    noFollow: false,
+    noDnsWait: false,
+    ...its,
+    site: siteId,
+    options,
+  });
 }
 
 async function patchSite(deps: AdminDeps, id: string, siteId: string, patch: Partial<BatchSite>): Promise<void> {

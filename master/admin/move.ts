@@ -29,7 +29,7 @@ export type MoveWish = Pick<
   MigrateSiteRequest,
   'platform' | 'server' | 'db' | 'maxHoldMillis' | 'pastHold' | 'quietSeconds' | 'rounds' | 'skipLead'
 > &
-  Partial<Pick<MigrateSiteRequest, 'backup' | 'noBackup' | 'noFollow'>>;
+  Partial<Pick<MigrateSiteRequest, 'backup' | 'noBackup' | 'noFollow' | 'noDnsWait'>>;
 
 export async function migrateSite(
   deps: AdminDeps,
@@ -80,6 +80,7 @@ export async function migration(
       quietSeconds: wish.quietSeconds || QUIET.usual,
       rounds: wish.rounds || ROUNDS.usual,
       skipLead: wish.skipLead,
+      dnsWait: wish.noDnsWait !== true,
       follows,
       passwordSecret: hasAccount ? id : null,
       last: made ?? null,

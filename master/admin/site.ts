@@ -28,6 +28,7 @@ import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts'
 import { newBackup } from './backup-new.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { journeyOf } from './journey.ts';
 import { lastBackup } from './last-backup.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
@@ -73,6 +74,7 @@ export async function getSite(deps: AdminDeps, caller: Caller, request: GetSiteR
     cron: await cronOf(deps, graph, site),
     usage: await usageOf(deps, site),
     backups: siteBackupsView(site, backups, problem),
+    journey: await journeyOf(deps, graph, site),
   };
 }
 

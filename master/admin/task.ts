@@ -18,6 +18,7 @@ import { loadGraph } from './load.ts';
 import { decodePageToken, encodePageToken, pageSize } from './page.ts';
 import { subjectIds } from './task-subject.ts';
 import { planOf, planView, taskView } from './view-task.ts';
+import { skippable, wayOut } from './waits-for-dns.ts';
 
 /** What tasks are for, as calls of the API. */
 export interface Verbs {
@@ -98,8 +99,10 @@ export async function cancelTask(
   // A repeat of what was taken, as of one that was stuck then, is no new request.
   if (open && !task.cancelRequested) {
     const steps = await deps.store.steps.ofTask(task.id);
-    if (isPastReturn(planOf(task).pointOfNoReturn ?? null, steps))
-      throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: ${PAST_RETURN}`);
+    if (isPastReturn(planOf(task).pointOfNoReturn ?? null, steps)) {
+      const out = skippable(task, steps) === undefined ? '' : `; ${wayOut(task, steps)}`;
+      throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: ${PAST_RETURN}${out}`);
+    }
   }
   if (!(await deps.store.tasks.requestCancel(task.id))) {
     throw new AegirError('failed_precondition', `cannot cancel task ${task.id}: it has ended (${task.state})`);

@@ -127,6 +127,7 @@ export function siteView(graph: Graph, site: SiteRecord, { role }: Pick<Caller, 
     cron: undefined,
     usage: undefined,
     backups: undefined,
+    journey: undefined,
   };
 }
 

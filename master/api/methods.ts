@@ -61,6 +61,7 @@ import {
   verifySite,
 } from '../admin/site.ts';
 import { moveWriter, syncCluster } from '../admin/spread.ts';
+import { skipWait } from '../admin/skip-wait.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
@@ -163,6 +164,7 @@ export function createMethods(deps: AdminDeps): ReadonlyMap<string, Method> {
     [TaskServiceService.getTask.path]: (_, request) => getTask(deps, request),
     [TaskServiceService.cancelTask.path]: (caller, request) => cancelTask(deps, caller, request, verbs),
     [TaskServiceService.retryTask.path]: (caller, request) => retryTask(deps, caller, request, verbs),
+    [TaskServiceService.skipWait.path]: (caller, request) => skipWait(deps, caller, request, verbs),
     [TokenServiceService.listTokens.path]: (_, request) => listTokens(deps, request),
     [TokenServiceService.createToken.path]: (_, request) => createToken(deps, request),
     [TokenServiceService.revokeToken.path]: (_, request) => revokeToken(deps, request),

@@ -68,6 +68,7 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
   '/aegir.v1.TaskService/WatchTask': 'viewer',
   '/aegir.v1.TaskService/CancelTask': 'operator',
   '/aegir.v1.TaskService/RetryTask': 'operator',
+  '/aegir.v1.TaskService/SkipWait': 'operator',
   '/aegir.v1.TokenService/ListTokens': 'admin',
   '/aegir.v1.TokenService/CreateToken': 'admin',
   '/aegir.v1.TokenService/RevokeToken': 'admin',

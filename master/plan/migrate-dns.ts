@@ -52,7 +52,7 @@ export function switchSteps(
   move: Move,
   live: boolean,
   wasLowered: boolean,
-  quietSeconds: number,
+  { quietSeconds, dnsWait }: { readonly quietSeconds: number; readonly dnsWait: boolean },
   oldServer: string,
 ): readonly PlanStep[] {
   const [low, normal] = [recordSets(move, move.to, 'low'), recordSets(move, move.to, 'normal')];
@@ -62,7 +62,8 @@ export function switchSteps(
     const names = set.names.map(displayName).join(', ');
     steps.push(dnsStep(move, set, set.records, undefined, `Point ${names} at ${nameOf(move, move.to.http)}`));
   }
-  for (const set of low) steps.push(dnsAwait(move, set, set.records));
+  // Whoever does not wait answers for it: where the names never lead there, visitors end with the old copy.
+  if (dnsWait) for (const set of low) steps.push(dnsAwait(move, set, set.records));
   if (live) {
     // Without a lead, old answers live as long as they always did.
     const ttl = longest(before);

@@ -25,7 +25,7 @@ const base = {
 };
 const to = { platformId: there.id, http: nginx2.id, db: mariadb2.id };
 const OPTIONS: MigrateOptions = {
-  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false },
+  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 300, rounds: 3, skipLead: false, dnsWait: true },
   ...{ follows: false, passwordSecret: null },
   last: null,
   ...{ fileBytes: 5_000_000, databaseBytes: 40_000_000, knownAt: Date.UTC(2026, 10, 26, 13, 5) },
@@ -188,6 +188,28 @@ test('what a person should know is said before it begins', () => {
   expect(words).toMatch(/waits 1 day first/);
   expect(words).toMatch(
     /until nobody has come to web1 for 5 minutes \(--quiet\), 7 days at most: nothing else can be done/,
+  );
+});
+
+test('who does not wait for DNS is told what that means; who does, that it may take any time', () => {
+  const told = service('svc-0123456789abcdm6', web2.id, 'dns', 'null', 0);
+  const byHand = (dnsWait: boolean) =>
+    planned(
+      { dnsWait },
+      { zones: [], services: [...base.services, told] },
+      { bindings: { ...named.bindings, dns: ids.dns } },
+    );
+  const waits = byHand(true);
+  expect(kinds(waits)).toContain('dns.await');
+  expect(waits.warnings.join('\n')).toMatch(/You set example\.org.* yourself, and it waits until look-ups show that/);
+  const goes = byHand(false);
+  expect(kinds(goes)).not.toContain('dns.await');
+  // Visitors are handed on all the same, as long as old answers may live and some come.
+  expect(kinds(goes).filter((kind) => kind === 'move.wait' || kind === 'move.quiet')).toEqual(
+    kinds(waits).filter((kind) => kind === 'move.wait' || kind === 'move.quiet'),
+  );
+  expect(goes.warnings.join('\n')).toMatch(
+    /does not wait until DNS leads there.*whoever still comes to it finds nothing/,
   );
 });
 

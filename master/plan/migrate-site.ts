@@ -34,6 +34,8 @@ export interface MigrateOptions extends SiteSizes {
   readonly quietSeconds: number;
   readonly rounds: number;
   readonly skipLead: boolean;
+  /** Whether it waits until DNS leads to the new place. */
+  readonly dnsWait: boolean;
   /** Whether the database follows the old one, where it can, instead of being copied as visitors wait. */
   readonly follows: boolean;
   /** Sealed password for databases to follow each other by, saved with the task; null for those that need none. */
@@ -261,7 +263,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
     // Visitors come there straight as soon as a name server says so, and not before.
     if (web) add(openToAll);
   }
-  if (host) add(...switchSteps(move, live, lead.length > 0, options.quietSeconds, oldServer));
+  if (host) add(...switchSteps(move, live, lead.length > 0, options, oldServer));
   if (live) {
     add(
       publishAt(move, to, 'enabled', 'enabled', {

@@ -1,5 +1,6 @@
 // What a person should know of a move before it begins: sizes, waits, how long visitors are held.
 import { byteSize } from '../../shared/byte-size.ts';
+import { displayName } from '../../shared/name.ts';
 import { asOf } from './backup-steps.ts';
 import { lowerSteps, mostQuiet } from './migrate-dns.ts';
 import type { MigrateOptions } from './migrate-site.ts';
@@ -56,6 +57,16 @@ export function warningsOf(
   if (is.host && recordSets(move, move.to, 'normal').length === 0)
     lines.push(
       'No dns service is bound: point the names at the new server yourself; the old one hands visitors on meanwhile.',
+    );
+  const byHand = recordSets(move, move.to, 'normal').filter(({ service }) => service.engine === 'null');
+  const names = [...new Set(byHand.flatMap((set) => set.names.map(displayName)))].join(', ');
+  if (is.host && !options.dnsWait)
+    lines.push(
+      'It does not wait until DNS leads there (--no-dns-wait): when the old server takes its copy away, whoever still comes to it finds nothing.',
+    );
+  else if (is.host && names !== '')
+    lines.push(
+      `You set ${names} yourself, and it waits until look-ups show that, for as long as that takes; --no-dns-wait does not, and aegir task skip-wait ends that wait.`,
     );
   const { last } = options;
   lines.push(

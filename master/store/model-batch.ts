@@ -23,6 +23,7 @@ export type BatchWish = {
   readonly backup?: string;
   readonly noBackup?: boolean;
   readonly noFollow?: boolean;
+  readonly noDnsWait?: boolean;
   /** Id of the server that is left: of a site with nothing but its database there, only that moves. */
   readonly leaving?: string;
 };

@@ -81,8 +81,9 @@ export async function previewOn(
   deps: HandlerDeps,
   serverId: string,
   request: ActionRequest,
+  timeoutMs = PREVIEW_TIMEOUT_MS,
 ): Promise<readonly string[]> {
-  const result = await deps.agents.ask(serverId, request, PREVIEW_TIMEOUT_MS);
+  const result = await deps.agents.ask(serverId, request, timeoutMs);
   outputOf(result);
   return result.changes;
 }

@@ -189,7 +189,7 @@ function logged(events: readonly Event[]): string {
 async function migrate(server: string, platform: string, db: string, backup = ''): Promise<string> {
   const { taskId } = await link().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
-    ...{ skipLead: true, backup, noBackup: false, noFollow: false, options },
+    ...{ skipLead: true, backup, noBackup: false, noFollow: false, noDnsWait: false, options },
   });
   const { task, events } = await finish(machine, taskId);
   if (task.state !== 'succeeded') console.log(logged(events));

@@ -116,7 +116,7 @@ function visitors(address: string) {
 async function migrate(maxHoldMillis: number): Promise<string> {
   const { taskId } = await link().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server: 'web2', platform: '', db: '', maxHoldMillis, pastHold: '', quietSeconds: 1, rounds: 1 },
-    ...{ skipLead: true, backup: '', noBackup: true, noFollow: false, options: undefined },
+    ...{ skipLead: true, backup: '', noBackup: true, noFollow: false, noDnsWait: false, options: undefined },
   });
   return taskId;
 }

@@ -224,7 +224,7 @@ function names() {
 function migrate(server: string, platform: string, db: string, noFollow = false) {
   return link().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
-    ...{ skipLead: false, backup: '', noBackup: false, noFollow, options },
+    ...{ skipLead: false, backup: '', noBackup: false, noFollow, noDnsWait: false, options },
   });
 }
 
@@ -241,7 +241,7 @@ test('the plan says what moves, how long visitors wait, and from where there is 
         quietSeconds: 0,
         rounds: 0,
       },
-      ...{ skipLead: false, backup: '', noBackup: false, noFollow },
+      ...{ skipLead: false, backup: '', noBackup: false, noFollow, noDnsWait: false },
       options: { planOnly: true, idempotencyKey: '' },
     });
     return plan;
@@ -298,7 +298,7 @@ test('off its server to one that has no place for its database it stays whole, a
     link().call(MoveServiceService.migrateMany, {
       ...{ fromPlatform: '', fromServer: 'web2', toPlatform: '', toServer: 'web1', db: '', atOnce: 0, stopAfter: 0 },
       ...{ maxHoldMillis: 0, pastHold: '', quietSeconds: 0, rounds: 0, skipLead: true, backup: '', noBackup: false },
-      ...{ noFollow: false, planOnly },
+      ...{ noFollow: false, noDnsWait: false, planOnly },
     });
   const why =
     /^cannot move the database of .* to web1: no mariadb is enabled there; enable one, or name another by --db$/;

@@ -37,7 +37,7 @@ function codeOf(version: string): string {
 async function upgrade(platform: string): Promise<Finished> {
   const { taskId } = await machine.connection().call(MoveServiceService.migrateSite, {
     ...{ site: SITE, server: '', platform, db: '', maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 1 },
-    ...{ skipLead: true, backup: '', noBackup: false, noFollow: false, options: undefined },
+    ...{ skipLead: true, backup: '', noBackup: false, noFollow: false, noDnsWait: false, options: undefined },
   });
   return finish(machine, taskId);
 }

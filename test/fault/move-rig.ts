@@ -132,6 +132,7 @@ async function prepare(machine: Machine): Promise<MoveRig> {
         backup: STORE,
         noBackup: false,
         noFollow: false,
+        noDnsWait: false,
         options,
       },
     });

@@ -20,6 +20,8 @@ interface MoveFlags {
   readonly backup?: string | boolean;
   /** false by --no-follow. */
   readonly follow?: boolean;
+  /** false by --no-dns-wait. */
+  readonly dnsWait?: boolean;
 }
 
 function withMoveFlags(command: Command): Command {
@@ -29,6 +31,7 @@ function withMoveFlags(command: Command): Command {
     .option('--quiet <time>', 'time without visitors at the old server before its copy goes (5m)')
     .option('--rounds <n>', 'rounds of copying before visitors wait (3)')
     .option('--skip-lead', 'do not lower the TTL first; the old server hands visitors on for longer')
+    .option('--no-dns-wait', 'do not wait until DNS leads there; the old server hands visitors on while some come')
     .option('--backup <service>', 'file service for a backup before; left out, the one that the policy names, if any')
     .option('--no-backup', 'without a backup before')
     .option('--no-follow', 'copy the database once more while visitors wait, instead of bringing what changed');
@@ -44,6 +47,7 @@ function wishOf(flags: MoveFlags) {
     backup: typeof flags.backup === 'string' ? flags.backup : '',
     noBackup: flags.backup === false,
     noFollow: flags.follow === false,
+    noDnsWait: flags.dnsWait === false,
   };
 }
 

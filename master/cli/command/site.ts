@@ -1,8 +1,8 @@
 // aegir site …
 import type { Command } from 'commander';
 import { AegirError } from '../../../shared/error.ts';
-import { SiteServiceService as api, Site } from '../../../shared/gen/aegir/v1/admin.ts';
-import { displayName } from '../../../shared/name.ts';
+import { SiteServiceService as api, Site, type SiteJourney } from '../../../shared/gen/aegir/v1/admin.ts';
+import { displayName, displayNames } from '../../../shared/name.ts';
 import { counted } from '../../../shared/words.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
@@ -37,6 +37,7 @@ const DETAILS: readonly Column<Site>[] = [
   { title: 'URL', value: (site) => site.url },
   { title: 'Aliases', value: (site) => site.aliases.map(displayName).join(', ') },
   { title: 'State', value: (site) => site.state },
+  { title: 'On its way', value: ({ journey }) => (journey === undefined ? '' : journeyText(journey)) },
   { title: 'Title', value: (site) => site.title },
   { title: 'App', value: (site) => site.app },
   { title: 'Platform', value: (site) => site.platform },
@@ -83,6 +84,12 @@ const DETAILS: readonly Column<Site>[] = [
   ...BACKUP_DETAILS,
   { title: 'Created', value: (site) => when(site.createdAt) },
 ];
+
+function journeyText({ to, phase, taskId, taskState, reason }: SiteJourney): string {
+  const where = to.length === 0 ? 'to another platform' : `to ${to.join(', ')}`;
+  const task = taskId === '' ? 'its task is over; see: aegir task list' : `task ${taskId} is ${taskState}`;
+  return `${where} (${phase}); ${task}${reason === '' ? '' : `: ${displayNames(reason)}`}`;
+}
 
 interface InstallFlags extends ChangeFlags {
   readonly alias?: readonly string[];

@@ -110,6 +110,15 @@ export function taskCommand(cli: Cli, program: Command): void {
     });
 
   noun
+    .command('skip-wait <task>')
+    .description('have a move that waits until DNS leads to the new place go on without, in a minute at most')
+    .action(async (taskId: string, _, command: Command) => {
+      await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
+        printOne(out, await link.call(api.skipWait, { taskId }), Task.toJSON, DETAILS),
+      );
+    });
+
+  noun
     .command('retry <task>')
     .description('go on with a stuck task, or start one that was undone anew')
     .option('--no-wait', 'do not follow it')

@@ -11,6 +11,13 @@ import { dnsRequest } from './dns.ts';
 const LEAST_MS = 1_000;
 const MOST_MS = 60_000;
 const DNS_PORT = 53;
+/** Longer than the agent looks names up for: what no name server answers takes it all. */
+const LOOK_MS = 45_000;
+
+/** Id of the setting by which a person has a task go on without; who it was is its value. */
+export function skipMark(taskId: string, step: number): string {
+  return `skip-wait ${taskId}.${step}`;
+}
 
 export function createDnsAwait(deps: HandlerDeps, seen = publicMark): StepHandler<'dns.await'> {
   return {
@@ -20,8 +27,26 @@ export function createDnsAwait(deps: HandlerDeps, seen = publicMark): StepHandle
         const pause = Math.min(MOST_MS, Math.max(LEAST_MS, (ctx.now() - ctx.startedAt) / 10));
         return { is: 'wait' as const, at: ctx.now() + pause, why };
       };
+      if (args.leaves === undefined) {
+        const mark = skipMark(ctx.taskId, ctx.step);
+        const skipped = await deps.store.settings.get(mark);
+        if (skipped !== undefined) {
+          const text = `${skipped.value} said to go on without these records; the old server hands visitors on while some come`;
+          ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+          ctx.afterDurable(() => void deps.store.settings.delete(mark).catch(() => {}));
+          return { is: 'done' };
+        }
+      }
       const { serverId, request } = await dnsRequest(deps, 'apply', args, true);
-      const [missing] = await previewOn(deps, serverId, request);
+      let missing: string | undefined;
+      try {
+        [missing] = await previewOn(deps, serverId, request, LOOK_MS);
+      } catch (thrown) {
+        const error = toAegirError(thrown, 'look DNS records up');
+        // Looked at again and again: an agent that is away, or looks for long, is one more thing that is waited for.
+        if (!error.retryable || ctx.signal.aborted) throw error;
+        return wait(`whether the records are set is not known: ${error.message}`);
+      }
       if (missing !== undefined) return wait(`the records are not set yet: ${missing}`);
       for (const server of await nameServers(deps, args.zone, args.serviceId)) {
         const why = await askNameServer(server, args.records);

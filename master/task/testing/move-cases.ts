@@ -20,7 +20,7 @@ export interface MoveCase {
 
 const SECRET = 'sec-0123456789abcdm1';
 const OPTIONS: MigrateOptions = {
-  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 0, rounds: 2, skipLead: false },
+  ...{ maxHoldMillis: 60_000, pastHold: 'undo', quietSeconds: 0, rounds: 2, skipLead: false, dnsWait: true },
   ...{ follows: false, passwordSecret: null },
   last: null,
   ...{ fileBytes: 1_000_000, databaseBytes: null, knownAt: Date.UTC(2026, 10, 26, 13, 5) },

@@ -740,7 +740,31 @@ export interface Site {
     | SiteSnippet
     | undefined;
   /** How its backups stand; absent while it has none. */
-  backups?: SiteBackups | undefined;
+  backups?:
+    | SiteBackups
+    | undefined;
+  /** On its way to another place; absent while it stays, and in lists. */
+  journey?: SiteJourney | undefined;
+}
+
+/** SiteJourney tells of a move of a site that is not over. */
+export interface SiteJourney {
+  /**
+   * Web server and database that it moves to, as SERVER/ENGINE; of those that it
+   * keeps nothing.
+   */
+  to: string[];
+  /**
+   * copying, held (its visitors wait) or moved (it is served there; the old place
+   * hands visitors on).
+   */
+  phase: string;
+  /** Its task; empty when it has ended without the move. */
+  taskId: string;
+  /** State of the task. */
+  taskState: string;
+  /** Why that waits or is stuck; empty for neither. */
+  reason: string;
 }
 
 /** SiteBackups tells of the backups of one site. */
@@ -1627,6 +1651,12 @@ export interface CancelTaskRequest {
 
 /** RetryTaskRequest names a task. */
 export interface RetryTaskRequest {
+  /** Task id. */
+  taskId: string;
+}
+
+/** SkipWaitRequest names a task that waits for DNS. */
+export interface SkipWaitRequest {
   /** Task id. */
   taskId: string;
 }
@@ -7877,6 +7907,7 @@ function createBaseSite(): Site {
     auth: undefined,
     snippet: undefined,
     backups: undefined,
+    journey: undefined,
   };
 }
 
@@ -7941,6 +7972,9 @@ export const Site: MessageFns<Site> = {
     }
     if (message.backups !== undefined) {
       SiteBackups.encode(message.backups, writer.uint32(562).fork()).join();
+    }
+    if (message.journey !== undefined) {
+      SiteJourney.encode(message.journey, writer.uint32(570).fork()).join();
     }
     return writer;
   },
@@ -8118,6 +8152,14 @@ export const Site: MessageFns<Site> = {
             message.backups = SiteBackups.decode(reader, reader.uint32());
             continue;
           }
+          case 71: {
+            if (tag !== 570) {
+              break;
+            }
+
+            message.journey = SiteJourney.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8164,6 +8206,7 @@ export const Site: MessageFns<Site> = {
       auth: isSet(object.auth) ? SiteAuth.fromJSON(object.auth) : undefined,
       snippet: isSet(object.snippet) ? SiteSnippet.fromJSON(object.snippet) : undefined,
       backups: isSet(object.backups) ? SiteBackups.fromJSON(object.backups) : undefined,
+      journey: isSet(object.journey) ? SiteJourney.fromJSON(object.journey) : undefined,
     };
   },
 
@@ -8229,6 +8272,9 @@ export const Site: MessageFns<Site> = {
     if (message.backups !== undefined) {
       obj.backups = SiteBackups.toJSON(message.backups);
     }
+    if (message.journey !== undefined) {
+      obj.journey = SiteJourney.toJSON(message.journey);
+    }
     return obj;
   },
 
@@ -8265,6 +8311,150 @@ export const Site: MessageFns<Site> = {
     message.backups = (object.backups !== undefined && object.backups !== null)
       ? SiteBackups.fromPartial(object.backups)
       : undefined;
+    message.journey = (object.journey !== undefined && object.journey !== null)
+      ? SiteJourney.fromPartial(object.journey)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSiteJourney(): SiteJourney {
+  return { to: [], phase: "", taskId: "", taskState: "", reason: "" };
+}
+
+export const SiteJourney: MessageFns<SiteJourney> = {
+  encode(message: SiteJourney, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.to) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.phase !== "") {
+      writer.uint32(18).string(message.phase);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(26).string(message.taskId);
+    }
+    if (message.taskState !== "") {
+      writer.uint32(34).string(message.taskState);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SiteJourney {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSiteJourney();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.to.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.taskState = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SiteJourney {
+    return {
+      to: globalThis.Array.isArray(object?.to) ? object.to.map((e: any) => globalThis.String(e)) : [],
+      phase: isSet(object.phase) ? globalThis.String(object.phase) : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      taskState: isSet(object.taskState)
+        ? globalThis.String(object.taskState)
+        : isSet(object.task_state)
+        ? globalThis.String(object.task_state)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: SiteJourney): unknown {
+    const obj: any = {};
+    if (message.to?.length) {
+      obj.to = message.to;
+    }
+    if (message.phase !== undefined) {
+      obj.phase = message.phase;
+    }
+    if (message.taskId !== undefined) {
+      obj.taskId = message.taskId;
+    }
+    if (message.taskState !== undefined) {
+      obj.taskState = message.taskState;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SiteJourney>, I>>(base?: I): SiteJourney {
+    return SiteJourney.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SiteJourney>, I>>(object: I): SiteJourney {
+    const message = createBaseSiteJourney();
+    message.to = object.to?.map((e) => e) || [];
+    message.phase = object.phase ?? "";
+    message.taskId = object.taskId ?? "";
+    message.taskState = object.taskState ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -16257,6 +16447,79 @@ export const RetryTaskRequest: MessageFns<RetryTaskRequest> = {
   },
 };
 
+function createBaseSkipWaitRequest(): SkipWaitRequest {
+  return { taskId: "" };
+}
+
+export const SkipWaitRequest: MessageFns<SkipWaitRequest> = {
+  encode(message: SkipWaitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkipWaitRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkipWaitRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkipWaitRequest {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+    };
+  },
+
+  toJSON(message: SkipWaitRequest): unknown {
+    const obj: any = {};
+    if (message.taskId !== undefined) {
+      obj.taskId = message.taskId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SkipWaitRequest>, I>>(base?: I): SkipWaitRequest {
+    return SkipWaitRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SkipWaitRequest>, I>>(object: I): SkipWaitRequest {
+    const message = createBaseSkipWaitRequest();
+    message.taskId = object.taskId ?? "";
+    return message;
+  },
+};
+
 function createBaseListTokensRequest(): ListTokensRequest {
   return { pageSize: 0, pageToken: "" };
 }
@@ -19417,6 +19680,19 @@ export const TaskServiceService = {
     responseSerialize: (value: ChangeResponse): Buffer => Buffer.from(ChangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ChangeResponse => ChangeResponse.decode(value),
   },
+  /**
+   * SkipWait has a move that waits for DNS go on without: a person answers for
+   * it. The old server hands visitors on until nobody came for a while.
+   */
+  skipWait: {
+    path: "/aegir.v1.TaskService/SkipWait" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SkipWaitRequest): Buffer => Buffer.from(SkipWaitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SkipWaitRequest => SkipWaitRequest.decode(value),
+    responseSerialize: (value: Task): Buffer => Buffer.from(Task.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Task => Task.decode(value),
+  },
 } as const;
 
 export interface TaskServiceServer extends UntypedServiceImplementation {
@@ -19433,6 +19709,11 @@ export interface TaskServiceServer extends UntypedServiceImplementation {
   cancelTask: handleUnaryCall<CancelTaskRequest, Task>;
   /** RetryTask goes on with a task that is stuck, or starts an undone one anew. */
   retryTask: handleUnaryCall<RetryTaskRequest, ChangeResponse>;
+  /**
+   * SkipWait has a move that waits for DNS go on without: a person answers for
+   * it. The old server hands visitors on until nobody came for a while.
+   */
+  skipWait: handleUnaryCall<SkipWaitRequest, Task>;
 }
 
 export interface TaskServiceClient extends Client1 {
@@ -19506,6 +19787,22 @@ export interface TaskServiceClient extends Client1 {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChangeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * SkipWait has a move that waits for DNS go on without: a person answers for
+   * it. The old server hands visitors on until nobody came for a while.
+   */
+  skipWait(request: SkipWaitRequest, callback: (error: ServiceError | null, response: Task) => void): ClientUnaryCall;
+  skipWait(
+    request: SkipWaitRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Task) => void,
+  ): ClientUnaryCall;
+  skipWait(
+    request: SkipWaitRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Task) => void,
   ): ClientUnaryCall;
 }
 

@@ -105,6 +105,11 @@ export interface MigrateSiteRequest {
    * the one it was.
    */
   noFollow: boolean;
+  /**
+   * Does not wait until DNS leads to the new place: the old server hands visitors
+   * on until nobody came for quiet_seconds, then its copy goes.
+   */
+  noDnsWait: boolean;
 }
 
 /** MigrateManyRequest asks to move many. */
@@ -141,6 +146,8 @@ export interface MigrateManyRequest {
   noBackup: boolean;
   /** See MigrateSiteRequest. */
   noFollow: boolean;
+  /** See MigrateSiteRequest. */
+  noDnsWait: boolean;
 }
 
 /** MoveBatch is a move of many sites. */
@@ -387,6 +394,7 @@ function createBaseMigrateSiteRequest(): MigrateSiteRequest {
     backup: "",
     noBackup: false,
     noFollow: false,
+    noDnsWait: false,
   };
 }
 
@@ -430,6 +438,9 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     }
     if (message.noFollow !== false) {
       writer.uint32(104).bool(message.noFollow);
+    }
+    if (message.noDnsWait !== false) {
+      writer.uint32(112).bool(message.noDnsWait);
     }
     return writer;
   },
@@ -551,6 +562,14 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
             message.noFollow = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.noDnsWait = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -602,6 +621,11 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
         : isSet(object.no_follow)
         ? globalThis.Boolean(object.no_follow)
         : false,
+      noDnsWait: isSet(object.noDnsWait)
+        ? globalThis.Boolean(object.noDnsWait)
+        : isSet(object.no_dns_wait)
+        ? globalThis.Boolean(object.no_dns_wait)
+        : false,
     };
   },
 
@@ -646,6 +670,9 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     if (message.noFollow !== undefined) {
       obj.noFollow = message.noFollow;
     }
+    if (message.noDnsWait !== undefined) {
+      obj.noDnsWait = message.noDnsWait;
+    }
     return obj;
   },
 
@@ -669,6 +696,7 @@ export const MigrateSiteRequest: MessageFns<MigrateSiteRequest> = {
     message.backup = object.backup ?? "";
     message.noBackup = object.noBackup ?? false;
     message.noFollow = object.noFollow ?? false;
+    message.noDnsWait = object.noDnsWait ?? false;
     return message;
   },
 };
@@ -691,6 +719,7 @@ function createBaseMigrateManyRequest(): MigrateManyRequest {
     backup: "",
     noBackup: false,
     noFollow: false,
+    noDnsWait: false,
   };
 }
 
@@ -743,6 +772,9 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     }
     if (message.noFollow !== false) {
       writer.uint32(128).bool(message.noFollow);
+    }
+    if (message.noDnsWait !== false) {
+      writer.uint32(136).bool(message.noDnsWait);
     }
     return writer;
   },
@@ -888,6 +920,14 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
             message.noFollow = reader.bool();
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.noDnsWait = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -970,6 +1010,11 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
         : isSet(object.no_follow)
         ? globalThis.Boolean(object.no_follow)
         : false,
+      noDnsWait: isSet(object.noDnsWait)
+        ? globalThis.Boolean(object.noDnsWait)
+        : isSet(object.no_dns_wait)
+        ? globalThis.Boolean(object.no_dns_wait)
+        : false,
     };
   },
 
@@ -1023,6 +1068,9 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     if (message.noFollow !== undefined) {
       obj.noFollow = message.noFollow;
     }
+    if (message.noDnsWait !== undefined) {
+      obj.noDnsWait = message.noDnsWait;
+    }
     return obj;
   },
 
@@ -1047,6 +1095,7 @@ export const MigrateManyRequest: MessageFns<MigrateManyRequest> = {
     message.backup = object.backup ?? "";
     message.noBackup = object.noBackup ?? false;
     message.noFollow = object.noFollow ?? false;
+    message.noDnsWait = object.noDnsWait ?? false;
     return message;
   },
 };

@@ -1,0 +1,35 @@
+// A person's word that a move which waits for DNS goes on without.
+import { AegirError } from '../../shared/error.ts';
+import type { SkipWaitRequest, Task } from '../../shared/gen/aegir/v1/admin.ts';
+import { skipMark } from '../task/handlers/dns-await.ts';
+import type { AdminDeps, Caller } from './deps.ts';
+import { getTask, type Verbs } from './task.ts';
+import { planOf } from './view-task.ts';
+import { skippable } from './waits-for-dns.ts';
+
+/** Repeatable. The task goes on when it looks next, in a minute at most. */
+export async function skipWait(
+  deps: AdminDeps,
+  caller: Caller,
+  request: SkipWaitRequest,
+  verbs: Pick<Verbs, 'requireRight'>,
+): Promise<Task> {
+  const task = await deps.store.tasks.get(request.taskId);
+  if (task === undefined) {
+    throw new AegirError('not_found', `cannot find task ${JSON.stringify(request.taskId)}; see: aegir task list`);
+  }
+  verbs.requireRight(caller, task.verb, planOf(task).request);
+  await deps.store.transaction(async (tx) => {
+    const step = skippable(task, await tx.steps.ofTask(task.id));
+    if (step === undefined) {
+      throw new AegirError(
+        'failed_precondition',
+        `cannot skip what task ${task.id} waits for: only a move that waits until DNS leads to the new place goes on without; see: aegir task show ${task.id}`,
+      );
+    }
+    const id = skipMark(task.id, step);
+    if ((await tx.settings.get(id)) === undefined) await tx.settings.insert({ id, value: caller.actor });
+  });
+  deps.wakeRunner();
+  return getTask(deps, { taskId: task.id });
+}
