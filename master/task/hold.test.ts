@@ -129,6 +129,20 @@ test('a cancel in the hold does not wait for a server that does not answer it', 
   expect(worldLines(rig.agents)).toEqual(of.undoneWorld);
 });
 
+test('a second cancel gives up what waits for new servers; visitors stay where they are served', async () => {
+  const of = hosts[0] as TaskCase;
+  const { rig, silent, start, endOf, served } = await begin(of, HOLD_MS);
+  silence(rig, indexOf(of.plan, 'site.probe'), silent.promise);
+  const id = await start();
+  await served(id);
+  await rig.store.tasks.requestCancel(id);
+  const { task } = await endOf(id);
+  expect(task).toMatchObject({ state: 'failed', reason: expect.stringMatching(/^given up, not undone whole: /) });
+  // Of the graph nothing says that somebody works on it; the old place is as it was.
+  expect((await rig.store.sites.find()).map(({ moving }) => moving)).toEqual([null]);
+  expect(worldLines(rig.agents)).toEqual(expect.arrayContaining([...of.undoneWorld]));
+});
+
 test('a step that is to be tried again is not slept on past the end of the hold', async () => {
   const of = hosts[0] as TaskCase;
   const { rig, endOf } = await begin(of, HOLD_MS);

@@ -61,7 +61,9 @@ export function createGateHold(deps: HandlerDeps): StepHandler<'gate.hold'> {
     kind: 'gate.hold',
     do: async (args, ctx) => {
       const facts = await setGate(deps, ctx, 'do', args, { phase: 'hold', maxHoldMillis: args.maxHoldMillis }, 'hold');
-      return { is: 'done', result: { at: facts.holdingSince?.getTime() ?? ctx.now() } };
+      // By the clock of its server, which may be wrong: they began to wait while this step was done.
+      const since = facts.holdingSince?.getTime() ?? ctx.now();
+      return { is: 'done', result: { at: Math.min(Math.max(since, ctx.startedAt), ctx.now()) } };
     },
     // The virtual host serves again by now: what waits is answered by it.
     undo: async (args, ctx) => {

@@ -21,7 +21,9 @@ export function moveOutput(
       forget(`${serverId} gate ${resource} `);
       if (phase !== 'closed') world.add(`${serverId} gate ${resource} ${phase}`);
       const counts = { waiting: 0n, held: 3n, longestMillis: 40n, forwarded: 3n, refused: 0n, failed: 0n };
-      return { gate: { phase, ...counts, lastAt: undefined, holdingSince: undefined } };
+      // By a clock that is an hour ahead.
+      const holdingSince = phase === 'hold' ? new Date(Date.now() + 3_600_000) : undefined;
+      return { gate: { phase, ...counts, lastAt: undefined, holdingSince } };
     }
     case 'siteTraffic':
       return { traffic: { lastAt: undefined } };
