@@ -17,7 +17,7 @@ export interface ReadStoreOptions {
   readonly keyFile?: string;
 }
 
-/** A line for each: id, when it was taken, bytes, manifest. */
+/** A line for each: id, when it was taken, bytes, and of what site, as its manifest says. */
 export function listBackups(options: ReadStoreOptions): Promise<string> {
   return using(options, async (repository) => {
     const lines: string[] = [];
@@ -31,7 +31,24 @@ export function listBackups(options: ReadStoreOptions): Promise<string> {
 }
 
 function summaryWords({ takenAt, facts, manifest }: NonNullable<Awaited<ReturnType<Repository['summary']>>>): string[] {
-  return [takenAt.toISOString(), byteSize(Number(facts.bytes)), manifest.trim().replace(/\s+/g, ' ')];
+  return [takenAt.toISOString(), byteSize(Number(facts.bytes)), siteIn(manifest)];
+}
+
+/** Whoever can write to the store may have written it: nothing of it drives a terminal. */
+function siteIn(manifest: string): string {
+  try {
+    const { site } = JSON.parse(manifest) as { readonly site?: { readonly name?: unknown; readonly url?: unknown } };
+    const said = [site?.name, site?.url].filter((word) => typeof word === 'string' && word !== '');
+    return said.length === 0 ? '-' : plain(said.join('  '));
+  } catch {
+    return '-';
+  }
+}
+
+const MOST_SAID = 300;
+
+function plain(text: string): string {
+  return text.slice(0, MOST_SAID).replace(/[^\x20-\x7e]/g, '?');
 }
 
 /** The whole tar, each chunk verified; throws data_loss where it cannot go on. */

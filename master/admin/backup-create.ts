@@ -3,6 +3,7 @@ import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { CreateBackupRequest } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { freeText } from '../../shared/name.ts';
 import { policyOf } from '../graph/backup-policy.ts';
+import { throwsAway } from '../graph/retention.ts';
 import { chooseStore } from '../graph/stores.ts';
 import { planCreateBackup } from '../plan/backup.ts';
 import type { BackupReason } from '../store/model-backup.ts';
@@ -29,10 +30,18 @@ export async function createBackup(
   return change(deps, caller, options, { method: 'site.backup', ...asked }, (graph) => {
     const site = findSite(graph, request.site);
     requireState(site, ['enabled', 'disabled', 'failed'], 'back up');
-    const wanted = policyOf(policies, site.id).serviceId;
+    const policy = policyOf(policies, site.id);
+    const wanted = policy.serviceId;
+    // What is made before something risky is often the one that is needed days later.
+    const thrown = reason === 'person' && !request.keep && throwsAway(policy);
+    const warnings = thrown
+      ? [
+          'The policy throws it away like the others, a daily one as soon as a newer one of its day is there; --keep keeps it.',
+        ]
+      : [];
     const store = chooseStore(graph, request.service, wanted, `the backup of ${site.name}`);
     return {
-      plan: planCreateBackup(graph, site, id, store, sizes),
+      plan: planCreateBackup(graph, site, id, store, sizes, warnings),
       save: async (tx, taskId) => {
         const made = { id, store, reason, taskId, takenAt: deps.now() };
         await tx.backups.insert({ ...newBackup(graph, site, made), note, keep: request.keep });

@@ -4,6 +4,7 @@ import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids, service, site } from '../../test/records.ts';
 import type { SiteRecord, TaskState } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
+import { createBackup } from './backup-create.ts';
 import { setBackupPolicy } from './backup-policy.ts';
 import { type BackupRounds, startBackupRounds } from './backup-rounds.ts';
 import { declareService, removeService, setService } from './declare-service.ts';
@@ -194,6 +195,19 @@ describe('a look', () => {
     await policy({ everySeconds: 0, service: '', keepDaily: 3 });
     await policy({ keepDaily: 4 });
     await master.store.services.delete(other.id);
+  });
+
+  test('and who makes one by hand is told that it goes like the others, unless it is kept', async () => {
+    const planned = async (keep: boolean) => {
+      const options = { planOnly: true, idempotencyKey: '' };
+      const answer = await createBackup(deps, ADMIN, { site: site.id, service: '', note: '', keep, options });
+      return answer.plan?.warnings.join() ?? '';
+    };
+    await policy({ everySeconds: 3600 });
+    expect(await planned(false)).not.toMatch(/--keep/);
+    await policy({ keepDaily: 7 });
+    expect(await planned(false)).toMatch(/The policy throws it away like the others.*--keep keeps it/);
+    expect(await planned(true)).not.toMatch(/--keep/);
   });
 
   test('takes times that a person can read in what is refused', async () => {

@@ -5,7 +5,13 @@ import { Event } from '../../shared/gen/aegir/v1/event.ts';
 import type { Connection } from './connection.ts';
 import { watchTask } from './watch.ts';
 
-const PLAN = { summary: 'Wait for DNS', steps: [{ summary: 'Look' }, { summary: 'Serve' }] };
+const PLAN = {
+  summary: 'Wait for DNS',
+  steps: [
+    { summary: 'Look', undo: '' },
+    { summary: 'Serve', undo: '' },
+  ],
+};
 
 async function watched(behind: string, states: readonly [number | undefined, string, string][]) {
   const events = states.map(([step, to, reason], at) =>
@@ -57,4 +63,16 @@ test('what a task waits for is said when it changes, not at every look', async (
     '  [2/2] Serve',
     '  waiting: the lead',
   ]);
+});
+
+test('a step that a cancel ended did not fail; one that failed did', async () => {
+  const ends = (reason: string): [number | undefined, string, string][] => [
+    [0, 'doing', ''],
+    [0, 'failed', 'cannot look: it was cancelled'],
+    [undefined, 'undoing', reason],
+  ];
+  const begun = ['Wait for DNS', '  [1/2] Look'];
+  expect(await watched('', ends(''))).toEqual([...begun, '  [1/2] cancelled Look']);
+  expect(await watched('', ends('cannot look: it is dark'))).toEqual([...begun, '  [1/2] failed   Look']);
+  expect(await watched('', ends('').slice(0, 2))).toEqual([...begun, '  [1/2] failed   Look']);
 });

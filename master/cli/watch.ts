@@ -102,6 +102,8 @@ function createView(out: Out, task: Task, verbose: boolean): View {
   /** The step that was begun last, and why it waits: said once, though it is looked at again every few seconds. */
   let begun: number | undefined;
   let waits: string | undefined;
+  /** One that did not come to its end: only what follows says whether it failed, or somebody cancelled. */
+  let broken: number | undefined;
   const number = (index: number) => `[${index + 1}/${steps.length}]`;
   line(displayNames(task.plan?.summary ?? task.verb));
   const showState = (step: number | undefined, to: string, reason: string) => {
@@ -125,10 +127,17 @@ function createView(out: Out, task: Task, verbose: boolean): View {
       else if (!again) line(`  ${number(step)} ${summary}`);
     } else if (to === 'done') {
       if (live) line(`  ${number(step)} done     ${summary}`);
-    } else if (to === 'failed') line(`  ${number(step)} failed   ${summary}`);
+    } else if (to === 'failed') broken = step;
     else if (!undoes(step)) return;
     else if (to === 'undoing') line(`  ${number(step)} undoing  ${summary}`);
     else if (to === 'undone' && live) line(`  ${number(step)} undone   ${summary}`);
+  };
+  const endBroken = (next?: Event) => {
+    if (broken === undefined) return;
+    const turn = next?.step === undefined && next?.body?.$case === 'state' ? next.body.value : undefined;
+    const word = turn?.to === 'undoing' && turn.reason === '' ? 'cancelled ' : 'failed   ';
+    line(`  ${number(broken)} ${word}${displayNames(steps[broken]?.summary ?? '')}`);
+    broken = undefined;
   };
   const draw = (step: number, fraction: number, label: string) => {
     const full = Math.round(Math.max(0, Math.min(1, fraction)) * BAR_CELLS);
@@ -139,7 +148,9 @@ function createView(out: Out, task: Task, verbose: boolean): View {
     drawn = true;
   };
   return {
-    show: ({ body, step }) => {
+    show: (event) => {
+      const { body, step } = event;
+      endBroken(event);
       if (body?.$case === 'state') showState(step, body.value.to, body.value.reason);
       else if (body?.$case === 'progress' && live && step !== undefined)
         draw(step, body.value.fraction, body.value.label);
@@ -150,6 +161,9 @@ function createView(out: Out, task: Task, verbose: boolean): View {
       } else if (body?.$case === 'message' && body.value.kind === 'todo') line(`      to do: ${body.value.text}`);
     },
     note: (text) => line(`  (${text})`),
-    end: clear,
+    end: () => {
+      endBroken();
+      clear();
+    },
   };
 }

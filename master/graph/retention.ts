@@ -16,8 +16,7 @@ const SAFETY_DAYS = 7;
  * a restore or a move count for nothing, and go when a whole one is a week newer.
  */
 export function notKept<B extends Dated>(backups: readonly B[], policy: Counts): readonly B[] {
-  const counts = [policy.keepLast, policy.keepDaily, policy.keepWeekly, policy.keepMonthly, policy.keepYearly];
-  if (counts.every((count) => count === 0)) return [];
+  if (!throwsAway(policy)) return [];
   const newestFirst = [...backups].sort((a, b) => b.takenAt - a.takenAt || (a.id < b.id ? 1 : -1));
   const ready = newestFirst.filter(({ state }) => state === 'ready');
   const whole = ready.filter(({ reason }) => !SAFETY.includes(reason));
@@ -54,6 +53,12 @@ export function notKept<B extends Dated>(backups: readonly B[], policy: Counts):
 }
 
 const DAY_MS = 86_400_000;
+
+/** Without any count it keeps all. */
+export function throwsAway(policy: Counts): boolean {
+  const counts = [policy.keepLast, policy.keepDaily, policy.keepWeekly, policy.keepMonthly, policy.keepYearly];
+  return counts.some((count) => count > 0);
+}
 
 function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);

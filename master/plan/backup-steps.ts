@@ -185,6 +185,12 @@ export function restoreSteps(
   return steps;
 }
 
+/** A warning where nobody knows what of the content is a URL, or a name; name: what it says. */
+export function asItIs(app: string, name: string): readonly string[] {
+  if (app === 'drupal' || app === 'wordpress') return [];
+  return [`Content of ${app} sites is copied as it is: where it says ${name}, or its URL, it goes on doing so.`];
+}
+
 /** Content that is for another URL, or other names, is made to say the site's own, where the app keeps them in it. */
 export function rewriteSteps(
   graph: Graph,

@@ -13,6 +13,7 @@ export function planCreateBackup(
   backupId: string,
   store: ServiceRecord,
   sizes: SiteSizes,
+  warnings: readonly string[] = [],
 ): Plan {
   const before = [recordStep(site, backupId), holdStep(graph, [store], 'shared')];
   const { steps } = backupSteps(graph, site, backupId, store, sizes, before.length);
@@ -22,7 +23,7 @@ export function planCreateBackup(
     subject: site.name,
     summary: `Back ${displayName(site.name)} up to ${graph.serviceName(store)}`,
     steps: [...before, ...steps, releaseStep(graph, [store], 'shared')],
-    warnings: sameServer(graph, site, store),
+    warnings: [...sameServer(graph, site, store), ...warnings],
     pointOfNoReturn: null,
     locks: [`site/${site.id}`],
   };
@@ -82,7 +83,7 @@ const MOST_NAMED = 50;
 
 /** Which they are, so that a person can keep one. */
 function named(backups: readonly BackupRecord[]): readonly string[] {
-  if (backups.length === 0) return [];
+  if (backups.length === 0) return ['No backup goes; chunks of some that were never whole may.'];
   const told = backups
     .slice(0, MOST_NAMED)
     .map(
@@ -109,16 +110,22 @@ function removal(
 ): Plan {
   const ids = backups.map(({ id }) => id);
   const name = graph.serviceName(store);
-  const before: PlanStep[] = [
-    {
-      kind: 'backup.mark',
-      args: { backups: backups.map(({ id, state }) => ({ id, before: state })) },
-      summary: ids.length === 0 ? 'Nothing is marked' : `Record that ${ids.length} go`,
-      serverId: null,
-      undo: { summary: 'record that they stay' },
-    },
-    holdStep(graph, [store], 'exclusive'),
-  ];
+  const some = ids.length > 0;
+  const mark: PlanStep = {
+    kind: 'backup.mark',
+    args: { backups: backups.map(({ id, state }) => ({ id, before: state })) },
+    summary: `Record that ${ids.length} go`,
+    serverId: null,
+    undo: { summary: 'record that they stay' },
+  };
+  const forget: PlanStep = {
+    kind: 'backup.forget',
+    args: { backupIds: ids },
+    summary: 'Forget them',
+    serverId: null,
+    undo: { none: 'what is removed cannot come back' },
+  };
+  const before: PlanStep[] = [...(some ? [mark] : []), holdStep(graph, [store], 'exclusive')];
   return {
     verb,
     subjectId: store.id,
@@ -133,13 +140,7 @@ function removal(
         serverId: store.serverId,
         undo: { none: 'what is removed cannot come back' },
       },
-      {
-        kind: 'backup.forget',
-        args: { backupIds: ids },
-        summary: ids.length === 0 ? 'Forget nothing' : 'Forget them',
-        serverId: null,
-        undo: { none: 'what is removed cannot come back' },
-      },
+      ...(some ? [forget] : []),
       releaseStep(graph, [store], 'exclusive'),
     ],
     warnings,

@@ -5,7 +5,7 @@ import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
 import { mainWebServer } from '../graph/spread.ts';
 import type { SiteRecord } from '../store/model.ts';
-import { rewriteSteps, type SiteSizes, sizeText } from './backup-steps.ts';
+import { asItIs, rewriteSteps, type SiteSizes, sizeText } from './backup-steps.ts';
 import { loginStep } from './install-site.ts';
 import { placeOf } from './move-steps.ts';
 import type { Plan, PlanStep } from './plan.ts';
@@ -52,6 +52,7 @@ export function planCloneSite(graph: Graph, site: SiteRecord, copy: SiteRecord, 
     ],
     warnings: [
       ...(size === '' ? [] : [`${displayName(site.name)} has ${size}; what is there already does not travel.`]),
+      ...asItIs(platform.app, displayName(site.name)),
       ...(site.aliases.length === 0 ? [] : ['Its aliases stay with the site.']),
       ...(site.web.https === 'own' ? ['The certificate is for other names: the copy is served over HTTP.'] : []),
       ...(site.snippet?.text.includes(site.name) === true

@@ -5,6 +5,7 @@ import { siteUrl } from '../graph/site-url.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import {
+  asItIs,
   backupSteps,
   holdStep,
   recordStep,
@@ -149,6 +150,7 @@ export function planRestoreAs(
     steps,
     warnings: [
       ...warnings,
+      ...(site.name === backup.siteName ? [] : asItIs(platform.app, displayName(backup.siteName))),
       ...(siteRecordSets(graph, site).length === 0 ? ['No dns service is bound: set the names in DNS yourself.'] : []),
       ...olderCode(graph, site, backup),
     ],

@@ -95,7 +95,10 @@ describe.each([
     expect(own).toMatchObject({ code: 0, said: '' });
     expect(own.out.equals(tar)).toBe(true);
     const listed = await agent(['list', ...args]);
-    expect(listed.out.toString()).toMatch(/^bak-0000000000000001 {2}2026-11-27T02:00:00.000Z {2}.*example\.org/);
+    expect(listed.out.toString()).toMatch(
+      /^bak-0000000000000001 {2}2026-11-27T02:00:00.000Z {2}[\d.]+ [KM]?i?B {2}\S*example\.org\b.*\n/,
+    );
+    expect(listed.out.toString()).not.toMatch(/[{}"]/);
 
     if (key !== undefined) return;
     const out = join(scene.stage.host.paths.work, 'out.tar');

@@ -7,7 +7,7 @@ import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '
 import type { Connection } from '../connection.ts';
 import { listAll } from '../list.ts';
 import { durationInSeconds, wholeNumber } from '../number.ts';
-import { type Column, type Out, printList, printOne, safe, when } from '../output.ts';
+import { type Column, type Out, people, printList, printOne, safe, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 interface MoveFlags {
@@ -163,7 +163,7 @@ const SITES: readonly Column<MoveBatchSite>[] = [
   { title: 'site', value: ({ name }) => displayName(name) },
   { title: 'state', value: ({ state }) => state },
   { title: 'task', value: ({ taskId }) => taskId || '-' },
-  { title: 'why', value: ({ why, plan }) => why || plan.join(' ') || '-' },
+  { title: 'why', value: ({ why }) => why || '-' },
 ];
 
 function show(out: Out, batch: MoveBatch): void {
@@ -173,6 +173,13 @@ function show(out: Out, batch: MoveBatch): void {
   }
   const head = batch.id === '' ? `Plan: ${batch.summary}` : `${batch.id}: ${batch.summary}: ${batch.state}`;
   out.stdout.write(`${safe(head)}\n`);
+  if (batch.id === '' && batch.sites.length > 0) {
+    for (const { name, why, plan } of batch.sites) {
+      out.stdout.write(`${safe(displayName(name))}${why === '' ? '' : people(`: stays: ${why}`)}\n`);
+      for (const line of plan) out.stdout.write(`  ${people(line)}\n`);
+    }
+    return;
+  }
   printList(out, batch.sites, () => ({}), SITES, 'no sites');
 }
 

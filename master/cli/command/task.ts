@@ -89,9 +89,14 @@ export function taskCommand(cli: Cli, program: Command): void {
 
   noun
     .command('log <task>')
-    .description('print everything that happened in a task so far, and until it ends; with -o json one event a line')
+    .description(
+      'print everything that happened in a task so far, and go on until it ends (Ctrl-C: the task goes on); with -o json one event a line',
+    )
     .action(async (taskId: string, _, command: Command) => {
       await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) => {
+        const { state, finishedAt } = await link.call(api.getTask, { taskId });
+        if (finishedAt === undefined)
+          out.stderr.write(`The task is ${state}: this goes on until it ends. Ctrl-C ends this alone.\n`);
         for await (const event of link.stream(api.watchTask, { taskId, afterSeq: 0n })) {
           if (out.format === 'table') out.stdout.write(`${line(event)}\n`);
           else if (out.format === 'json') out.stdout.write(renderJson(Event.toJSON(event)));

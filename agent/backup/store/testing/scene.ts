@@ -20,7 +20,7 @@ import { createStores, type Stores } from '../stores.ts';
 export const ME = 'srv-0000000000000001';
 export const SIZES = { min: 65_536, average: 524_288, max: 4_194_304 };
 export const TAKEN_AT = new Date('2026-11-27T02:00:00Z');
-export const MANIFEST = Buffer.from('{"site":"example.org"}\n');
+export const MANIFEST = Buffer.from('{"site":{"name":"example.org"}}\n');
 export const BACKUP = 'bak-0000000000000001';
 
 export interface Part {
