@@ -60,8 +60,8 @@ import {
   loginSite,
   verifySite,
 } from '../admin/site.ts';
-import { moveWriter, syncCluster } from '../admin/spread.ts';
 import { skipWait } from '../admin/skip-wait.ts';
+import { moveWriter, syncCluster } from '../admin/spread.ts';
 import { cancelTask, getTask, listTasks, retryTask, watchTask } from '../admin/task.ts';
 import { createToken, listTokens, revokeToken } from '../admin/token.ts';
 import { getUsage } from '../admin/usage.ts';
