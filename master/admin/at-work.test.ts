@@ -102,7 +102,7 @@ test.each(ALL)(
   '%s stays while a task that is not over names it, and while a site is on its way there',
   async (_, id, what, take) => {
     const works = await task({ steps: [{ args: { from: FROM, to: { ...FROM, http: id } } }] });
-    const told = `cannot ${what}: task ${works}, site.migrate of example.org, works with it (aegir task cancel ${works})`;
+    const told = `cannot ${what}: task ${works}, site.migrate of example.org, works with it (it is stuck: aegir task retry ${works}, or`;
     await expect(take(false)).rejects.toThrow(told);
     await expect(take(true)).rejects.toThrow(told);
     await end(works);

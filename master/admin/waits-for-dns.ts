@@ -17,7 +17,9 @@ export function skippable(task: TaskRecord, steps: readonly StepRecord[]): numbe
 /** What a person can do about an open task that is in the way. */
 export function wayOut(task: TaskRecord, steps: readonly StepRecord[]): string {
   if (skippable(task, steps) !== undefined) return `it waits for DNS; go on without: aegir task skip-wait ${task.id}`;
-  if (task.state !== 'stuck' && isPastReturn(planOf(task).pointOfNoReturn ?? null, steps))
+  if (task.state === 'stuck')
+    return `it is stuck: aegir task retry ${task.id}, or give it up: aegir task cancel ${task.id}`;
+  if (isPastReturn(planOf(task).pointOfNoReturn ?? null, steps))
     return `it only goes forward; see: aegir task show ${task.id}`;
   return `aegir task cancel ${task.id}`;
 }

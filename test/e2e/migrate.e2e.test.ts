@@ -1,7 +1,7 @@
 // A real site moves between two web servers and two databases while visitors read and write: no request fails, nothing
 // that was written is lost or doubled, nothing is left where it was, and on the way back only what changed travels.
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
 import {
   type ChangeResponse,
   PlatformServiceService,
+  ServerServiceService,
   ServiceServiceService,
   type Site,
   SiteServiceService,
@@ -221,9 +222,9 @@ function names() {
   return { database: `site_${siteId.slice('site-'.length)}` };
 }
 
-function migrate(server: string, platform: string, db: string, noFollow = false) {
+function migrate(server: string, platform: string, db: string, noFollow = false, quietSeconds = 1) {
   return link().call(MoveServiceService.migrateSite, {
-    ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 2 },
+    ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds, rounds: 2 },
     ...{ skipLead: false, backup: '', noBackup: false, noFollow, noDnsWait: false, options },
   });
 }
@@ -324,4 +325,32 @@ test('and back, only what changed travels, also where the database is copied as 
       .filter((word) => load.written.includes(word))
       .sort(),
   ).toEqual([...load.written].sort());
+});
+
+test('what it leaves stays while it is on its way, and what lies where it is not is named', async () => {
+  const { taskId } = await migrate('web2', '', '', true, 20);
+  const remove = { platform: 'wordpress', confirm: true, options };
+  await until('the site to be at its new place', undefined, never, async () => (await site()).platform !== 'wordpress');
+  const works = `task ${taskId}, site.migrate of ${SITE}, works with it (it only goes forward; see: aegir task show ${taskId})`;
+  await expect(link().call(PlatformServiceService.removePlatform, remove)).rejects.toThrow(
+    `cannot remove platform wordpress: ${works}`,
+  );
+  const database = { service: 'db1/mariadb', options };
+  await expect(link().call(ServiceServiceService.disableService, database)).rejects.toThrow(
+    `cannot take db1/mariadb out of use: ${works}`,
+  );
+  const { task } = await finish(machine, taskId);
+  expect([task.state, task.reason]).toEqual(['succeeded', '']);
+  const verify = () =>
+    done(link().call(ServerServiceService.verifyServer, { server: 'web1', checkOnly: false, options }));
+  expect((await verify()).story).not.toContain('of it is left here');
+  // As of a move that was given up.
+  const left = host('web1', 'sites', siteId);
+  mkdirSync(join(left, 'config'), { recursive: true });
+  writeFileSync(join(left, 'config/settings.php'), 'password');
+  expect((await verify()).story).toContain(
+    `${SITE}: it is not on this server, and of it is left here: directory ${left}; nothing works with it any more`,
+  );
+  rmSync(left, { recursive: true });
+  await link().call(PlatformServiceService.removePlatform, remove);
 });

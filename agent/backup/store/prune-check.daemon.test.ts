@@ -1,5 +1,6 @@
 // Backups are removed with what only they have, and damage is found, told and healed, on real file services.
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,6 +10,7 @@ import { createPruneStore } from '../../action/prune-store.ts';
 import { openFileStage } from '../../engine/conformance/file-stage.ts';
 import type { ActionContext } from '../../engine/engine.ts';
 import type { RequestOf } from '../../validate.ts';
+import { prune as pruneBy } from './prune.ts';
 import { encrypted, openStoreScene, refsOf, type StoreScene } from './testing/scene.ts';
 import { gitSubject, meshSubject, sftpSubject } from './testing/subjects.ts';
 
@@ -140,6 +142,46 @@ describe.each([
     const facts = await scene.store(scene.order(parts, 'bak-0000000000000003'));
     expect(await pruned).toMatchObject({ backups: 2n, keptBackups: 1n, keptChunks: 4n });
     expect(await check('bak-0000000000000003', facts.digest, true)).toMatchObject({ damaged: 0n, chunks: 4n });
+  });
+
+  test('a prune that does not know of a backup being kept, as by another way to the place, takes nothing that is named by then', async () => {
+    await storeBoth();
+    const three = 'bak-0000000000000003';
+    const parts = [scene.part('files', [common, ...first, randomBytes(100_000)])];
+    let digest: Uint8Array = Buffer.alloc(0);
+    const pruned = await scene.read((repository) =>
+      pruneBy(
+        { backupIds: [ONE, TWO], preview: false },
+        {
+          ...repository,
+          // It marked already; of the backup there is nothing yet.
+          async *listChunks() {
+            ({ digest } = await scene.store(scene.order(parts, three)));
+            yield* repository.listChunks();
+          },
+        },
+        scene.stage.ctx,
+      ),
+    );
+    // The other's alone: all others are named again.
+    expect(pruned).toMatchObject({ backups: 2n, chunks: 2n });
+    expect(await check(three, digest, true)).toMatchObject({ damaged: 0n, problems: [] });
+  });
+
+  test('a backup whose chunks are taken away while it is made is none, and says why', async () => {
+    await storeBoth();
+    const object = await objectOf(common);
+    const three = 'bak-0000000000000003';
+    // It was there when it was looked for.
+    scene.onSend(() => rmSync(pathOf(object), { force: true }));
+    const parts = [scene.part('files', [common, randomBytes(100_000)])];
+    await expect(scene.store(scene.order(parts, three))).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(
+        /^cannot keep backup bak-0000000000000003: 1 of its chunks were taken out of the store/,
+      ),
+    });
+    expect((await everything()).filter((name) => name.includes(three))).toEqual([]);
   });
 
   test('a prune that dies between indexes and chunks is finished by the next', async () => {

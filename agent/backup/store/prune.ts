@@ -1,5 +1,7 @@
 // Removes backups, and then every chunk that no backup which remains names: mark and sweep. Whoever calls it is alone with
-// the store, so that no backup is being made whose index is not there yet.
+// the store, so that no backup is being made whose index is not there yet. Where that is not so after all, as two services lead
+// to one place that nobody calls one: what comes meanwhile is marked before each removal, and who makes a backup looks
+// once more whether all of it is there when its index is.
 import { AegirError, toAegirError } from '../../../shared/error.ts';
 import type { PruneFacts } from '../../../shared/gen/aegir/v1/backup.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
@@ -21,7 +23,7 @@ export async function prune(
   repository: Repository,
   ctx: ActionContext,
 ): Promise<PruneFacts> {
-  const there = await repository.backups();
+  const there = [...(await repository.backups())];
   const going = there.filter((id) => backupIds.includes(id));
   const staying = there.filter((id) => !backupIds.includes(id));
   // Before anything goes: with one index that cannot be read nobody knows what is needed.
@@ -34,12 +36,23 @@ export async function prune(
     for (const id of backupIds) await repository.removeSummary(id);
     if (backupIds.length > 0) await repository.flush();
   }
-  const swept = await sweep(marked, repository, preview, ctx);
+  const newcomers = async () => {
+    const fresh = (await repository.backups()).filter((id) => !there.includes(id));
+    there.push(...fresh);
+    if (fresh.length > 0) await mark(fresh, repository, ctx, marked);
+  };
+  const swept = await sweep(marked, repository, preview, ctx, newcomers);
   return { ...swept, backups: BigInt(going.length), keptBackups: BigInt(staying.length) };
 }
 
-async function mark(backups: readonly string[], repository: Repository, ctx: ActionContext): Promise<Fingerprints> {
-  const marked = createFingerprints();
+/** also: what was marked before, when something may have gone already. */
+async function mark(
+  backups: readonly string[],
+  repository: Repository,
+  ctx: ActionContext,
+  also?: Fingerprints,
+): Promise<Fingerprints> {
+  const marked = also ?? createFingerprints();
   for (const [at, id] of backups.entries()) {
     ctx.signal.throwIfAborted();
     ctx.progress((at / backups.length) * 0.5, `read ${at + 1} of ${backups.length} backups`);
@@ -52,7 +65,7 @@ async function mark(backups: readonly string[], repository: Repository, ctx: Act
       throw new AegirError(
         code,
         `cannot prune the store: nobody knows which chunks ${id} needs: ${message}; delete that backup first`,
-        { cause: thrown, retryable, untouched: true },
+        { cause: thrown, retryable, untouched: also === undefined },
       );
     }
   }
@@ -64,11 +77,19 @@ async function sweep(
   repository: Repository,
   preview: boolean,
   ctx: ActionContext,
+  newcomers: () => Promise<void>,
 ): Promise<Pick<PruneFacts, 'chunks' | 'bytes' | 'keptChunks'>> {
   let [chunks, bytes, kept] = [0, 0, 0];
-  let batch: string[] = [];
+  let batch: { readonly object: string; readonly bytes: number }[] = [];
   const take = async () => {
-    for (const object of batch) await repository.removeObject(object);
+    if (batch.length > 0) await newcomers();
+    for (const chunk of batch) {
+      if (marked.has(digestIn(chunk.object))) {
+        kept += 1;
+        chunks -= 1;
+        bytes -= chunk.bytes;
+      } else await repository.removeObject(chunk.object);
+    }
     if (batch.length > 0) await repository.flush();
     batch = [];
     ctx.failpoint('agent.prune.chunks');
@@ -82,7 +103,7 @@ async function sweep(
     chunks += 1;
     bytes += chunk.bytes;
     if (preview) continue;
-    batch.push(chunk.object);
+    batch.push(chunk);
     if (batch.length < BATCH) continue;
     await take();
     ctx.progress(0.5, `removed ${chunks} chunks`);

@@ -54,6 +54,7 @@ export async function storeBackup(
   const there = await kept(order, repository);
   const dir = join(ctx.host.paths.work, `store-${backupId}`);
   if (there !== undefined) {
+    await requireWhole(backupId, repository, ctx);
     await rm(dir, { recursive: true, force: true });
     return there;
   }
@@ -193,8 +194,34 @@ async function commit(
   await repository.putIndex(backupId, writeIndex(head, count, all()));
   await repository.flush();
   ctx.failpoint('agent.store.index');
+  await requireWhole(backupId, repository, ctx);
   await rm(dir, { recursive: true, force: true });
   return facts;
+}
+
+/**
+ * Once more, now that its index keeps what is there: somebody who prunes the same place by another way may have taken chunks
+ * away that were there, or had come. Then it is no backup, and its index goes again.
+ */
+async function requireWhole(backupId: string, repository: Repository, ctx: ActionContext): Promise<void> {
+  let missing = 0;
+  const { batches } = await repository.index(backupId);
+  for await (const refs of batches) {
+    ctx.signal.throwIfAborted();
+    for (let at = 0; at < refs.length; at += LOOK) {
+      const there = await repository.chunks.has(refs.slice(at, at + LOOK).map(({ id }) => id));
+      missing += there.filter((is) => !is).length;
+    }
+  }
+  if (missing === 0) return;
+  await repository.removeIndex(backupId);
+  await repository.removeSummary(backupId);
+  await repository.flush();
+  throw new AegirError(
+    'failed_precondition',
+    `cannot keep backup ${backupId}: ${missing} of its chunks were taken out of the store while it was made, as by another ` +
+      'service that leads to the same place; have both say the same share, then make another one',
+  );
 }
 
 function placeAfter(parts: readonly PartFacts[]): bigint {
