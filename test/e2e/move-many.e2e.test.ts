@@ -96,7 +96,7 @@ afterAll(() => machine?.close());
 test('the plan of all names each site, and changes nothing', async () => {
   const { code, out } = await aegir('server', 'evacuate', 'web1', '--to', 'web2', '--plan');
   expect(code).toBe(0);
-  for (const site of SITES) expect(out).toMatch(new RegExp(`${site} +waiting .*Move ${site} to web2/nginx`));
+  for (const site of SITES) expect(out).toMatch(new RegExp(`^${site}\\n {2}Move ${site} to web2/nginx`, 'm'));
   expect(await platformsOf()).toEqual(SITES.map(() => 'code'));
   expect((await aegir('move', 'list')).out).not.toContain('batch-');
 });
