@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { Subject } from '../conformance.ts';
 import { siteNumbers } from '../migrations/0012-site-numbers.ts';
 import { noMeshKey } from '../migrations/0013-no-mesh-key.ts';
+import { knownSince } from '../migrations/0014-known-since.ts';
 import { type Migration, migrations } from '../migrations/migrations.ts';
 import { HIGHEST_UID } from '../site-table.ts';
 import * as sample from './samples.ts';
@@ -71,6 +72,28 @@ export function migrationCases(subject: () => Subject): void {
     const now = await place.open({ migrations: [...migrations, ...through] });
     expect(await now.servers.get('srv-1')).toEqual(sample.server('srv-1'));
     await now.servers.insert(sample.server('srv-2', { name: 'other' }));
+    await now.close();
+  });
+
+  it('knows of each site which backup of it was proven last', async () => {
+    const { store, place } = subject();
+    await sample.saveGround(store);
+    for (const id of ['site-1', 'site-2']) await store.sites.insert(sample.site(id, 'plat-1'));
+    const proven = (id: string, provenAt: number | null) =>
+      store.backups.insert(sample.backup(id, { siteId: 'site-1', provenAt, provenMillis: 7 }));
+    await proven('bak-1', 50);
+    await proven('bak-2', sample.BIG);
+    await proven('bak-3', null);
+    await store.close();
+    const before: Migration = {
+      ...{ version: migrations.length + 1, name: 'as-before' },
+      up: () => ['alter table sites drop column proven', 'alter table usage_days drop column measured_at'],
+    };
+    const now = await place.open({
+      migrations: [...migrations, before, { ...knownSince, version: migrations.length + 2 }],
+    });
+    expect((await now.sites.get('site-1'))?.proven).toEqual({ at: sample.BIG, backupId: 'bak-2', millis: 7 });
+    expect((await now.sites.get('site-2'))?.proven).toBeNull();
     await now.close();
   });
 
