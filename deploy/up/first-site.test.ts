@@ -13,6 +13,8 @@ import { NAME, openFirstSite } from './first-site.ts';
 let master: MasterApi;
 let connection: Connection;
 let runner: Runner;
+/** Where it is, and goes. */
+const HOME = { platformId: ids.platform, http: ids.nginx, db: ids.mariadb };
 const steps: string[] = [];
 const signal = new AbortController().signal;
 
@@ -58,7 +60,7 @@ test.each<readonly [string, Partial<SiteRecord>, RegExp]>([
   ],
   [
     'is on its way',
-    { moving: { platformId: ids.platform, bindings: {} } as unknown as SiteRecord['moving'] },
+    { moving: { from: HOME, to: HOME, phase: 'copying' as const } },
     /^cannot log in to demo\.localhost: it is on its way to another place; .* aegir task list/,
   ],
 ])('a site that %s has no login link, and that is told', async (_, patch, why) => {
