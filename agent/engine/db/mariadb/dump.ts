@@ -8,6 +8,7 @@ import { administrator, type Client, createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { cleaned, HAS_TRUSTED } from './dump-text.ts';
 import { failure } from './failure.ts';
+import { LOCK_PATIENCE, type Patience, watchLocks } from './lock-wait.ts';
 import { identifier, selectDumpable } from './sql.ts';
 
 const ARGUMENTS = [
@@ -32,6 +33,7 @@ export async function* dumpDatabase(
   { database }: DbSpec,
   ctx: ActionContext,
   tell: ((facts: DumpFacts) => void) | undefined,
+  patience: Patience = LOCK_PATIENCE,
 ): AsyncGenerator<Uint8Array> {
   // Where it stands among arguments: a plain name is no option.
   identifier(database);
@@ -59,6 +61,9 @@ export async function* dumpDatabase(
     logs === 1 &&
     isSafe &&
     (await isPlaceable(createClient(host, daemon, dialect), dialect, doing, ctx));
+  const user = administrator(host, daemon);
+  const client = createClient(host, daemon, dialect);
+  const locks = watchLocks((sql, signal) => client.query(sql, doing, signal), user, database, patience);
   const program = host.stream({
     argv: [
       dump.program,
@@ -67,23 +72,29 @@ export async function* dumpDatabase(
       ...(isSafe ? ['--single-transaction', '--skip-lock-tables'] : ['--lock-tables']),
       ...(positioned ? dump.position : []),
       `--socket=${daemon.socket}`,
-      `--user=${administrator(host, daemon)}`,
+      `--user=${user}`,
       database,
     ],
     signal: ctx.signal,
     failed: ({ code, stderr }) =>
-      code > 128
-        ? new AegirError(
-            'unavailable',
-            `cannot ${doing}: ${dump.program} was ended or broke down (code ${code}); try again`,
-          )
-        : failure(stderr, doing, daemon, host, dialect),
+      locks.ended()
+        ? failure('ERROR 1205', doing, daemon, host, dialect)
+        : code > 128
+          ? new AegirError(
+              'unavailable',
+              `cannot ${doing}: ${dump.program} was ended or broke down (code ${code}); try again`,
+            )
+          : failure(stderr, doing, daemon, host, dialect),
   });
   let position = '';
-  yield Buffer.from((trusted ?? 0) > 0 ? HEAD + HAS_TRUSTED : HEAD);
-  yield* cleaned(program, (at) => {
-    position = at;
-  });
+  try {
+    yield Buffer.from((trusted ?? 0) > 0 ? HEAD + HAS_TRUSTED : HEAD);
+    yield* cleaned(program, (at) => {
+      position = at;
+    });
+  } finally {
+    await locks.stop();
+  }
   tell?.({ position });
   yield Buffer.from(TAIL);
 }
