@@ -62,7 +62,7 @@ export function failure(stderr: string, doing: string, daemon: Daemon, host: Hos
     1146: { code: 'aborted', text: 'its tables were changed meanwhile; try again' },
     1356: {
       code: 'failed_precondition',
-      text: 'a view in it refers to what is not there or may not be seen; mend or drop that view',
+      text: `${viewIn(stderr)} refers to what is not there or may not be seen; mend or drop that view`,
     },
     1449: {
       code: 'failed_precondition',
@@ -88,6 +88,12 @@ export function failure(stderr: string, doing: string, daemon: Daemon, host: Hos
   return new AegirError('internal', `cannot ${doing}: ${label} answered with error ${number}; see the agent's log`, {
     cause,
   });
+}
+
+/** A name that somebody chose is told where it is a plain one. */
+function viewIn(stderr: string): string {
+  const name = /View '\w{1,64}\.([\w$-]{1,64})' references/.exec(stderr)?.[1];
+  return name === undefined ? 'a view in it' : `view ${name} in it`;
 }
 
 /** MariaDB manual, "Binary Logging of Stored Routines". */
