@@ -1,7 +1,13 @@
 // One action on one agent, as part of a step: named so that a repeat is known, fenced, its events passed on, its result
 // acknowledged only when it is durable here.
 import { AegirError, isErrorCode } from '../../shared/error.ts';
-import type { ActionEvent, ActionOutput, ActionResult, PlatformFacts } from '../../shared/gen/aegir/v1/agent.ts';
+import {
+  type ActionEvent,
+  type ActionOutput,
+  ActionOutput as ActionOutputMessage,
+  type ActionResult,
+  type PlatformFacts,
+} from '../../shared/gen/aegir/v1/agent.ts';
 import type { ActionRequest } from '../session/agents.ts';
 import type { PlatformRecord } from '../store/model.ts';
 import type { StepContext } from './handler.ts';
@@ -29,7 +35,8 @@ const EXPIRES_MS = 10 * 60_000;
 const PREVIEW_TIMEOUT_MS = 10_000;
 
 /**
- * Throws what the agent answered as an error; unavailable when no session came in ten minutes. part: a step that asks for
+ * Throws what the agent answered as an error; unavailable when no session came in ten minutes; failed_precondition for a server
+ * that was revoked, of which nothing is undone any more: that is told, and answers nothing. part: a step that asks for
  * several actions names each of them, in one attempt always in the same way, so that a repeat finds their results.
  */
 export async function perform(
@@ -43,7 +50,11 @@ export async function perform(
 ): Promise<Performed> {
   const server = await readServer(deps.store, serverId);
   if (server.state === 'revoked') {
-    throw new AegirError('failed_precondition', `cannot act on ${server.name}: it was revoked`);
+    if (direction === 'do') throw new AegirError('failed_precondition', `cannot act on ${server.name}: it was revoked`);
+    // For ever: what is there stays as it is, and what is elsewhere is still to be brought back.
+    const text = `${server.name} was revoked: what this task did there stays`;
+    ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+    return { output: ActionOutputMessage.fromPartial({}), changes: [] };
   }
   const order = {
     id: `${ctx.taskId}.${ctx.step}.${direction}.${ctx.attempt}${part === '' ? '' : `.${part}`}`,
