@@ -1,16 +1,16 @@
 // A site of 20,000 files and 500 MB: kept on a store of this server beside restic, and brought to another agent beside
 // rsync and tar over ssh; cold and unchanged, in turn on this machine. --large GB: the memory of both agents meanwhile.
 //
-// Seen on 2026-11-27, two processors at rest, three rounds, `npm run bench -- backup --rounds 3` at 62f69fe; ours to theirs, as
-// median (least to most). The peers: restic 3.2 s and 1.3 s, rsync 2.5 to 2.9 s and 0.5 s, tar 2.5 to 3.7 s.
+// Seen on 2026-11-27, two processors at rest, three rounds, `npm run bench -- backup --rounds 3` at f683400; ours to theirs, as
+// median (least to most). The peers: restic 3.1 s and 1.3 s, rsync 2.3 to 2.7 s and 0.45 s, tar 2.4 to 3.5 s.
 //
 //                                   time                 processors           bytes on the wire
-//   store / restic, cold            1.07 (1.06 to 1.11)  1.05 (1.01 to 1.07)
-//   store / restic, again           0.25 (0.23 to 0.26)  0.29 (0.28 to 0.30)
-//   copy / rsync, cold              2.19 (1.93 to 2.22)  2.33 (2.03 to 2.38)  1.00
-//   copy / rsync that syncs, cold   1.90 (1.47 to 1.92)  2.24 (1.58 to 2.36)  1.00
-//   copy / tar, cold                1.94 (1.62 to 2.20)  2.53 (1.70 to 2.84)  0.98
-//   copy / rsync, again             0.68 (0.67 to 0.79)  1.28 (1.08 to 1.48)  0.16
+//   store / restic, cold            1.04 (1.01 to 1.11)  0.97 (0.97 to 1.09)
+//   store / restic, again           0.29 (0.28 to 0.30)  0.35 (0.35 to 0.38)
+//   copy / rsync, cold              2.17 (2.15 to 2.51)  2.53 (2.48 to 2.88)  1.00
+//   copy / rsync that syncs, cold   1.71 (1.44 to 1.98)  2.02 (1.73 to 2.66)  1.00
+//   copy / tar, cold                2.12 (1.41 to 2.63)  3.09 (1.64 to 3.68)  0.98
+//   copy / rsync, again             0.58 (0.58 to 0.60)  1.32 (1.30 to 1.34)  0.15
 //
 // While others load the machine: 0.95, 0.29, 1.40, -, 1.66, 0.72.
 //
