@@ -1,6 +1,7 @@
 // What no undo removes, whatever its plan says was there before: a site where its record says that it lives.
 import { AegirError } from '../../shared/error.ts';
 import { displayName } from '../../shared/name.ts';
+import { isCluster } from '../graph/graph.ts';
 import type { Store } from '../store/store.ts';
 import { readServer, readService } from './parts.ts';
 
@@ -12,18 +13,14 @@ export async function requireNotHome(store: Store, siteId: string, cleared: Clea
   const site = await store.sites.get(siteId);
   if (site === undefined || (site.state !== 'enabled' && site.state !== 'disabled')) return;
   const { http, db } = site.bindings;
-  let place: string;
-  if ('serviceId' in cleared) {
-    if (cleared.serviceId !== http && cleared.serviceId !== db) return;
-    place = (await readServer(store, (await readService(store, cleared.serviceId)).serverId)).name;
-  } else {
-    const { engine, serverId } = await readService(store, http);
-    // The front of a cluster has nothing of its sites, and which heads have is for the cluster's tasks.
-    if (engine === 'cluster' || serverId !== cleared.serverId) return;
-    place = (await readServer(store, serverId)).name;
-  }
+  const named = 'serviceId' in cleared ? [http, db].find((id) => id === cleared.serviceId) : http;
+  if (named === undefined) return;
+  const service = await readService(store, named);
+  // The front of a cluster has nothing of its sites, and which heads have is for the cluster's tasks.
+  if (isCluster(service) || ('serverId' in cleared && service.serverId !== cleared.serverId)) return;
+  const { name } = await readServer(store, service.serverId);
   throw new AegirError(
     'failed_precondition',
-    `cannot take ${displayName(site.name)} off ${place} again: it lives there, as its record says`,
+    `cannot take ${displayName(site.name)} off ${name} again: it lives there, as its record says`,
   );
 }
