@@ -1,5 +1,6 @@
 // A dump that stands before somebody's lock is ended: its program would wait as long as the server lets it, a day by default
 // (lock_wait_timeout), and with it everybody who waits for the store that the dump goes to.
+import { setTimeout as pause } from 'node:timers/promises';
 import { literal } from './sql.ts';
 
 export interface Patience {
@@ -34,7 +35,7 @@ export function watchLocks(query: Query, user: string, database: string, { secon
   };
   const looking = (async () => {
     while (!stopped.signal.aborted) {
-      await pause(lookMs, stopped.signal);
+      await pause(lookMs, undefined, { signal: stopped.signal }).catch(() => {});
       if (!stopped.signal.aborted) await look().catch(() => {});
     }
   })();
@@ -54,19 +55,4 @@ function selectWaiting(user: string, database: string, seconds: number): string 
   const asks = DUMPS.map((pattern) => `INFO LIKE ${literal(pattern)}`).join(' OR ');
   return `SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ${literal(user)} AND DB = ${literal(database)}
 AND STATE LIKE 'Waiting for %' AND TIME >= ${seconds} AND (${asks});`;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

@@ -1,59 +1,29 @@
 // A transaction that somebody prepared (XA) and left: what it holds is neither dropped nor emptied, now or later, and it is told
 // how to end it; what it does not hold goes its way.
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { databaseName, databaseUser } from '../../../../shared/database-name.ts';
-import type { DbSpec, ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
-import { createEmbeddedHost } from '../../../host/embedded/host.ts';
-import type { Host } from '../../../host/host.ts';
+import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { contextOf } from '../../conformance/interruption.ts';
+import {
+  type MariadbServer,
+  openMariadbServer,
+  MARIADB_SERVICE as service,
+  siteSpecOf,
+} from '../../conformance/mariadb-server.ts';
 import { runChanges } from '../../engine.ts';
 import { createMariadbEngine } from './engine.ts';
 
 const engine = createMariadbEngine();
-const service: ServiceRef = {
-  ...{ id: 'svc-0000000000000001', serverId: 'srv-0000000000000001', type: 'db', engine: 'mariadb' },
-  ...{ version: '', instance: '', settings: {}, secrets: {} },
-};
-let dir: string;
-let host: Host;
-
-function specOf(body: string): DbSpec {
-  const siteId = `site-${body}`;
-  const names = { database: databaseName(siteId), user: databaseUser(siteId) };
-  return { siteId, ...names, password: 'secret', from: ['127.0.49.3'], holdsContent: false, frozen: false };
-}
-
-async function sql(text: string, database: string): Promise<readonly string[]> {
-  const daemon = await host.daemon('mariadb');
-  const { code, stdout, stderr } = await host.run({
-    argv: [
-      ...(['mariadb', '--no-defaults', '--batch', '--skip-column-names'] as const),
-      ...[`--socket=${daemon?.socket}`, `--user=${daemon?.user}`, database],
-    ],
-    input: text,
-  });
-  if (code !== 0) throw new Error(stderr);
-  return stdout.split('\n').filter((line) => line !== '');
-}
+let server: MariadbServer;
+const sql = (text: string, database: string) => server.sql(text, database);
+const specOf = (body: string) => siteSpecOf(body, '127.0.49.3');
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'aegir-prepared-'));
-  await chmod(dir, 0o755);
-  host = await createEmbeddedHost({
-    ...{ dir: join(dir, 'host'), hostname: 'db.test', address: '127.0.49.1' },
-    ...{ ports: { nginx: 1, mariadb: 3306 }, daemons: ['mariadb'] },
-  });
+  server = await openMariadbServer('127.0.49.1');
 });
-afterAll(async () => {
-  await host?.close();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => server?.close());
 
 const doing = async (...specs: readonly DbSpec[]) => {
-  const ctx = contextOf(host);
+  const ctx = contextOf(server.host);
   for (const each of specs) await runChanges(await engine.plan(service, each, ctx), ctx);
   return ctx;
 };
