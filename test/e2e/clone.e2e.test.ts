@@ -2,21 +2,15 @@
 // site that was copied is as it was.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
-import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
-import {
-  type ChangeResponse,
-  PlatformServiceService,
-  ServiceServiceService,
-  SiteServiceService,
-} from '../../shared/gen/aegir/v1/admin.ts';
+import { type ChangeResponse, PlatformServiceService, SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
-import { freePorts } from './free-ports.ts';
 import { addWordpress, finish, type Machine, startMachine } from './machine.ts';
 import { installSite, SITE } from './site-tasks.ts';
 import { sql } from './sql.ts';
+import { startWeb2 } from './web2.ts';
 
 const [WEB1, WEB2] = ['127.0.1.1', '127.0.1.3'];
-const never = new AbortController().signal;
+const _never = new AbortController().signal;
 let machine: Machine;
 let siteId = '';
 let port = 0;
@@ -57,18 +51,7 @@ function content(id: string, server: string) {
 beforeAll(async () => {
   machine = await startMachine();
   port = machine.layout.ports.web1.nginx;
-  const [mariadb = 0] = await freePorts(1, '127.0.0.1');
-  const web2: EmbeddedServer = {
-    ...{ name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm', 'mariadb'], types: ['http', 'db', 'dns'] },
-    ports: { nginx: port, mariadb },
-  };
-  await machine.startServer(web2);
-  await until('the second web server to be there', undefined, never, async () => {
-    const page = { pageSize: 0, pageToken: '', server: 'web2', type: '' };
-    const { services } = await link().call(ServiceServiceService.listServices, page);
-    const enabled = services.filter(({ state }) => state === 'enabled').map(({ name }) => name);
-    return ['web2/nginx', 'web2/mariadb'].every((name) => enabled.includes(name));
-  });
+  await startWeb2(machine, true);
   await addWordpress(machine);
   const second = { name: 'wordpress2', root: '/usr/share/wordpress', service: 'web2/nginx', app: '' };
   await done(link().call(PlatformServiceService.addPlatform, { ...second, options: undefined }));

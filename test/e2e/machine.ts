@@ -150,11 +150,11 @@ export async function startMachine(env: ExtraEnv = {}): Promise<Machine> {
   }
 }
 
-export async function addPlatform(machine: Machine, name: string, root: string): Promise<void> {
+export async function addPlatform(machine: Machine, name: string, root: string, service = 'web1/nginx'): Promise<void> {
   const change = await machine.connection().call(PlatformServiceService.addPlatform, {
     name,
     root,
-    service: 'web1/nginx',
+    service,
     app: '',
     options: undefined,
   });

@@ -5,23 +5,21 @@ import { existsSync, readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
+import { until } from '../../deploy/up/processes.ts';
 import {
   PlatformServiceService,
-  ServiceServiceService,
   SiteServiceService,
   type Task,
   TaskServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { isStopped, resume, setTraps, watched } from '../fault/boundaries.ts';
-import { freePorts } from './free-ports.ts';
 import { addWordpress, finish, type Machine, startMachine } from './machine.ts';
 import { installSite, SITE } from './site-tasks.ts';
 import { sql } from './sql.ts';
+import { startWeb2, WEB2 } from './web2.ts';
 
 const WEB1 = '127.0.1.1';
-const WEB2 = '127.0.1.3';
 const EVERY_MS = 250;
 /** For what two cores do besides: the master is told, three agents act, two web servers reload. */
 const SOME_MS = 12_000;
@@ -40,20 +38,7 @@ const isSilent = () => isStopped(machine.process('web2').pid);
 beforeAll(async () => {
   machine = await startMachine();
   port = machine.layout.ports.web1.nginx;
-  const [mariadb = 0] = await freePorts(1, '127.0.0.1');
-  const web2: EmbeddedServer = {
-    ...{ name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm', 'mariadb'], types: ['http', 'db', 'dns'] },
-    ports: { nginx: port, mariadb },
-  };
-  await machine.startServer(web2, watched(machine.layout.dir, 'web2'));
-  await until('the second web server to be there', undefined, never, async () => {
-    const { services } = await link().call(ServiceServiceService.listServices, {
-      ...{ pageSize: 0, pageToken: '', server: 'web2', type: '' },
-    });
-    return ['web2/nginx', 'web2/mariadb'].every((name) =>
-      services.some((service) => service.name === name && service.state === 'enabled'),
-    );
-  });
+  await startWeb2(machine, true, watched(machine.layout.dir, 'web2'));
   await addWordpress(machine);
   const added = await link().call(PlatformServiceService.addPlatform, {
     ...{ name: 'wordpress2', root: '/usr/share/wordpress', service: 'web2/nginx', app: '', options: undefined },

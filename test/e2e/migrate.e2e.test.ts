@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
-import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
+import { until } from '../../deploy/up/processes.ts';
 import {
   type ChangeResponse,
   PlatformServiceService,
@@ -17,12 +17,11 @@ import {
   type Task,
 } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
-import { freePorts } from './free-ports.ts';
 import { addWordpress, finish, type Machine, startMachine } from './machine.ts';
 import { installSite, SITE } from './site-tasks.ts';
 import { sql } from './sql.ts';
+import { startWeb2, WEB2 } from './web2.ts';
 
-const WEB2 = '127.0.1.3';
 const WEB1 = '127.0.1.1';
 const never = new AbortController().signal;
 const options = undefined;
@@ -58,21 +57,7 @@ async function done(change: Promise<ChangeResponse>): Promise<Task & { readonly 
 beforeAll(async () => {
   machine = await startMachine();
   port = machine.layout.ports.web1.nginx;
-  const [mariadb = 0] = await freePorts(1, '127.0.0.1');
-  // The same port, as on real servers: the site keeps its address.
-  const web2: EmbeddedServer = {
-    ...{ name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm', 'mariadb'], types: ['http', 'db', 'dns'] },
-    ports: { nginx: port, mariadb },
-  };
-  await machine.startServer(web2);
-  await until('the second web server to be there', undefined, never, async () => {
-    const { services } = await link().call(ServiceServiceService.listServices, {
-      ...{ pageSize: 0, pageToken: '', server: 'web2', type: '' },
-    });
-    return ['web2/nginx', 'web2/mariadb', 'web2/null'].every((name) =>
-      services.some((service) => service.name === name && service.state === 'enabled'),
-    );
-  });
+  await startWeb2(machine, true);
   await addWordpress(machine);
   await done(
     link().call(PlatformServiceService.addPlatform, {

@@ -1,20 +1,20 @@
 // All sites of a server move by the command line: two at once, one fails and no further one begins; what was mended, the
 // rest goes on by resume, and the way back is stopped in the middle.
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
-import { type EmbeddedServer, LOOPBACK, until } from '../../deploy/up/processes.ts';
-import { PlatformServiceService, ServiceServiceService, SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
-import { addPlatform, finish, type Machine, startMachine } from './machine.ts';
+import { LOOPBACK, until } from '../../deploy/up/processes.ts';
+import { SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import { finish, type Machine, startMachine } from './machine.ts';
 import { installSite } from './site-tasks.ts';
+import { addAnswering, startWeb2, WEB2 } from './web2.ts';
 
 const CLI = new URL('../../master/cli/main.ts', import.meta.url).pathname;
-const WEB2 = '127.0.1.3';
 /** In the order in which they move; the new server has the first one's name already. */
 const SITES = ['a.localhost', 'b.localhost', 'c.localhost', 'd.localhost'];
-const options = undefined;
+const _options = undefined;
 let machine: Machine;
 let port = 0;
 let taken = '';
@@ -55,37 +55,15 @@ const platformsOf = async () => {
   return (await Promise.all(sites)).map(({ platform }) => platform);
 };
 
-/** PHP that answers with its server. */
-function code(server: string): string {
-  const root = join(machine.layout.dir, `code-${server}`);
-  mkdirSync(root, { mode: 0o755 });
-  writeFileSync(join(root, 'index.php'), `<?php echo 'served by ${server}';\n`, { mode: 0o644 });
-  return root;
-}
-
 beforeAll(async () => {
   machine = await startMachine();
   port = machine.layout.ports.web1.nginx;
-  const web2: EmbeddedServer = {
-    ...{ name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm'], types: ['http', 'dns'] },
-    ports: { nginx: port },
-  };
-  await machine.startServer(web2);
-  await until('the second web server to be there', undefined, new AbortController().signal, async () => {
-    const asked = { pageSize: 0, pageToken: '', server: 'web2', type: '' };
-    const { services } = await machine.connection().call(ServiceServiceService.listServices, asked);
-    return services.some(({ name, state }) => name === 'web2/nginx' && state === 'enabled');
-  });
-  await addPlatform(machine, 'code', code('web1'));
+  await startWeb2(machine, false);
   // The operator's own: it is refused soon, while the others are on their way.
   taken = join(machine.layout.dir, 'web2/host/etc/nginx/conf.d/operator.conf');
   const host = `server { listen ${WEB2}:${port}; server_name ${SITES[0]}; return 200 mine; }\n`;
   writeFileSync(taken, host, { mode: 0o644 });
-  const root = code('web2');
-  const added = await machine.connection().call(PlatformServiceService.addPlatform, {
-    ...{ name: 'code2', root, service: 'web2/nginx', app: '', options },
-  });
-  expect((await finish(machine, added.taskId)).task.state).toBe('succeeded');
+  await addAnswering(machine);
   for (const site of SITES) {
     const { task } = await finish(machine, (await installSite(machine, site, [], 'code')).taskId);
     expect([site, task.state, task.reason]).toEqual([site, 'succeeded', '']);

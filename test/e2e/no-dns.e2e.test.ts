@@ -1,33 +1,16 @@
-// A site whose records nobody sets moves to another server: it says at once what it waits for, is served all the while, and
-// goes on without when a person says so.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
-import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
-import {
-  PlatformServiceService,
-  ServiceServiceService,
-  SiteServiceService,
-  type Task,
-  TaskServiceService,
-} from '../../shared/gen/aegir/v1/admin.ts';
+import { until } from '../../deploy/up/processes.ts';
+import { SiteServiceService, type Task, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { MoveServiceService } from '../../shared/gen/aegir/v1/move_admin.ts';
-import { addPlatform, finish, type Machine, startMachine } from './machine.ts';
+import { finish, type Machine, startMachine } from './machine.ts';
 import { installSite } from './site-tasks.ts';
+import { addAnswering, startWeb2, WEB2 } from './web2.ts';
 
 // A name that leads nowhere (RFC 6761 reserves neither it nor its top level, so that it is looked up).
 const SITE = 'no-such-site.aegir-test.zz';
-const WEB2 = '127.0.1.3';
 let machine: Machine;
 let port = 0;
-
-function code(server: string): string {
-  const root = join(machine.layout.dir, `code-${server}`);
-  mkdirSync(root, { mode: 0o755 });
-  writeFileSync(join(root, 'index.php'), `<?php echo 'served by ${server}';\n`, { mode: 0o644 });
-  return root;
-}
 
 async function reached(id: string, is: (task: Task) => boolean): Promise<Task> {
   let task: Task | undefined;
@@ -42,21 +25,8 @@ async function reached(id: string, is: (task: Task) => boolean): Promise<Task> {
 beforeAll(async () => {
   machine = await startMachine();
   port = machine.layout.ports.web1.nginx;
-  const web2: EmbeddedServer = {
-    ...{ name: 'web2', address: WEB2, daemons: ['nginx', 'php-fpm'], types: ['http', 'dns'] },
-    ports: { nginx: port },
-  };
-  await machine.startServer(web2);
-  await until('the second web server to be there', undefined, new AbortController().signal, async () => {
-    const asked = { pageSize: 0, pageToken: '', server: 'web2', type: '' };
-    const { services } = await machine.connection().call(ServiceServiceService.listServices, asked);
-    return services.some(({ name, state }) => name === 'web2/nginx' && state === 'enabled');
-  });
-  await addPlatform(machine, 'code', code('web1'));
-  const added = await machine.connection().call(PlatformServiceService.addPlatform, {
-    ...{ name: 'code2', root: code('web2'), service: 'web2/nginx', app: '', options: undefined },
-  });
-  expect((await finish(machine, added.taskId)).task.state).toBe('succeeded');
+  await startWeb2(machine, false);
+  await addAnswering(machine);
   const { task } = await finish(machine, (await installSite(machine, SITE, [], 'code')).taskId);
   expect([task.state, task.reason]).toEqual(['succeeded', '']);
 }, 240_000);

@@ -18,6 +18,7 @@ import { freePorts } from '../e2e/free-ports.ts';
 import { addPlatform, createMachine, finish, type Machine, type ProcessName } from '../e2e/machine.ts';
 import { installSite, SITE } from '../e2e/site-tasks.ts';
 import { sql } from '../e2e/sql.ts';
+import { untilEnabled, WEB2 } from '../e2e/web2.ts';
 import { type Outcome, settle, underBlows } from './blows.ts';
 import { boundariesOf, isStopped, passed, resume, setTraps, watched } from './boundaries.ts';
 import { breakHomePage } from './broken-code.ts';
@@ -27,7 +28,6 @@ import { bothWritable, startWriters, WORDS_TABLE, writableCode } from './writers
 
 export const PROCESSES: readonly ProcessName[] = ['master', 'web1', 'web2', 'db1'];
 const WEB1 = '127.0.1.1';
-const WEB2 = '127.0.1.3';
 const never = new AbortController().signal;
 const options = undefined;
 /** Where each move keeps a backup before it. */
@@ -84,14 +84,7 @@ async function prepare(machine: Machine): Promise<MoveRig> {
     name === 'web2' ? machine.startServer(web2, watched(dir, name)) : machine.start(name, watched(dir, name));
   for (const name of ['master', 'web1', 'db1', 'web2']) await start(name);
   await machine.ready();
-  await until('the second web server to be there', undefined, never, async () => {
-    const { services } = await link().call(ServiceServiceService.listServices, {
-      ...{ pageSize: 0, pageToken: '', server: 'web2', type: '' },
-    });
-    return ['web2/nginx', 'web2/mariadb'].every((name) =>
-      services.some((service) => service.name === name && service.state === 'enabled'),
-    );
-  });
+  await untilEnabled(machine, 'web2/nginx', 'web2/mariadb');
   const root = writableCode(dir);
   await addPlatform(machine, 'wordpress', root);
   const added = await link().call(PlatformServiceService.addPlatform, {
