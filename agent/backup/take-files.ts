@@ -8,7 +8,7 @@ import { AegirError } from '../../shared/error.ts';
 import { createIndexWriter } from './caibx-file.ts';
 import { cleanSince } from './clean-since.ts';
 import type { Companion } from './companion.ts';
-import type { Tree } from './entry.ts';
+import { readable, TEMPORARY, type Tree } from './entry.ts';
 import { decodeFound, encodeFound, type FoundEntry } from './found-entry.ts';
 import { createGrouping } from './grouping.ts';
 import { openLibc } from './libc.ts';
@@ -222,7 +222,13 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       if ((flag & IS_STRANGE) !== 0) inexact();
     };
     const { warn } = saying;
-    for (const { seen, from, to } of walk(place.root, name, { sight, ahead: along?.look, warn, leftover: inexact })) {
+    const leftover = (path: string) => {
+      inexact();
+      warn(
+        `${readable(path)} has names that begin with ${TEMPORARY}: they are Aegir's own, what they name is not kept`,
+      );
+    };
+    for (const { seen, from, to } of walk(place.root, name, { sight, ahead: along?.look, warn, leftover })) {
       saying.check();
       let begin = from;
       for (let each = from; each < to; each++) {

@@ -36,8 +36,8 @@ export interface Walking {
   readonly ahead: LookAhead | undefined;
   /** Of what is neither file, directory nor link. */
   warn(text: string): void;
-  /** There is what a restore has in the making. */
-  leftover(): void;
+  /** Of a directory in which there is what a restore has in the making, or what is named as if it were. */
+  leftover(path: ByteName): void;
 }
 
 /** Names that are looked at together. */
@@ -64,7 +64,7 @@ export function* walk(root: number, tree: ByteName, walking: Walking): Generator
       last = known.last;
     }
     if (last === undefined) return;
-    const all = namesIn(directory, walking.leftover);
+    const all = namesIn(directory, () => known === undefined && walking.leftover(path));
     const names = last === '' ? all : all.filter((name) => name > (last ?? ''));
     for (let at = 0; at < names.length; at += TOGETHER) {
       yield* within(directory, path, depth, sight.within(directory, path, names.slice(at, at + TOGETHER)));
@@ -96,7 +96,7 @@ export function* walk(root: number, tree: ByteName, walking: Walking): Generator
         if (inner === undefined) continue;
         try {
           yield { seen, from: place, to: place + 1 };
-          if (known?.leftover === true) walking.leftover();
+          if (known?.leftover === true) walking.leftover(`${path}/${name}`);
           yield* below(inner, `${path}/${name}`, depth + 1, known);
         } finally {
           closeSync(inner);

@@ -7,6 +7,8 @@ import type { Saying } from './take-files.ts';
 import type { Told, WorkerOrder } from './worker-words.ts';
 
 const TELL_MS = 200;
+/** Warnings of one order: whoever fills a site with what is not kept fills no log. The rest are counted. */
+const MOST_WARNINGS = 100;
 /** Smaller ones are copied: giving them away costs more. */
 const GIVE_BYTES = 32 * 1024;
 
@@ -16,7 +18,8 @@ function serve(): void {
   const duties = createDuties(Date.now);
   parentPort?.on('message', ({ id, duty, order, stop }: WorkerOrder) => {
     const flag = stop === undefined ? undefined : new Int32Array(stop);
-    let toldAt = 0;
+    let [toldAt, warnings] = [0, 0];
+    const warn = (text: string) => say({ id, is: 'warning', text });
     const saying: Saying = {
       check() {
         if (flag !== undefined && Atomics.load(flag, 0) !== 0)
@@ -28,11 +31,15 @@ function serve(): void {
         toldAt = now;
         say({ id, is: 'progress', bytes });
       },
-      warn: (text) => say({ id, is: 'warning', text }),
+      warn(text) {
+        warnings += 1;
+        if (warnings <= MOST_WARNINGS) warn(text);
+      },
       wanted: () => say({ id, is: 'wanted' }),
     };
     try {
       const answer = (duties[duty] as (order: unknown, saying: Saying) => unknown)(order, saying);
+      if (warnings > MOST_WARNINGS) warn(`and ${warnings - MOST_WARNINGS} more such warnings, which are not told`);
       say({ id, is: 'done', answer }, givenAway(answer));
     } catch (thrown) {
       const { code, message, retryable, untouched } = toAegirError(thrown, wordsOf(duty));

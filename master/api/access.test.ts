@@ -2,7 +2,7 @@
 // right, or one that forgets to ask who is calling, fails here.
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { ChangeOptions, SiteRequest, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import { AddPlatformRequest, ChangeOptions, SiteRequest, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { MASTER_IDENTITY } from '../../shared/identity.ts';
 import { ROLES, type Role } from '../../shared/vocabulary.ts';
 import { fingerprint, type MasterApi, openMasterApi } from '../../test/master-api.ts';
@@ -162,6 +162,12 @@ test('who may look may plan what operators change, and nothing comes of it; what
     const refused = code === status.PERMISSION_DENIED;
     if (RIGHTS[path] === 'admin') expect([path, refused]).toEqual([path, true]);
   }
+  // Its plan would tell what lies at any path of a server.
+  const add = AddPlatformRequest.fromPartial({ name: 'probe', root: '/root', options });
+  const probe = Buffer.from(AddPlatformRequest.encode(add).finish());
+  const addPlatform = '/aegir.v1.PlatformService/AddPlatform';
+  expect((await call(addPlatform, false, bearer('viewer'), probe)).code).toBe(status.PERMISSION_DENIED);
+  expect((await call(addPlatform, false, bearer('operator'), probe)).code).not.toBe(status.PERMISSION_DENIED);
   const site = SiteRequest.encode(SiteRequest.fromPartial({ site: ids.site, options })).finish();
   const verify = '/aegir.v1.SiteService/VerifySite';
   expect(await call(verify, false, bearer('viewer'), Buffer.from(site))).toMatchObject({ code: status.OK });

@@ -99,12 +99,15 @@ export const RIGHTS: Readonly<Record<string, Role>> = {
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 };
 
+/** To plan it has an agent look at a path of the caller's own choosing. */
+const PLANS_LOOK: ReadonlySet<string> = new Set(['/aegir.v1.PlatformService/AddPlatform']);
+
 /**
- * What operators change, everybody who may look may plan. What only administrators change stays theirs: to plan it has
- * agents try what the caller gives, such as addresses of servers elsewhere.
+ * What operators change, everybody who may look may plan, but for what has agents look at what the caller names. What
+ * only administrators change stays theirs: to plan it has agents try addresses of servers elsewhere, too.
  */
 export function mayPlan(role: Role, path: string): boolean {
-  return RIGHTS[path] === 'operator' && RANK[role] >= RANK.viewer;
+  return RIGHTS[path] === 'operator' && RANK[role] >= RANK.viewer && !PLANS_LOOK.has(path);
 }
 
 /** Says which role it takes. */

@@ -131,7 +131,7 @@ test('a cancel in the hold does not wait for a server that does not answer it', 
 
 test('a second cancel gives up what waits for new servers; visitors stay where they are served', async () => {
   const of = hosts[0] as TaskCase;
-  const { rig, silent, start, endOf, served } = await begin(of, HOLD_MS);
+  const { rig, silent, start, endOf, served } = await begin(of, 10 * HOLD_MS);
   silence(rig, indexOf(of.plan, 'site.probe'), silent.promise);
   const id = await start();
   await served(id);

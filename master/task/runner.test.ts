@@ -160,12 +160,12 @@ test('cancelled while it undoes: it goes on undoing, and fails for the reason it
 });
 
 /** An install that failed, whose undo of one step begins with what is given. */
-async function undoing(at: number, before: TaskRig['agents']['before']) {
+async function undoing(at: number, before: TaskRig['agents']['before'], limits = {}) {
   rig.mishaps.push({ step: 4, direction: 'do', error: new AegirError('internal', 'cannot act: broken'), left: 1 });
   rig.agents.before = (order, serverId, options) =>
     order.step === at && order.id.includes('.undo.') ? before(order, serverId, options) : undefined;
   const id = await rig.task(install.plan);
-  start('a');
+  start('a', limits);
   await become(() => expect(rig.began).toContain(`undo ${at}`));
   return id;
 }
@@ -185,14 +185,15 @@ test('a cancel cuts undoing short of which nothing is heard, and it is given up'
 });
 
 test('a cancel does not cut undoing short that gets on', async () => {
-  const id = await undoing(2, async (order, _, options) => {
+  const getsOn: TaskRig['agents']['before'] = async (order, _, options) => {
     await rig.store.tasks.requestCancel(order.taskId);
     for (let part = 1; part <= 20; part++) {
       const body = { $case: 'progress' as const, value: { fraction: part / 20, label: '' } };
       options.onEvent({ actionId: order.id, seq: BigInt(part), time: new Date(), body });
-      await new Promise((resolve) => setTimeout(resolve, 15));
+      await new Promise((resolve) => setTimeout(resolve, 25));
     }
-  });
+  };
+  const id = await undoing(2, getsOn, { quietMs: 300 });
   const told = await ended(id);
   expect(told.task).toMatchObject({ state: 'failed', reason: 'cannot act: broken' });
   expect(worldLines(rig.agents)).toEqual([]);

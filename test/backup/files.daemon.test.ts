@@ -332,6 +332,24 @@ test('files that change all the time are kept as they were, and those that are n
   expect(a.said.join()).toMatch(/files\/pipe is a socket, a pipe or a device: it is not kept/);
 });
 
+test("what is named as Aegir's own work is not kept, and that is told; many such things fill no log", async () => {
+  fill(a);
+  mkdirSync(join(a.site, 'files/made'));
+  writeFileSync(join(a.site, 'files/made/.aegir-tmp-mine'), 'mine');
+  execFileSync(
+    'mkfifo',
+    Array.from({ length: 150 }, (_, each) => join(a.site, `files/made/pipe${each}`)),
+  );
+  const { id, facts } = await taken(a);
+  expect(await b.restore(sourceOf(rig, a, b, id, facts))).toMatchObject({ complete: true });
+  expect(readdirSync(join(b.site, 'files/made'))).toEqual([]);
+  const warnings = a.said.filter((text) => text.startsWith('warn: '));
+  expect(warnings).toHaveLength(101);
+  expect(warnings[0]).toMatch(/files\/made has names that begin with \.aegir-tmp-: they are Aegir's own/);
+  expect(warnings.filter((text) => text.includes('it is not kept'))).toHaveLength(99);
+  expect(warnings.at(-1)).toBe('warn: and 51 more such warnings, which are not told');
+});
+
 /** The chunks of a snapshot as a store of casync's. */
 async function writeStore({ backups }: Keeper, id: string, index: string, store: string): Promise<void> {
   const given = await backups.snapshots.source.give(id, {} as CheckedGrant);
