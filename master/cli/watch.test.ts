@@ -1,5 +1,5 @@
 // What a person who follows a task is told, and how often: of a master that is scripted.
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Task } from '../../shared/gen/aegir/v1/admin.ts';
 import { Event } from '../../shared/gen/aegir/v1/event.ts';
 import type { Connection } from './connection.ts';
@@ -75,4 +75,49 @@ test('a step that a cancel ended did not fail; one that failed did', async () =>
   expect(await watched('', ends(''))).toEqual([...begun, '  [1/2] cancelled Look']);
   expect(await watched('', ends('cannot look: it is dark'))).toEqual([...begun, '  [1/2] failed   Look']);
   expect(await watched('', ends('').slice(0, 2))).toEqual([...begun, '  [1/2] failed   Look']);
+});
+
+afterEach(() => vi.useRealTimers());
+
+test('a step that says nothing for long is told to go on, how far and since when, less and less often', async () => {
+  vi.useFakeTimers();
+  const more = Promise.withResolvers<void>();
+  const state = (step: number, to: string) => ({ step, body: { $case: 'state' as const, value: { to, reason: '' } } });
+  const connection = {
+    call: async () => Task.fromPartial({ id: 'task-2', state: 'running', plan: PLAN }),
+    stream: async function* () {
+      yield Event.fromPartial({ seq: 1n, ...state(0, 'doing') });
+      yield Event.fromPartial({
+        ...{ seq: 2n, step: 0 },
+        body: { $case: 'progress', value: { fraction: 0.4, label: '2 MB kept' } },
+      });
+      await more.promise;
+      yield Event.fromPartial({ seq: 3n, ...state(0, 'done') });
+      await vi.advanceTimersByTimeAsync(600_000);
+      yield Event.fromPartial({ seq: 4n, ...state(1, 'doing') });
+      await vi.advanceTimersByTimeAsync(12_000);
+    },
+  } as unknown as Connection;
+  let text = '';
+  const stderr = { write: (part: string) => (text += part) };
+  const watching = watchTask(connection, { stdout: stderr, stderr, format: 'table' } as never, 'task-2', false);
+  await vi.advanceTimersByTimeAsync(1_000_000);
+  const told = text.trimEnd().split('\n');
+  expect(told).toEqual([
+    'Wait for DNS',
+    '  [1/2] Look',
+    '      still at it: 40% 2 MB kept (for 10 s)',
+    '      still at it: 40% 2 MB kept (for 30 s)',
+    '      still at it: 40% 2 MB kept (for 70 s)',
+    '      still at it: 40% 2 MB kept (for 2 min)',
+    '      still at it: 40% 2 MB kept (for 5 min)',
+    '      still at it: 40% 2 MB kept (for 10 min)',
+    '      still at it: 40% 2 MB kept (for 15 min)',
+  ]);
+  more.resolve();
+  await watching;
+  expect(text.trimEnd().split('\n').slice(told.length)).toEqual([
+    '  [2/2] Serve',
+    '      still at it: Serve (for 10 s)',
+  ]);
 });

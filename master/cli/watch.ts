@@ -1,12 +1,11 @@
-// The live view of a task: step lines, progress bars on a terminal, plain lines elsewhere, messages at the end.
+// Follows a task to its end, over broken connections, and shows it.
 import { AegirError } from '../../shared/error.ts';
 import { type Task, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
-import type { Event, Message } from '../../shared/gen/aegir/v1/event.ts';
-import { displayNames } from '../../shared/name.ts';
+import type { Message } from '../../shared/gen/aegir/v1/event.ts';
 import type { Connection } from './connection.ts';
-import { type Out, safe } from './output.ts';
+import type { Out } from './output.ts';
+import { createTaskView } from './task-view.ts';
 
-const BAR_CELLS = 24;
 const RETRY_MS = 1000;
 const MAX_SILENT_RETRIES = 60;
 const STUCK_LOOKS = 5;
@@ -20,7 +19,7 @@ export interface Watched {
 /** Follows until the task has ended, or is stuck and needs a person; a broken connection is taken up again where it stopped. Draws on stderr. */
 export async function watchTask(connection: Connection, out: Out, taskId: string, verbose: boolean): Promise<Watched> {
   const first = await connection.call(TaskServiceService.getTask, { taskId });
-  const view = createView(out, first, verbose);
+  const view = createTaskView(out, first, verbose);
   if (first.behind !== '') {
     view.note(`it waits for ${first.behind}, which is at the same; to give this one up: aegir task cancel ${taskId}`);
   }
@@ -76,94 +75,4 @@ export async function watchTask(connection: Connection, out: Out, taskId: string
       }
     }
   }
-}
-
-interface View {
-  show(event: Event): void;
-  note(text: string): void;
-  end(): void;
-}
-
-function createView(out: Out, task: Task, verbose: boolean): View {
-  const live = out.stderr.isTTY === true;
-  const steps = task.plan?.steps ?? [];
-  let drawn = false;
-  const clear = () => {
-    if (drawn) out.stderr.write('\r\u001b[2K');
-    drawn = false;
-  };
-  const line = (text: string) => {
-    clear();
-    out.stderr.write(`${safe(text)}\n`);
-  };
-  // A step without an undo is passed over when the others are undone: nothing to tell.
-  const undoes = (step: number) => steps[step] === undefined || steps[step].undo !== '';
-  let undoable = false;
-  /** The step that was begun last, and why it waits: said once, though it is looked at again every few seconds. */
-  let begun: number | undefined;
-  let waits: string | undefined;
-  /** One that did not come to its end: only what follows says whether it failed, or somebody cancelled. */
-  let broken: number | undefined;
-  const number = (index: number) => `[${index + 1}/${steps.length}]`;
-  line(displayNames(task.plan?.summary ?? task.verb));
-  const showState = (step: number | undefined, to: string, reason: string) => {
-    if (step === undefined) {
-      if (to === 'undoing' && !undoable) return;
-      if (to === 'waiting') {
-        if (waits === reason) return;
-        waits = reason;
-      }
-      if (to === 'waiting' || to === 'stuck' || to === 'undoing')
-        line(`  ${to}${reason === '' ? '' : `: ${displayNames(reason)}`}`);
-      return;
-    }
-    const summary = displayNames(steps[step]?.summary ?? '');
-    if (to === 'doing') {
-      undoable ||= undoes(step);
-      const again = step === begun && waits !== undefined;
-      if (!again) waits = undefined;
-      begun = step;
-      if (live) draw(step, 0, summary);
-      else if (!again) line(`  ${number(step)} ${summary}`);
-    } else if (to === 'done') {
-      if (live) line(`  ${number(step)} done     ${summary}`);
-    } else if (to === 'failed') broken = step;
-    else if (!undoes(step)) return;
-    else if (to === 'undoing') line(`  ${number(step)} undoing  ${summary}`);
-    else if (to === 'undone' && live) line(`  ${number(step)} undone   ${summary}`);
-  };
-  const endBroken = (next?: Event) => {
-    if (broken === undefined) return;
-    const turn = next?.step === undefined && next?.body?.$case === 'state' ? next.body.value : undefined;
-    const word = turn?.to === 'undoing' && turn.reason === '' ? 'cancelled ' : 'failed   ';
-    line(`  ${number(broken)} ${word}${displayNames(steps[broken]?.summary ?? '')}`);
-    broken = undefined;
-  };
-  const draw = (step: number, fraction: number, label: string) => {
-    const full = Math.round(Math.max(0, Math.min(1, fraction)) * BAR_CELLS);
-    const bar = `${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}`;
-    const text = `  ${number(step)} ${bar} ${Math.round(fraction * 100)}% ${safe(label)}`;
-    clear();
-    out.stderr.write(text.slice(0, Math.max(20, (out.stderr.columns ?? 80) - 1)));
-    drawn = true;
-  };
-  return {
-    show: (event) => {
-      const { body, step } = event;
-      endBroken(event);
-      if (body?.$case === 'state') showState(step, body.value.to, body.value.reason);
-      else if (body?.$case === 'progress' && live && step !== undefined)
-        draw(step, body.value.fraction, body.value.label);
-      else if (body?.$case === 'log') {
-        const { level, text } = body.value;
-        if (level === 'warn' || level === 'error' || (verbose && level !== 'debug'))
-          line(`      ${level === 'info' ? '' : `${level}: `}${displayNames(text)}`);
-      } else if (body?.$case === 'message' && body.value.kind === 'todo') line(`      to do: ${body.value.text}`);
-    },
-    note: (text) => line(`  (${text})`),
-    end: () => {
-      endBroken();
-      clear();
-    },
-  };
 }
