@@ -1,7 +1,7 @@
 // Where content is cut: the same for ever, found again after what was put in or taken out, within bounds.
 import { createCipheriv, createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createChunking, createCutPoint, SIZES } from './chunker.ts';
+import { createChunking, createCutPoint, SIZES, zeroChunk } from './chunker.ts';
 import { createGrouping, pathHash } from './grouping.ts';
 
 /** The same bytes everywhere. */
@@ -56,6 +56,37 @@ test('however the bytes come, they are cut alike', () => {
   expect(Math.min(...whole.slice(0, -1))).toBeGreaterThan(64 * 1024);
   expect(bytes.length / whole.length).toBeGreaterThan(300 * 1024);
   expect(bytes.length / whole.length).toBeLessThan(800 * 1024);
+});
+
+test('zeros that are known are cut as those that are read, wherever they begin and end', () => {
+  const MIB = 1024 * 1024;
+  const begin = bytes.subarray(0, 700_001);
+  for (const before of [0, 512, 700_001]) {
+    for (const zeros of [1, MIB, 4 * MIB - 512, 9 * MIB + 7]) {
+      const read: Buffer[] = [];
+      const known: Buffer[] = [];
+      const [reading, knowing] = [read, known].map((chunks) =>
+        createChunking(createCutPoint(), (chunk) => chunks.push(Buffer.from(chunk))),
+      );
+      for (const part of ['first', 'second']) {
+        const content = part === 'first' ? bytes.subarray(0, before) : begin;
+        reading?.write(content);
+        knowing?.write(content);
+        reading?.write(Buffer.alloc(zeros));
+        knowing?.zeros(zeros - Math.floor(zeros / 2));
+        knowing?.zeros(Math.floor(zeros / 2));
+      }
+      reading?.end();
+      knowing?.end();
+      expect(known.map(({ length }) => length)).toEqual(read.map(({ length }) => length));
+      expect(Buffer.concat(known).equals(Buffer.concat(read))).toBe(true);
+    }
+  }
+  const whole: Buffer[] = [];
+  const chunking = createChunking(createCutPoint(), (chunk) => whole.push(chunk));
+  chunking.zeros(400 * 4 * MIB);
+  expect(whole.length).toBe(400);
+  expect(whole.every((chunk) => chunk === zeroChunk())).toBe(true);
 });
 
 test('wherever the bytes lie, four lanes at a time find what one by one does', () => {

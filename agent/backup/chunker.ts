@@ -120,10 +120,19 @@ export interface Chunking {
   room(most: number): Buffer;
   filled(bytes: number): void;
   write(bytes: Uint8Array): void;
+  /** So many zeros: what they alone make is known without a look, and is given to emit as what zeroChunk answers. */
+  zeros(count: number): void;
   /** What came since the last end is cut as a whole of its own. */
   end(): void;
   /** Forgets what came since the last end and was not given to emit. */
   reset(): void;
+}
+
+let zeroBytes: Buffer | undefined;
+/** What zeros are cut into: nothing in them ends a chunk early. The same each time; nobody writes to it. */
+export function zeroChunk(): Buffer {
+  zeroBytes ??= Buffer.alloc(SIZES.max);
+  return zeroBytes;
 }
 
 /** emit gets each chunk in order; it must not keep the bytes. */
@@ -131,6 +140,8 @@ export function createChunking(cutPoint: CutPoint, emit: (chunk: Buffer) => void
   const buffer = Buffer.allocUnsafeSlow(2 * SIZES.max);
   let from = 0;
   let to = 0;
+  /** Of the last bytes so many are zeros, for sure. */
+  let empty = 0;
   const cut = (least: number) => {
     while (to - from >= least) {
       const end = cutPoint(buffer, from, to);
@@ -149,6 +160,7 @@ export function createChunking(cutPoint: CutPoint, emit: (chunk: Buffer) => void
     },
     filled(bytes) {
       to += bytes;
+      empty = 0;
       cut(SIZES.max);
     },
     write(bytes) {
@@ -159,13 +171,30 @@ export function createChunking(cutPoint: CutPoint, emit: (chunk: Buffer) => void
         chunking.filled(room.length);
       }
     },
+    zeros(count) {
+      for (let left = count; left > 0; ) {
+        if (empty >= to - from) {
+          const all = to - from + left;
+          for (let whole = Math.floor(all / SIZES.max); whole > 0; whole--) emit(zeroChunk());
+          [from, to, empty] = [0, all % SIZES.max, all % SIZES.max];
+          buffer.fill(0, 0, to);
+          return;
+        }
+        // What came before ends within the first of them.
+        const room = chunking.room(left);
+        room.fill(0);
+        const before = empty;
+        chunking.filled(room.length);
+        empty = before + room.length;
+        left -= room.length;
+      }
+    },
     end() {
       cut(1);
       chunking.reset();
     },
     reset() {
-      from = 0;
-      to = 0;
+      [from, to, empty] = [0, 0, 0];
     },
   };
   return chunking;

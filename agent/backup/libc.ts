@@ -1,5 +1,5 @@
 // The calls of the system that Node has not, or not as quick: times to the nanosecond, links given away by their descriptor,
-// all of a file system made durable at once, and a look at what lies in an open directory.
+// all of a file system made durable at once, a look at what lies in an open directory, and at where a file has holes.
 import { dlopen, getRawPointer } from 'node:ffi';
 import { endianness } from 'node:os';
 import { AegirError } from '../../shared/error.ts';
@@ -39,6 +39,17 @@ export interface Libc {
   give(file: number, uid: number, gid: number): void;
   /** What was written to the file system of an open file is durable when it returns. */
   syncFileSystem(file: number): void;
+  /**
+   * The next bytes of an open file, from an offset on, that are no hole. What the system does not say is none. Moves the place
+   * at which the file is read by whoever names none.
+   */
+  nextData(file: number, at: number, end: number): Stretch;
+}
+
+/** Both are the end where nothing is left. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
 }
 
 const NS = 1_000_000_000n;
@@ -51,6 +62,7 @@ const MODE = 14;
 const [UID, GID] = [5, 6];
 const [INO, SIZE, CTIME, MTIME] = [8, 10, 24, 28];
 const BASIC = 0x7ff;
+const [SEEK_DATA, SEEK_HOLE] = [3, 4];
 const WORD = 2 ** 32;
 const [LOW, HIGH] = endianness() === 'LE' ? [0, 1] : [1, 0];
 const NO_NAME = Buffer.alloc(1);
@@ -67,6 +79,7 @@ export function openLibc(): Libc {
     fchownat: { return: 'i32', arguments: ['i32', 'pointer', 'u32', 'u32', 'i32'] },
     statx: { return: 'i32', arguments: ['i32', 'pointer', 'i32', 'u32', 'pointer'] },
     syncfs: { return: 'i32', arguments: ['i32'] },
+    lseek: { return: 'i64', arguments: ['i32', 'i64', 'i32'] },
   });
   // Of last access and of last change, seconds and nanoseconds each: twenty thousand files share them.
   const times = new BigInt64Array(4);
@@ -78,6 +91,7 @@ export function openLibc(): Libc {
   const [pathAt, factsAt] = [getRawPointer(path), getRawPointer(facts)];
   const longAt = (place: number): number => (signed[place + HIGH] as number) * WORD + (words[place + LOW] as number);
   const timeAt = (place: number): Time => ({ seconds: longAt(place), ns: words[place + 2] as number });
+  const seek = (file: number, at: number, what: number) => Number(functions.lseek(file, BigInt(at), what));
   return {
     look(directory, name) {
       path[path.write(name, 0, MAX_NAME, 'latin1')] = 0;
@@ -110,6 +124,13 @@ export function openLibc(): Libc {
         'internal',
         'cannot make the files durable: the disk failed, or is full; see the kernel log',
       );
+    },
+    nextData(file, at, end) {
+      const from = seek(file, at, SEEK_DATA);
+      // None is left, where a hole begins at the offset itself; otherwise it cannot say.
+      if (from < 0) return seek(file, at, SEEK_HOLE) === at ? { from: end, to: end } : { from: at, to: end };
+      const to = seek(file, from, SEEK_HOLE);
+      return { from: Math.min(from, end), to: to > from ? Math.min(to, end) : end };
     },
   };
 }

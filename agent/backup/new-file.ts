@@ -97,7 +97,7 @@ function makeFile(
   const file = openNew(directory, name, dress);
   try {
     const lend = (offset: number, length: number) => room.subarray(offset, offset + length);
-    writeContent(file, { lend }, 0, size, saying);
+    writeContent(file, { lend, zerosAt: () => 0 }, 0, size, saying);
     dressNew(file, dress, libc);
     return fstatSync(file, { bigint: true });
   } catch (thrown) {

@@ -5,7 +5,9 @@ import { AegirError } from '../../shared/error.ts';
 import { MAX_CHUNK_BYTES } from '../mesh/objects.ts';
 import { zstdUnpacked } from '../mesh/zstd.ts';
 import { createPlaces, ID_BYTES, type IndexFile, readIndex } from './caibx-file.ts';
+import { zeroChunk } from './chunker.ts';
 import type { FoundEntry } from './found-entry.ts';
+import { zeroId } from './hollow.ts';
 import type { Pack } from './pack.ts';
 import type { SnapshotBytes } from './snapshot-bytes.ts';
 import { END_BYTES } from './tar-header.ts';
@@ -19,6 +21,8 @@ export interface PartBytes {
   read(offset: number, length: number): Buffer;
   /** At least one of the bytes, at most length; they are good until the next call. For what is long: it takes no memory. */
   lend(offset: number, length: number): Buffer;
+  /** So many bytes from the offset on are zeros, as their chunks' names say, if not more. */
+  zerosAt(offset: number): number;
   /** Where the bytes lie in the pack: offset and length of each piece. undefined: elsewhere, or otherwise. */
   packed(offset: number, length: number): readonly number[] | undefined;
   /** Descriptor of the pack. */
@@ -35,6 +39,8 @@ const FREE = -1;
 const WITHIN = -2;
 const END_ID = hash('sha256', Buffer.alloc(END_BYTES), 'buffer');
 const FEW = 4096;
+/** Chunks that are looked at together. */
+const MOST_ZEROS = 1024;
 
 /** live: what the site has now; undefined when that is of no use. former: what it had, to be copied from. */
 export function openPartBytes(
@@ -138,6 +144,12 @@ export function openPartBytes(
       }
       return bytes;
     },
+    zerosAt(offset) {
+      let place = index.placeOf(offset);
+      const most = Math.min(index.count, place + MOST_ZEROS);
+      while (place < most && isZeros(index, place)) place += 1;
+      return Math.max(0, index.offsetAt(place) - offset);
+    },
     packed(offset, length) {
       const pieces: number[] = [];
       for (let done = 0, place = length === 0 ? 0 : index.placeOf(offset); done < length; place++) {
@@ -167,12 +179,16 @@ export function openPartBytes(
         while (place < index.count && same[place] === WITHIN) place += 1;
         if (asked[from] === 1) continue;
         for (let each = from; each < place; each++) {
-          pack.put(index.idAt(each), chunkAt(each));
+          if (!pack.has(index.idAt(each))) pack.put(index.idAt(each), chunkAt(each));
           same[each] = FREE;
         }
       }
     },
   };
+}
+
+function isZeros(index: IndexFile, place: number): boolean {
+  return index.sizeAt(place) === zeroChunk().length && index.idAt(place).equals(zeroId());
 }
 
 function markSame(index: IndexFile, live: SnapshotBytes, same: Int32Array): void {

@@ -220,7 +220,7 @@ export function putBack(part: PartBytes, order: PutBackOrder, libc: Libc, saying
         // The site may have put a second name of what is somebody else's there since: that is not to be given to it.
         const now = fstatSync(file, { bigint: true });
         const isThat = now.dev === facts?.dev && now.ino === facts.ino && now.nlink === 1n;
-        if (isThat && hasContent(file, part, contentAt, entry.size, within)) {
+        if (isThat && hasContent(file, part, contentAt, entry.size, libc, within)) {
           dressOld(file, entry, now);
           return fstatSync(file, { bigint: true });
         }

@@ -1,5 +1,6 @@
 // The content of one file of a part: compared with what is there, or written, with holes where it is zeros.
 import { ftruncateSync, readSync } from 'node:fs';
+import type { Libc } from './libc.ts';
 import { writeAll } from './pack.ts';
 import type { PartBytes } from './part-bytes.ts';
 import type { Saying } from './take-files.ts';
@@ -8,10 +9,24 @@ const PIECE_BYTES = 1024 * 1024;
 const HOLE_BYTES = 64 * 1024;
 const ZEROS = Buffer.alloc(HOLE_BYTES);
 
-export function hasContent(file: number, part: PartBytes, contentAt: number, size: number, saying: Saying): boolean {
+export function hasContent(
+  file: number,
+  part: Pick<PartBytes, 'read' | 'zerosAt'>,
+  contentAt: number,
+  size: number,
+  libc: Pick<Libc, 'nextData'>,
+  saying: Saying,
+): boolean {
   const there = Buffer.allocUnsafe(Math.min(PIECE_BYTES, Math.max(1, size)));
   for (let at = 0; at < size; ) {
     saying.check();
+    const zeros = Math.min(size - at, part.zerosAt(contentAt + at));
+    const hole = zeros === 0 ? 0 : Math.min(zeros, libc.nextData(file, at, size).from - at);
+    if (hole > 0) {
+      at += hole;
+      saying.progress(at);
+      continue;
+    }
     const count = readSync(file, there, 0, Math.min(there.length, size - at), at);
     if (count === 0 || !part.read(contentAt + at, count).equals(there.subarray(0, count))) return false;
     at += count;
@@ -23,7 +38,7 @@ export function hasContent(file: number, part: PartBytes, contentAt: number, siz
 /** What is zeros stays a hole, where it is large enough to matter. */
 export function writeContent(
   file: number,
-  part: Pick<PartBytes, 'lend'>,
+  part: Pick<PartBytes, 'lend' | 'zerosAt'>,
   contentAt: number,
   size: number,
   saying: Saying,
@@ -31,6 +46,13 @@ export function writeContent(
   let hole = false;
   for (let at = 0; at < size; ) {
     saying.check();
+    const zeros = Math.min(size - at, part.zerosAt(contentAt + at));
+    if (zeros > 0) {
+      at += zeros;
+      hole = true;
+      saying.progress(at);
+      continue;
+    }
     const piece = part.lend(contentAt + at, Math.min(PIECE_BYTES, size - at));
     let from = 0;
     for (let block = 0; block < piece.length; block += HOLE_BYTES) {

@@ -115,9 +115,10 @@ export function createReadAlong(companion: Companion): ReadAlong {
 /** Serves the other thread until it is over. */
 export function readAlong(companion: Companion, owners: Owners, saying: Saying): void {
   let progress = (_: number) => {};
-  const reader = createSegmentReader(owners, { ...saying, progress: (bytes) => progress(bytes) });
+  const libc = openLibc();
+  const reader = createSegmentReader({ owners, libc }, { ...saying, progress: (bytes) => progress(bytes) });
   const sight = createSight(owners);
-  const make = createMaker(openLibc(), { ...saying, progress: () => {} });
+  const make = createMaker(libc, { ...saying, progress: () => {} });
   let open: { readonly tree: number; readonly opener: Opener } | undefined;
   const read = ({ root, tree, lines }: Reading): Read | undefined => {
     if (open?.tree !== tree) {

@@ -1,12 +1,12 @@
 // Whether what a restore writes has room, so that a disk that is too small is told before anything of the site is touched.
 // For workers alone.
-import { hash } from 'node:crypto';
 import { statfsSync } from 'node:fs';
 import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
 import { SIZES } from './chunker.ts';
 import { comparePaths } from './entry.ts';
 import type { FoundEntry } from './found-entry.ts';
+import { zeroId } from './hollow.ts';
 import type { PartBytes } from './part-bytes.ts';
 import type { PartEntry } from './part-entries.ts';
 import type { SnapshotBytes } from './snapshot-bytes.ts';
@@ -23,7 +23,6 @@ export interface Room {
 export function countRoom(part: PartBytes, live: SnapshotBytes, trees: readonly TreeRoot[]): Room {
   const needs = new Map(trees.map(({ tree }) => [tree as string, 0]));
   const there = filesOf(live);
-  const hole = hash('sha256', Buffer.alloc(SIZES.max), 'buffer');
   let largest = 0;
   let next = there.next();
   const add = ({ entry, same, contentAt }: PartEntry) => {
@@ -33,7 +32,7 @@ export function countRoom(part: PartBytes, live: SnapshotBytes, trees: readonly 
     const need = needs.get(tree);
     if (same !== undefined || need === undefined) return;
     const before = next.done !== true && next.value.entry.path === entry.path ? next.value.entry.size : 0;
-    const bytes = entry.size - holesIn(part, contentAt, entry.size, hole);
+    const bytes = entry.size - holesIn(part, contentAt, entry.size);
     largest = Math.max(largest, Math.min(before, bytes));
     needs.set(tree, need + Math.max(0, bytes - before));
   };
@@ -62,11 +61,11 @@ function* filesOf({ segments }: SnapshotBytes): Generator<FoundEntry, undefined>
 }
 
 /** Whole chunks of zeros take no room. */
-function holesIn({ index }: PartBytes, contentAt: number, size: number, hole: Buffer): number {
+function holesIn({ index }: PartBytes, contentAt: number, size: number): number {
   if (size < SIZES.max) return 0;
   let bytes = 0;
   for (let place = index.placeOf(contentAt); place < index.count && index.offsetAt(place) < contentAt + size; place++) {
-    if (index.idAt(place).equals(hole)) bytes += SIZES.max;
+    if (index.idAt(place).equals(zeroId())) bytes += SIZES.max;
   }
   return bytes;
 }

@@ -6,11 +6,13 @@ import { closeSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AegirError } from '../../shared/error.ts';
 import { createIndexWriter } from './caibx-file.ts';
+import { zeroChunk } from './chunker.ts';
 import { cleanSince } from './clean-since.ts';
 import type { Companion } from './companion.ts';
-import { readable, TEMPORARY, type Tree } from './entry.ts';
+import { type ByteName, readable, TEMPORARY, type Tree } from './entry.ts';
 import { decodeFound, encodeFound, type FoundEntry } from './found-entry.ts';
 import { createGrouping } from './grouping.ts';
+import { MOST_HOLES, tooHollow, zeroId } from './hollow.ts';
 import { openLibc } from './libc.ts';
 import { openPack } from './pack.ts';
 import { createReadAlong } from './read-along.ts';
@@ -116,8 +118,9 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
     },
   };
   let copying = false;
+  const libc = openLibc();
   const reader = createSegmentReader(
-    order.owners,
+    { owners: order.owners, libc, passing: order.passing === true },
     { ...saying, progress: (at) => saying.progress(index.bytes() + at) },
     (id, chunk) => {
       if (copying) pack.put(id, chunk);
@@ -127,12 +130,16 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
   const sight = createSight(order.owners);
   /** In the order of the archive, until the first of them was read. */
   const waiting: Waiting[] = [];
-  let unknownBytes = 0;
+  let [unknownBytes, holes] = [0, 0];
   let wanted = false;
 
   const add = (tree: number, lines: Buffer, chunks: readonly Ref[]) => {
     const [offset, firstPlace] = [index.bytes(), index.count()];
-    for (const { id, size } of chunks) index.add(id, size);
+    for (const { id, size } of chunks) {
+      index.add(id, size);
+      if (size === zeroChunk().length && zeroId().equals(id)) holes += size;
+    }
+    if (holes > MOST_HOLES && order.passing !== true) throw tooHollow(...largestOf(lines));
     table.add({ offset, length: index.bytes() - offset, firstPlace, count: chunks.length, tree }, lines);
   };
 
@@ -261,7 +268,7 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
       try {
         const noted = join(order.cacheDir, `${tree}.clean`);
         // Before the first byte is read. Visitors may wait for one that passes: it takes what is known.
-        const clean = Number(cleanSince(noted, root, now, order.passing !== true, openLibc) / NS_OF_US);
+        const clean = Number(cleanSince(noted, root, now, order.passing !== true, () => libc) / NS_OF_US);
         const place = { tree: at, root, opener, cache, clean };
         takeTree(tree, place);
       } finally {
@@ -295,6 +302,11 @@ export function takeFiles(order: TakeFilesOrder, told: Saying, now: () => number
 
 function emptySegment(): Segment {
   return { lines: [], count: 0, bytes: 0, newest: 0 };
+}
+
+function largestOf(lines: Buffer): [path: ByteName, size: number] {
+  const [largest] = decodeFound(lines).sort((a, b) => b.entry.size - a.entry.size);
+  return [largest?.entry.path ?? '', largest?.entry.size ?? 0];
 }
 
 /** Microseconds since 1970, rounded up. */

@@ -5,16 +5,21 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   lchownSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
@@ -302,6 +307,90 @@ test('cancelled, or cut: what came is kept, and the site is as it was', async ()
   expect(Number(facts.bytes - receivedBytes)).toBeGreaterThan(3_500_000);
   same(a, b);
 });
+
+const GIB = 1024 ** 3;
+/** A hole with some bytes at its ends and within. Answers them by their places. */
+function putHollow({ site }: Keeper, size: number): ReadonlyMap<number, Buffer> {
+  const pieces = new Map([0, size / 2 + 12_345, size - 70_000].map((at) => [at, noise(70_000)]));
+  const file = openSync(join(site, 'files/disk.img'), 'w');
+  for (const [at, piece] of pieces) writeSync(file, piece, 0, piece.length, at);
+  closeSync(file);
+  return pieces;
+}
+
+test('a file of 100 GiB that is a hole takes no longer than the bytes in it, each way, and stays a hole', async () => {
+  const size = 100 * GIB;
+  const pieces = putHollow(a, size);
+  const { facts, restored } = await copied(a, b);
+  expect(Number(facts.bytes)).toBeGreaterThan(size);
+  expect(Number(facts.readBytes)).toBeLessThan(1_000_000);
+  // A chunk of zeros, and those around the bytes.
+  expect(Number(restored.receivedBytes)).toBeLessThan(32 * 1024 ** 2);
+  const there = join(b.site, 'files/disk.img');
+  const written = statSync(there);
+  expect(written.size).toBe(size);
+  expect(written.blocks * 512).toBeLessThan(2_000_000);
+  const file = openSync(there, 'r+');
+  for (const [at, piece] of pieces) {
+    const read = Buffer.alloc(piece.length);
+    readSync(file, read, 0, read.length, at);
+    expect(read.equals(piece)).toBe(true);
+  }
+
+  // Nothing is known of it any more: it is compared. Changed within, it is written anew; the rest of the site is not.
+  rmSync(join(b.host.paths.state, 'segments'), { recursive: true, force: true });
+  expect(Number((await copied(a, b)).restored.written)).toBe(0);
+  expect(statSync(there).ino).toBe(written.ino);
+  const { atimeMs, mtimeMs } = statSync(there);
+  writeSync(file, Buffer.from('x'), 0, 1, size / 4);
+  closeSync(file);
+  utimesSync(there, atimeMs / 1000, mtimeMs / 1000);
+  expect(Number((await copied(a, b)).restored.written)).toBe(1);
+  expect(statSync(there).blocks * 512).toBeLessThan(2_000_000);
+});
+
+test('what a hole is kept as is what its zeros are kept as', async () => {
+  putHollow(a, 50_000_000);
+  const path = join(a.site, 'files/disk.img');
+  const { facts } = await taken(a);
+  expect(Number(facts.readBytes)).toBeLessThan(1_000_000);
+  const aside = join(a.site, 'aside');
+  execFileSync('cp', ['--sparse=never', '--preserve=all', path, aside]);
+  execFileSync('touch', ['-r', join(a.site, 'files'), join(a.site, 'times')]);
+  renameSync(aside, path);
+  execFileSync('touch', ['-r', join(a.site, 'times'), join(a.site, 'files')]);
+  const full = await taken(a);
+  expect(Number(full.facts.readBytes)).toBe(50_000_000);
+  expect(Buffer.from(full.facts.digest).equals(Buffer.from(facts.digest))).toBe(true);
+});
+
+test('files of holes without end are refused by name, before they are read; a restore takes them away', async () => {
+  writeFileSync(join(a.site, 'files/small'), 'small');
+  const { id, facts } = await taken(a);
+  await b.restore(sourceOf(rig, a, b, id, facts));
+  for (const { site } of [a, b]) truncateSync(openEmpty(join(site, 'files/silly.img')), 15 * 1024 * GIB);
+  const refused = /^cannot keep files\/silly.img: it says to be 15\.0 TiB long, .* remove it/;
+  await expect(taken(a)).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: expect.stringMatching(refused),
+  });
+  await b.restore(sourceOf(rig, a, b, id, facts));
+  expect(readdirSync(join(b.site, 'files'))).not.toContain('silly.img');
+
+  // Nor do many that each are none of these together.
+  truncateSync(join(a.site, 'files/silly.img'), 600 * GIB);
+  const one = await taken(a);
+  expect(Number(one.facts.readBytes)).toBeLessThan(1_000_000);
+  truncateSync(openEmpty(join(a.site, 'files/sillier.img')), 600 * GIB);
+  await expect(taken(a)).rejects.toMatchObject({ message: expect.stringContaining('cannot keep files/silly.img: ') });
+  rmSync(join(a.site, 'files/silly.img'));
+  expect(Number((await taken(a)).facts.bytes)).toBeGreaterThan(600 * GIB);
+});
+
+function openEmpty(path: string): string {
+  writeFileSync(path, '');
+  return path;
+}
 
 test('a snapshot outlives its agent, is answered again, and is dropped', async () => {
   fill(a);

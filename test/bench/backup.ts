@@ -1,5 +1,6 @@
 // A site of 20,000 files and 500 MB: kept on a store of this server beside restic, and brought to another agent beside
 // rsync and tar over ssh; cold and unchanged, in turn on this machine. --large GB: the memory of both agents meanwhile.
+// --hollow GB: one file of that size and 4 MB in it, the rest a hole.
 //
 // Seen on 2026-11-27, two processors at rest, three rounds, `npm run bench -- backup --rounds 3` at f683400; ours to theirs, as
 // median (least to most). The peers: restic 3.1 s and 1.3 s, rsync 2.3 to 2.7 s and 0.45 s, tar 2.4 to 3.5 s.
@@ -30,7 +31,19 @@
 // Memory at 5 GiB: sender 203 MB, receiver 257 to 277 MB, of 147 MB at rest; of 20,000 files 287 and 269 MB.
 import { execFile } from 'node:child_process';
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -63,6 +76,7 @@ export async function benchBackup(argv: readonly string[]): Promise<void> {
       rounds: { type: 'string', default: '3' },
       dir: { type: 'string', default: tmpdir() },
       large: { type: 'string', default: '0' },
+      hollow: { type: 'string', default: '0' },
     },
   });
   const work = mkdtempSync(join(values.dir, 'aegir-bench-'));
@@ -70,7 +84,8 @@ export async function benchBackup(argv: readonly string[]): Promise<void> {
   const agents = { a: await startKeeper(await rig.passport(A)), b: await startKeeper(await rig.passport(B)) };
   const tree = siteLayout({ sites: join(rig.dir, A, 'sites'), logs: '', run: '' }, SITE.id).files;
   try {
-    if (Number(values.large) > 0) await benchLarge(rig, agents, tree, Number(values.large));
+    if (Number(values.hollow) > 0) await benchHollow(rig, agents, tree, Number(values.hollow));
+    else if (Number(values.large) > 0) await benchLarge(rig, agents, tree, Number(values.large));
     else await benchSite(rig, agents, work, tree, Number(values.rounds));
   } finally {
     await Promise.all([agents.a.kill(), agents.b.kill()]);
@@ -232,6 +247,30 @@ async function benchLarge(rig: MeshRig, agents: Agents, tree: string, gigabytes:
   console.log(
     `with the restore: ${seconds.toFixed(1)} s, ${(receivedBytes / 1e9).toFixed(2)} GB came, ${await memory()}`,
   );
+}
+
+/** A backup is a snapshot and what the store makes of it; a move is a snapshot and what the other agent makes of it. */
+async function benchHollow(rig: MeshRig, agents: Agents, tree: string, gigabytes: number): Promise<void> {
+  const { a, b } = agents;
+  const file = openSync(join(tree, 'disk.img'), 'w');
+  const size = gigabytes * 1024 ** 3;
+  for (let i = 0; i < 4; i++) writeSync(file, randomBytes(1024 ** 2), 0, 1024 ** 2, (i * (size - 1024 ** 2)) / 3);
+  closeSync(file);
+  await new Promise((resolve) => setTimeout(resolve, 11_000));
+  const timed = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+    const begin = performance.now();
+    const answer = await act();
+    console.log(`${what}: ${((performance.now() - begin) / 1000).toFixed(2)} s`);
+    return answer;
+  };
+  const kept = await timed(`snapshot of ${gigabytes} GiB`, () => taken(rig, agents, A));
+  const backupId = `bak-${String(names).padStart(16, '0')}`;
+  await timed('kept in the store', () => a.tell({ do: 'store', backupId, grant: kept.grant }));
+  const known = await timed('snapshot when it is known', () => taken(rig, agents, B));
+  await timed('brought to the other agent', () => b.tell({ do: 'restore', grant: known.grant }));
+  const again = await timed('snapshot once more', () => taken(rig, agents, B));
+  await timed('brought where it is already', () => b.tell({ do: 'restore', grant: again.grant }));
+  console.log(`the file takes ${statSync(join(tree.replace(A, B), 'disk.img')).blocks / 2} KiB there`);
 }
 
 /** 20 folders of the site's own; bytes that do not compress. */

@@ -80,7 +80,11 @@ export async function check(
     ctx.progress(chunks / Math.max(1, count), `${chunks} of ${count} chunks`);
   }
 
-  async function readThrough(refs: readonly ChunkRef[]): Promise<void> {
+  /** What is there more than once, as a hole's chunks are, is read once of a batch. */
+  async function readThrough(all: readonly ChunkRef[]): Promise<void> {
+    const times = new Map<string, number>();
+    for (const { id } of all) times.set(id, (times.get(id) ?? 0) + 1);
+    const refs = [...new Map(all.map((ref) => [ref.id, ref])).values()];
     let next = 0;
     repository.chunks.soon?.(refs.map(({ id }) => id));
     const reader = async () => {
@@ -89,7 +93,7 @@ export async function check(
         ctx.signal.throwIfAborted();
         const failure = await failureOf(ref, repository);
         if (failure === undefined) continue;
-        damaged += 1;
+        damaged += times.get(ref.id) ?? 1;
         tell(failure.message);
         if (wrong.length < MAX_WRONG) wrong.push(ref);
       }
