@@ -8,7 +8,8 @@ import { notKept } from '../graph/retention.ts';
 import { requireUsable } from '../graph/rules.ts';
 import { placeOf, servicesAt } from '../graph/stores.ts';
 import { planDeleteBackups, planPruneStore } from '../plan/backup.ts';
-import type { ServiceRecord } from '../store/model.ts';
+import type { Plan } from '../plan/plan.ts';
+import { OPEN_TASK_STATES, type ServiceRecord, type TaskRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 import type { Tx } from '../store/store.ts';
 import { findBackup } from './backup.ts';
@@ -18,6 +19,7 @@ import type { AdminDeps, Caller } from './deps.ts';
 const MOST_AT_ONCE = 100;
 /** An agent takes no more at once; what is left goes the next time. */
 const MOST_PRUNED = 500;
+const MOST_TASKS = 1000;
 
 export async function deleteBackups(
   deps: AdminDeps,
@@ -62,27 +64,34 @@ export async function pruneStore(
 ): Promise<ChangeResponse> {
   const backups = await deps.store.backups.find();
   const policies = await deps.store.backupPolicies.find();
+  const open: TaskRecord[] = [];
+  for (const state of OPEN_TASK_STATES) open.push(...(await deps.store.tasks.list({ state, limit: MOST_TASKS })));
   const { options, ...asked } = request;
   return change(deps, caller, options, { method: 'store.prune', ...asked }, (graph) => {
     const store = graph.service(request.service, 'file');
     requireUsable(graph, store, 'file', 'backups');
-    return { plan: planPruneStore(graph, store, removable(graph, store, backups, policies)) };
+    return { plan: planPruneStore(graph, store, removable(graph, store, backups, policies, open)) };
   });
 }
 
-/** Of all services that lead to the same place: those on their way out, and those that no policy keeps. */
+/**
+ * Of all services that lead to the same place: those on their way out, and those that no policy keeps. Not those that an open
+ * task works with, as a restore that is stuck: it needs them to go on, and the prune would wait for it.
+ */
 export function removable(
   graph: Graph,
   store: ServiceRecord,
   backups: readonly BackupRecord[],
   policies: readonly BackupPolicyRecord[],
+  open: readonly TaskRecord[],
 ): readonly BackupRecord[] {
   const ids = new Set(servicesAt(graph, store).map(({ id }) => id));
   const here = backups.filter(({ serviceId }) => ids.has(serviceId));
   const going = here.filter(({ state }) => state === 'deleting');
   const bySite = Map.groupBy(here, ({ siteId }) => siteId);
   const old = [...bySite].flatMap(([siteId, own]) => notKept(own, policyOf(policies, siteId)));
-  return [...going, ...old].slice(0, MOST_PRUNED);
+  const used = new Set(open.flatMap(({ plan }) => (plan as unknown as Plan).locks));
+  return [...going, ...old].filter(({ id }) => !used.has(`backup/${id}`)).slice(0, MOST_PRUNED);
 }
 
 /** A service that has backups stays known: without it nobody could read them, or remove them. */

@@ -101,7 +101,9 @@ async function settleAbandoned({ store }: AdminDeps): Promise<void> {
 
 async function beginBackups(deps: AdminDeps, round: Round, begin: Begin): Promise<void> {
   const { graph, backups, policies, open, now } = round;
-  let room = MOST_BACKUPS - open.filter(({ verb, actor }) => verb === 'site.backup' && actor === SCHEDULE.actor).length;
+  // One that waits for a person is at no work.
+  const busy = open.filter(({ state }) => state !== 'stuck');
+  let room = MOST_BACKUPS - busy.filter(({ verb, actor }) => verb === 'site.backup' && actor === SCHEDULE.actor).length;
   const due: { site: SiteRecord; at: number }[] = [];
   for (const site of graph.sites) {
     const policy = policyOf(policies, site.id);
@@ -173,7 +175,8 @@ async function beginPrunes(
     const place = placeOf(store);
     if (done.has(place)) continue;
     done.add(place);
-    if (removable(graph, store, backups, policies).length === 0 || !deps.agents.isConnected(store.serverId)) continue;
+    if (removable(graph, store, backups, policies, open).length === 0 || !deps.agents.isConnected(store.serverId))
+      continue;
     if (open.some(({ subjectId, verb }) => subjectId === store.id && verb === 'store.prune')) continue;
     const [last] = (await deps.store.tasks.list({ subjectId: store.id, limit: LOOKED_AT })).filter(
       ({ verb, actor }) => verb === 'store.prune' && actor === SCHEDULE.actor,

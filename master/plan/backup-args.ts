@@ -8,7 +8,7 @@ export interface BackupStepArgs {
    * services: those that lead to the places; it fails when one leads elsewhere by then. Left out by older masters.
    */
   'store.hold': { places: readonly string[]; mode: 'shared' | 'exclusive'; services?: readonly string[] };
-  'store.release': { places: readonly string[]; mode: 'shared' | 'exclusive' };
+  'store.release': { places: readonly string[]; mode: 'shared' | 'exclusive'; forGood?: true };
   /** A part of the site as it is now, for others to fetch; undo forgets it. trees: of files. */
   'snapshot.take': { siteId: string; serverId: string; part: PartName; trees: readonly string[] };
   /** take: index of the step that took it. */

@@ -54,14 +54,22 @@ export function holdStep(graph: Graph, services: readonly ServiceRecord[], mode:
   };
 }
 
-export function releaseStep(graph: Graph, services: readonly ServiceRecord[], mode: 'shared' | 'exclusive'): PlanStep {
+/** readBack: what is undone before it reads the store. */
+export function releaseStep(
+  graph: Graph,
+  services: readonly ServiceRecord[],
+  mode: 'shared' | 'exclusive',
+  readBack = false,
+): PlanStep {
   const names = [...new Set(services.map((service) => graph.serviceName(service)))].join(' and ');
   return {
     kind: 'store.release',
-    args: { places: placesOf(services), mode },
+    args: { places: placesOf(services), mode, ...(readBack ? {} : { forGood: true }) },
     summary: `Let others work on ${names} again`,
     serverId: null,
-    undo: { summary: 'keep it so again, for what is undone before' },
+    undo: readBack
+      ? { summary: 'keep it so again, for what is undone before' }
+      : { none: 'what is undone before needs nothing of the store' },
   };
 }
 
@@ -75,7 +83,11 @@ export function recordStep(site: Pick<SiteRecord, 'name'>, backupId: string): Pl
   };
 }
 
-/** Snapshots, the archive in the store, and that it is whole. The database first: files that it names are there then. */
+/**
+ * Snapshots, the archive in the store, and that it is whole. The database first: files that it names are there then. The
+ * store is held from when all was read until the backup is whole, so that no site that takes long to read keeps it; held:
+ * by who calls, from before and for longer.
+ */
 export function backupSteps(
   graph: Graph,
   site: SiteRecord,
@@ -83,6 +95,7 @@ export function backupSteps(
   store: ServiceRecord,
   sizes: SiteSizes,
   at: number,
+  held = false,
 ): { readonly steps: readonly PlanStep[]; readonly stored: number } {
   const name = displayName(site.name);
   const web = mainWebServer(graph, site);
@@ -106,10 +119,12 @@ export function backupSteps(
     undo: { summary: 'forget it' },
   });
   const [dump, tree] = db === undefined ? [null, at] : [at, at + 1];
-  const stored = at + taken.length;
+  const hold = held ? [] : [holdStep(graph, [store], 'shared')];
+  const stored = at + taken.length + hold.length;
   const size = sizeText(sizes);
   const steps: PlanStep[] = [
     ...taken,
+    ...hold,
     {
       kind: 'backup.store',
       args: {
@@ -121,6 +136,14 @@ export function backupSteps(
       serverId: store.serverId,
       undo: { summary: 'nothing names what came; it goes when the store is pruned' },
     },
+    {
+      kind: 'backup.ready',
+      args: { backupId, store: stored },
+      summary: `Record that backup ${backupId} is whole`,
+      serverId: null,
+      undo: { summary: 'record that it is not' },
+    },
+    ...(held ? [] : [releaseStep(graph, [store], 'shared')]),
     ...taken.map(
       (step, index): PlanStep => ({
         kind: 'snapshot.drop',
@@ -135,13 +158,6 @@ export function backupSteps(
         undo: { none: 'it is taken anew when it is needed' },
       }),
     ),
-    {
-      kind: 'backup.ready',
-      args: { backupId, store: stored },
-      summary: `Record that backup ${backupId} is whole`,
-      serverId: null,
-      undo: { summary: 'record that it is not' },
-    },
   ];
   return { steps, stored };
 }

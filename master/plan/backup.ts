@@ -15,14 +15,14 @@ export function planCreateBackup(
   sizes: SiteSizes,
   warnings: readonly string[] = [],
 ): Plan {
-  const before = [recordStep(site, backupId), holdStep(graph, [store], 'shared')];
+  const before = [recordStep(site, backupId)];
   const { steps } = backupSteps(graph, site, backupId, store, sizes, before.length);
   return {
     verb: 'site.backup',
     subjectId: site.id,
     subject: site.name,
     summary: `Back ${displayName(site.name)} up to ${graph.serviceName(store)}`,
-    steps: [...before, ...steps, releaseStep(graph, [store], 'shared')],
+    steps: [...before, ...steps],
     warnings: [...sameServer(graph, site, store), ...warnings],
     pointOfNoReturn: null,
     locks: [`site/${site.id}`],

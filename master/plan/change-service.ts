@@ -72,7 +72,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
           },
           // The agent judges them.
           ...proof,
-          ...(leads ? [releaseStep(graph, both, 'exclusive')] : []),
+          ...(leads ? [releaseStep(graph, both, 'exclusive', true)] : []),
           ...(old.length === 0
             ? []
             : [

@@ -2,7 +2,7 @@
 import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
-import { backupSteps, holdStep, recordStep, releaseStep, type SiteSizes } from './backup-steps.ts';
+import { backupSteps, recordStep, type SiteSizes } from './backup-steps.ts';
 import { loginStep } from './install-site.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import {
@@ -139,9 +139,7 @@ export function planDeleteSite(graph: Graph, site: SiteRecord, last?: LastBackup
     });
   }
   if (last !== undefined) {
-    hide.push(holdStep(graph, [last.store], 'shared'));
     hide.push(...backupSteps(graph, site, last.id, last.store, last.sizes, hide.length).steps);
-    hide.push(releaseStep(graph, [last.store], 'shared'));
   }
   // The front first: no visitor comes to a web server that has let go of the site.
   const remove: PlanStep[] = publishedOn(graph, site)

@@ -23,10 +23,11 @@ export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecor
       serverId: null,
       undo: { summary: 'record why it failed' },
     },
-    holdStep(graph, [store], 'shared'),
     ...dbCreate(graph, scratch, 'absent'),
     ...sitePrepare(graph, scratch, 'absent'),
+    holdStep(graph, [store], 'shared'),
     ...restoreSteps(graph, scratch, backup, null),
+    releaseStep(graph, [store], 'shared'),
     ...rewriteSteps(graph, scratch, {
       url: backup.site.url,
       names: [backup.siteName, ...backup.site.aliases],
@@ -54,7 +55,6 @@ export function planDrill(graph: Graph, scratch: SiteRecord, backup: BackupRecor
     serverId: null,
     undo: { none: 'it was proven' },
   });
-  steps.push(releaseStep(graph, [store], 'shared'));
   return {
     verb: 'backup.drill',
     subjectId: backup.siteId,

@@ -49,7 +49,7 @@ describe('a backup is made before anything moves', () => {
 
   test('it undoes with the move, and is said', () => {
     const all = kinds(plan);
-    expect(all.slice(0, 2)).toEqual(['backup.record', 'store.hold']);
+    expect(all.slice(0, 4)).toEqual(['backup.record', 'snapshot.take', 'snapshot.take', 'store.hold']);
     expect(all.indexOf('store.release')).toBeLessThan(all.indexOf('site.move'));
     expect(all.indexOf('store.release')).toBeLessThan(all.indexOf('copy.files'));
     expect(plan.warnings.join('\n')).toMatch(/Backup bak-0123456789abcdm1 on web2\/mesh keeps what it is/);

@@ -4,7 +4,7 @@ import { displayName } from '../../shared/name.ts';
 import { DB_ENGINES } from '../../shared/vocabulary.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
-import { backupSteps, holdStep, recordStep, releaseStep, type SiteSizes } from './backup-steps.ts';
+import { backupSteps, recordStep, type SiteSizes } from './backup-steps.ts';
 import { type LastBackup, siteRemove } from './change-site.ts';
 import { dnsAlong, lowerSteps, switchSteps } from './migrate-dns.ts';
 import { warningsOf } from './migrate-warnings.ts';
@@ -76,9 +76,8 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   }
   if (options.last !== null) {
     const { id, store, sizes } = options.last;
-    add(recordStep(site, id), holdStep(graph, [store], 'shared'));
+    add(recordStep(site, id));
     add(...backupSteps(graph, site, id, store, sizes, steps.length).steps);
-    add(releaseStep(graph, [store], 'shared'));
   }
   add(moveStep(move, moving('copying'), null, `Record that ${shown} is on its way to ${nameOf(move, to.http)}`));
   add(checkStep(move));

@@ -29,7 +29,8 @@ import {
 
 /**
  * The site is hidden first, so that nothing that visitors do is lost between the backup that is made for safety and the
- * end; anything that fails brings that one back.
+ * end; anything that fails brings that one back. The stores are held before it is hidden and until the end: neither the
+ * restore nor its undoing waits for a prune while visitors get the maintenance page.
  */
 export function planRestoreSite(
   graph: Graph,
@@ -45,13 +46,13 @@ export function planRestoreSite(
   steps.push(...dbEnsure(graph, site), ...sitePrepare(graph, site, 'present'));
   // Nothing of it may run by now: what came by since, the web servers end when they are told once more.
   if (served === 'disabled') steps.push(...httpPublish(graph, site, 'disabled', 'disabled'));
-  const { steps: kept, stored } = backupSteps(graph, site, safety.id, safety.store, sizes, steps.length);
+  const { steps: kept, stored } = backupSteps(graph, site, safety.id, safety.store, sizes, steps.length, true);
   steps.push(...kept, ...restoreSteps(graph, site, backup, { backupId: safety.id, store: stored }));
   const now = siteUrl(site, graph.service(site.bindings.http));
   if (backup.site.url !== now) steps.push(...rewriteSteps(graph, site, origin(site, backup)));
   if (served === 'enabled') steps.push(...httpPublish(graph, site, 'enabled', 'disabled'), ...siteProbe(graph, site));
   if (site.state === 'failed') steps.push(siteRecordStep(site, 'enabled', 'failed'));
-  steps.push(releaseStep(graph, stores, 'shared'));
+  steps.push(releaseStep(graph, stores, 'shared', true));
   const size = sizeText(sizes);
   return {
     verb: 'backup.restore',
@@ -65,7 +66,7 @@ export function planRestoreSite(
       ...olderCode(graph, site, backup),
     ],
     pointOfNoReturn: null,
-    locks: [`site/${site.id}`, `backup/${backup.id}`],
+    locks: [`site/${site.id}`, `backup/${backup.id}`, `backup/${safety.id}`],
   };
 }
 
@@ -113,15 +114,16 @@ export function planRestoreAs(
   const probe = to === 'enabled' ? siteProbe(graph, site) : [];
   const steps: PlanStep[] = [
     siteRecordStep(site, 'installing', 'absent'),
-    holdStep(graph, [store], 'shared'),
     ...firstCertificate(site),
     ...dbCreate(graph, site, 'absent'),
     ...sitePrepare(graph, site, 'absent'),
+    holdStep(graph, [store], 'shared'),
   ];
   const begin = steps.length;
   const restored = restoreSteps(graph, site, backup, null);
   steps.push(
     ...restored,
+    releaseStep(graph, [store], 'shared'),
     ...rewriteSteps(graph, site, origin(site, backup)),
     ...httpPublish(graph, site, to, 'absent'),
     ...probe,
@@ -137,11 +139,7 @@ export function planRestoreAs(
       undo: { none: 'it was proven' },
     });
   }
-  steps.push(
-    ...dnsPublish(graph, site, 'absent'),
-    siteRecordStep(site, to, 'installing'),
-    releaseStep(graph, [store], 'shared'),
-  );
+  steps.push(...dnsPublish(graph, site, 'absent'), siteRecordStep(site, to, 'installing'));
   return {
     verb: 'backup.restore',
     subjectId: site.id,

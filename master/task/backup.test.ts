@@ -87,10 +87,14 @@ describe('a backup', () => {
   test('waits while the store is pruned, and is made then', async () => {
     const { rig, of, id } = await ready('backup create');
     const other = await rig.task({ ...of.plan, locks: [] }, { state: 'stuck' });
-    await holdStores(rig.store, other, ['service/svc-0123456789abcdz1'], 'exclusive');
+    await holdStores(rig.store, other, { places: ['service/svc-0123456789abcdz1'], mode: 'exclusive' });
     await rig.drive();
-    expect((await rig.read(id)).task).toMatchObject({ state: 'waiting', reason: `the store is in use by ${other}` });
-    expect(acts(rig)).toEqual([]);
+    expect((await rig.read(id)).task).toMatchObject({
+      state: 'waiting',
+      reason: `the store is in use by ${other} (site.backup of example.org, it is stuck: aegir task retry ${other}, or aegir task cancel ${other})`,
+    });
+    // What takes long is done by then.
+    expect(acts(rig)).toEqual(['takeSnapshot', 'takeSnapshot']);
     await releaseStores(rig.store, other, ['service/svc-0123456789abcdz1']);
     rig.clock += 5000;
     await rig.drive();
@@ -185,8 +189,8 @@ describe('stores', () => {
   test('have many who bring or one who removes, and who waits to remove comes before who comes later', async () => {
     const { rig, of } = await ready('backup verify');
     const [a, b, c] = await Promise.all([1, 2, 3].map(() => rig.task(of.plan)));
-    const hold = (task: string | undefined, mode: 'shared' | 'exclusive', places = ['x']) =>
-      holdStores(rig.store, task ?? '', places, mode);
+    const hold = async (task: string | undefined, mode: 'shared' | 'exclusive', places = ['x'], givesWay = false) =>
+      (await holdStores(rig.store, task ?? '', { places, mode, givesWay })).map(({ id }) => id);
     expect(await hold(a, 'shared')).toEqual([]);
     expect(await hold(a, 'shared')).toEqual([]);
     expect(await hold(b, 'exclusive')).toEqual([a]);
@@ -195,6 +199,14 @@ describe('stores', () => {
     // All or none: what is free is not held by one who waits for what is not.
     expect(await hold(c, 'shared', ['w', 'x'])).toEqual([b]);
     expect(await held(rig)).toEqual(['x shared', 'x wanted']);
+    // Who has it goes on having it, whoever wants it meanwhile.
+    expect(await hold(a, 'shared')).toEqual([]);
+    // Who lets others pass is passed, and comes before them again at its next turn.
+    expect(await hold(b, 'exclusive', ['x'], true)).toEqual([a]);
+    expect(await hold(c, 'shared')).toEqual([]);
+    expect(await hold(b, 'exclusive')).toEqual([a, c]);
+    await releaseStores(rig.store, c ?? '', ['x']);
+    expect(await hold(c, 'shared')).toEqual([b]);
     await releaseStores(rig.store, a ?? '', ['x']);
     expect(await hold(b, 'exclusive')).toEqual([]);
     expect(await hold(c, 'shared')).toEqual([b]);

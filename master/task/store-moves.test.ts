@@ -41,7 +41,10 @@ test('it waits for a backup that is being made, and holds both places alone then
   await rig.drive();
   expect([await state(backup), (await rig.read(change)).task]).toMatchObject([
     'waiting',
-    { state: 'waiting', reason: `the store is in use by ${backup}` },
+    {
+      state: 'waiting',
+      reason: `the store is in use by ${backup} (site.backup of example.org, waiting); see: aegir task show TASK`,
+    },
   ]);
   expect(await settings()).toEqual({});
   rig.waits.clear();

@@ -1,5 +1,6 @@
 // Large files through the whole: backup, wipe, restore. One that nothing compresses and one that is mostly a hole, of 300 MB
-// each; AEGIR_BIG=5 makes them 5 GB. Content is compared by digest; memory of the agents is told, and bounded.
+// each; AEGIR_BIG=5 makes them 5 GB. Content is compared by digest; memory of the agents is told, and bounded. And files of
+// nearly nothing but holes: 100 GB are kept at once, 15 TB are told by name before anybody waits for the store.
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import {
   chownSync,
@@ -8,8 +9,11 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   rmSync,
   statSync,
+  truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -115,6 +119,65 @@ test(
     expect(statSync(files('disk.img')).blocks * 512).toBeLessThan(Math.max(50e6, SIZE / 10));
     expect(posts()).toEqual(written);
     for (const peak of peaks) expect(peak).toBeLessThan(MOST_RSS);
+  },
+  3 * PATIENCE_MS,
+);
+
+test(
+  '100 GB of holes are kept and come back at once; 15 TB are refused by name, and the store is pruned meanwhile',
+  async () => {
+    const backup = () =>
+      link().call(BackupServiceService.createBackup, {
+        ...{ site: SITE, service: 'db1/mesh', note: '', keep: false, options: undefined },
+      });
+    const { uid, gid } = statSync(files());
+    const image = openSync(files('machine.img'), 'w');
+    const content = randomBytes(65_536);
+    for (const at of [0, 50 * GB, 100 * GB]) writeSync(image, content, 0, content.length, at);
+    closeSync(image);
+    chownSync(files('machine.img'), uid, gid);
+    const began = performance.now();
+    await succeeded(backup());
+    const kept = performance.now();
+    const { backups } = await link().call(BackupServiceService.listBackups, {
+      ...{ site: SITE, service: '', pageSize: 0, pageToken: '' },
+    });
+    rmSync(files('machine.img'));
+
+    writeFileSync(files('silly.img'), '');
+    truncateSync(files('silly.img'), 15e12);
+    const change = await backup();
+    const { task, events } = await finish(machine, change.taskId, PATIENCE_MS);
+    expect(task).toMatchObject({
+      state: 'failed',
+      reason: expect.stringMatching(/^cannot keep files\/silly\.img: it says to be 13\.6 TiB long, .* remove it/),
+    });
+    const hold = change.plan?.steps.findIndex(({ kind }) => kind === 'store.hold') ?? -1;
+    expect(hold).toBeGreaterThan(0);
+    expect(events.filter(({ step }) => step === hold)).toEqual([]);
+    const asked = { service: 'db1/mesh', options: undefined };
+    await succeeded(link().call(BackupServiceService.pruneStore, asked));
+    rmSync(files('silly.img'));
+
+    const wiped = performance.now();
+    await succeeded(
+      link().call(BackupServiceService.restoreBackup, {
+        ...{ backup: backups[0]?.id ?? '', confirm: true, newName: '', platform: '', db: '', options: undefined },
+      }),
+    );
+    const restored = performance.now();
+    console.log(
+      `100 GB of holes: backup ${((kept - began) / 1000).toFixed(1)} s, restore ${((restored - wiped) / 1000).toFixed(1)} s`,
+    );
+    const { size, blocks } = statSync(files('machine.img'));
+    expect([size, blocks * 512 < 1e6]).toEqual([100 * GB + content.length, true]);
+    const there = openSync(files('machine.img'), 'r');
+    for (const at of [0, 50 * GB, 100 * GB]) {
+      const read = Buffer.alloc(content.length);
+      readSync(there, read, 0, read.length, at);
+      expect(read.equals(content)).toBe(true);
+    }
+    closeSync(there);
   },
   3 * PATIENCE_MS,
 );

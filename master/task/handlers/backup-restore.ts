@@ -6,6 +6,7 @@ import type { PartName, Safety } from '../../plan/backup-args.ts';
 import type { ActionRequest } from '../../session/agents.ts';
 import type { BackupPart, BackupRecord } from '../../store/model-backup.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
+import { holdAgain, holdToUndo } from '../hold-again.ts';
 import { PART_KIND, performWhole, told } from '../part-copy.ts';
 import { type HandlerDeps, readParts, readServer, readService, refOf } from '../parts.ts';
 import { perform } from '../perform.ts';
@@ -42,12 +43,16 @@ export function createRestoreDatabase(deps: HandlerDeps): StepHandler<'restore.d
   return {
     kind: 'restore.database',
     do: async ({ siteId, serviceId, backupId }, ctx) => {
+      const waits = await holdAgain(deps.store, ctx);
+      if (waits !== undefined) return waits;
       const facts = await bring(ctx, 'do', await readable(deps, backupId), siteId, serviceId);
       tell(ctx, `database: ${facts.entries} tables`, facts);
       return { is: 'done', result: asResult(facts) };
     },
     undo: async ({ siteId, serviceId, safety }, ctx) => {
-      if (safety !== null) await bring(ctx, 'undo', await kept(deps, ctx, safety), siteId, serviceId);
+      if (safety === null) return { is: 'done' };
+      await holdToUndo(deps.store, ctx);
+      await bring(ctx, 'undo', await kept(deps, ctx, safety), siteId, serviceId);
       return { is: 'done' };
     },
   };
@@ -69,12 +74,16 @@ export function createRestoreFiles(deps: HandlerDeps): StepHandler<'restore.file
   return {
     kind: 'restore.files',
     do: async (args, ctx) => {
+      const waits = await holdAgain(deps.store, ctx);
+      if (waits !== undefined) return waits;
       const facts = await bring(ctx, 'do', await readable(deps, args.backupId), args);
       tell(ctx, `files: ${facts.written} of ${facts.entries} written`, facts);
       return { is: 'done', result: asResult(facts) };
     },
     undo: async (args, ctx) => {
-      if (args.safety !== null) await bring(ctx, 'undo', await kept(deps, ctx, args.safety), args);
+      if (args.safety === null) return { is: 'done' };
+      await holdToUndo(deps.store, ctx);
+      await bring(ctx, 'undo', await kept(deps, ctx, args.safety), args);
       return { is: 'done' };
     },
   };

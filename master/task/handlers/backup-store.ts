@@ -7,6 +7,7 @@ import type { BackupStepArgs } from '../../plan/backup-args.ts';
 import type { JsonObject } from '../../store/model.ts';
 import type { BackupPart, BackupRecord } from '../../store/model-backup.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
+import { holdAgain, letGoEarly } from '../hold-again.ts';
 import { MAX_MANIFEST, manifestOf } from '../manifest.ts';
 import { performWhole, snapshotSource, told } from '../part-copy.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
@@ -27,14 +28,20 @@ export function createBackupStore(deps: HandlerDeps): StepHandler<'backup.store'
   return {
     kind: 'backup.store',
     do: async (args, ctx) => {
+      const waits = await holdAgain(deps.store, ctx);
+      if (waits !== undefined) return waits;
       const { files, database, siteId } = args;
       const took = (index: number, serverId: string) => fromResult(ctx.results.get(index) ?? {}, serverId);
       const dump = database === null ? null : took(database.take, database.serverId);
       for (let round = 1; ; round++) {
-        const tree =
-          round === 1
-            ? took(files.take, files.serverId)
-            : await take(deps, ctx, { siteId, part: 'files', ...files }, round);
+        let tree = took(files.take, files.serverId);
+        if (round > 1) {
+          // As before the first one: who takes long to be read keeps no store.
+          await letGoEarly(deps.store, ctx);
+          tree = await take(deps, ctx, { siteId, part: 'files', ...files }, round);
+          const waits = await holdAgain(deps.store, ctx);
+          if (waits !== undefined) return waits;
+        }
         try {
           const { facts, takenAt, place } = await storeParts(deps, ctx, args, dump, tree, round);
           for (let extra = 2; extra <= round; extra++) await dropRound(deps, ctx, 'do', args, extra);
@@ -56,6 +63,8 @@ export function createBackupStore(deps: HandlerDeps): StepHandler<'backup.store'
     },
     // What came to the store stays there until it is pruned: nothing names it.
     undo: async (args, ctx) => {
+      // Snapshots go when their agents answer, which may be silent: nobody waits for that.
+      await letGoEarly(deps.store, ctx);
       for (let extra = 2; extra <= MOST_SNAPSHOTS; extra++) await dropRound(deps, ctx, 'undo', args, extra);
       return { is: 'done' };
     },

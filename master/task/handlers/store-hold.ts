@@ -1,23 +1,14 @@
 // store.hold and store.release: see store-hold.ts beside the runner.
-import { AegirError } from '../../../shared/error.ts';
-import type { StepHandler } from '../handler.ts';
-import type { HandlerDeps } from '../parts.ts';
-import { holdStores, releaseStores } from '../store-hold.ts';
 
-const LOOK_AGAIN_MS = 2_000;
+import type { StepHandler } from '../handler.ts';
+import { holdNow, waitForStores } from '../hold-again.ts';
+import type { HandlerDeps } from '../parts.ts';
+import { releaseStores } from '../store-hold.ts';
 
 export function createStoreHold({ store }: HandlerDeps): StepHandler<'store.hold'> {
   return {
     kind: 'store.hold',
-    do: async ({ places, mode, services }, ctx) => {
-      const others = await holdStores(store, ctx.taskId, places, mode, services);
-      if (others.length === 0) return { is: 'done' };
-      return {
-        is: 'wait',
-        at: ctx.now() + LOOK_AGAIN_MS,
-        why: `the store is in use by ${others.slice(0, 3).join(', ')}`,
-      };
-    },
+    do: async (args, ctx) => (await waitForStores(store, ctx, args)) ?? { is: 'done' },
     undo: async ({ places }, ctx) => {
       await releaseStores(store, ctx.taskId, places);
       return { is: 'done' };
@@ -33,10 +24,9 @@ export function createStoreRelease({ store }: HandlerDeps): StepHandler<'store.r
       return { is: 'done' };
     },
     // What is undone before it may have to read the store again.
-    undo: async ({ places, mode }, ctx) => {
-      const others = await holdStores(store, ctx.taskId, places, mode);
-      if (others.length === 0) return { is: 'done' };
-      throw new AegirError('unavailable', `cannot use the store yet: ${others.slice(0, 3).join(', ')} works there`);
+    undo: async ({ places, mode, forGood }, ctx) => {
+      if (forGood !== true) await holdNow(store, ctx.taskId, { places, mode });
+      return { is: 'done' };
     },
   };
 }

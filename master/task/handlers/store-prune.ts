@@ -2,7 +2,8 @@
 import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
 import type { ActionRequest } from '../../session/agents.ts';
-import type { StepHandler } from '../handler.ts';
+import type { StepContext, StepHandler } from '../handler.ts';
+import { holdAgain, letGoEarly } from '../hold-again.ts';
 import { told } from '../part-copy.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
@@ -17,11 +18,27 @@ export function createStorePrune(deps: HandlerDeps): StepHandler<'store.prune'> 
     };
     return { serverId: service.serverId, made };
   };
+  /** Once the agent has said that it failed, nothing is removed there any more: nobody waits until it is tried again. */
+  const pruned = async (ctx: StepContext, serverId: string, resource: string, made: ActionRequest) => {
+    let answered = false;
+    const afterDurable: StepContext['afterDurable'] = (callback) => {
+      answered = true;
+      ctx.afterDurable(callback);
+    };
+    try {
+      return (await perform(deps, { ...ctx, afterDurable }, 'do', serverId, resource, made)).output;
+    } catch (thrown) {
+      if (answered) await letGoEarly(deps.store, ctx);
+      throw thrown;
+    }
+  };
   return {
     kind: 'store.prune',
     do: async ({ serviceId, backupIds }, ctx) => {
+      const waits = await holdAgain(deps.store, ctx);
+      if (waits !== undefined) return waits;
       const { serverId, made } = await request(serviceId, backupIds, false);
-      const { output } = await perform(deps, ctx, 'do', serverId, `service/${serviceId}`, made);
+      const output = await pruned(ctx, serverId, `service/${serviceId}`, made);
       const { backups, chunks, bytes, keptBackups } = told(output.prune, 'a prune');
       const text = `${backups} backups and ${chunks} chunks of ${byteSize(Number(bytes))} removed; ${keptBackups} backups remain`;
       ctx.emit({ $case: 'log', value: { level: 'info', text } });
@@ -39,6 +56,8 @@ export function createBackupCheck(deps: HandlerDeps): StepHandler<'backup.check'
   return {
     kind: 'backup.check',
     do: async ({ backupId, readAll }, ctx) => {
+      const waits = await holdAgain(deps.store, ctx);
+      if (waits !== undefined) return waits;
       const backup = await readBackup(deps, backupId);
       const service = await readService(deps.store, backup.serviceId);
       const digest = Buffer.from(backup.digest, 'hex');
