@@ -37,6 +37,11 @@ const RELOAD_TIMEOUT_MS = 5_000;
 const MAX_BACKOFF_MS = 30_000;
 const LOG_TAIL = 20;
 const MAX_GREETING = 65_536;
+/**
+ * It takes fresh memory for each message that passes and holds next to none of it: Go would clear up for every 4 MB, which was
+ * two fifths of the node's work in a copy of a site. It takes 16 MB more; one that holds much clears up as early as ever.
+ */
+const GO = { GOGC: '400', GOMEMLIMIT: '256MiB' };
 
 /** Resolves when the node answers. Throws failed_precondition when there is no nats-server or it does not start. */
 export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
@@ -64,7 +69,7 @@ export async function startMeshNode(options: NodeOptions): Promise<MeshNode> {
     // The node must not outlive a master that is killed: the kernel tells it.
     const started = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', '--', program, '-c', conf], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: '/usr/bin:/bin' },
+      env: { PATH: '/usr/bin:/bin', ...GO },
     });
     child = started;
     started.stderr?.setEncoding('utf8').on('data', (text: string) => {
