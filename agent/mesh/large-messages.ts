@@ -1,6 +1,7 @@
 // How the nats client handles a large message. One that comes, comes in pieces of 16 KiB, and for each doubling the client
 // takes fresh memory and copies all: here it takes enough for our largest one as soon as a message comes in more than one
-// piece. One that goes is copied into a frame. Whatever was copied, or written, is let go of at once.
+// piece. One that goes is copied into a frame. Whatever was copied, or written, is let go of at once: Node reads pieces into
+// slabs, one after the other, and a slab goes when all of it was copied.
 import { DataBuffer } from 'nats/lib/nats-base-client/databuffer.js';
 import { DenoBuffer } from 'nats/lib/nats-base-client/denobuffer.js';
 import { Parser } from 'nats/lib/nats-base-client/parser.js';
@@ -30,6 +31,12 @@ interface Parsing {
   readonly msgBuf: DenoBuffer | undefined;
 }
 
+/** How much of a slab, from its beginning, went into messages. */
+interface Copied {
+  readonly slab: ArrayBuffer;
+  readonly end: number;
+}
+
 const LARGEST = MESSAGE_BYTES + 16 * 1024;
 /** Smaller ones are the client's own lines. */
 const PIECE = 8 * 1024;
@@ -44,13 +51,20 @@ export function gatherLargeMessages(): void {
   (NodeTransport.prototype as unknown as Sending).send = send;
   const parser = Parser.prototype as unknown as Parsing;
   const { parse } = parser;
+  const copied = new WeakMap<Parsing, Copied>();
   parser.parse = function (this: Parsing, piece: Uint8Array) {
     const { msgBuf } = this;
     parse.call(this, piece);
     // All of it went into a message that is not whole yet.
-    const { byteLength, buffer } = piece;
-    if (msgBuf === undefined || this.msgBuf !== msgBuf || buffer.byteLength !== byteLength) return;
-    if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    const isCopied = msgBuf !== undefined && this.msgBuf === msgBuf;
+    const { byteOffset, byteLength, buffer } = piece;
+    const before = copied.get(this);
+    const end = byteOffset + byteLength;
+    // From its first byte on: what a slab has of others, or of a message that lies in it, is not ours to take.
+    const follows = byteOffset === 0 || (before?.slab === buffer && before.end === byteOffset);
+    if (!isCopied || !follows || !(buffer instanceof ArrayBuffer)) copied.delete(this);
+    else if (end < buffer.byteLength) copied.set(this, { slab: buffer, end });
+    else buffer.transfer(0);
   };
 
   function gather(this: Growing, bytes: number): number {

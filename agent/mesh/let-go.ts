@@ -13,7 +13,10 @@ export function memoryOf(all: readonly Uint8Array[]): ArrayBuffer[] {
   return [...found];
 }
 
-/** The bytes are gone when it returns. For those that nobody else has; smaller ones stay as they are. Repeatable. */
-export function letGo({ length, buffer }: Uint8Array): void {
-  if (length >= OWN_BYTES && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+/**
+ * The bytes are gone when it returns, and all that lies in the same memory. For those that nobody else has; what lies in less
+ * memory stays as it is. Repeatable.
+ */
+export function letGo({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= OWN_BYTES) buffer.transfer(0);
 }

@@ -16,18 +16,21 @@
 // While others load the machine: 0.95, 0.29, 1.40, -, 1.66, 0.72.
 //
 // What bounds it, by perf, --cpu-prof and the processors of each thread. A cold copy is bound by processors: of 8 s (two
-// processors: never under 4 s) the node takes 1.6 (it takes TLS off and puts it on again, a call of the system for each
-// 16 KiB; ssh has no third party), the snapshot 1.4 (SHA-256 and cut points of all bytes, a quarter each; two threads, 0.8 s),
-// sender 1.8 (reads them once more, zstd 0.3, TLS), receiver 3: TLS and its main thread 1, SHA-256 0.4, zstd 0.1, and 1.1 s
-// in which it alone puts files back, mostly in the system for each new file and new page. What came is written twice: no
-// name of the site is touched before all of it was looked through. Written once, as files that are only moved to their place,
-// it takes as many processors (a move and an owner for each file cost what the second writing does), so it stayed. On a virtual
-// machine a page of memory that was not used lately costs up to 28 us, and ext4 passes one by one over inodes that went
-// minutes ago (the same 20,000 files are written in 0.5 to 7 s of processor), which is why rsync, too, takes 2.3 to 6 s.
+// processors: never under 4 s) the node takes 1.6 by Go's own GOGC and two fifths less by ours (it takes TLS off and puts it
+// on again, a call of the system for each 16 KiB; ssh has no third party), the snapshot 1.4 (SHA-256 and cut points of all
+// bytes, a quarter each; two threads, 0.8 s), sender 1.8 (reads them once more, zstd 0.3, TLS), receiver 3: TLS and its
+// main thread 1, SHA-256 0.4, zstd 0.1, and 1.1 s in which it alone puts files back, mostly in the system for each new file
+// and new page. What came is written twice: no name of the site is touched before all of it was looked through. Written
+// once, as files that are only moved to their place, it takes as many processors (a move and an owner for each file cost
+// what the second writing does), so it stayed. On a virtual machine a page of memory that was not used lately costs up to
+// 28 us, and ext4 passes one by one over inodes that went minutes ago (the same 20,000 files are written in 0.5 to 7 s of
+// processor), which is why rsync, too, takes 2.3 to 6 s.
 // A cold store: snapshot 0.8 s; then 3.3 s of processors in 2.5: SHA-256 and frames 0.8, chunks read again 0.6, writes 0.4,
 // the main thread 1.3, of which a sixth is V8's collections and a tenth the copies of its memory that sync(1), two for each
-// 64 MB, begins as. What is unchanged: one look at each file's facts, on a copy at both ends (0.08 s each of 0.15); threads
-// that rested for 15 s begin anew, which costs as much.
+// 64 MB, begins as. What is unchanged: one look at each file's facts, on a copy at both ends, nine tenths of its time: each
+// by two threads, so that on two processors they gain nothing by being at once. Half of a look is statx itself (2.8 us in
+// C, too), a tenth the lines (written byte by byte they take as long). Threads that rested for 15 s begin anew, which costs
+// as much.
 // Memory at 5 GiB: sender 203 MB, receiver 257 to 277 MB, of 147 MB at rest; of 20,000 files 287 and 269 MB.
 import { execFile } from 'node:child_process';
 import { createCipheriv, randomBytes } from 'node:crypto';
