@@ -13,6 +13,7 @@ import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
 import { siteRef } from './site-ref.ts';
+import { backupsOf } from './site-restores.ts';
 import { backupView } from './view-backup.ts';
 
 /** So that the newest comes first in the order of texts. */
@@ -22,16 +23,21 @@ export async function listBackups(deps: AdminDeps, request: ListBackupsRequest):
   const graph = await loadGraph(deps.store);
   const service = request.service === '' ? undefined : graph.service(request.service, 'file').id;
   const all = await deps.store.backups.find(service === undefined ? {} : { serviceId: service });
-  const wanted = request.site === '' ? all : ofSite(graph, all, request.site);
+  const wanted = request.site === '' ? all : await ofSite(deps, graph, all, request.site);
   const page = pageOf(wanted, ({ id, takenAt }) => `${String(LATEST - takenAt).padStart(13, '0')} ${id}`, request);
   return { backups: page.items.map((backup) => backupView(graph, backup)), nextPageToken: page.nextPageToken };
 }
 
 /** Of a site that is there, by any of its names; of one that is gone by its id, or the name that it had. */
-function ofSite(graph: Graph, all: readonly BackupRecord[], named: string): readonly BackupRecord[] {
+async function ofSite(
+  deps: AdminDeps,
+  graph: Graph,
+  all: readonly BackupRecord[],
+  named: string,
+): Promise<readonly BackupRecord[]> {
   const ref = siteRef(named);
   const there = graph.sites.find(({ id, name, aliases }) => id === ref || name === ref || aliases.includes(ref));
-  if (there !== undefined) return all.filter(({ siteId }) => siteId === there.id);
+  if (there !== undefined) return backupsOf(deps.store, graph, there, all);
   const gone = all.filter(({ siteId, siteName }) => siteId === ref || siteName === ref);
   if (gone.length === 0) graph.site(ref);
   return gone;

@@ -6,11 +6,12 @@ import { freeText, hostName, mailAddress } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { freshUid } from '../graph/cluster-rules.ts';
 import type { Graph } from '../graph/graph.ts';
-import { chooseDb, requireSite, requireUsable } from '../graph/rules.ts';
+import { requireSite, requireUsable } from '../graph/rules.ts';
 import { spreadFor } from '../graph/spread.ts';
 import { planInstallSite } from '../plan/install-site.ts';
 import { NO_PHP_LIMITS, type PlatformRecord, type SecretRecord, type SiteRecord } from '../store/model.ts';
 import { change } from './change.ts';
+import { chooseFor } from './choose-for-site.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { requireLanguage } from './site-language.ts';
@@ -48,11 +49,11 @@ export async function installSite(
   const { options, ...asked } = request;
   if (locale !== '') {
     const graph = await loadGraph(deps.store);
-    await requireLanguage(deps, graph, { platform: choosePlatform(graph, request.platform), locale, name });
+    await requireLanguage(deps, graph, { platform: chooseFor(graph, request, name).platform, locale, name });
   }
 
   return change(deps, caller, options, { method: 'site.install', ...asked }, (graph) => {
-    const platform = choosePlatform(graph, request.platform);
+    const { platform, db, client } = chooseFor(graph, request, name);
     const app = platform.app === '' ? undefined : APPS[platform.app];
     const profiles = platform.facts?.profiles ?? [];
     if (profile !== '' && !profiles.includes(profile)) {
@@ -62,16 +63,13 @@ export async function installSite(
         `cannot use install profile ${profile}: platform ${platform.name} ${has}`,
       );
     }
-    const wantsDb = app?.db === 'required' || (app?.db === 'optional' && request.db !== '');
     if (app?.db === 'none' && request.db !== '') {
       throw new AegirError(
         'invalid_argument',
         `cannot bind ${name} to ${request.db}: ${platform.app} sites use no database`,
       );
     }
-    const db = wantsDb && platform.app !== '' ? chooseDb(graph, request.db, platform.app, `site ${name}`) : undefined;
     const dns = chooseDns(graph, request.dns, platform, name, aliases);
-    const client = request.client === '' ? undefined : graph.client(request.client);
     const site: SiteRecord = {
       id,
       name,
@@ -122,18 +120,6 @@ export async function installSite(
 export function makeSecret(deps: AdminDeps): SecretRecord {
   const id = deps.newId('sec');
   return { id, sealed: deps.seal(id, deps.newSecret()) };
-}
-
-function choosePlatform(graph: Graph, ref: string): PlatformRecord {
-  if (ref !== '') return graph.platform(ref);
-  const [only] = graph.platforms;
-  if (only !== undefined && graph.platforms.length === 1) return only;
-  throw new AegirError(
-    'failed_precondition',
-    only === undefined
-      ? 'cannot choose a platform: there is none yet; see: aegir platform add --help'
-      : `cannot choose a platform: there are several; name one of ${graph.platforms.map((platform) => platform.name).join(', ')}`,
-  );
 }
 
 /** Named, or the null engine on the web server when that is enabled. */

@@ -33,6 +33,7 @@ import { lastBackup } from './last-backup.ts';
 import { loadGraph } from './load.ts';
 import { pageOf } from './page.ts';
 import { siteRef } from './site-ref.ts';
+import { backupsOf } from './site-restores.ts';
 import { cronOf, usageOf } from './usage.ts';
 import { siteView } from './view.ts';
 import { siteBackupsView } from './view-backup.ts';
@@ -51,22 +52,20 @@ export async function listSites(
   );
   const page = pageOf(wanted, (site) => site.name, request);
   const policies = await deps.store.backupPolicies.find();
-  const bySite = Map.groupBy(await deps.store.backups.find(), ({ siteId }) => siteId);
-  const sites = page.items.map((site) => ({
-    ...siteView(graph, site, caller),
-    backups: siteBackupsView(
-      site,
-      bySite.get(site.id) ?? [],
-      overdue(site, bySite.get(site.id) ?? [], policyOf(policies, site.id), deps.now()),
-    ),
-  }));
+  const backups = await deps.store.backups.find();
+  const sites: Site[] = [];
+  for (const site of page.items) {
+    const its = await backupsOf(deps.store, graph, site, backups);
+    const problem = overdue(site, its, policyOf(policies, site.id), deps.now());
+    sites.push({ ...siteView(graph, site, caller), backups: siteBackupsView(site, its, problem) });
+  }
   return { sites, nextPageToken: page.nextPageToken };
 }
 
 export async function getSite(deps: AdminDeps, caller: Caller, request: GetSiteRequest): Promise<Site> {
   const graph = await loadGraph(deps.store);
   const site = findSite(graph, request.site);
-  const backups = await deps.store.backups.find({ siteId: site.id });
+  const backups = await backupsOf(deps.store, graph, site, await deps.store.backups.find());
   const policy = policyOf(await deps.store.backupPolicies.find(), site.id);
   const problem = (await backupFailure(deps, site.id)) || overdue(site, backups, policy, deps.now());
   return {

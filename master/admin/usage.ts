@@ -10,10 +10,12 @@ import type {
 import { cronSeconds } from '../graph/cron.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { CronRecord, SiteRecord } from '../store/model.ts';
+import type { BackupPartName } from '../store/model-backup.ts';
 import type { UsageSum } from '../store/store.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { findSite } from './site.ts';
+import { lastRestore } from './site-restores.ts';
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
@@ -36,10 +38,21 @@ export async function getUsage(deps: AdminDeps, request: GetUsageRequest): Promi
   return { sites: sites.sort((a, b) => Number(b.bytesSent - a.bytesSent) || a.site.localeCompare(b.site)), days: [] };
 }
 
-/** undefined before anything was measured. */
+/** undefined before anything is known. What was restored is as large as its backup until that is measured. */
 export async function usageOf(deps: AdminDeps, site: SiteRecord): Promise<SiteUsage | undefined> {
   const rows = await deps.store.usage.byDay(site.id, firstDay(deps.now(), DEFAULT_DAYS));
-  return rows.length === 0 ? undefined : summed(site, DEFAULT_DAYS, rows);
+  const restore = await lastRestore(deps.store, site.id);
+  if (rows.length === 0 && restore?.backup === undefined) return undefined;
+  const used = summed(site, DEFAULT_DAYS, rows);
+  if (restore === undefined) return used;
+  const measured = (at: 'filesAt' | 'databaseAt') => rows.some((row) => (row[at] ?? Date.parse(row.day)) > restore.at);
+  const part = (name: BackupPartName) => restore.backup?.parts.find((each) => each.part === name);
+  const [files, database] = [part('files'), part('database')];
+  return {
+    ...used,
+    ...(measured('filesAt') ? {} : { fileBytes: amount(files?.bytes), inodes: amount(files?.entries) }),
+    ...(measured('databaseAt') ? {} : { databaseBytes: amount(database?.bytes) }),
+  };
 }
 
 /** As the server says on which it runs, or ran last. */
@@ -92,16 +105,19 @@ function dayView(row: UsageSum & { readonly day: string }): UsageDay {
 }
 
 function values(sum: UsageSum) {
-  const size = (value: number | null) => (value === null ? undefined : BigInt(value));
   return {
     requests: BigInt(sum.requests),
     bytesSent: BigInt(sum.bytes),
     statuses: sum.statuses.map(BigInt),
-    fileBytes: size(sum.fileBytes),
-    inodes: size(sum.inodes),
-    logBytes: size(sum.logBytes),
-    databaseBytes: size(sum.databaseBytes),
+    fileBytes: amount(sum.fileBytes),
+    inodes: amount(sum.inodes),
+    logBytes: amount(sum.logBytes),
+    databaseBytes: amount(sum.databaseBytes),
   };
+}
+
+function amount(value: number | null | undefined): bigint | undefined {
+  return value === null || value === undefined ? undefined : BigInt(value);
 }
 
 function startOf({ lastStartedAt }: CronRecord): number {

@@ -3,7 +3,7 @@ import type { SiteBackups } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Backup, BackupPolicy } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { SiteRecord } from '../store/model.ts';
-import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
+import type { BackupPolicyRecord, BackupRecord, SiteProof } from '../store/model-backup.ts';
 import { date } from './view.ts';
 
 export function backupView(graph: Graph, backup: BackupRecord): Backup {
@@ -41,14 +41,18 @@ export function policyView(graph: Graph, policy: BackupPolicyRecord, siteId: str
   };
 }
 
-/** problem: why the newest could not be made; '' for nothing. undefined when there is nothing to tell. */
+/**
+ * backups: those that the site was brought back from, when it had been deleted, among them. problem: why the newest could
+ * not be made; '' for nothing. undefined when there is nothing to tell.
+ */
 export function siteBackupsView(
-  { proven }: Pick<SiteRecord, 'proven'>,
+  site: Pick<SiteRecord, 'proven'>,
   backups: readonly BackupRecord[],
   problem: string,
 ): SiteBackups | undefined {
   const whole = backups.filter(({ state }) => state === 'ready').sort((a, b) => b.takenAt - a.takenAt);
   const looked = [...backups].sort((a, b) => lookedAt(b) - lookedAt(a))[0];
+  const proven = site.proven ?? lastProven(whole);
   const wrong = problem || looked?.problem || '';
   if (whole.length === 0 && proven === null && wrong === '') return undefined;
   return {
@@ -60,6 +64,15 @@ export function siteBackupsView(
     provenMillis: BigInt(proven?.millis ?? 0),
     problem: wrong,
   };
+}
+
+function lastProven(backups: readonly BackupRecord[]): SiteProof | null {
+  const [last] = backups
+    .flatMap(({ id, provenAt, provenMillis }) =>
+      provenAt === null ? [] : [{ at: provenAt, backupId: id, millis: provenMillis }],
+    )
+    .sort((a, b) => b.at - a.at);
+  return last ?? null;
 }
 
 function lookedAt({ triedAt, verifiedAt }: BackupRecord): number {

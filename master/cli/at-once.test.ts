@@ -87,6 +87,12 @@ test('what would be refused is refused to a plan, too', async () => {
   expect((await aegir('service', 'disable', 'db1/mariadb', '--plan')).code).toBe(1);
 });
 
+test('of a platform that is removed is said that it is', async () => {
+  const { code, out, err } = await aegir('platform', 'remove', 'old', '--yes');
+  expect([code, out, err]).toEqual([0, 'platform old is removed; its files stay\n', '']);
+  expect((await master.store.platforms.find()).map(({ name }) => name)).toEqual(['wordpress']);
+});
+
 test('a server is removed after it was asked, and nobody can be asked here', async () => {
   expect(await aegir('server', 'remove', 'spare')).toMatchObject({ code: 2, err: expect.stringMatching(/--yes/) });
   expect((await master.store.servers.get(SPARE))?.state).toBe('pending');

@@ -45,7 +45,7 @@ export function chooseDb(graph: Graph, ref: string, app: AppName, what: string):
         `cannot choose a db service for ${what}: ${app} needs ${enginesFor(app)}, and none is enabled; see: aegir service list`,
       );
     }
-    return onlyOne(graph, fitting, { type: 'db', what });
+    return onlyOne(graph, fitting, { type: 'db', what, how: 'by --db' });
   }
   const service = chooseService(graph, ref, 'db', what);
   requireFittingDb(graph, service, app, what);

@@ -11,7 +11,7 @@ import {
   withPlan,
 } from '../change.ts';
 import { listAll } from '../list.ts';
-import { type Column, printList, printOne } from '../output.ts';
+import { type Column, printList, printOne, safe } from '../output.ts';
 import { printPlan } from '../plan-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { platformMigrateCommand } from './move.ts';
@@ -107,7 +107,9 @@ export function platformCommand(cli: Cli, program: Command): void {
         if (flags.plan === true) return printPlan(out, (await link.call(api.removePlatform, asked)).plan);
         const { name } = await link.call(api.getPlatform, { platform });
         await cli.confirm(`Remove platform ${name}?`, flags.yes === true);
-        printOne(out, await link.call(api.removePlatform, asked), Platform.toJSON, DETAILS);
+        const removed = await link.call(api.removePlatform, asked);
+        if (out.format === 'table') out.stdout.write(`platform ${safe(removed.name)} is removed; its files stay\n`);
+        else printOne(out, removed, Platform.toJSON, DETAILS);
       });
     });
 }
