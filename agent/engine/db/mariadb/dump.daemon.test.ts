@@ -21,9 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-async function dumped(): Promise<string> {
+async function dumped(patience = PATIENCE): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of dumpDatabase(server.daemon, MARIADB, SPEC, contextOf(server.host), undefined, PATIENCE))
+  for await (const chunk of dumpDatabase(server.daemon, MARIADB, SPEC, contextOf(server.host), undefined, patience))
     chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
@@ -64,4 +64,49 @@ test('a view that refers to what is gone is named', async () => {
   });
   await sql(`DROP VIEW ${database}.lost;`);
   expect(await dumped()).toContain('CREATE TABLE `t`');
+});
+
+test('an event that the program would never end with is named, before it and while it runs', async () => {
+  const event = (name: string, rest: string) => inDatabase(`CREATE EVENT ${name} ON SCHEDULE EVERY 1 YEAR ${rest};`);
+  const refused = (which: string) => ({
+    code: 'failed_precondition',
+    message: expect.stringMatching(
+      `: ${which} in it has two semicolons in a row, with which mariadb-dump does not end;`,
+    ),
+  });
+  // As the client of the server splits what it is given.
+  await inDatabase(`DELIMITER $$\nCREATE EVENT e3 ON SCHEDULE EVERY 1 YEAR DO SELECT ";;"$$`);
+  await expect(dumped()).rejects.toMatchObject(refused('event e3'));
+  await inDatabase(`DELIMITER $$\nCREATE EVENT \`a;;b\` ON SCHEDULE EVERY 1 YEAR DO SELECT 1$$`);
+  await expect(dumped()).rejects.toMatchObject(refused('event e3 \\(and 1 more\\)'));
+  await inDatabase('DROP EVENT e3;');
+  await expect(dumped()).rejects.toMatchObject(refused('an event'));
+  await inDatabase('DROP EVENT `a;;b`;');
+  await event('e4', "COMMENT 'one;;two' DO SELECT 1");
+  await expect(dumped()).rejects.toMatchObject(refused('event e4'));
+  await inDatabase('DROP EVENT e4;');
+
+  // Single ones, and in routines and triggers, are no trouble: all of it comes out.
+  await event('e5', "COMMENT 'one;two;' DO SELECT ';', CONCAT(';', ';')");
+  await inDatabase(`DELIMITER $$
+CREATE PROCEDURE p() BEGIN SELECT ";;"; END$$
+CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET @a = ";;"$$`);
+  const all = await dumped();
+  for (const each of ['EVENT `e5`', 'PROCEDURE `p`', 'TRIGGER `?r`?']) expect(all).toMatch(new RegExp(each));
+
+  // It waits before the lock when the event comes: its look finds that before the program does.
+  const holding = inDatabase('LOCK TABLES t WRITE; SELECT SLEEP(600);');
+  try {
+    await expect.poll(processes).toContainEqual(expect.stringContaining('SLEEP(600)'));
+    const refusal = expect(dumped({ seconds: 60, lookMs: 200 })).rejects.toMatchObject(refused('event e6'));
+    await expect.poll(processes).toContainEqual(expect.stringMatching(/Waiting for/));
+    await inDatabase(`DELIMITER $$\nCREATE EVENT e6 ON SCHEDULE EVERY 1 YEAR DO SELECT ";;"$$`);
+    await refusal;
+  } finally {
+    for (const id of await sql("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = 'SELECT SLEEP(600)';")) {
+      await sql(`KILL ${id};`);
+    }
+    await holding;
+  }
+  await inDatabase('DROP EVENT e6; DROP EVENT e5; DROP PROCEDURE p; DROP TRIGGER r;');
 });

@@ -7,6 +7,7 @@ import { HEAD, TAIL } from '../dump-frame.ts';
 import { administrator, type Client, createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { cleaned, HAS_TRUSTED } from './dump-text.ts';
+import { findEndless, watchEndless } from './endless.ts';
 import { failure } from './failure.ts';
 import { LOCK_PATIENCE, type Patience, watchLocks } from './lock-wait.ts';
 import { identifier, selectDumpable } from './sql.ts';
@@ -44,7 +45,12 @@ export async function* dumpDatabase(
     const text = `cannot ${doing}: there is no ${dump.program} on this server; install ${dump.package}`;
     throw new AegirError('failed_precondition', text);
   }
-  const [row] = await createClient(host, daemon, dialect).query(selectDumpable(database), doing, ctx.signal);
+  const client = createClient(host, daemon, dialect);
+  const query = (sql: string, signal: AbortSignal) => client.query(sql, doing, signal);
+  const endless = (signal: AbortSignal) => findEndless(query, database, doing, dialect, signal);
+  const never = await endless(ctx.signal);
+  if (never !== undefined) throw never;
+  const [row] = await query(selectDumpable(database), ctx.signal);
   const [logs, unsafe, trusted, floats = 0] = (row ?? []).map(Number);
   const isSafe = unsafe === 0;
   if (!isSafe) {
@@ -56,14 +62,10 @@ export async function* dumpDatabase(
     const text = `${floats} of the tables in ${database} ${floats === 1 ? 'has a column' : 'have columns'} of type FLOAT, of which a dump keeps six digits`;
     ctx.log('warn', `${text}; ALTER TABLE … MODIFY … DOUBLE keeps all`);
   }
-  const positioned =
-    tell !== undefined &&
-    logs === 1 &&
-    isSafe &&
-    (await isPlaceable(createClient(host, daemon, dialect), dialect, doing, ctx));
+  const positioned = tell !== undefined && logs === 1 && isSafe && (await isPlaceable(client, dialect, doing, ctx));
   const user = administrator(host, daemon);
-  const client = createClient(host, daemon, dialect);
-  const locks = watchLocks((sql, signal) => client.query(sql, doing, signal), user, database, patience);
+  const locks = watchLocks(query, user, database, patience);
+  const events = watchEndless(endless, patience.lookMs);
   const program = host.stream({
     argv: [
       dump.program,
@@ -75,7 +77,7 @@ export async function* dumpDatabase(
       `--user=${user}`,
       database,
     ],
-    signal: ctx.signal,
+    signal: AbortSignal.any([ctx.signal, events.signal]),
     failed: ({ code, stderr }) =>
       locks.ended()
         ? failure('ERROR 1205', doing, daemon, host, dialect)
@@ -92,8 +94,11 @@ export async function* dumpDatabase(
     yield* cleaned(program, (at) => {
       position = at;
     });
+  } catch (thrown) {
+    if (!ctx.signal.aborted) events.signal.throwIfAborted();
+    throw thrown;
   } finally {
-    await locks.stop();
+    await Promise.all([locks.stop(), events.stop()]);
   }
   tell?.({ position });
   yield Buffer.from(TAIL);

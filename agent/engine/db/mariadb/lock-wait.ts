@@ -19,32 +19,34 @@ export interface LockWatch {
   stop(): Promise<void>;
 }
 
-type Query = (sql: string, signal: AbortSignal) => Promise<readonly (readonly (string | null)[])[]>;
+export type Query = (sql: string, signal: AbortSignal) => Promise<readonly (readonly (string | null)[])[]>;
 
 /** Ends what the user asks of the database, where that waits for a lock longer than it may. What fails is tried at the next look. */
 export function watchLocks(query: Query, user: string, database: string, { seconds, lookMs }: Patience): LockWatch {
-  const stopped = new AbortController();
   let ended = false;
-  const look = async (): Promise<void> => {
-    for (const [id] of await query(selectWaiting(user, database, seconds), stopped.signal)) {
-      if (stopped.signal.aborted) return;
+  const stop = lookEvery(lookMs, async (stopped) => {
+    for (const [id] of await query(selectWaiting(user, database, seconds), stopped)) {
+      if (stopped.aborted) return;
       // Before: its program may be told sooner than we are.
       ended = true;
-      await query(`KILL ${Number(id)};`, stopped.signal);
+      await query(`KILL ${Number(id)};`, stopped);
     }
-  };
+  });
+  return { ended: () => ended, stop };
+}
+
+/** Until what it answers is called, which resolves when no look is under way. A look that fails is made anew at its time. */
+export function lookEvery(lookMs: number, look: (stopped: AbortSignal) => Promise<void>): () => Promise<void> {
+  const stopped = new AbortController();
   const looking = (async () => {
     while (!stopped.signal.aborted) {
       await pause(lookMs, undefined, { signal: stopped.signal }).catch(() => {});
-      if (!stopped.signal.aborted) await look().catch(() => {});
+      if (!stopped.signal.aborted) await look(stopped.signal).catch(() => {});
     }
   })();
-  return {
-    ended: () => ended,
-    stop: async () => {
-      stopped.abort();
-      await looking;
-    },
+  return async () => {
+    stopped.abort();
+    await looking;
   };
 }
 
