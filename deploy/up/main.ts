@@ -11,6 +11,13 @@ import { type Fleet, startFleet } from './fleet.ts';
 import { defaultDir, openLayout, requirePorts, withThird } from './layout.ts';
 import { takeDirectory } from './one-at-a-time.ts';
 
+const USAGE = `usage: npm run up -- [--check] [--dir DIR] [--servers 3]
+  --dir DIR    keep everything there; its ports are in DIR/ports.json: the usual ones (7443 to 7447, 8081), or others where those are taken
+  --servers 3  and web2 with nginx, PHP-FPM, MariaDB and a place for backups, from then on
+  --check      the whole in a temporary directory: asks the home page and the login link, and stops
+The master is noted as context "up" (aegir context list); a second one with another --dir takes that name over.
+`;
+
 interface Flags {
   readonly check: boolean;
   readonly dir: string | undefined;
@@ -39,7 +46,7 @@ function parse(argv: readonly string[]): Flags {
       third = count === '3';
     } else {
       if (word !== '--help') process.stderr.write(`up: cannot use ${JSON.stringify(word)}: there is no such option\n`);
-      process.stderr.write('usage: npm run up -- [--check] [--dir DIR] [--servers 3]\n');
+      process.stderr.write(USAGE);
       process.exit(word === '--help' ? 0 : 2);
     }
   }

@@ -3,7 +3,7 @@ import type { ChangeResponse } from '../../shared/gen/aegir/v1/admin.ts';
 import type { CreateBackupRequest } from '../../shared/gen/aegir/v1/backup_admin.ts';
 import { freeText } from '../../shared/name.ts';
 import { policyOf } from '../graph/backup-policy.ts';
-import { throwsAway } from '../graph/retention.ts';
+import { keptWhile, throwsAway } from '../graph/retention.ts';
 import { chooseStore } from '../graph/stores.ts';
 import { planCreateBackup } from '../plan/backup.ts';
 import type { BackupReason } from '../store/model-backup.ts';
@@ -35,9 +35,7 @@ export async function createBackup(
     // What is made before something risky is often the one that is needed days later.
     const thrown = reason === 'person' && !request.keep && throwsAway(policy);
     const warnings = thrown
-      ? [
-          'The policy throws it away like the others, a daily one as soon as a newer one of its day is there; --keep keeps it.',
-        ]
+      ? [`The policy keeps it while ${keptWhile(policy)}, and throws it away then; --keep keeps it.`]
       : [];
     const store = chooseStore(graph, request.service, wanted, `the backup of ${site.name}`);
     return {

@@ -206,7 +206,7 @@ describe('a look', () => {
     await policy({ everySeconds: 3600 });
     expect(await planned(false)).not.toMatch(/--keep/);
     await policy({ keepDaily: 7 });
-    expect(await planned(false)).toMatch(/The policy throws it away like the others.*--keep keeps it/);
+    expect(await planned(false)).toMatch(/The policy keeps it while it is .*the last .*--keep keeps it/);
     expect(await planned(true)).not.toMatch(/--keep/);
   });
 

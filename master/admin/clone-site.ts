@@ -6,6 +6,7 @@ import type { CloneSiteRequest } from '../../shared/gen/aegir/v1/move_admin.ts';
 import { hostName } from '../../shared/name.ts';
 import { APPS } from '../../shared/vocabulary.ts';
 import { freshUid } from '../graph/cluster-rules.ts';
+import { dnsThere } from '../graph/dns-along.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireFittingDb, requireSite, requireUsable } from '../graph/rules.ts';
 import { spreadFor } from '../graph/spread.ts';
@@ -140,7 +141,7 @@ function dbFor(graph: Graph, site: SiteRecord, platform: PlatformRecord, ref: st
   );
 }
 
-/** Named; or the one whose zone holds the name; or the site's own. */
+/** Named; or the one whose zone holds the name; or the site's own, or what takes its place on another server. */
 function dnsFor(
   graph: Graph,
   site: SiteRecord,
@@ -149,7 +150,7 @@ function dnsFor(
   ref: string,
 ): ServiceRecord | undefined {
   if (ref !== '' || graph.zoneOf(name) !== undefined) return chooseDns(graph, ref, platform, name, []);
-  return site.bindings.dns === undefined
-    ? chooseDns(graph, '', platform, name, [])
-    : chooseDns(graph, site.bindings.dns, platform, name, []);
+  const [left, there] = [site.bindings.http, platform.serviceId].map((id) => graph.service(id).serverId);
+  const along = dnsThere(graph, site.bindings.dns, left ?? '', there ?? '')?.id ?? site.bindings.dns;
+  return chooseDns(graph, along ?? '', platform, name, []);
 }

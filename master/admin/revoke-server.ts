@@ -1,9 +1,11 @@
 // A server's identity ends: its certificates, its leave for the mesh, and whatever is open of it.
 import { AegirError } from '../../shared/error.ts';
 import type { RevokeServerRequest, Server } from '../../shared/gen/aegir/v1/admin.ts';
+import { stranded, usesOf } from '../graph/server-uses.ts';
 import { type AtOnce, planAtOnce } from '../plan/at-once.ts';
 import type { ServerRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
+import { atWork } from './at-work.ts';
 import type { AdminDeps } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { serverView } from './view.ts';
@@ -13,7 +15,10 @@ export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest
   if (request.options?.planOnly === true) {
     const graph = await loadGraph(deps.store);
     const server = graph.server(request.server);
-    const plan = planAtOnce('server.revoke', `Revoke ${server.name}`, [revokeStep(server)], [STAYS]);
+    const uses = usesOf(graph, server, await deps.store.backups.find(), await deps.store.backupPolicies.find());
+    const ids = [server, ...uses.services, ...uses.sites].map(({ id }) => id);
+    const warnings = [...stranded(graph, uses), ...(await atWork(deps.store, { ids, server }))];
+    const plan = planAtOnce('server.revoke', `Revoke ${server.name}`, [revokeStep(server)], warnings);
     return { ...serverView(graph, deps.agents, server), plan };
   }
   const { id } = await deps.store.transaction(async (tx) => {
@@ -28,8 +33,6 @@ export async function revokeServer(deps: AdminDeps, request: RevokeServerRequest
   const graph = await loadGraph(deps.store);
   return serverView(graph, deps.agents, graph.server(id));
 }
-
-const STAYS = "Its sites stay, and can't be managed any more.";
 
 export function revokeStep({ name, state }: ServerRecord): AtOnce {
   return {

@@ -13,6 +13,7 @@ import type {
 import { idBody } from '../../shared/id.ts';
 import type { Graph } from '../graph/graph.ts';
 import { requireUnused } from '../graph/rules.ts';
+import { keptAt } from '../graph/server-uses.ts';
 import { planAtOnce } from '../plan/at-once.ts';
 import { planEnableService } from '../plan/change-server.ts';
 import { planVerifyService } from '../plan/verify-service.ts';
@@ -103,7 +104,12 @@ export async function disableService(deps: AdminDeps, request: DisableServiceReq
         summary: `Record ${name} as disabled; on its server nothing changes`,
         undo,
       };
-      return { ...serviceView(graph, service), plan: planAtOnce('service.disable', `Disable ${name}`, [step]) };
+      const uses = { backups: await tx.backups.find(), policies: await tx.backupPolicies.find() };
+      const warnings = keptAt(graph, service.id, uses, 'stay there');
+      return {
+        ...serviceView(graph, service),
+        plan: planAtOnce('service.disable', `Disable ${name}`, [step], warnings),
+      };
     }
     const patch = service.state === 'missing' ? { stateBefore: 'disabled' as const } : { state: 'disabled' as const };
     await tx.services.update(service.id, patch);

@@ -1,7 +1,9 @@
 // How a site is served: names, HTTPS, redirects, who may see it; and its certificate, by order of a person or when it is due.
+
 import { termsNotAgreed } from '../../shared/acme-terms.ts';
 import { byteSize } from '../../shared/byte-size.ts';
 import { AegirError } from '../../shared/error.ts';
+import { moment } from '../../shared/for-people.ts';
 import {
   type ChangeResponse,
   type SetSiteRequest,
@@ -154,7 +156,7 @@ function uploadedCertificate(deps: AdminDeps, request: SetSiteRequest): Uploaded
   if (request.https !== undefined && request.https !== 'own') refuse(`HTTPS by ${request.https} makes its own`);
   try {
     const facts = deps.judgeCertificate(chainPem, keyPem);
-    if (facts.notAfter <= deps.now()) refuse(`it ended on ${new Date(facts.notAfter).toISOString()}`);
+    if (facts.notAfter <= deps.now()) refuse(`it ended at ${moment(facts.notAfter)}`);
     const id = deps.newId('sec');
     return {
       certificate: { source: 'own', ...facts, chainPem, keySecret: id },

@@ -1,5 +1,7 @@
 // Sites: install, verify, enable, disable, delete, login link, list.
+
 import { AegirError } from '../../shared/error.ts';
+import { moment } from '../../shared/for-people.ts';
 import type {
   ChangeResponse,
   GetSiteRequest,
@@ -120,7 +122,7 @@ function overdue(site: SiteRecord, backups: readonly BackupRecord[], policy: Bac
   const last = Math.max(site.createdAt, ...whole);
   if (policy.everySeconds === 0 || site.state === 'installing' || now < last + 2 * policy.everySeconds * 1000)
     return '';
-  return `no backup was made since ${new Date(last).toISOString()}; is a server away, or its store? see: aegir task list`;
+  return `no backup was made since ${moment(last)}; is a server away, or its store? see: aegir task list`;
 }
 
 const LOOKED_AT = 50;

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
-import { ids, server, service } from '../../test/records.ts';
+import { ids, server, service, site } from '../../test/records.ts';
+import { newBackup } from '../admin/backup-new.ts';
+import { loadGraph } from '../admin/load.ts';
+import { policyOf } from '../graph/backup-policy.ts';
 import { createProgram, runProgram } from './program.ts';
 import { createCli } from './session.ts';
 
@@ -23,6 +26,15 @@ beforeAll(async () => {
   await master.store.platforms.insert({
     ...{ id: 'plat-0123456789abcde8', name: 'old', app: 'wordpress', serviceId: ids.nginx, root: '/srv/old' },
     ...{ state: 'verified', facts: null },
+  });
+  const store = service('svc-0123456789abcde9', ids.web1, 'file', 'mesh', 0, { settings: { root: '/srv/kept' } });
+  await master.store.services.insert(store);
+  const made = { id: 'bak-0123456789abcde9', store, reason: 'person' as const, taskId: '', takenAt: 1 };
+  const backup = newBackup(await loadGraph(master.store), site, made);
+  await master.store.backups.insert({ ...backup, state: 'ready' });
+  await master.store.backupPolicies.insert({
+    ...policyOf([], site.id),
+    ...{ id: site.id, serviceId: store.id },
   });
   writeFileSync(join(master.dir, 'ca.pem'), master.caPem);
 });
@@ -60,7 +72,19 @@ test.each([
     'server accept spare --enable file',
     /^Plan: Accept spare\n {3}1\. Let spare take part.*\n.*aegir server remove spare\n {3}2\. Enable spare\/mesh/,
   ],
-  ['server revoke db1', /^Plan: Revoke db1\n[\s\S]*Warning: Its sites stay/],
+  [
+    'server revoke db1',
+    /^Plan: Revoke db1\n[\s\S]*Warning: Its sites stay, and can't be managed any more: example\.org\.\n/,
+  ],
+  [
+    'server revoke web1',
+    /Its platforms stay.*: wordpress, old\.\n[\s\S]*web1\/mesh keeps 1 backup of example\.org, which can't be read.*\n.*The backups of example\.org go to web1\/mesh: none is made/,
+  ],
+  ['server revoke spare', /^(?![\s\S]*Warning)/],
+  [
+    'service disable web1/mesh',
+    /^Plan: Disable web1\/mesh\n[\s\S]*web1\/mesh keeps 1 backup of example\.org, which stay there\.\n.*The backups of example\.org go to web1\/mesh/,
+  ],
   ['server remove spare', /^Plan: Remove spare\n[\s\S]*2\. Forget spare with its services/],
   [
     'service disable spare/mount:nas',
@@ -85,6 +109,14 @@ test('what would be refused is refused to a plan, too', async () => {
   const { code, err } = await aegir('server', 'remove', 'db1', '--plan');
   expect([code, err]).toEqual([1, expect.stringMatching(/cannot remove db1: it carries example\.org/)]);
   expect((await aegir('service', 'disable', 'db1/mariadb', '--plan')).code).toBe(1);
+});
+
+test('where a place for backups is is told, and what stays there when it is forgotten', async () => {
+  const { out } = await aegir('service', 'show', 'web1/mesh');
+  expect(out).toMatch(/^Root: +\/srv\/kept$/m);
+  expect(out).not.toContain('Configuration');
+  const removed = await aegir('service', 'remove', 'spare/mount:nas', '--yes');
+  expect(removed).toMatchObject({ code: 0, out: expect.stringMatching(/^spare\/mount:nas is forgotten; .*aegir-key/) });
 });
 
 test('of a platform that is removed is said that it is', async () => {

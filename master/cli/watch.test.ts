@@ -18,7 +18,10 @@ async function watched(behind: string, states: readonly [number | undefined, str
     Event.fromPartial({ seq: BigInt(at + 1), step, body: { $case: 'state', value: { to, reason } } }),
   );
   const connection = {
-    call: async () => Task.fromPartial({ id: 'task-2', state: 'queued', plan: PLAN, behind }),
+    call: async (_: unknown, { taskId }: { taskId: string }) =>
+      taskId === 'task-2'
+        ? Task.fromPartial({ id: taskId, state: 'queued', plan: PLAN, behind })
+        : Task.fromPartial({ id: taskId, verb: 'store.prune', subject: 'web2/mesh' }),
     stream: async function* () {
       yield* events;
     },
@@ -32,7 +35,7 @@ async function watched(behind: string, states: readonly [number | undefined, str
 test('that it waits for an older task is said, with how to give it up', async () => {
   expect(await watched('task-1', [])).toEqual([
     'Wait for DNS',
-    '  (it waits for task-1, which is at the same; to give this one up: aegir task cancel task-2)',
+    '  (it waits for task-1 (store.prune of web2/mesh), which came before; to give this one up: aegir task cancel task-2)',
   ]);
   expect(await watched('', [])).toEqual(['Wait for DNS']);
 });

@@ -2,6 +2,7 @@
 import { AegirError } from '../../shared/error.ts';
 import { type Task, TaskServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Message } from '../../shared/gen/aegir/v1/event.ts';
+import { displayName } from '../../shared/name.ts';
 import type { Connection } from './connection.ts';
 import type { Out } from './output.ts';
 import { createTaskView } from './task-view.ts';
@@ -21,7 +22,7 @@ export async function watchTask(connection: Connection, out: Out, taskId: string
   const first = await connection.call(TaskServiceService.getTask, { taskId });
   const view = createTaskView(out, first, verbose);
   if (first.behind !== '') {
-    view.note(`it waits for ${first.behind}, which is at the same; to give this one up: aegir task cancel ${taskId}`);
+    view.note(`it waits for ${await told(first.behind)}; to give this one up: aegir task cancel ${taskId}`);
   }
   const messages: Message[] = [];
   let afterSeq = 0n;
@@ -38,6 +39,11 @@ export async function watchTask(connection: Connection, out: Out, taskId: string
   }
   view.end();
   return { task: await connection.call(TaskServiceService.getTask, { taskId }), messages };
+
+  async function told(id: string): Promise<string> {
+    const older = await connection.call(TaskServiceService.getTask, { taskId: id }).catch(() => undefined);
+    return older === undefined ? id : `${id} (${older.verb} of ${displayName(older.subject)}), which came before`;
+  }
 
   /** It is told before it is recorded, and it may be long over: then the task has gone on. */
   async function isStuck(): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BackupReason } from '../store/model-backup.ts';
-import { notKept } from './retention.ts';
+import { keptWhile, notKept } from './retention.ts';
 
 const NONE = { keepLast: 0, keepDaily: 0, keepWeekly: 0, keepMonthly: 0, keepYearly: 0 };
 type State = 'ready' | 'damaged' | 'making' | 'deleting';
@@ -66,4 +66,12 @@ describe('a policy keeps', () => {
     expect(notKept([old, whole, fresh], { ...NONE, keepLast: 1 })).toEqual([old]);
     expect(notKept([old, fresh], { ...NONE, keepLast: 1 })).toEqual([]);
   });
+});
+
+test.each([
+  [{ keepLast: 1 }, 'it is the last one'],
+  [{ keepLast: 3, keepDaily: 7 }, 'it is one of the last 3, or the newest of one of the last 7 days'],
+  [{ keepDaily: 7, keepWeekly: 1 }, 'it is the newest of one of the last 7 days, 1 week'],
+])('of %j it is told that a backup stays while %s', (counts, text) => {
+  expect(keptWhile({ ...NONE, ...counts })).toBe(text);
 });

@@ -1,4 +1,5 @@
 // Which backups of one site its policy keeps. Pure.
+import { counted } from '../../shared/words.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 
 type Counts = Pick<BackupPolicyRecord, 'keepLast' | 'keepDaily' | 'keepWeekly' | 'keepMonthly' | 'keepYearly'>;
@@ -58,6 +59,16 @@ const DAY_MS = 86_400_000;
 export function throwsAway(policy: Counts): boolean {
   const counts = [policy.keepLast, policy.keepDaily, policy.keepWeekly, policy.keepMonthly, policy.keepYearly];
   return counts.some((count) => count > 0);
+}
+
+/** Of a policy that throws away: until when it keeps a backup that is made now and not marked; a condition of present tense. */
+export function keptWhile({ keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly }: Counts): string {
+  const last = keepLast === 0 ? [] : [keepLast === 1 ? 'the last one' : `one of the last ${keepLast}`];
+  const spans = Object.entries({ day: keepDaily, week: keepWeekly, month: keepMonthly, year: keepYearly })
+    .filter(([, count]) => count > 0)
+    .map(([span, count]) => counted(count, span));
+  const newest = spans.length === 0 ? [] : [`the newest of one of the last ${spans.join(', ')}`];
+  return `it is ${[...last, ...newest].join(', or ')}`;
 }
 
 function dayOf(at: number): string {

@@ -106,6 +106,47 @@ export function losses(graph: Graph, uses: ServerUses): readonly string[] {
   ];
 }
 
+/** What of a server that is revoked stays, and can't be managed any more; one line each. */
+export function stranded(graph: Graph, uses: ServerUses): readonly string[] {
+  const groups: readonly (readonly [string, readonly string[]])[] = [
+    ['Its sites', names(uses.sites)],
+    ['Its platforms', uses.platforms.map(({ name }) => name)],
+    ['Its zones', names(uses.zones)],
+  ];
+  return [
+    ...groups.flatMap(([what, all]) =>
+      all.length === 0 ? [] : [`${what} stay, and can't be managed any more: ${some(all)}.`],
+    ),
+    ...(uses.loosely.length === 0 ? [] : [`Its dns and file services are used by ${some(names(uses.loosely))}.`]),
+    ...uses.services.flatMap(({ id }) => keptAt(graph, id, uses, "can't be read or removed any more")),
+  ];
+}
+
+/** What a place for backups is used for, one line each. then: what becomes of the backups. */
+export function keptAt(
+  graph: Graph,
+  serviceId: string,
+  uses: Pick<ServerUses, 'backups' | 'policies'>,
+  then: string,
+): readonly string[] {
+  const name = graph.serviceName(graph.service(serviceId));
+  const backups = uses.backups.filter((each) => each.serviceId === serviceId);
+  const sites = [...new Set(backups.map(({ siteName }) => displayName(siteName)))];
+  const policies = uses.policies
+    .filter((each) => each.serviceId === serviceId)
+    .map(({ id }) => (id === DEFAULT_POLICY ? 'sites without a policy of their own' : siteName(graph, id)));
+  return [
+    ...(backups.length === 0
+      ? []
+      : [`${name} keeps ${counted(backups.length, 'backup')} of ${some(sites)}, which ${then}.`]),
+    ...(policies.length === 0
+      ? []
+      : [
+          `The backups of ${some(policies)} go to ${name}: none is made until that changes (aegir backup policy [SITE] --service OTHER).`,
+        ]),
+  ];
+}
+
 const names = (records: readonly { readonly name: string }[]) => records.map(({ name }) => displayName(name));
 
 function siteName(graph: Graph, id: string): string {

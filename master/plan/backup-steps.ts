@@ -1,6 +1,7 @@
 // Builders of the steps that plans about backups share. Steps name others by index: each builder is told where its own
 // begin, and gives them back.
 import { byteSize } from '../../shared/byte-size.ts';
+import { moment } from '../../shared/for-people.ts';
 import { displayName } from '../../shared/name.ts';
 import { treesOf } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -32,7 +33,7 @@ export function sizeText({ fileBytes, databaseBytes, knownAt }: SiteSizes): stri
 
 /** What a site holds may have grown since. */
 export function asOf(knownAt: number | null): string {
-  return knownAt === null ? '' : `, as of ${new Date(knownAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  return knownAt === null ? '' : `, as of ${moment(knownAt)}`;
 }
 
 /** Several services may lead to one place. */

@@ -1,5 +1,8 @@
 // Plans about backups themselves: make, look at, remove, prune.
+
+import { moment } from '../../shared/for-people.ts';
 import { displayName } from '../../shared/name.ts';
+import { counted } from '../../shared/words.ts';
 import type { Graph } from '../graph/graph.ts';
 import { placeOf } from '../graph/stores.ts';
 import type { ServiceRecord, SiteRecord } from '../store/model.ts';
@@ -86,10 +89,7 @@ function named(backups: readonly BackupRecord[]): readonly string[] {
   if (backups.length === 0) return ['No backup goes; chunks of some that were never whole may.'];
   const told = backups
     .slice(0, MOST_NAMED)
-    .map(
-      ({ id, siteName, takenAt }) =>
-        `${id} of ${displayName(siteName)}, ${new Date(takenAt).toISOString().slice(0, 16)}Z`,
-    );
+    .map(({ id, siteName, takenAt }) => `${id} of ${displayName(siteName)}, ${moment(takenAt)}`);
   const more = backups.length - told.length;
   return [`These go: ${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`];
 }
@@ -114,7 +114,7 @@ function removal(
   const mark: PlanStep = {
     kind: 'backup.mark',
     args: { backups: backups.map(({ id, state }) => ({ id, before: state })) },
-    summary: `Record that ${ids.length} go`,
+    summary: `Record that ${counted(ids.length, 'backup')} ${ids.length === 1 ? 'goes' : 'go'}`,
     serverId: null,
     undo: { summary: 'record that they stay' },
   };

@@ -1,5 +1,6 @@
 // The steps by which DNS follows a site that moves: TTLs lowered ahead, answers switched and awaited, TTLs raised again.
 import { displayName, isPublicName } from '../../shared/name.ts';
+import { dnsThere } from '../graph/dns-along.ts';
 import { dnsAwait, dnsStep, type Move, nameOf, quietStep, recordSets, serverOf, waitStep } from './move-steps.ts';
 import type { PlannedRecord, PlanStep } from './plan.ts';
 import { ttlOf } from './site-records.ts';
@@ -7,16 +8,12 @@ import { ttlOf } from './site-records.ts';
 /** Clients that keep an address for ever do not keep the old server for ever. */
 const MOST_QUIET_SECONDS = 7 * 86_400;
 
-/** Who tells a person what to set does so on the server that the site is on: the one that it left may go. */
+/** As dnsThere, of a site that moves. */
 export function dnsAlong(move: Move): { readonly to: string; readonly before: string } | undefined {
   const { graph, site, from, to } = move;
   const before = site.bindings.dns;
-  const [left, there] = [serverOf(move, from.http), serverOf(move, to.http)];
-  if (before === undefined || left === there) return undefined;
-  const { engine, serverId } = graph.service(before);
-  if (engine !== 'null' || serverId !== left) return undefined;
-  const its = graph.enabled('dns').find((each) => each.engine === 'null' && each.serverId === there);
-  return its === undefined ? undefined : { to: its.id, before };
+  const its = dnsThere(graph, before, serverOf(move, from.http), serverOf(move, to.http));
+  return before === undefined || its === undefined ? undefined : { to: its.id, before };
 }
 
 /** Seconds after which it goes on though somebody still comes. */

@@ -201,7 +201,9 @@ test('who does not wait for DNS is told what that means; who does, that it may t
     );
   const waits = byHand(true);
   expect(kinds(waits)).toContain('dns.await');
-  expect(waits.warnings.join('\n')).toMatch(/You set example\.org.* yourself, and it waits until look-ups show that/);
+  expect(waits.warnings.join('\n')).toMatch(
+    /You set the DNS records of example\.org.* yourself, and it waits until look-ups show that/,
+  );
   const goes = byHand(false);
   expect(kinds(goes)).not.toContain('dns.await');
   // Visitors are handed on all the same, as long as old answers may live and some come.

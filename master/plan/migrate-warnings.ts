@@ -66,7 +66,7 @@ export function warningsOf(
     );
   else if (is.host && names !== '')
     lines.push(
-      `You set ${names} yourself, and it waits until look-ups show that, for as long as that takes; --no-dns-wait does not, and aegir task skip-wait ends that wait.`,
+      `You set the DNS records of ${names} yourself, and it waits until look-ups show that, for as long as that takes; --no-dns-wait does not, and aegir task skip-wait ends that wait.`,
     );
   const { last } = options;
   lines.push(

@@ -1,4 +1,5 @@
 // Plans that bring a backup back: into its own site, or into a new one.
+import { moment } from '../../shared/for-people.ts';
 import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import { siteUrl } from '../graph/site-url.ts';
@@ -58,7 +59,7 @@ export function planRestoreSite(
     verb: 'backup.restore',
     subjectId: site.id,
     subject: site.name,
-    summary: `Make ${displayName(site.name)} what backup ${backup.id} holds, of ${new Date(backup.takenAt).toISOString()}`,
+    summary: `Make ${displayName(site.name)} what backup ${backup.id} holds, of ${moment(backup.takenAt)}`,
     steps,
     warnings: [
       ...(served === 'enabled' ? ['Visitors get the maintenance page meanwhile.'] : []),

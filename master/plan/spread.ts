@@ -1,5 +1,6 @@
 // Plans and steps about clusters whose heads have files of their own: files travel from the head that takes a site's writes
 // to the others, and another head takes these over.
+import { moment } from '../../shared/for-people.ts';
 import { displayName } from '../../shared/name.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
 import { mainWebServer, type Role, readersOf } from '../graph/spread.ts';
@@ -141,7 +142,7 @@ function writerStep(graph: Graph, site: SiteRecord, from: ServiceRecord, to: Ser
 export function lostWarnings(graph: Graph, roles: readonly Role[], left: ServiceRecord): readonly string[] {
   return roles.map(({ site, to }) => {
     const at = site.spread?.copies.find(({ head }) => head === to.id)?.at;
-    const since = at === undefined ? 'that never reached it' : `since ${new Date(at).toISOString()}`;
+    const since = at === undefined ? 'that never reached it' : `since ${moment(at)}`;
     return `${graph.serviceName(to)} goes on with the files of ${displayName(site.name)} that it has: what ${graph.serviceName(left)} took ${since} stays there alone.`;
   });
 }

@@ -1,6 +1,7 @@
 // Attempts at a step that are not waited for to their end: those at which visitors wait, when their hold ends, and undoing
 // of which nothing is heard, when a person cancels it.
 import { AegirError } from '../../shared/error.ts';
+import { timeSpan } from '../../shared/for-people.ts';
 import type { Deadline, PlanStep } from '../plan/plan.ts';
 import type { StepRecord } from '../store/model.ts';
 
@@ -18,7 +19,7 @@ export function holdOf(planned: PlanStep, steps: readonly StepRecord[], startedA
   const since = Number(steps.find(({ index }) => index === within.step)?.result?.['at'] ?? startedAt);
   const late = new AegirError(
     'deadline_exceeded',
-    `cannot go on: visitors have been held for ${within.millis} ms, which is the most; the site stays where it was; ` +
+    `cannot go on: visitors have been held for ${timeSpan(within.millis)}, which is the most; the site stays where it was; ` +
       'try again with more rounds or --max-hold, or at a quieter time',
     { retryable: false },
   );

@@ -30,6 +30,13 @@ test('what an agent refuses is told as refused', async () => {
   ]);
 });
 
+test('a database that cannot be followed is copied, and refuses nothing', async () => {
+  expect(await previewed('replica.open', 'failed_precondition')).toEqual([
+    ['not followed, but copied once more while visitors wait: no', undefined],
+  ]);
+  expect(await previewed('replica.open', 'unavailable')).toEqual([['not known: cannot do it: no', undefined]]);
+});
+
 test.each<readonly [string, Parameters<typeof previewed>]>([
   ['an agent that is away', ['http.publish', 'unavailable']],
   ['a step that another one before may make possible', ['http.publish', 'change', 'failed_precondition']],

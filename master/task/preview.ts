@@ -47,6 +47,11 @@ export async function previewPlan(
       const error = toAegirError(thrown, 'preview');
       // A verify goes on past what it cannot mend, and tells it.
       const definite = DEFINITE.has(error.code) && !error.retryable && step.kind !== 'verify.part';
+      // A move copies what cannot be followed.
+      if (definite && step.kind === 'replica.open') {
+        const why = error.message.replace(/^cannot [^:]*: /, '');
+        return { changes: [], note: `not followed, but copied once more while visitors wait: ${why}` };
+      }
       return { changes: [], note: `not known: ${error.message}`, ...(definite ? { refusal: error } : {}) };
     }
   };

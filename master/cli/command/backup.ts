@@ -1,5 +1,7 @@
 // aegir backup …
+
 import { Command } from 'commander';
+import { timeSpan } from '../../../shared/for-people.ts';
 import { BackupServiceService as api, Backup } from '../../../shared/gen/aegir/v1/backup_admin.ts';
 import { displayName } from '../../../shared/name.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
@@ -8,8 +10,6 @@ import { bytes, type Column, printData, printList, printOne, when } from '../out
 import type { Cli, GlobalOptions } from '../session.ts';
 import { exportCommand } from './backup-export.ts';
 import { policyCommand } from './backup-policy.ts';
-
-const millis = (value: bigint) => (value >= 10_000n ? `${Number(value / 100n) / 10} s` : `${value} ms`);
 
 const COLUMNS: readonly Column<Backup>[] = [
   { title: 'backup', value: ({ id }) => id },
@@ -46,7 +46,7 @@ const DETAILS: readonly Column<Backup>[] = [
   {
     title: 'Last proven restorable',
     value: ({ provenAt, provenMillis }) =>
-      provenAt === undefined ? 'never; see: aegir backup drill' : `${when(provenAt)}, in ${millis(provenMillis)}`,
+      provenAt === undefined ? 'never; see: aegir backup drill' : `${when(provenAt)}, in ${timeSpan(provenMillis)}`,
   },
   { title: 'Problem', value: ({ problem }) => problem },
 ];

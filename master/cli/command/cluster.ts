@@ -10,7 +10,7 @@ import { counted } from '../../../shared/words.ts';
 import { type ChangeFlags, changeOptions, followChange, withChangeFlags } from '../change.ts';
 import { listAll } from '../list.ts';
 import { wholeNumber } from '../number.ts';
-import { type Column, printList, printOne } from '../output.ts';
+import { type Column, printList, printOne, when } from '../output.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 
 const COLUMNS: readonly Column<Cluster>[] = [
@@ -43,7 +43,7 @@ const DETAILS: readonly Column<Cluster>[] = [
 /** Which head takes the writes of a site, and what the others have of its files. */
 function spreadLine({ site, writer, copies }: SpreadSite): string {
   const words = copies.map(({ service, state, at }) => {
-    const since = at === undefined ? '' : `, copied ${at.toISOString()}`;
+    const since = at === undefined ? '' : `, copied ${when(at)}`;
     return `${service} ${state === 'kept' ? 'has files that are nowhere else' : state}${since}`;
   });
   return `${site}: ${writer} takes writes; ${words.join('; ') || 'no other head'}`;

@@ -132,9 +132,13 @@ export function serverCommand(cli: Cli, program: Command): void {
       await cli.connected(flags, async (link, out) => {
         const asked = { server, confirm: true, options: planOptions(flags) };
         if (flags.plan === true) return printPlan(out, (await link.call(api.revokeServer, asked)).plan);
-        const { name } = await link.call(api.getServer, { server });
-        await cli.confirm(`Revoke ${name}? Its sites stay, but can't be managed any more.`, flags.yes === true);
-        printOne(out, await link.call(api.revokeServer, asked), Server.toJSON, DETAILS);
+        const { name, id, plan } = await link.call(api.revokeServer, {
+          ...asked,
+          options: planOptions({ ...flags, plan: true }),
+        });
+        for (const warning of plan?.warnings ?? []) out.stderr.write(`Warning: ${people(warning)}\n`);
+        await cli.confirm(`Revoke ${name}, for good?`, flags.yes === true);
+        printOne(out, await link.call(api.revokeServer, { ...asked, server: id }), Server.toJSON, DETAILS);
       });
     });
 

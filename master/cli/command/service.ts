@@ -20,6 +20,8 @@ import { printPlan } from '../plan-view.ts';
 import type { Cli, GlobalOptions } from '../session.ts';
 import { secretsOf, settingsOf } from '../settings.ts';
 
+const roots = ({ detected, settings }: Service) => settings['root'] ?? detected?.configRoots.join(', ') ?? '';
+
 const COLUMNS: readonly Column<Service>[] = [
   { title: 'service', value: (service) => service.name },
   { title: 'type', value: (service) => service.type || '-' },
@@ -39,7 +41,8 @@ const DETAILS: readonly Column<Service>[] = [
   { title: 'Service', value: (service) => service.name },
   { title: 'Id', value: (service) => service.id },
   ...COLUMNS.slice(1).map((column) => ({ ...column, title: column.title[0]?.toUpperCase() + column.title.slice(1) })),
-  { title: 'Configuration', value: (service) => service.detected?.configRoots.join(', ') ?? '' },
+  { title: 'Root', value: (service) => (service.type === 'file' ? roots(service) : '') },
+  { title: 'Configuration', value: (service) => (service.type === 'file' ? '' : roots(service)) },
   { title: 'Can', value: (service) => service.detected?.capabilities.join(', ') ?? '' },
   {
     title: 'Settings',
@@ -203,8 +206,13 @@ export function serviceCommand(cli: Cli, program: Command): void {
         const what = abandoned ? `, and ${lost.length} ${lost.length === 1 ? 'backup' : 'backups'}, for good` : '';
         await cli.confirm(`Forget service ${name}, with its secrets${what}?`, flags.yes === true);
         const removed = await link.call(api.removeService, asked);
-        if (out.format === 'table') out.stdout.write(`${removed.name} is forgotten\n`);
-        else printOne(out, removed, Service.toJSON, DETAILS);
+        if (out.format === 'table') {
+          const marks =
+            removed.type === 'file' && !abandoned
+              ? '; what marks its place as a store (aegir-key, .aegir-mount) stays there: remove that where no other service leads to it'
+              : '';
+          out.stdout.write(`${removed.name} is forgotten${marks}\n`);
+        } else printOne(out, removed, Service.toJSON, DETAILS);
       });
     });
 }

@@ -1,4 +1,6 @@
 // How lists and details of sites tell of their backups.
+
+import { timeSpan } from '../../../shared/for-people.ts';
 import type { Site } from '../../../shared/gen/aegir/v1/admin.ts';
 import { type Column, when } from '../output.ts';
 
@@ -27,7 +29,7 @@ export const BACKUP_DETAILS: readonly Column<Site>[] = [
         ? backups === undefined || backups.count === 0
           ? ''
           : 'never; see: aegir backup drill'
-        : `${when(backups.provenAt)} (${backups.provenId}), in ${backups.provenMillis} ms`,
+        : `${when(backups.provenAt)} (${backups.provenId}), in ${timeSpan(backups.provenMillis)}`,
   },
   { title: 'Backup problem', value: ({ backups }) => backups?.problem ?? '' },
 ];

@@ -1,5 +1,6 @@
 // aegir site usage, and what aegir site show says of cron and use.
 import type { Command } from 'commander';
+import { timeSpan } from '../../../shared/for-people.ts';
 import {
   SiteServiceService as api,
   GetUsageResponse,
@@ -28,7 +29,7 @@ export const CRON_DETAILS: readonly Column<Site>[] = [
     value: ({ cron }) => {
       if (cron?.lastStartedAt === undefined) return '';
       const failed = cron.failures > 1 ? ` (${cron.failures} times in a row)` : '';
-      const took = `${(Number(cron.lastMillis) / 1000).toFixed(1)} s`;
+      const took = timeSpan(cron.lastMillis);
       return `${cron.lastOutcome}${failed}, ${when(cron.lastStartedAt)}, ${took}: ${cron.lastText}`;
     },
   },

@@ -1,5 +1,7 @@
 // The steps of a restore drill that judge it: when it began, whether what came back is what the backup says it holds.
+
 import { AegirError } from '../../../shared/error.ts';
+import { timeSpan } from '../../../shared/for-people.ts';
 import type { JsonObject } from '../../store/model.ts';
 import type { StepHandler } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
@@ -75,7 +77,7 @@ export function createDrillProve({ store }: HandlerDeps): StepHandler<'drill.pro
         if ((await tx.sites.get(siteId)) === undefined) return;
         await tx.sites.update(siteId, { proven: { at: now, backupId, millis: provenMillis } });
       });
-      const text = `backup ${backupId} was restored and is good; it took ${provenMillis} ms`;
+      const text = `backup ${backupId} was restored and is good; it took ${timeSpan(provenMillis)}`;
       ctx.emit({ $case: 'message', value: { kind: 'note', text, value: '', expiresAt: undefined } });
       return { is: 'done', result: { provenMillis } };
     },

@@ -1,5 +1,6 @@
 // The steps about the gate, in which visitors wait while their site moves.
 import { AegirError } from '../../../shared/error.ts';
+import { timeSpan } from '../../../shared/for-people.ts';
 import type { GateFacts, SetGateRequest } from '../../../shared/gen/aegir/v1/move.ts';
 import { counted } from '../../../shared/words.ts';
 import type { JsonObject } from '../../store/model.ts';
@@ -100,11 +101,14 @@ export function createGateClose(deps: HandlerDeps): StepHandler<'gate.close'> {
       const facts = await setGate(deps, ctx, 'do', of, { phase: 'forward', to: to.http }, 'look');
       const still = facts.lastAt === undefined || ctx.now() - facts.lastAt.getTime() >= STILL_MS;
       if ((facts.waiting > 0n || !still) && ctx.now() < ctx.startedAt + MOST_DRAIN_MS) {
-        const why = `${counted(facts.waiting, 'request')} still on the way through the old server`;
+        const why =
+          facts.waiting > 0n
+            ? `${counted(facts.waiting, 'request')} still on the way through the old server`
+            : `a moment in which nobody comes through the old server`;
         return { is: 'wait', at: ctx.now() + LOOK_AGAIN_MS, why };
       }
       await setGate(deps, ctx, 'do', of, { phase: 'closed' }, 'closed');
-      const text = `the gate held ${counted(facts.held, 'request')}, the longest for ${facts.longestMillis} ms; handed on ${facts.forwarded}, refused ${facts.refused}, failed ${facts.failed}`;
+      const text = `the gate held ${counted(facts.held, 'request')}, the longest for ${timeSpan(facts.longestMillis)}; handed on ${facts.forwarded}, refused ${facts.refused}, failed ${facts.failed}`;
       const bad = facts.refused > 0n || facts.failed > 0n;
       ctx.emit({ $case: 'log', value: { level: bad ? 'warn' : 'info', text } });
       return { is: 'done', result: resultOf(facts) };

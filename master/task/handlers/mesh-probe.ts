@@ -1,6 +1,8 @@
 // The step that times the mesh between two agents.
+
 import { createHash } from 'node:crypto';
 import { byteSize } from '../../../shared/byte-size.ts';
+import { timeSpan } from '../../../shared/for-people.ts';
 import { PROBE_KIND, probeDigest, probeName } from '../../../shared/grant.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readServer } from '../parts.ts';
@@ -21,7 +23,7 @@ export function createMeshProbe(deps: HandlerDeps): StepHandler<'mesh.probe'> {
       const perSecond = Math.round((bytes * 1000) / Math.max(1, Number(millis)));
       const [from, to] = [await readServer(deps.store, senderId), await readServer(deps.store, receiverId)];
       const roundTrip = (Number(roundTripMicros) / 1000).toFixed(1);
-      const text = `${byteSize(bytes)} from ${from.name} to ${to.name} in ${millis} ms: ${byteSize(perSecond)}/s, round trip ${roundTrip} ms`;
+      const text = `${byteSize(bytes)} from ${from.name} to ${to.name} in ${timeSpan(millis)}: ${byteSize(perSecond)}/s, round trip ${roundTrip} ms`;
       ctx.emit({ $case: 'log', value: { level: 'info', text } });
       return { is: 'done', result: { bytes, millis: Number(millis), roundTripMicros: Number(roundTripMicros) } };
     },

@@ -1,6 +1,8 @@
 // The steps around a move of a site: what the graph says of it, whether it can, and the waits.
+
 import { byteSize } from '../../../shared/byte-size.ts';
 import { AegirError } from '../../../shared/error.ts';
+import { moment } from '../../../shared/for-people.ts';
 import type { PortTarget } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { Place, PlannedMove } from '../../plan/plan.ts';
 import type { ServerRecord } from '../../store/model.ts';
@@ -182,7 +184,7 @@ export function createMoveQuiet(deps: HandlerDeps): StepHandler<'move.quiet'> {
       const end = ctx.startedAt + most * 1000;
       if (ctx.now() >= quietAt) return { is: 'done' };
       if (ctx.now() < end) {
-        const why = `visitors still come to ${(await readServer(deps.store, serverId)).name}, the last one at ${new Date(last).toISOString()}`;
+        const why = `visitors still come to ${(await readServer(deps.store, serverId)).name}, the last one at ${moment(last)}`;
         return {
           is: 'wait',
           at: Math.min(quietAt, end),
