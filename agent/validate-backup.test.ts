@@ -32,7 +32,7 @@ const restore = (part: object): Request => ({
 });
 const fill = (part: object): Request => ({
   $case: 'restoreDatabase',
-  value: { service: serviceRef(), db: dbSpec(), source: { ...source, part: 'database' }, ...part },
+  value: { service: serviceRef(), db: dbSpec(), source: { ...source, part: 'database' }, again: false, ...part },
 });
 
 describe('of parts of sites', () => {

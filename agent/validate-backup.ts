@@ -40,7 +40,12 @@ export interface BackupRequests {
     readonly trees: readonly Tree[];
     readonly fetchOnly: boolean;
   };
-  restoreDatabase: { readonly service: ServiceRef; readonly db: DbSpec; readonly source: ValidSource };
+  restoreDatabase: {
+    readonly service: ServiceRef;
+    readonly db: DbSpec;
+    readonly source: ValidSource;
+    readonly again: boolean;
+  };
   applyChanges: {
     readonly service: ServiceRef;
     readonly db: DbSpec;
@@ -95,7 +100,7 @@ export function checkRestoreDatabase(
   serverId: string,
 ): BackupRequests['restoreDatabase'] {
   const source = validSource(request.source, 'database');
-  return { ...validDatabase(request.service, request.db, serverId), source };
+  return { ...validDatabase(request.service, request.db, serverId), source, again: request.again };
 }
 
 export function checkApplyChanges(request: ApplyChangesRequest, serverId: string): BackupRequests['applyChanges'] {

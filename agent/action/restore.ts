@@ -26,14 +26,14 @@ export function createRestoreDatabase(): ActionHandler<'restoreDatabase'> {
   return {
     kind: 'restoreDatabase',
     label: () => 'restore-database',
-    async run({ service, db, source }, ctx, tools) {
+    async run({ service, db, source, again }, ctx, tools) {
       const engine = typedEngineFor(tools, service, 'db');
       if (!canDump(engine)) throw noDumps(service.id, engine.name);
       const feed = async (dump: AsyncIterable<Uint8Array>) => {
         await engine.restore(service, db, dump, ctx);
         return (await engine.content(service, db, ctx)).tables;
       };
-      const restore = await tools.backups.restores.dump(db.siteId, feed, optionsOf(source, ctx, tools));
+      const restore = await tools.backups.restores.dump(db.siteId, feed, optionsOf(source, ctx, tools), again);
       const done = `restore database ${db.database}: ${restore.written} tables`;
       return { restore, changes: restore.complete ? [done] : [] };
     },

@@ -33,11 +33,15 @@ export interface RestoreOptions {
 export interface Restores {
   /** key: names the site. fetchOnly: nothing of the site is touched. */
   files(key: string, place: SitePlace, fetchOnly: boolean, options: RestoreOptions): Promise<RestoreFacts>;
-  /** feed: takes the dump, and answers how many tables there are then. */
+  /**
+   * feed: takes the dump, and answers how many tables there are then. again: what came stays, for another one that has most
+   * of it.
+   */
   dump(
     key: string,
     feed: (dump: AsyncIterable<Uint8Array>) => Promise<number>,
     options: RestoreOptions,
+    again?: boolean,
   ): Promise<RestoreFacts>;
   /** Removes what was of no use for a week. */
   sweep(): Promise<void>;
@@ -51,6 +55,8 @@ export interface RestoresOptions {
   readonly now: () => number;
 }
 
+/** Where a stage has its chunks. */
+const PACK = 'pack';
 const KEEP_MS = 7 * 24 * 3600 * 1000;
 
 export function createRestores({ dir, workers, former, now }: RestoresOptions): Restores {
@@ -132,7 +138,7 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
         return { ...facts, written: BigInt(written), writtenBytes: BigInt(writtenBytes) };
       }),
 
-    dump: (key, feed, options) =>
+    dump: (key, feed, options, again = false) =>
       within(`${key}-database`, async (hand, at) => {
         const { signal } = options;
         await hand.call('openStage', { dir: at, live: undefined, former: undefined }, { signal });
@@ -141,7 +147,10 @@ export function createRestores({ dir, workers, former, now }: RestoresOptions): 
         const size = await hand.call('checkDump', undefined, { signal });
         const tables = BigInt(await feed(piecesOf(hand, size, signal, options.onRestored)));
         await hand.release();
-        await rm(at, { recursive: true, force: true });
+        for (const name of await namesIn(at)) {
+          if (!again || name !== PACK) await rm(join(at, name), { recursive: true, force: true });
+        }
+        if (!again) await rm(at, { recursive: true, force: true });
         const { receivedBytes } = transfer;
         return { complete: true, receivedBytes, written: tables, entries: tables, writtenBytes: BigInt(size) };
       }),

@@ -36,7 +36,7 @@ async function* pieces(text: string, size = 70_001) {
 const facts = async () => ({ entries: 12, position: 'binlog.000001:4' });
 const id = (letter: string) => `snap-${letter.repeat(16)}`;
 
-async function restored(source: ReturnType<typeof sourceOf>) {
+async function restored(source: ReturnType<typeof sourceOf>, again = false) {
   const parts: Buffer[] = [];
   const answer = await b.backups.restores.dump(
     SITE.id,
@@ -48,6 +48,7 @@ async function restored(source: ReturnType<typeof sourceOf>) {
       ...{ transfers: b.transfers, source, signal: new AbortController().signal },
       ...{ onLooked: () => {}, onTransfer: () => {}, onRestored: () => {}, onWarning: () => {} },
     },
+    again,
   );
   return { answer, text: Buffer.concat(parts).toString() };
 }
@@ -57,14 +58,20 @@ test('a dump arrives as it was, and of the next one what changed alone', async (
   const text = `-- dump\n${noise(9_000_000)}\n`;
   const first = await a.backups.snapshots.takeDump(id('a'), pieces(text), facts, {});
   expect(first).toMatchObject({ entries: 12n, position: 'binlog.000001:4', readBytes: BigInt(text.length) });
-  const one = await restored(source(id('a'), first));
+  const one = await restored(source(id('a'), first), true);
   expect(createHash('sha256').update(one.text).digest('hex')).toBe(createHash('sha256').update(text).digest('hex'));
   expect(one.answer).toMatchObject({ complete: true, written: 12n, entries: 12n, writtenBytes: BigInt(text.length) });
 
   const changed = `${text.slice(0, 4_000_000)}-- a new row\n${text.slice(4_000_000)}`;
   const second = await a.backups.snapshots.takeDump(id('b'), pieces(changed, 1_500_000), facts, {});
-  const two = await restored(source(id('b'), second));
+  const two = await restored(source(id('b'), second), true);
   expect(two.text === changed).toBe(true);
+  expect(Number(one.answer.receivedBytes)).toBeGreaterThanOrEqual(text.length);
+  expect(Number(two.answer.receivedBytes)).toBeLessThan(3 * 1024 * 1024);
+
+  // The last one leaves nothing: whoever comes after it brings all.
+  expect(await restored(source(id('b'), second))).toMatchObject({ answer: { receivedBytes: 0n } });
+  expect(Number((await restored(source(id('b'), second))).answer.receivedBytes)).toBeGreaterThanOrEqual(text.length);
 });
 
 test('an empty dump is one, too; a dump that fails leaves nothing', async () => {

@@ -37,7 +37,7 @@ export function createRestoreDatabase(deps: HandlerDeps): StepHandler<'restore.d
     const { serverId } = await readService(deps.store, to);
     return restorePart(deps, ctx, direction, backup, 'database', serverId, siteId, async (source) => ({
       $case: 'restoreDatabase',
-      value: { ...(await databasePart(deps, siteId, undefined)), source },
+      value: { ...(await databasePart(deps, siteId, undefined)), source, again: false },
     }));
   };
   return {

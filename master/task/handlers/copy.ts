@@ -97,6 +97,7 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
       if (follows || (deadline === null && isEnough(ctx, 'database', round))) {
         return { is: 'done', result: { copied: 'database', round, received: 0, left: true } };
       }
+      const comesAgain = deadline === null && of === siteId;
       const here = await readParts(deps, of, from);
       const [source, target] = [await readService(deps.store, from.db), await readService(deps.store, to.db)];
       const snapshot = await takeSnapshot(deps, ctx, source.serverId, 'database', {
@@ -108,7 +109,8 @@ export function createCopyDatabase(deps: HandlerDeps): StepHandler<'copy.databas
       });
       const restore = await restoreSnapshot(deps, ctx, snapshot, target.serverId, siteId, 'database', async (part) => ({
         $case: 'restoreDatabase',
-        value: { ...(await databasePart(deps, siteId, to)), source: part },
+        // Another round, or the last copy, brings what has changed since.
+        value: { ...(await databasePart(deps, siteId, to)), source: part, again: comesAgain },
       }));
       await dropSnapshot(deps, ctx, 'do', source.serverId, of, 'database', ctx.attempt, of === siteId);
       tell(ctx, 'database', snapshot.facts, restore);

@@ -74,6 +74,7 @@ export function createDbGuard(deps: HandlerDeps): StepHandler<'db.guard'> {
           value: {
             ...(await databasePart(deps, siteId, place)),
             source: await snapshotSource(deps, snapshot, serverId, 'database'),
+            again: false,
           },
         });
         const facts2 = (output: { restore?: { complete: boolean; receivedBytes: bigint } }) =>

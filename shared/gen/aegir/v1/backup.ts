@@ -259,7 +259,14 @@ export interface RestoreDatabaseRequest {
     | DbSpec
     | undefined;
   /** Where the part comes from. */
-  source?: PartSource | undefined;
+  source?:
+    | PartSource
+    | undefined;
+  /**
+   * It will come again: what came is kept, so that only what changed is fetched
+   * then.
+   */
+  again: boolean;
 }
 
 /**
@@ -2033,7 +2040,7 @@ export const RestoreFilesRequest: MessageFns<RestoreFilesRequest> = {
 };
 
 function createBaseRestoreDatabaseRequest(): RestoreDatabaseRequest {
-  return { service: undefined, db: undefined, source: undefined };
+  return { service: undefined, db: undefined, source: undefined, again: false };
 }
 
 export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
@@ -2046,6 +2053,9 @@ export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
     }
     if (message.source !== undefined) {
       PartSource.encode(message.source, writer.uint32(26).fork()).join();
+    }
+    if (message.again !== false) {
+      writer.uint32(32).bool(message.again);
     }
     return writer;
   },
@@ -2087,6 +2097,14 @@ export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
             message.source = PartSource.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.again = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2104,6 +2122,7 @@ export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
       service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
       db: isSet(object.db) ? DbSpec.fromJSON(object.db) : undefined,
       source: isSet(object.source) ? PartSource.fromJSON(object.source) : undefined,
+      again: isSet(object.again) ? globalThis.Boolean(object.again) : false,
     };
   },
 
@@ -2117,6 +2136,9 @@ export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
     }
     if (message.source !== undefined) {
       obj.source = PartSource.toJSON(message.source);
+    }
+    if (message.again !== undefined) {
+      obj.again = message.again;
     }
     return obj;
   },
@@ -2133,6 +2155,7 @@ export const RestoreDatabaseRequest: MessageFns<RestoreDatabaseRequest> = {
     message.source = (object.source !== undefined && object.source !== null)
       ? PartSource.fromPartial(object.source)
       : undefined;
+    message.again = object.again ?? false;
     return message;
   },
 };
