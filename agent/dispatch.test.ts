@@ -208,6 +208,22 @@ describe('dispatch', () => {
     expect(code(await agent.result('c'))).toBe('ok');
   });
 
+  test('what visitors wait for has a place, but not beside another one at the same', async () => {
+    const agent = boot('b1', { limit: 1 });
+    agent.dispatch.receive(applyDb('a', 1n, { resource: 'site/a' }));
+    const a = await agent.engine.run(1);
+    agent.dispatch.receive(applyDb('b', 1n, { resource: 'site/b' }));
+    agent.dispatch.receive(applyDb('more', 1n, { resource: 'site/a', urgent: true }));
+    agent.dispatch.receive(applyDb('urgent', 1n, { resource: 'site/c', urgent: true }));
+    const urgent = await agent.engine.run(2);
+    expect(['b', 'more'].map((id) => agent.journal.look(id))).toEqual([undefined, undefined]);
+    urgent.finish();
+    expect(code(await agent.result('urgent'))).toBe('ok');
+    a.finish();
+    for (const run of [3, 4]) (await agent.engine.run(run)).finish();
+    for (const id of ['b', 'more']) expect(code(await agent.result(id))).toBe('ok');
+  });
+
   test('refuses more than it can hold, and says that it is worth a repeat', async () => {
     const agent = boot('b1', { limit: 1, maxWaiting: 1 });
     for (const id of ['a', 'b', 'c']) agent.dispatch.receive(applyDb(id, 1n, { resource: `site/${id}` }));

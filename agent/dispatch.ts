@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { AegirError } from '../shared/error.ts';
 import type { Failpoint } from '../shared/failpoint.ts';
 import type { Action, ActionResult } from '../shared/gen/aegir/v1/agent.ts';
+import { isLong, laneOf } from '../shared/lane.ts';
 import type { Tools } from './action/action.ts';
 import type { ActionHandlers } from './action/actions.ts';
 import type { Host } from './host/host.ts';
@@ -22,7 +23,7 @@ export interface DispatchOptions {
   readonly log: Logger;
   /** This start of the agent, as the journal knows it. */
   readonly boot: string;
-  /** Actions of tasks at a time; questions, and transfers, have as many places of their own. Default 4. */
+  /** Actions at a time in each lane. Default 4. */
   readonly limit?: number;
   /** Most that wait for a place. Default 256. */
   readonly maxWaiting?: number;
@@ -97,9 +98,16 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   };
 
   const mayStart = (action: ValidAction, all: readonly Entry[]): boolean => {
-    const running = all.filter((other) => other.running && laneOf(other.action) === laneOf(action));
-    if (running.length >= limit) return false;
-    return !action.inTask || !running.some((other) => other.action.resource === action.resource);
+    const lane = laneOf(action, action.request.kind);
+    const running = all.filter((other) => other.running);
+    if (running.filter((other) => laneOf(other.action, other.action.request.kind) === lane).length >= limit)
+      return false;
+    // What reads all of a site stands in the way of nothing else of it.
+    const long = isLong(action.request.kind);
+    return !running.some(
+      ({ action: other }) =>
+        action.inTask && other.inTask && other.resource === action.resource && isLong(other.request.kind) === long,
+    );
   };
 
   const start = (entry: Entry) => {
@@ -244,22 +252,6 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 }
 
 const AFTER_ABORT_MS = 10_000; // a program that was asked to end has 5 s, then it is killed
-
-/** Each has places of its own: a transfer of hours keeps nothing else waiting. */
-function laneOf({ inTask, request }: ValidAction): 'question' | 'transfer' | 'task' {
-  if (!inTask) return 'question';
-  return LONG.has(request.kind) ? 'transfer' : 'task';
-}
-
-/** What moves the bytes of a site. */
-const LONG: ReadonlySet<string> = new Set([
-  'receiveObject',
-  'takeSnapshot',
-  'restoreFiles',
-  'restoreDatabase',
-  'storeBackup',
-  'checkBackup',
-]);
 
 function expired(action: ValidAction, now: number): AegirError | undefined {
   if (action.expiresAt === undefined || now <= action.expiresAt) return undefined;

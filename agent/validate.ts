@@ -136,6 +136,8 @@ export interface ValidAction {
   readonly expiresAt: number | undefined;
   /** Part of a task: journalled, fenced, serialised. Otherwise a question, asked once, that changes nothing. */
   readonly inTask: boolean;
+  /** Visitors wait for it. */
+  readonly urgent: boolean;
   readonly request: ValidRequest;
 }
 
@@ -160,7 +162,15 @@ export function validateAction(action: Action, serverId: string): ValidAction {
   const expiresAt = action.expiresAt?.getTime();
   if (inTask && expiresAt === undefined) refuse('expires_at', 'is missing');
   if (Number.isNaN(expiresAt)) refuse('expires_at', 'is no time');
-  return { id: action.id, generation: action.generation, resource: action.resource, expiresAt, inTask, request };
+  return {
+    id: action.id,
+    generation: action.generation,
+    resource: action.resource,
+    expiresAt,
+    inTask,
+    urgent: action.urgent,
+    request,
+  };
 }
 
 function validateRequest(request: NonNullable<Action['request']>, serverId: string): ValidRequest {

@@ -76,6 +76,7 @@ export function action(id: string, request: Action['request'], part: Partial<Act
     expiresAt: new Date(Date.now() + 60_000),
     taskId: `task-${BODY}`,
     step: 0,
+    urgent: false,
     request,
     ...part,
   };

@@ -83,7 +83,15 @@ async function newestPlan(subjectId: string): Promise<Plan> {
 
 const CONTEXT: StepContext = {
   ...{ taskId: 'task-1', step: 0, attempt: 1, generation: 1, actor: 'olga', signal: new AbortController().signal },
-  ...{ startedAt: 0, result: null, results: new Map(), now: Date.now, emit: () => {}, afterDurable: () => {} },
+  ...{
+    urgent: false,
+    startedAt: 0,
+    result: null,
+    results: new Map(),
+    now: Date.now,
+    emit: () => {},
+    afterDurable: () => {},
+  },
 };
 
 const handlerDeps = (): HandlerDeps => ({

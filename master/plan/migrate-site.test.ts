@@ -142,7 +142,7 @@ test('while visitors wait, every step ends with their hold, and no other one', (
     const hold = kinds(plan).indexOf('gate.hold');
     for (const [index, { kind, within }] of plan.steps.entries()) {
       const waited = index > hold && index < (plan.pointOfNoReturn ?? 0);
-      expect([kind, within]).toEqual([kind, waited ? { step: hold, millis: 60_000 } : undefined]);
+      expect([kind, within]).toEqual([kind, waited ? { step: hold, millis: 45_000 } : undefined]);
     }
   }
   expect(planned({}, {}, { state: 'disabled' }).steps.filter(({ within }) => within !== undefined)).toEqual([]);
@@ -272,9 +272,11 @@ test('a disabled site moves without a gate', () => {
   expect(kinds(plan)).toContain('db.freeze');
 });
 
-test('where a longest hold ends in maintenance, the last copies may take their time', () => {
+test('of a hold some is left for going back; where it ends in maintenance, the last copies may take their time', () => {
   const deadlines = (plan: ReturnType<typeof planned>) =>
     plan.steps.flatMap((step) => (step.kind === 'copy.files' && step.args.deadline ? [step.args.deadline.millis] : []));
-  expect(deadlines(planned())).toEqual([60_000]);
+  expect(deadlines(planned())).toEqual([45_000]);
+  expect(deadlines(planned({ maxHoldMillis: 10_000 }))).toEqual([7_500]);
+  expect(deadlines(planned({ maxHoldMillis: 600_000 }))).toEqual([585_000]);
   expect(deadlines(planned({ pastHold: 'maintenance' }))).toEqual([86_400_000]);
 });

@@ -28,6 +28,9 @@ import {
 import type { Place, Plan, PlannedMove, PlanStep } from './plan.ts';
 import { sitePrepareOn } from './steps.ts';
 
+/** What is left of a hold for going back, so that nobody who waits is refused: a quarter, and no more than this. */
+const MOST_BACK_MS = 15_000;
+
 export interface MigrateOptions extends SiteSizes {
   readonly maxHoldMillis: number;
   readonly pastHold: 'undo' | 'maintenance';
@@ -152,7 +155,7 @@ export function planMigrateSite(graph: Graph, site: SiteRecord, to: Place, optio
   // Past the bound visitors are asked to come again, but the move goes on.
   const deadline =
     live && options.pastHold === 'undo'
-      ? { step: hold, millis: options.maxHoldMillis }
+      ? { step: hold, millis: options.maxHoldMillis - Math.min(MOST_BACK_MS, options.maxHoldMillis / 4) }
       : { step: hold, millis: 24 * 3_600_000 };
   if (live) {
     add(

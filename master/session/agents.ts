@@ -16,6 +16,8 @@ export interface ActionOrder {
   /** ms since 1970; the agent does not start it later. */
   readonly expiresAt: number;
   readonly request: ActionRequest;
+  /** Visitors wait for it. */
+  readonly urgent: boolean;
 }
 
 export interface PerformOptions {
@@ -43,8 +45,8 @@ export interface Agents {
   vitals(serverId: string): { readonly rssBytes: number; readonly meshState: string } | undefined;
   /**
    * Delivers at least once: waits for a session when there is none (until expiresAt: then throws unavailable), sends
-   * again on every new session until a result came. At most `actionsPerAgent` (default 4) at a time per agent; further
-   * ones queue. A result that is an error is a result, not a throw.
+   * again on every new session until a result came. At most `actionsPerAgent` (default 4) at a time per agent and lane
+   * (shared/lane.ts); further ones queue. A result that is an error is a result, not a throw.
    */
   perform(serverId: string, order: ActionOrder, options: PerformOptions): Promise<Delivered>;
   /** Sends a preview or other reading action once, without journal; throws unavailable when not connected, deadline_exceeded after timeoutMs. */

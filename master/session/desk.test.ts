@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AegirError } from '../../shared/error.ts';
 import type { ActionEvent, ActionResult, MasterMessage } from '../../shared/gen/aegir/v1/agent.ts';
+import { TakeSnapshotRequest } from '../../shared/gen/aegir/v1/backup.ts';
 import type { ActionOrder, PerformOptions } from './agents.ts';
 import { createDesk, type Desk, type Link } from './desk.ts';
 
@@ -45,6 +46,7 @@ function order(id: string, changes: Partial<ActionOrder> = {}): ActionOrder {
     resource: 'site/site-0123456789abcdef',
     taskId: 'task-0123456789abcdef',
     step: 0,
+    urgent: false,
     expiresAt: Date.now() + 600_000,
     request: { $case: 'diagnose', value: { masterTime: undefined, services: [], hostOnly: false } },
     ...changes,
@@ -137,6 +139,19 @@ describe('delivery', () => {
     expect(told(next)).toEqual(['a:2', 'c:2']);
     for (const id of ['a', 'c', 'd']) desk.result(next, result(id));
     expect(await Promise.all(ends)).toEqual(Array(4).fill('result done'));
+  });
+
+  test('what takes hours keeps nothing else waiting, and what visitors wait for has a place in any case', () => {
+    const session = link();
+    desk.attach(session);
+    const long = { $case: 'takeSnapshot' as const, value: TakeSnapshotRequest.fromPartial({}) };
+    for (const id of ['l1', 'l2', 'l3']) perform(id, { request: long });
+    for (const id of ['s1', 's2', 's3']) perform(id);
+    perform('u1', { urgent: true });
+    perform('u2', { urgent: true, request: long });
+    expect(told(session)).toEqual(['l1:1', 'l2:1', 's1:1', 's2:1', 'u1:1', 'u2:1']);
+    desk.result(session, result('l1'));
+    expect(told(session).at(-1)).toBe('l3:1');
   });
 
   test('events come once, though sessions repeat them; a new boot counts anew', () => {

@@ -2,6 +2,7 @@
 // each new one until their result came.
 import { AegirError } from '../../shared/error.ts';
 import { type ActionEvent, ActionResult, type MasterMessage } from '../../shared/gen/aegir/v1/agent.ts';
+import { LANES, laneOf } from '../../shared/lane.ts';
 import type { ActionOrder, Delivered, PerformOptions } from './agents.ts';
 import { boundEvent, boundResult } from './bound-reply.ts';
 import { createPendingOrder, type PendingOrder } from './order.ts';
@@ -27,7 +28,7 @@ export interface Desk {
 export interface DeskOptions {
   /** For people. */
   readonly serverName: string;
-  /** Most orders that the agent has at a time; as many transfers besides. */
+  /** Most orders that the agent has at a time, in each lane. */
   readonly limit: number;
   readonly cancelMs: number;
   readonly reconnectMs: number;
@@ -58,9 +59,10 @@ export function createDesk(options: DeskOptions): Desk {
 
   function pump(): void {
     if (link === undefined) return;
-    // As the agent has it: a transfer of hours keeps nothing else waiting.
-    for (const moves of [false, true]) {
-      const lane = [...orders.values()].filter((pending) => isTransfer(pending) === moves);
+    for (const each of LANES) {
+      const lane = [...orders.values()].filter(
+        ({ order }) => laneOf({ ...order, inTask: true }, order.request.$case) === each,
+      );
       let busy = lane.filter((pending) => pending.sends > 0).length;
       for (const pending of lane) {
         if (busy >= options.limit) break;
@@ -69,10 +71,6 @@ export function createDesk(options: DeskOptions): Desk {
         send(link, pending);
       }
     }
-  }
-
-  function isTransfer({ order }: PendingOrder): boolean {
-    return order.request.$case === 'receiveObject';
   }
 
   function send(to: Link, pending: PendingOrder): void {

@@ -80,6 +80,7 @@ test('a master that stops says goodbye, and its orders end', async () => {
     resource: 'r',
     taskId: 'task-0123456789abcdef',
     step: 0,
+    urgent: false,
     expiresAt: rig.now() + 60_000,
     request: { $case: 'diagnose' as const, value: { masterTime: undefined, services: [], hostOnly: false } },
   };

@@ -78,6 +78,7 @@ export function createPendingOrder(order: ActionOrder, options: PerformOptions):
         expiresAt: new Date(order.expiresAt),
         taskId: order.taskId,
         step: order.step,
+        urgent: order.urgent,
         request: order.request,
       };
     },

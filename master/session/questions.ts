@@ -52,6 +52,7 @@ export function createQuestions(
         expiresAt: undefined,
         taskId: '',
         step: 0,
+        urgent: false,
         request,
       };
       send({ $case: 'action', value: action });

@@ -37,7 +37,8 @@ function order(id: string, bytes = 0): ActionOrder {
   const expiresAt = rig.now() + 60_000;
   const platform = { id: '', app: '', root: 'x'.repeat(bytes) };
   const request = { $case: 'verifyPlatform' as const, value: { platform } };
-  return { id, attempt: 1, generation: 1, resource: 'r', taskId: 'task-0123456789abcdef', step: 0, expiresAt, request };
+  const taskId = 'task-0123456789abcdef';
+  return { id, attempt: 1, generation: 1, resource: 'r', taskId, step: 0, urgent: false, expiresAt, request };
 }
 
 function perform(serverId: string, which: ActionOrder): Promise<string> {

@@ -63,6 +63,7 @@ function order(id: string = randomUUID(), changes: Partial<ActionOrder> = {}): A
     resource: 'server',
     taskId,
     step: 0,
+    urgent: false,
     expiresAt,
     request: DIAGNOSE,
     ...changes,

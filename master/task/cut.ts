@@ -2,7 +2,7 @@
 // of which nothing is heard, when a person cancels it.
 import { AegirError } from '../../shared/error.ts';
 import { timeSpan } from '../../shared/for-people.ts';
-import type { Deadline, PlanStep } from '../plan/plan.ts';
+import type { Deadline, Plan, PlanStep } from '../plan/plan.ts';
 import type { StepRecord } from '../store/model.ts';
 
 export interface Hold {
@@ -19,11 +19,21 @@ export function holdOf(planned: PlanStep, steps: readonly StepRecord[], startedA
   const since = Number(steps.find(({ index }) => index === within.step)?.result?.['at'] ?? startedAt);
   const late = new AegirError(
     'deadline_exceeded',
-    `cannot go on: visitors have been held for ${timeSpan(within.millis)}, which is the most; the site stays where it was; ` +
-      'try again with more rounds or --max-hold, or at a quieter time',
+    `cannot go on: visitors have waited for ${timeSpan(within.millis)}, and the rest of their hold is for going back; the site ` +
+      'stays where it was; try again with a longer --max-hold, or at a quieter time',
     { retryable: false },
   );
   return { endsAt: since + within.millis, late };
+}
+
+/** Whether visitors wait while the step is done, or undone. */
+export function keepsVisitors({ steps, pointOfNoReturn }: Plan, index: number, direction: 'do' | 'undo'): boolean {
+  const opened = steps.findIndex(({ kind }) => kind === 'gate.hold');
+  if (opened < 0 || index < opened) return false;
+  if (direction === 'undo') return true;
+  const closed = steps.findLastIndex(({ kind }) => kind === 'gate.close');
+  // The step after it serves the site to all at its new place.
+  return index <= Math.max(closed + 1, pointOfNoReturn ?? 0);
 }
 
 /**

@@ -21,6 +21,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** When do of this step first began, ms since 1970. */
   readonly startedAt: number;
+  /** Visitors wait for this step. */
+  readonly urgent: boolean;
   /** What do gave back, in undo. */
   readonly result: JsonObject | null;
   /** Results of the steps before, by index. */

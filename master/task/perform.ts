@@ -63,6 +63,7 @@ export async function perform(
     resource,
     taskId: ctx.taskId,
     step: ctx.step,
+    urgent: ctx.urgent,
     expiresAt: ctx.now() + EXPIRES_MS,
     request,
   };

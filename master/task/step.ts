@@ -4,6 +4,7 @@ import type { EventBody, EventBus } from '../event/bus.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { JsonObject, StepRecord, TaskRecord, TaskState } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
+import { keepsVisitors } from './cut.ts';
 import type { Handlers, StepContext, StepHandler } from './handler.ts';
 import type { Limits } from './limits.ts';
 import { hasBegun } from './state.ts';
@@ -89,6 +90,7 @@ export function contextOf(
     actor: task.actor,
     signal,
     startedAt,
+    urgent: keepsVisitors(one.plan, step.index, 'do'),
     result: isUntouched(step) ? null : step.result,
     results,
     now: () => deps.now(),

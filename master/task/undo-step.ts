@@ -1,6 +1,6 @@
 // Undoes one step: until it is undone, or a person must act.
 import { AegirError, toAegirError } from '../../shared/error.ts';
-import { cutShort } from './cut.ts';
+import { cutShort, keepsVisitors } from './cut.ts';
 import { backoffMs } from './limits.ts';
 import { contextOf, giveUp, isUntouched, type One, sleepUntil, tell, type UpdateStep } from './step.ts';
 
@@ -40,7 +40,11 @@ export async function undoStep(one: One): Promise<boolean> {
       patience.heard();
       ctx.afterDurable(callback);
     };
-    const work = undo.call(handler, one.args, { ...ctx, afterDurable });
+    const work = undo.call(handler, one.args, {
+      ...ctx,
+      afterDurable,
+      urgent: keepsVisitors(one.plan, step.index, 'undo'),
+    });
     const outcome = await cutShort(work, patience.signal, deps.limits.cutMs);
     if (outcome.is === 'wait') throw new AegirError('internal', `cannot undo ${step.kind}: its undo wants to wait`);
   } catch (thrown) {

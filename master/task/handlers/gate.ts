@@ -68,15 +68,19 @@ export function createGateHold(deps: HandlerDeps): StepHandler<'gate.hold'> {
     },
     // The virtual host serves again by now: what waits is answered by it.
     undo: async (args, ctx) => {
+      let refused = 0n;
       for (let look = 1; look <= UNDO_LOOKS; look++) {
         const to = { phase: 'forward', to: args.serviceId } as const;
         const facts = await setGate(deps, ctx, 'undo', args, to, `back${look}`);
+        refused = facts.refused + facts.failed;
         if (facts.waiting === 0n) break;
         await pause(ctx.signal);
       }
       await setGate(deps, ctx, 'undo', args, { phase: 'closed' }, 'closed');
       // What is left to undo may wait for a server that does not answer.
-      ctx.emit({ $case: 'log', value: { level: 'info', text: 'visitors are served where they were before' } });
+      const came = refused === 0n ? '' : `; ${counted(refused, 'request')} of theirs had waited too long and got 503`;
+      const text = `visitors are served where they were before${came}`;
+      ctx.emit({ $case: 'log', value: { level: refused === 0n ? 'info' : 'warn', text } });
       return { is: 'done' };
     },
   };

@@ -369,6 +369,8 @@ export interface Action {
   taskId: string;
   /** Step of the task, from 0. */
   step: number;
+  /** Visitors wait for it: it has a place of its own, whatever else is at work. */
+  urgent: boolean;
   /** What to do. */
   request?:
     | //
@@ -3563,6 +3565,7 @@ function createBaseAction(): Action {
     expiresAt: undefined,
     taskId: "",
     step: 0,
+    urgent: false,
     request: undefined,
   };
 }
@@ -3592,6 +3595,9 @@ export const Action: MessageFns<Action> = {
     }
     if (message.step !== 0) {
       writer.uint32(56).uint32(message.step);
+    }
+    if (message.urgent !== false) {
+      writer.uint32(64).bool(message.urgent);
     }
     switch (message.request?.$case) {
       case "apply":
@@ -3779,6 +3785,14 @@ export const Action: MessageFns<Action> = {
             }
 
             message.step = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.urgent = reader.bool();
             continue;
           }
           case 10: {
@@ -4117,6 +4131,7 @@ export const Action: MessageFns<Action> = {
         ? globalThis.String(object.task_id)
         : "",
       step: isSet(object.step) ? globalThis.Number(object.step) : 0,
+      urgent: isSet(object.urgent) ? globalThis.Boolean(object.urgent) : false,
       request: isSet(object.apply)
         ? { $case: "apply", value: ApplyRequest.fromJSON(object.apply) }
         : isSet(object.remove)
@@ -4288,6 +4303,9 @@ export const Action: MessageFns<Action> = {
     if (message.step !== undefined) {
       obj.step = Math.round(message.step);
     }
+    if (message.urgent !== undefined) {
+      obj.urgent = message.urgent;
+    }
     if (message.request?.$case === "apply") {
       obj.apply = ApplyRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "remove") {
@@ -4382,6 +4400,7 @@ export const Action: MessageFns<Action> = {
     message.expiresAt = object.expiresAt ?? undefined;
     message.taskId = object.taskId ?? "";
     message.step = object.step ?? 0;
+    message.urgent = object.urgent ?? false;
     switch (object.request?.$case) {
       case "apply": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
