@@ -28,6 +28,7 @@ export function onlyReads(request: ValidRequest): boolean {
     case 'siteTraffic':
     case 'lookFiles':
     case 'exportBackup':
+    case 'findBackups':
       return true;
     case 'checkService':
     case 'probeShare':

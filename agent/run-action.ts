@@ -158,6 +158,7 @@ function okResult(
         backup: outcome.backup,
         prune: outcome.prune,
         check: outcome.check,
+        absent: outcome.absent,
         replica: outcome.replica,
         found: outcome.found,
         gate: outcome.gate,

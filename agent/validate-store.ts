@@ -2,6 +2,7 @@
 import type {
   CheckBackupRequest,
   ExportBackupRequest,
+  FindBackupsRequest,
   OfferPartRequest,
   PruneStoreRequest,
   StoreBackupRequest,
@@ -9,6 +10,7 @@ import type {
 import type { ServiceRef } from '../shared/gen/aegir/v1/spec.ts';
 import type { CheckOrder } from './backup/store/check.ts';
 import type { ExportOrder } from './backup/store/export.ts';
+import type { FindOrder } from './backup/store/find.ts';
 import type { OfferOrder } from './backup/store/offers.ts';
 import type { PruneOrder } from './backup/store/prune.ts';
 import type { StoreBackupOrder } from './backup/store/store-backup.ts';
@@ -21,6 +23,7 @@ export interface StoreRequests {
   pruneStore: PruneOrder;
   checkBackup: CheckOrder;
   exportBackup: ExportOrder;
+  findBackups: FindOrder;
 }
 
 const MAX_BACKUPS = 1000;
@@ -65,6 +68,11 @@ export function checkOfferPart(request: OfferPartRequest, serverId: string): Off
 export function checkPruneStore({ service, backupIds, preview }: PruneStoreRequest, serverId: string): PruneOrder {
   if (backupIds.length > MAX_BACKUPS) refuse('backup_ids', `has more than ${MAX_BACKUPS} backups`);
   return { service: fileService(service, serverId), backupIds: backupIds.map(backupIdOf), preview };
+}
+
+export function checkFindBackups({ service, backupIds, beside }: FindBackupsRequest, serverId: string): FindOrder {
+  if (backupIds.length > MAX_BACKUPS) refuse('backup_ids', `has more than ${MAX_BACKUPS} backups`);
+  return { service: fileService(service, serverId), backupIds: backupIds.map(backupIdOf), beside };
 }
 
 export function checkCheckBackup(request: CheckBackupRequest, serverId: string): CheckOrder {

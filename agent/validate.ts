@@ -52,6 +52,7 @@ import {
 import {
   checkCheckBackup,
   checkExportBackup,
+  checkFindBackups,
   checkOfferPart,
   checkPruneStore,
   checkStoreBackup,
@@ -324,6 +325,8 @@ function validateRequest(request: NonNullable<Action['request']>, serverId: stri
       return { kind: 'pruneStore', value: checkPruneStore(request.value, serverId) };
     case 'checkBackup':
       return { kind: 'checkBackup', value: checkCheckBackup(request.value, serverId) };
+    case 'findBackups':
+      return { kind: 'findBackups', value: checkFindBackups(request.value, serverId) };
     case 'rewriteSite':
       return { kind: 'rewriteSite', value: checkRewriteSite(request.value) };
     case 'upgradeSite':

@@ -9,6 +9,7 @@ import type {
   TransferFacts,
 } from '../../shared/gen/aegir/v1/agent.ts';
 import type {
+  AbsentBackups,
   BackupFacts,
   CheckFacts,
   FilesLook,
@@ -60,6 +61,7 @@ export interface Outcome {
   readonly backup?: BackupFacts;
   readonly prune?: PruneFacts;
   readonly check?: CheckFacts;
+  readonly absent?: AbsentBackups;
   readonly replica?: ReplicaFacts;
   readonly found?: FoundSites;
   readonly gate?: GateFacts;

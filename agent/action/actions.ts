@@ -7,6 +7,7 @@ import { createCheckService } from './check-service.ts';
 import { createApplyCluster, createClusterStatus, createRemoveCluster } from './cluster.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createExportBackup } from './export-backup.ts';
+import { createFindBackups } from './find-backups.ts';
 import { createInstallSite } from './install-site.ts';
 import { createLoginLink } from './login-link.ts';
 import { createLookFiles } from './look-files.ts';
@@ -68,6 +69,7 @@ export function createActions(): ActionHandlers {
     offerPart: createOfferPart(),
     pruneStore: createPruneStore(),
     checkBackup: createCheckBackup(),
+    findBackups: createFindBackups(),
     setGate: createSetGate(),
     siteTraffic: createSiteTraffic(),
     rewriteSite: createRewriteSite(),

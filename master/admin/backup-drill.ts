@@ -25,8 +25,8 @@ export async function verifyBackup(
   request: VerifyBackupRequest,
 ): Promise<ChangeResponse> {
   const backup = await findBackup(deps.store, request.backup);
-  // One that was found damaged may have been mended.
-  if (backup.state !== 'damaged') requireReady(backup, 'look at');
+  // One that was found damaged may have been mended, and one that was not found may be there again.
+  if (backup.state !== 'damaged' && backup.state !== 'missing') requireReady(backup, 'look at');
   const { options, ...asked } = request;
   return change(deps, caller, options, { method: 'backup.verify', ...asked }, (graph) => ({
     plan: planVerifyBackup(graph, backup, !request.quick),

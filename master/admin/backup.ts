@@ -57,6 +57,11 @@ export async function findBackup(store: Tx, id: string): Promise<BackupRecord> {
 /** Only one that is whole, as far as is known, can be read. */
 export function requireReady(backup: BackupRecord, verb: string): void {
   if (backup.state === 'ready') return;
-  const why = backup.state === 'damaged' ? `it is damaged (${backup.problem})` : `it is ${backup.state}`;
+  const look = `then look at it anew: aegir backup verify ${backup.id}`;
+  const told: Partial<Record<BackupRecord['state'], string>> = {
+    damaged: `it is damaged (${backup.problem}); where that was mended, ${look}`,
+    missing: `it was not in its store when that was looked into (${backup.problem}); once the store leads to it again, ${look}`,
+  };
+  const why = told[backup.state] ?? `it is ${backup.state}`;
   throw new AegirError('failed_precondition', `cannot ${verb} backup ${backup.id}: ${why}`);
 }

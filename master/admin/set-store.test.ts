@@ -56,7 +56,9 @@ test('backups there are named, and left behind or taken to be moved only as a pe
   );
   await expect(set({ path: '/srv/new' }, { moved: true, leaveBackups: true })).rejects.toThrow(/say one of the two/);
   const moved = await set({ path: '/srv/new' }, { moved: true }, true);
-  expect(moved.plan?.warnings[0]).toMatch(/^Taken to lie at the new place already: bak-/);
+  expect(moved.plan?.warnings[0]).toMatch(/^Looked for at the new place before anything changes: bak-/);
+  const kinds = moved.plan?.steps.map(({ kind }) => kind);
+  expect(kinds?.slice(0, 3)).toEqual(['store.hold', 'store.require', 'service.set']);
   expect(await kindsOf(set({ path: '/srv/new' }, { leaveBackups: true }))).toContain('store.hold');
 });
 

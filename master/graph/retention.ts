@@ -13,7 +13,8 @@ const SAFETY_DAYS = 7;
 /**
  * Those to remove. Kept are the newest keepLast, and the newest of each of the last days, weeks (from Monday), months and
  * years that have one, in UTC. A policy without any count keeps all; so does the mark keep. The newest that is whole always
- * stays, so does the one that was proven last, and only whole ones count: those that were found damaged go when a newer one is whole. Those that were made before
+ * stays, so does the one that was proven last, and only whole ones count: those that were found damaged go when a newer one is whole. One
+ * that is missing stays known: its store may be led back to it. Those that were made before
  * a restore or a move count for nothing, and go when a whole one is a week newer.
  */
 export function notKept<B extends Dated>(backups: readonly B[], policy: Counts): readonly B[] {

@@ -65,7 +65,7 @@ export function servicesAt(graph: Graph, service: ServiceRecord): readonly Servi
 
 /** Which backups are recorded as being there, those on their way in or out aside: one text for one set of them. */
 export function setOf(backups: readonly BackupRecord[]): string {
-  const there = backups.filter(({ state }) => state === 'ready' || state === 'damaged');
+  const there = backups.filter(({ state }) => ['ready', 'damaged', 'missing'].includes(state));
   return sha256Hex(
     there
       .map(({ id }) => id)

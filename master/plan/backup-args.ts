@@ -58,11 +58,17 @@ export interface BackupStepArgs {
   'backup.check': { backupId: string; readAll: boolean };
   /** Nothing reads them any more; undo says what they were before. */
   'backup.mark': {
-    backups: readonly { readonly id: string; readonly before: 'making' | 'ready' | 'damaged' | 'deleting' }[];
+    backups: readonly {
+      readonly id: string;
+      readonly before: 'making' | 'ready' | 'damaged' | 'missing' | 'deleting';
+    }[];
   };
-  /** Backups go, and what nothing in the store names. */
-  'store.prune': { serviceId: string; backupIds: readonly string[] };
-  'backup.forget': { backupIds: readonly string[] };
+  /** Which of those that were whole are not there: their records are not to be forgotten for that. */
+  'store.look': { serviceId: string; backupIds: readonly string[] };
+  /** Backups go, and what nothing in the store names. looked: index of the step that looked for them; those absent stay. */
+  'store.prune': { serviceId: string; backupIds: readonly string[]; looked?: number };
+  /** looked: those that it did not find are recorded as missing. */
+  'backup.forget': { backupIds: readonly string[]; looked?: number };
 }
 
 export type Safety = { readonly backupId: string; readonly store: number };

@@ -5,7 +5,7 @@ import { displayName } from '../../shared/name.ts';
 import { counted } from '../../shared/words.ts';
 import type { Graph } from '../graph/graph.ts';
 import { placeOf } from '../graph/stores.ts';
-import type { ServiceRecord, SiteRecord } from '../store/model.ts';
+import type { JsonObject, ServiceRecord, SiteRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import { backupSteps, holdStep, READS, recordStep, releaseStep, type SiteSizes } from './backup-steps.ts';
 import type { Plan, PlanStep } from './plan.ts';
@@ -70,6 +70,7 @@ export function planDeleteBackups(graph: Graph, store: ServiceRecord, backups: r
     verb: 'backup.delete',
     summary: `Delete ${what} on ${graph.serviceName(store)}`,
     warnings: lastOnes(backups),
+    looks: false,
   });
 }
 
@@ -79,7 +80,7 @@ export function planPruneStore(graph: Graph, store: ServiceRecord, backups: read
   const made = backups.filter(({ state }) => state !== 'deleting').length;
   const what = made === 0 ? 'what no backup needs' : `${made} ${made === 1 ? 'backup' : 'backups'} that nothing keeps`;
   const going = { verb: 'store.prune' as const, summary: `Remove ${what} from ${name}` };
-  return removal(graph, store, backups, { ...going, warnings: named(backups) });
+  return removal(graph, store, backups, { ...going, warnings: named(backups), looks: true });
 }
 
 const MOST_NAMED = 50;
@@ -102,11 +103,12 @@ function lastOnes(backups: readonly BackupRecord[]): readonly string[] {
   ];
 }
 
+/** looks: records of those that are not in the store stay; a person who deletes one wants it forgotten. */
 function removal(
   graph: Graph,
   store: ServiceRecord,
   backups: readonly BackupRecord[],
-  { verb, summary, warnings }: Pick<Plan, 'verb' | 'summary' | 'warnings'>,
+  { verb, summary, warnings, looks }: Pick<Plan, 'verb' | 'summary' | 'warnings'> & { readonly looks: boolean },
 ): Plan {
   const ids = backups.map(({ id }) => id);
   const name = graph.serviceName(store);
@@ -118,14 +120,29 @@ function removal(
     serverId: null,
     undo: { summary: 'record that they stay' },
   };
+  // Those on their way out may have come in part, or be gone already.
+  const whole = backups.filter(({ state }) => state !== 'deleting').map(({ id }) => id);
+  const look: PlanStep[] =
+    looks && whole.length > 0
+      ? [
+          {
+            kind: 'store.look',
+            args: { serviceId: store.id, backupIds: whole },
+            summary: `Look which of them are on ${name}`,
+            serverId: store.serverId,
+            undo: READS,
+          },
+        ]
+      : [];
+  const looked: { readonly looked?: number } & JsonObject = look.length === 0 ? {} : { looked: 2 };
   const forget: PlanStep = {
     kind: 'backup.forget',
-    args: { backupIds: ids },
-    summary: 'Forget them',
+    args: { backupIds: ids, ...looked },
+    summary: look.length === 0 ? 'Forget them' : 'Forget them, but for those that were not found',
     serverId: null,
     undo: { none: 'what is removed cannot come back' },
   };
-  const before: PlanStep[] = [...(some ? [mark] : []), holdStep(graph, [store], 'exclusive')];
+  const before: PlanStep[] = [...(some ? [mark] : []), holdStep(graph, [store], 'exclusive'), ...look];
   return {
     verb,
     subjectId: store.id,
@@ -135,7 +152,7 @@ function removal(
       ...before,
       {
         kind: 'store.prune',
-        args: { serviceId: store.id, backupIds: ids },
+        args: { serviceId: store.id, backupIds: ids, ...looked },
         summary: `Remove ${ids.length === 0 ? '' : 'them, and '}every chunk that no backup on ${name} names`,
         serverId: store.serverId,
         undo: { none: 'what is removed cannot come back' },

@@ -6,9 +6,9 @@ import { bytesAt, placeOf, setOf, sharingUnsaid } from '../graph/stores.ts';
 import type { ServiceRecord } from '../store/model.ts';
 import type { BackupRecord } from '../store/model-backup.ts';
 import { planAtOnce } from './at-once.ts';
-import { holdStep, releaseStep } from './backup-steps.ts';
+import { holdStep, READS, releaseStep } from './backup-steps.ts';
 import { enableSteps, proofSteps } from './change-server.ts';
-import type { Plan, ServiceValues } from './plan.ts';
+import type { Plan, PlanStep, ServiceValues } from './plan.ts';
 
 /** service is saved with the task, and goes again when its agent cannot use it. */
 export function planDeclareService(graph: Graph, service: ServiceRecord): Plan {
@@ -38,7 +38,7 @@ export function planDeclareService(graph: Graph, service: ServiceRecord): Plan {
 export interface Kept {
   /** Of that service. */
   readonly backups: readonly BackupRecord[];
-  /** moved: they lie at the other place already; left: they stay behind; unsaid: a plan alone. */
+  /** moved: they lie at the other place already, which is looked into first; left: they stay behind; unsaid: a plan alone. */
   readonly are: 'moved' | 'left' | 'unsaid';
 }
 
@@ -52,6 +52,18 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
   const used = new Set(Object.values(to.secrets));
   const old = Object.values(before.secrets).filter((id) => !used.has(id));
   const proof = service.state === 'enabled' ? proofSteps(graph, service) : [];
+  const moved: PlanStep[] =
+    moves && kept.are === 'moved' && kept.backups.length > 0
+      ? [
+          {
+            kind: 'store.require',
+            args: { serviceId: service.id, to },
+            summary: `Look whether what is recorded as kept on ${name} lies at the new place`,
+            serverId: service.serverId,
+            undo: READS,
+          },
+        ]
+      : [];
   const same = JSON.stringify(to) === JSON.stringify(before);
   return {
     verb: 'service.set',
@@ -63,6 +75,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
       : [
           // Of both: who brings, reads or removes at either place knows where it is until the end.
           ...(leads ? [holdStep(graph, both, 'exclusive')] : []),
+          ...moved,
           {
             kind: 'service.set',
             args: { serviceId: service.id, to, before, ...(moves ? { recorded: setOf(kept.backups) } : {}) },
@@ -87,7 +100,7 @@ export function planSetService(graph: Graph, service: ServiceRecord, to: Service
         ],
     warnings: same ? [] : [...(moves ? leavingWarnings(name, kept) : []), ...placeWarnings(graph, after)],
     // Once old secrets are gone there is nothing to go back to.
-    pointOfNoReturn: same || old.length === 0 ? null : 1 + proof.length + (leads ? 2 : 0),
+    pointOfNoReturn: same || old.length === 0 ? null : 1 + moved.length + proof.length + (leads ? 2 : 0),
     locks: [`service/${service.id}`, `server/${service.serverId}`],
   };
 }
@@ -115,7 +128,7 @@ function leavingWarnings(name: string, { backups, are }: Kept): readonly string[
   const more = backups.length > told.length ? `; and ${backups.length - told.length} more` : '';
   const which = `${told.join('; ')}${more}`;
   if (are === 'moved') {
-    return [`Taken to lie at the new place already: ${which}. Look at each then: aegir backup verify ID.`];
+    return [`Looked for at the new place before anything changes: ${which}. Read each then: aegir backup verify ID.`];
   }
   const back = `they are found again once ${name} is set back`;
   const how = are === 'left' ? '' : ' Said by --leave-backups; where you moved its files to the new place, by --moved.';

@@ -291,6 +291,8 @@ export interface StepArgs extends BackupStepArgs, DnsStepArgs {
   /** The record is saved with the task; undo forgets it with its secrets. */
   'service.declare': { serviceId: string };
   /** recorded: where its bytes lie elsewhere then, what setOf in graph/stores.ts says of the backups that were there. */
+  /** Its backups are found where these lead it; otherwise it fails before anything is led there. */
+  'store.require': { serviceId: string; to: ServiceValues };
   'service.set': { serviceId: string; to: ServiceValues; before: ServiceValues; recorded?: string };
   /** They were saved with the task; undo forgets them. */
   'secrets.keep': { secretIds: readonly string[] };

@@ -18,7 +18,8 @@ test('what an honest agent tells comes through whole', () => {
     },
     restore: { complete: true, receivedBytes: 1n, written: 2n, entries: 3n, writtenBytes: 4n },
     prune: { backups: 1n, chunks: 2n, bytes: 3n, keptBackups: 4n, keptChunks: 5n },
-    check: { chunks: 1n, bytes: 2n, damaged: 0n, problems: [] },
+    check: { chunks: 1n, bytes: 2n, damaged: 0n, problems: [], absent: false },
+    absent: { backupIds: ['bak-0123456789abcde1'] },
     traffic: { lastAt: new Date(5) },
     replica: { position: 'x', running: true, caughtUp: false, error: '' },
     backup: {
@@ -42,6 +43,7 @@ test('what a hostile one tells is cut to size', () => {
       snapshot: { digest: new Uint8Array(31), bytes: huge, position: long },
       backup: { digest, parts: Array.from({ length: 1000 }, () => ({ part: long, digest })) },
       check: { problems: Array.from({ length: 1000 }, () => long) },
+      absent: { backupIds: [long, 'bak-0123456789abcde1', 'bak-'] },
       gate: { phase: long, held: huge },
       replica: { error: long, position: long },
     }),
@@ -49,6 +51,7 @@ test('what a hostile one tells is cut to size', () => {
   expect(facts.snapshot).toMatchObject({ digest: new Uint8Array(0), bytes: MOST });
   expect(facts.backup?.parts).toEqual([]);
   expect(facts.check?.problems).toHaveLength(20);
+  expect(facts.absent?.backupIds).toEqual(['bak-0123456789abcde1']);
   expect(facts.gate).toMatchObject({ phase: 'expired', held: MOST });
   expect(JSON.stringify([facts.snapshot?.position, facts.check?.problems, facts.replica]).length).toBeLessThan(25_000);
 });

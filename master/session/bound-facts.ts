@@ -4,6 +4,7 @@ import type { ActionOutput } from '../../shared/gen/aegir/v1/agent.ts';
 const MAX_TEXT = 1000;
 const MAX_PARTS = 3;
 const MAX_PROBLEMS = 20;
+const MAX_BACKUPS = 1000;
 const DIGEST_BYTES = 32;
 /** What a number of the store can be (2^53 - 1). */
 const MOST = BigInt(Number.MAX_SAFE_INTEGER);
@@ -12,12 +13,12 @@ const PHASES = ['hold', 'forward', 'refuse', 'closed', 'expired'];
 
 type Facts = Pick<
   ActionOutput,
-  'snapshot' | 'backup' | 'restore' | 'prune' | 'check' | 'gate' | 'traffic' | 'replica' | 'files'
+  'snapshot' | 'backup' | 'restore' | 'prune' | 'check' | 'absent' | 'gate' | 'traffic' | 'replica' | 'files'
 >;
 
 /** Only what is there. A digest of another length is none: no grant is made for it. */
 export function boundFacts(output: ActionOutput): Facts {
-  const { snapshot, backup, restore, prune, check, gate, traffic, replica, files } = output;
+  const { snapshot, backup, restore, prune, check, absent, gate, traffic, replica, files } = output;
   const facts: Facts = {};
   if (snapshot !== undefined) {
     const { digest, takenAt, position } = snapshot;
@@ -36,6 +37,10 @@ export function boundFacts(output: ActionOutput): Facts {
   if (check !== undefined) {
     const problems = check.problems.slice(0, MAX_PROBLEMS).map((text) => cut(text, MAX_TEXT));
     facts.check = { ...numbers(check), problems };
+  }
+  if (absent !== undefined) {
+    const ids = absent.backupIds.slice(0, MAX_BACKUPS).filter((id) => /^bak-[0-9a-z]{16}$/.test(id));
+    facts.absent = { backupIds: ids };
   }
   if (gate !== undefined) {
     facts.gate = { ...numbers(gate), phase: PHASES.includes(gate.phase) ? gate.phase : 'expired' };

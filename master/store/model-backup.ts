@@ -58,8 +58,8 @@ export interface BackupRecord {
   readonly siteId: string;
   readonly siteName: string;
   readonly serviceId: string;
-  /** damaged: a look found it so. */
-  readonly state: 'making' | 'ready' | 'damaged' | 'deleting';
+  /** damaged: a look found it so; missing: a look did not find it in its store. */
+  readonly state: 'making' | 'ready' | 'damaged' | 'missing' | 'deleting';
   readonly reason: BackupReason;
   readonly note: string;
   /** Task that makes it, or made it. */

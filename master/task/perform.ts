@@ -100,14 +100,23 @@ export async function previewOn(
   return result.changes;
 }
 
+/** What an agent answers to a question now. */
+export async function answerOf(
+  { agents }: Pick<HandlerDeps, 'agents'>,
+  serverId: string,
+  request: ActionRequest,
+): Promise<ActionOutput> {
+  return outputOf(await agents.ask(serverId, request, PREVIEW_TIMEOUT_MS));
+}
+
 /** What the platform's code base is on a server, now. */
 export async function platformOn(
-  { agents }: Pick<HandlerDeps, 'agents'>,
+  deps: Pick<HandlerDeps, 'agents'>,
   serverId: string,
   { id, app, root }: PlatformRecord,
 ): Promise<PlatformFacts | undefined> {
   const request = { $case: 'verifyPlatform' as const, value: { platform: { id, app, root } } };
-  return outputOf(await agents.ask(serverId, request, PREVIEW_TIMEOUT_MS)).platform;
+  return (await answerOf(deps, serverId, request)).platform;
 }
 
 function outputOf(result: ActionResult): ActionOutput {

@@ -291,6 +291,26 @@ test('a store that is led to another place keeps its backups where a person move
   await expect(set(false)).rejects.toThrow(
     `cannot set web1/mesh:led: backup ${backup.id} lies where it keeps them now, and would not be found any more`,
   );
+  // Nobody's word is enough: nothing is made or changed where they are not.
+  await expect(set(true)).rejects.toThrow(
+    /cannot set web1\/mesh:led: its backups are not at the new place: .*store-new does not exist/,
+  );
+  expect(existsSync(fresh)).toBe(false);
+  execFileSync('mkdir', ['-m', '700', fresh]);
+  await expect(set(true)).rejects.toThrow(`not at the new place, or not with all that belongs to it: ${backup.id} of `);
+  expect(readdirSync(fresh)).toEqual([]);
+  rmSync(fresh, { recursive: true });
+  // One that is not there is not called damaged, is kept by a prune, and is whole again once it is there.
+  const away = `${old}-away`;
+  execFileSync('mv', [join(old, 'backups'), away]);
+  const looking = { backup: backup.id, quick: false, options: undefined };
+  const lost = await finish(machine, (await link().call(BackupServiceService.verifyBackup, looking)).taskId);
+  expect(lost.task.reason).toMatch(/^cannot find backup bak-\w+: its index is not on web1\/mesh:led; .* lead it back/);
+  expect(await newest()).toMatchObject({ id: backup.id, state: 'missing' });
+  await expect(restore(backup.id)).rejects.toThrow(/it was not in its store .* aegir backup verify/);
+  execFileSync('mv', [away, join(old, 'backups')]);
+  await succeeded(link().call(BackupServiceService.verifyBackup, looking));
+  expect(await newest()).toMatchObject({ id: backup.id, state: 'ready', problem: '' });
   execFileSync('cp', ['-a', old, fresh]);
   const { task } = await succeeded(set(true));
   expect(task.reason).toBe('');

@@ -41,8 +41,9 @@ export async function check(
   const tell = (text: string) => problems.length < MAX_PROBLEMS && problems.push(text);
   const wrong: ChunkRef[] = [];
   let [chunks, bytes, damaged] = [0, 0, 0];
+  let absent = false;
   const facts = (): CheckFacts => ({
-    ...{ chunks: BigInt(chunks), bytes: BigInt(bytes), damaged: BigInt(damaged), problems },
+    ...{ chunks: BigInt(chunks), bytes: BigInt(bytes), damaged: BigInt(damaged), problems, absent },
   });
 
   try {
@@ -54,7 +55,8 @@ export async function check(
   } catch (thrown) {
     const error = toAegirError(thrown, `check ${backupId}`);
     if (error.code !== 'data_loss' && error.code !== 'not_found') throw thrown;
-    tell(error.code === 'not_found' ? `the index of ${backupId} is not there` : error.message);
+    absent = error.code === 'not_found';
+    tell(absent ? `the index of ${backupId} is not there` : error.message);
   }
   return { facts: facts(), wrong };
 

@@ -15,6 +15,7 @@ export async function openRepository(
   engines: readonly Engine[],
   service: ServiceRef,
   ctx: ActionContext,
+  use: 'write' | 'read' = 'write',
 ): Promise<Repository> {
   const engine = engines.find((each) => each.type === service.type && each.name === service.engine);
   if (engine === undefined || !canStore(engine)) {
@@ -27,7 +28,7 @@ export async function openRepository(
   const key = encryptionKeyOf(service);
   const store = await engine.openStore(service, ctx);
   try {
-    return await repositoryIn(store, key);
+    return await repositoryIn(store, key, use);
   } catch (thrown) {
     await store.close();
     throw thrown;

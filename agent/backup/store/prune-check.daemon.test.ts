@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ActionHandler, Tools } from '../../action/action.ts';
 import { createCheckBackup } from '../../action/check-backup.ts';
+import { createFindBackups } from '../../action/find-backups.ts';
 import { createPruneStore } from '../../action/prune-store.ts';
 import { openFileStage } from '../../engine/conformance/file-stage.ts';
 import type { ActionContext } from '../../engine/engine.ts';
@@ -37,7 +38,7 @@ const storeBoth = async () => ({
   two: await scene.store(scene.order([scene.part('files', second)], TWO)),
 });
 /** As the dispatch runs it. */
-const act = <K extends 'pruneStore' | 'checkBackup'>(
+const act = <K extends 'pruneStore' | 'checkBackup' | 'findBackups'>(
   handler: ActionHandler<K>,
   request: Omit<RequestOf[K], 'service'>,
   part: Partial<ActionContext> = {},
@@ -51,6 +52,8 @@ const prune = (backupIds: readonly string[], preview = false) =>
   act(createPruneStore(), { backupIds, preview }).then(({ prune }) => prune);
 const check = (backupId: string, digest: Uint8Array, readAll: boolean) =>
   act(createCheckBackup(), { backupId, digest, readAll }).then(({ check }) => check);
+const absent = (backupIds: readonly string[], beside: boolean) =>
+  act(createFindBackups(), { backupIds, beside }).then((found) => found.absent?.backupIds);
 const everything = () => scene.stage.world.everything();
 
 describe.each([
@@ -71,7 +74,11 @@ describe.each([
     expect(await prune([ONE])).toEqual(told);
     expect(await scene.read((repository) => repository.backups())).toEqual([TWO]);
     expect(await check(TWO, two.digest, true)).toMatchObject({ chunks: 4n, damaged: 0n, problems: [] });
-    expect(await check(ONE, one.digest, false)).toMatchObject({ problems: [expect.stringMatching(/is not there/)] });
+    expect(await check(ONE, one.digest, false)).toMatchObject({
+      ...{ absent: true, problems: [expect.stringMatching(/is not there/)] },
+    });
+    expect(await absent([ONE, TWO], false)).toEqual([ONE]);
+    expect(await absent([TWO, ONE], true)).toEqual([ONE]);
     expect(await prune([ONE])).toMatchObject({ backups: 0n, chunks: 0n });
     expect(await prune([TWO])).toMatchObject({ backups: 1n, chunks: 4n, keptChunks: 0n });
     expect((await everything()).filter((name) => /chunks|backups/.test(name))).toEqual([]);
@@ -113,7 +120,14 @@ describe.each([
 
   test('a chunk that is gone, and an index that is cut off, are found and told', async () => {
     const { one, two } = await storeBoth();
+    expect(await absent([ONE, TWO], true)).toEqual([]);
+    const tree = await everything();
     await rm(pathOf(await objectOf(common)));
+    // The index alone, as where chunks were not copied along.
+    expect(await absent([ONE, TWO], false)).toEqual([]);
+    await rm(pathOf(await scene.read(async ({ form }) => form.file(`${ONE}.json`))));
+    expect(await absent([ONE, TWO], true)).toContain(ONE);
+    expect((await everything()).length).toBe(tree.length - 2);
     expect(await check(ONE, one.digest, false)).toMatchObject({
       ...{ chunks: 3n, damaged: 1n },
       problems: [expect.stringMatching(/^chunk [0-9a-f]{64} is not there$/)],

@@ -11,8 +11,8 @@ import type { Repository } from './repository.ts';
 export interface Stores {
   readonly locks: Locks;
   readonly offers: Offers;
-  /** The caller closes it. */
-  open(service: ServiceRef, ctx: ActionContext): Promise<Repository>;
+  /** The caller closes it. use: to read alone, without a change to anything. */
+  open(service: ServiceRef, ctx: ActionContext, use?: 'write' | 'read'): Promise<Repository>;
   close(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface StoresOptions {
 }
 
 export function createStores({ host, engines, now, log }: StoresOptions): Stores {
-  const open = (service: ServiceRef, ctx: ActionContext) => openRepository(engines, service, ctx);
+  const open: Stores['open'] = (service, ctx, use) => openRepository(engines, service, ctx, use);
   const offers = createOffers({
     dir: join(host.paths.work, 'offers'),
     now,

@@ -164,7 +164,10 @@ export function serviceCommand(cli: Cli, program: Command): void {
     .option('--set <key=value...>', 'settings for the engine')
     .option('--secret <key=file...>', 'secrets for the engine, from files; - for standard input')
     .option('--unset <keys...>', 'take these away')
-    .option('--moved', 'a file service keeps its bytes elsewhere then: you moved them there, with its backups')
+    .option(
+      '--moved',
+      'a file service keeps its bytes elsewhere then: you moved them there, with its backups, which are looked for',
+    )
     .option('--leave-backups', 'its backups stay where they are, and are not found any more')
     .addHelpText('after', engineHelp)
     .action(async (service: string, _, command: Command) => {

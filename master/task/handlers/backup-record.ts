@@ -5,6 +5,7 @@ import type { BackupRecord } from '../../store/model-backup.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readService } from '../parts.ts';
 import { readBackup, storedFacts } from './backup-store.ts';
+import { absentOf, missingFrom, storeName } from './store-find.ts';
 
 const MOST_TEXT = 1000;
 
@@ -90,12 +91,24 @@ export function createBackupMark(deps: HandlerDeps): StepHandler<'backup.mark'> 
 export function createBackupForget({ store }: HandlerDeps): StepHandler<'backup.forget'> {
   return {
     kind: 'backup.forget',
-    do: async ({ backupIds }) => {
+    do: async ({ backupIds, looked }, ctx) => {
+      const absent = absentOf(ctx.results, looked);
+      const missing = new Map<string, string>();
+      for (const id of absent) {
+        const backup = await store.backups.get(id);
+        if (backup === undefined) continue;
+        missing.set(id, missingFrom(await storeName(store, await readService(store, backup.serviceId))));
+      }
       await store.transaction(async (tx) => {
         const sites = new Set<string>();
         for (const id of backupIds) {
           const backup = await tx.backups.get(id);
           if (backup === undefined) continue;
+          const problem = missing.get(id);
+          if (problem !== undefined) {
+            await tx.backups.update(id, { state: 'missing', problem });
+            continue;
+          }
           sites.add(backup.siteId);
           await tx.backups.delete(id);
         }

@@ -7,6 +7,7 @@ import { createDbEnsure, createRestoreDatabase, createRestoreFiles, createSiteRe
 import { createBackupStore } from './backup-store.ts';
 import { createDrillBegin, createDrillCompare, createDrillProve } from './drill.ts';
 import { createSnapshotDrop, createSnapshotTake } from './snapshot.ts';
+import { createStoreLook } from './store-find.ts';
 import { createStoreHold, createStoreRelease } from './store-hold.ts';
 import { createBackupCheck, createStorePrune } from './store-prune.ts';
 
@@ -29,6 +30,7 @@ export function createBackupHandlers(deps: HandlerDeps): Pick<Handlers, keyof Ba
     'drill.begin': createDrillBegin(deps),
     'drill.compare': createDrillCompare(deps),
     'drill.prove': createDrillProve(deps),
+    'store.look': createStoreLook(deps),
     'store.prune': createStorePrune(deps),
   };
 }

@@ -60,6 +60,7 @@ import { createSiteRebind } from './site-rebind.ts';
 import { createSiteForget, createSiteRecord } from './site-record.ts';
 import { createSecretsKeep, createSiteRestore, createSiteSet } from './site-set.ts';
 import { createSiteWriter, createSpreadTidy, createSyncFiles } from './spread.ts';
+import { createStoreRequire } from './store-find.ts';
 import { createVerifyPart } from './verify-part.ts';
 import {
   createZoneApply,
@@ -111,6 +112,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'share.look': createShareLook(deps),
     'share.judge': createShareJudge(deps),
     'service.declare': createServiceDeclare(deps),
+    'store.require': createStoreRequire(deps),
     'service.set': createServiceSet(deps),
     'secrets.forget': createSecretsForget(deps),
     'zone.apply': createZoneApply(deps),

@@ -8,6 +8,7 @@ import { told } from '../part-copy.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
 import { readBackup } from './backup-store.ts';
+import { absentOf, missingFrom, storeName } from './store-find.ts';
 
 export function createStorePrune(deps: HandlerDeps): StepHandler<'store.prune'> {
   const request = async (serviceId: string, backupIds: readonly string[], preview: boolean) => {
@@ -34,10 +35,12 @@ export function createStorePrune(deps: HandlerDeps): StepHandler<'store.prune'> 
   };
   return {
     kind: 'store.prune',
-    do: async ({ serviceId, backupIds }, ctx) => {
+    do: async ({ serviceId, backupIds, looked }, ctx) => {
       const waits = await holdAgain(deps.store, ctx);
       if (waits !== undefined) return waits;
-      const { serverId, made } = await request(serviceId, backupIds, false);
+      const absent = absentOf(ctx.results, looked);
+      const there = backupIds.filter((id) => !absent.has(id));
+      const { serverId, made } = await request(serviceId, there, false);
       const output = await pruned(ctx, serverId, `service/${serviceId}`, made);
       const { backups, chunks, bytes, keptBackups } = told(output.prune, 'a prune');
       const text = `${backups} backups and ${chunks} chunks of ${byteSize(Number(bytes))} removed; ${keptBackups} backups remain`;
@@ -66,7 +69,16 @@ export function createBackupCheck(deps: HandlerDeps): StepHandler<'backup.check'
         $case: 'checkBackup',
         value,
       });
-      const { chunks, bytes, damaged, problems } = told(output.check, 'a look at a backup');
+      const { chunks, bytes, damaged, problems, absent } = told(output.check, 'a look at a backup');
+      if (absent) {
+        const why = missingFrom(await storeName(deps.store, service));
+        await deps.store.backups.update(backupId, { state: 'missing', problem: why });
+        throw new AegirError(
+          'failed_precondition',
+          `cannot find backup ${backupId}: ${why}; then look again: aegir backup verify ${backupId}`,
+          { retryable: false },
+        );
+      }
       const whole = damaged === 0n && problems.length === 0;
       const why = whole ? '' : [`${damaged} of ${chunks} chunks are damaged`, ...problems].join('; ').slice(0, 1000);
       // An older look that reads nothing does not clear what one that read everything found.
@@ -79,6 +91,13 @@ export function createBackupCheck(deps: HandlerDeps): StepHandler<'backup.check'
       if (whole) {
         const text = `${chunks} chunks of ${byteSize(Number(bytes))} ${readAll ? 'read, and what they should be' : 'are there'}`;
         ctx.emit({ $case: 'log', value: { level: 'info', text } });
+        if (backup.state !== 'ready') {
+          const how = cleared
+            ? 'is whole'
+            : `stays ${backup.state} until all of it was read: verify it without --quick`;
+          const state = `it was recorded as ${backup.state}, and ${how}`;
+          ctx.emit({ $case: 'log', value: { level: 'info', text: state } });
+        }
         return { is: 'done', result: { chunks: Number(chunks), bytes: Number(bytes) } };
       }
       for (const problem of problems) ctx.emit({ $case: 'log', value: { level: 'error', text: problem } });

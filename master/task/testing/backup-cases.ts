@@ -1,12 +1,14 @@
 // The verbs of backups, as cases.ts has those of sites and servers.
 import { createGraph, type GraphSnapshot } from '../../graph/graph.ts';
 import { planCreateBackup, planDeleteBackups, planPruneStore, planVerifyBackup } from '../../plan/backup.ts';
+import { planSetService } from '../../plan/change-service.ts';
 import { planDeleteSite } from '../../plan/change-site.ts';
 import { planDrill } from '../../plan/drill.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { planRestoreAs, planRestoreSite } from '../../plan/restore.ts';
 import type { ServiceRecord, SiteRecord } from '../../store/model.ts';
 import type { BackupRecord } from '../../store/model-backup.ts';
+import { missingFrom } from '../handlers/store-find.ts';
 import type { Ground } from './cases.ts';
 
 export interface BackupCase {
@@ -95,9 +97,18 @@ export function backupCases(snapshot: GraphSnapshot, served: readonly string[]):
     ...[`${mariadb.serverId} db site/${copy.id}`, `${nginx.serverId} files site/${copy.id}`],
     ...[`${nginx.serverId} http site/${copy.id} enabled, cron 900`, ...words('old', copy.id)],
   ];
+  const lost = { ...old, id: 'bak-0123456789abcde3', takenAt: 500 };
   const going = { ...old, id: 'bak-0123456789abcde2', state: 'deleting' as const, problem: 'cannot' };
 
+  const elsewhere = { settings: { root: '/srv/elsewhere' }, secrets: {} };
+
   return [
+    {
+      ...{ name: 'service set to a place where its backups lie already', ...same },
+      plan: planSetService(graph, store, elsewhere, { backups: [old], are: 'moved' }),
+      ...{ ground: has(old), undone: has(old) },
+      done: { ...base, services: [...snapshot.services, { ...store, ...elsewhere }], backups: [old] },
+    },
     {
       ...{ name: 'backup create', plan: planCreateBackup(graph, site, FRESH, store, NO_SIZES), ...same },
       ...{ ground: has(making), done: has(ready), undone: has() },
@@ -128,6 +139,12 @@ export function backupCases(snapshot: GraphSnapshot, served: readonly string[]):
     {
       ...{ name: 'store prune', plan: planPruneStore(graph, store, [going]), ...same },
       ...{ ground: has(old, going), done: has(old), undone: has(old, going) },
+    },
+    {
+      ...{ name: 'store prune of one that is not there', plan: planPruneStore(graph, store, [lost, old]), ...same },
+      ground: has(lost, old),
+      done: has({ ...lost, state: 'missing', problem: missingFrom(graph.serviceName(store)) }),
+      undone: has(lost, old),
     },
     {
       ...{ name: 'delete with a last backup', ...same, doneWorld: [] },

@@ -99,7 +99,12 @@ export function createScriptParts(): ScriptParts {
           return { prune: { backups: 1n, chunks: 2n, bytes: 3n, keptBackups: 4n, keptChunks: 5n } };
         }
         case 'checkBackup':
-          return { check: { chunks: 5n, bytes: 2500n, damaged: 0n, problems: [] } };
+          return { check: { chunks: 5n, bytes: 2500n, damaged: 0n, problems: [], absent: false } };
+        case 'findBackups': {
+          const keys = [...parts.kept.keys()];
+          const absent = request.value.backupIds.filter((id) => !keys.some((key) => key.startsWith(id)));
+          return { absent: { backupIds: absent } };
+        }
         default:
           return undefined;
       }

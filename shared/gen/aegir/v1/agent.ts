@@ -24,6 +24,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import {
+  AbsentBackups,
   ApplyChangesRequest,
   BackupFacts,
   CheckBackupRequest,
@@ -31,6 +32,7 @@ import {
   DropSnapshotRequest,
   ExportBackupRequest,
   FilesLook,
+  FindBackupsRequest,
   LookFilesRequest,
   OfferPartRequest,
   PruneFacts,
@@ -469,6 +471,9 @@ export interface Action {
     | //
     /** Send a backup to the master as a tar. */
     { $case: "exportBackup"; value: ExportBackupRequest }
+    | //
+    /** Tell which backups are in a store. */
+    { $case: "findBackups"; value: FindBackupsRequest }
     | //
     /** Hold, hand over or refuse the requests for a site. */
     { $case: "setGate"; value: SetGateRequest }
@@ -959,6 +964,10 @@ export interface ActionOutput {
   /** Answer to check_backup. */
   check?:
     | CheckFacts
+    | undefined;
+  /** Answer to find_backups. */
+  absent?:
+    | AbsentBackups
     | undefined;
   /** Answer to set_gate. */
   gate?:
@@ -3693,6 +3702,9 @@ export const Action: MessageFns<Action> = {
       case "exportBackup":
         ExportBackupRequest.encode(message.request.value, writer.uint32(562).fork()).join();
         break;
+      case "findBackups":
+        FindBackupsRequest.encode(message.request.value, writer.uint32(570).fork()).join();
+        break;
       case "setGate":
         SetGateRequest.encode(message.request.value, writer.uint32(602).fork()).join();
         break;
@@ -4046,6 +4058,14 @@ export const Action: MessageFns<Action> = {
             message.request = { $case: "exportBackup", value: ExportBackupRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 71: {
+            if (tag !== 570) {
+              break;
+            }
+
+            message.request = { $case: "findBackups", value: FindBackupsRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 75: {
             if (tag !== 602) {
               break;
@@ -4250,6 +4270,10 @@ export const Action: MessageFns<Action> = {
         ? { $case: "exportBackup", value: ExportBackupRequest.fromJSON(object.exportBackup) }
         : isSet(object.export_backup)
         ? { $case: "exportBackup", value: ExportBackupRequest.fromJSON(object.export_backup) }
+        : isSet(object.findBackups)
+        ? { $case: "findBackups", value: FindBackupsRequest.fromJSON(object.findBackups) }
+        : isSet(object.find_backups)
+        ? { $case: "findBackups", value: FindBackupsRequest.fromJSON(object.find_backups) }
         : isSet(object.setGate)
         ? { $case: "setGate", value: SetGateRequest.fromJSON(object.setGate) }
         : isSet(object.set_gate)
@@ -4368,6 +4392,8 @@ export const Action: MessageFns<Action> = {
       obj.checkBackup = CheckBackupRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "exportBackup") {
       obj.exportBackup = ExportBackupRequest.toJSON(message.request.value);
+    } else if (message.request?.$case === "findBackups") {
+      obj.findBackups = FindBackupsRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "setGate") {
       obj.setGate = SetGateRequest.toJSON(message.request.value);
     } else if (message.request?.$case === "siteTraffic") {
@@ -4588,6 +4614,12 @@ export const Action: MessageFns<Action> = {
       case "exportBackup": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "exportBackup", value: ExportBackupRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "findBackups": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "findBackups", value: FindBackupsRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -8033,6 +8065,7 @@ function createBaseActionOutput(): ActionOutput {
     restore: undefined,
     prune: undefined,
     check: undefined,
+    absent: undefined,
     gate: undefined,
     traffic: undefined,
     replica: undefined,
@@ -8077,6 +8110,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.check !== undefined) {
       CheckFacts.encode(message.check, writer.uint32(514).fork()).join();
+    }
+    if (message.absent !== undefined) {
+      AbsentBackups.encode(message.absent, writer.uint32(522).fork()).join();
     }
     if (message.gate !== undefined) {
       GateFacts.encode(message.gate, writer.uint32(602).fork()).join();
@@ -8202,6 +8238,14 @@ export const ActionOutput: MessageFns<ActionOutput> = {
             message.check = CheckFacts.decode(reader, reader.uint32());
             continue;
           }
+          case 65: {
+            if (tag !== 522) {
+              break;
+            }
+
+            message.absent = AbsentBackups.decode(reader, reader.uint32());
+            continue;
+          }
           case 75: {
             if (tag !== 602) {
               break;
@@ -8260,6 +8304,7 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       restore: isSet(object.restore) ? RestoreFacts.fromJSON(object.restore) : undefined,
       prune: isSet(object.prune) ? PruneFacts.fromJSON(object.prune) : undefined,
       check: isSet(object.check) ? CheckFacts.fromJSON(object.check) : undefined,
+      absent: isSet(object.absent) ? AbsentBackups.fromJSON(object.absent) : undefined,
       gate: isSet(object.gate) ? GateFacts.fromJSON(object.gate) : undefined,
       traffic: isSet(object.traffic) ? SiteTraffic.fromJSON(object.traffic) : undefined,
       replica: isSet(object.replica) ? ReplicaFacts.fromJSON(object.replica) : undefined,
@@ -8304,6 +8349,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
     }
     if (message.check !== undefined) {
       obj.check = CheckFacts.toJSON(message.check);
+    }
+    if (message.absent !== undefined) {
+      obj.absent = AbsentBackups.toJSON(message.absent);
     }
     if (message.gate !== undefined) {
       obj.gate = GateFacts.toJSON(message.gate);
@@ -8354,6 +8402,9 @@ export const ActionOutput: MessageFns<ActionOutput> = {
       : undefined;
     message.check = (object.check !== undefined && object.check !== null)
       ? CheckFacts.fromPartial(object.check)
+      : undefined;
+    message.absent = (object.absent !== undefined && object.absent !== null)
+      ? AbsentBackups.fromPartial(object.absent)
       : undefined;
     message.gate = (object.gate !== undefined && object.gate !== null) ? GateFacts.fromPartial(object.gate) : undefined;
     message.traffic = (object.traffic !== undefined && object.traffic !== null)

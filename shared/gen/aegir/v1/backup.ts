@@ -338,6 +338,30 @@ export interface UpgradeSiteRequest {
 }
 
 /**
+ * FindBackupsRequest asks which backups are in a store. Changes nothing: a place
+ * that would have to be made first is failed_precondition.
+ */
+export interface FindBackupsRequest {
+  /** Which service. */
+  service?:
+    | ServiceRef
+    | undefined;
+  /** Backups to look for; at most 1000. */
+  backupIds: string[];
+  /**
+   * True also looks for what lies beside the index of each and for the first of
+   * its chunks, as they are where all of it was copied there.
+   */
+  beside: boolean;
+}
+
+/** AbsentBackups are those that were not found. */
+export interface AbsentBackups {
+  /** Of backup_ids. */
+  backupIds: string[];
+}
+
+/**
  * PruneStoreRequest removes backups from a store, and then every chunk that no
  * backup which remains there names.
  */
@@ -393,6 +417,8 @@ export interface CheckFacts {
   damaged: bigint;
   /** What is wrong, for people; at most 20 lines. */
   problems: string[];
+  /** Its index is not there: the backup is not in this store. */
+  absent: boolean;
 }
 
 /**
@@ -2634,6 +2660,186 @@ export const UpgradeSiteRequest: MessageFns<UpgradeSiteRequest> = {
   },
 };
 
+function createBaseFindBackupsRequest(): FindBackupsRequest {
+  return { service: undefined, backupIds: [], beside: false };
+}
+
+export const FindBackupsRequest: MessageFns<FindBackupsRequest> = {
+  encode(message: FindBackupsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== undefined) {
+      ServiceRef.encode(message.service, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.backupIds) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.beside !== false) {
+      writer.uint32(24).bool(message.beside);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindBackupsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindBackupsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = ServiceRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.backupIds.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.beside = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FindBackupsRequest {
+    return {
+      service: isSet(object.service) ? ServiceRef.fromJSON(object.service) : undefined,
+      backupIds: globalThis.Array.isArray(object?.backupIds)
+        ? object.backupIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.backup_ids)
+        ? object.backup_ids.map((e: any) => globalThis.String(e))
+        : [],
+      beside: isSet(object.beside) ? globalThis.Boolean(object.beside) : false,
+    };
+  },
+
+  toJSON(message: FindBackupsRequest): unknown {
+    const obj: any = {};
+    if (message.service !== undefined) {
+      obj.service = ServiceRef.toJSON(message.service);
+    }
+    if (message.backupIds?.length) {
+      obj.backupIds = message.backupIds;
+    }
+    if (message.beside !== undefined) {
+      obj.beside = message.beside;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FindBackupsRequest>, I>>(base?: I): FindBackupsRequest {
+    return FindBackupsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FindBackupsRequest>, I>>(object: I): FindBackupsRequest {
+    const message = createBaseFindBackupsRequest();
+    message.service = (object.service !== undefined && object.service !== null)
+      ? ServiceRef.fromPartial(object.service)
+      : undefined;
+    message.backupIds = object.backupIds?.map((e) => e) || [];
+    message.beside = object.beside ?? false;
+    return message;
+  },
+};
+
+function createBaseAbsentBackups(): AbsentBackups {
+  return { backupIds: [] };
+}
+
+export const AbsentBackups: MessageFns<AbsentBackups> = {
+  encode(message: AbsentBackups, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.backupIds) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbsentBackups {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbsentBackups();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backupIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AbsentBackups {
+    return {
+      backupIds: globalThis.Array.isArray(object?.backupIds)
+        ? object.backupIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.backup_ids)
+        ? object.backup_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: AbsentBackups): unknown {
+    const obj: any = {};
+    if (message.backupIds?.length) {
+      obj.backupIds = message.backupIds;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AbsentBackups>, I>>(base?: I): AbsentBackups {
+    return AbsentBackups.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AbsentBackups>, I>>(object: I): AbsentBackups {
+    const message = createBaseAbsentBackups();
+    message.backupIds = object.backupIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBasePruneStoreRequest(): PruneStoreRequest {
   return { service: undefined, backupIds: [], preview: false };
 }
@@ -3029,7 +3235,7 @@ export const CheckBackupRequest: MessageFns<CheckBackupRequest> = {
 };
 
 function createBaseCheckFacts(): CheckFacts {
-  return { chunks: 0n, bytes: 0n, damaged: 0n, problems: [] };
+  return { chunks: 0n, bytes: 0n, damaged: 0n, problems: [], absent: false };
 }
 
 export const CheckFacts: MessageFns<CheckFacts> = {
@@ -3054,6 +3260,9 @@ export const CheckFacts: MessageFns<CheckFacts> = {
     }
     for (const v of message.problems) {
       writer.uint32(34).string(v!);
+    }
+    if (message.absent !== false) {
+      writer.uint32(40).bool(message.absent);
     }
     return writer;
   },
@@ -3103,6 +3312,14 @@ export const CheckFacts: MessageFns<CheckFacts> = {
             message.problems.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.absent = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3121,6 +3338,7 @@ export const CheckFacts: MessageFns<CheckFacts> = {
       bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
       damaged: isSet(object.damaged) ? BigInt(object.damaged) : 0n,
       problems: globalThis.Array.isArray(object?.problems) ? object.problems.map((e: any) => globalThis.String(e)) : [],
+      absent: isSet(object.absent) ? globalThis.Boolean(object.absent) : false,
     };
   },
 
@@ -3138,6 +3356,9 @@ export const CheckFacts: MessageFns<CheckFacts> = {
     if (message.problems?.length) {
       obj.problems = message.problems;
     }
+    if (message.absent !== undefined) {
+      obj.absent = message.absent;
+    }
     return obj;
   },
 
@@ -3150,6 +3371,7 @@ export const CheckFacts: MessageFns<CheckFacts> = {
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     message.damaged = (object.damaged !== undefined && object.damaged !== null) ? BigInt(object.damaged) : 0n;
     message.problems = object.problems?.map((e) => e) || [];
+    message.absent = object.absent ?? false;
     return message;
   },
 };

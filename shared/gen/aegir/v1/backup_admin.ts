@@ -39,7 +39,10 @@ export interface Backup {
   siteName: string;
   /** File service that keeps it, as SERVER/ENGINE. */
   service: string;
-  /** making, ready, damaged (a look found it so), or deleting. */
+  /**
+   * making, ready, damaged (a look found it so), missing (a look did not find it
+   * in its store), or deleting.
+   */
   state: string;
   /**
    * Why it was made: person, schedule, restore (kept before one), delete (the
