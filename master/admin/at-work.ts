@@ -6,7 +6,7 @@ import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
-import { type JsonObject, OPEN_TASK_STATES, type ServerRecord } from '../store/model.ts';
+import { type JsonObject, OPEN_TASK_STATES, type ServerRecord, type TaskRecord } from '../store/model.ts';
 import type { Tx } from '../store/store.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller, Options } from './deps.ts';
@@ -24,19 +24,24 @@ export interface Things {
   readonly locks?: readonly string[];
 }
 
+/** All that are not over, by state; of each state the newest thousand. */
+export async function openTasks(tx: Tx): Promise<readonly TaskRecord[]> {
+  const open: TaskRecord[] = [];
+  for (const state of OPEN_TASK_STATES) open.push(...(await tx.tasks.list({ state, limit: MOST_TASKS })));
+  return open;
+}
+
 export async function atWork(tx: Tx, { ids, server, locks = [] }: Things): Promise<readonly string[]> {
   const told: string[] = [];
   const subjects = new Set<string>();
-  for (const state of OPEN_TASK_STATES) {
-    for (const task of await tx.tasks.list({ state, limit: MOST_TASKS })) {
-      const plan = JSON.stringify(task.plan);
-      if (!ids.some((id) => plan.includes(id))) continue;
-      const own = task.plan['locks'];
-      if (Array.isArray(own) && own.some((lock) => locks.includes(String(lock)))) continue;
-      subjects.add(task.subjectId);
-      const out = wayOut(task, await tx.steps.ofTask(task.id));
-      told.push(`task ${task.id}, ${task.verb} of ${task.subject}, works with it (${out})`);
-    }
+  for (const task of await openTasks(tx)) {
+    const plan = JSON.stringify(task.plan);
+    if (!ids.some((id) => plan.includes(id))) continue;
+    const own = task.plan['locks'];
+    if (Array.isArray(own) && own.some((lock) => locks.includes(String(lock)))) continue;
+    subjects.add(task.subjectId);
+    const out = wayOut(task, await tx.steps.ofTask(task.id));
+    told.push(`task ${task.id}, ${task.verb} of ${task.subject}, works with it (${out})`);
   }
   for (const { id, name, moving } of await tx.sites.find()) {
     if (moving === null || subjects.has(id)) continue;

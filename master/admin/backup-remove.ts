@@ -9,9 +9,10 @@ import { requireUsable } from '../graph/rules.ts';
 import { placeOf, servicesAt } from '../graph/stores.ts';
 import { planDeleteBackups, planPruneStore } from '../plan/backup.ts';
 import type { Plan } from '../plan/plan.ts';
-import { OPEN_TASK_STATES, type ServiceRecord, type TaskRecord } from '../store/model.ts';
+import type { ServiceRecord, TaskRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
 import type { Tx } from '../store/store.ts';
+import { openTasks } from './at-work.ts';
 import { findBackup } from './backup.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller } from './deps.ts';
@@ -19,7 +20,6 @@ import type { AdminDeps, Caller } from './deps.ts';
 const MOST_AT_ONCE = 100;
 /** An agent takes no more at once; what is left goes the next time. */
 const MOST_PRUNED = 500;
-const MOST_TASKS = 1000;
 
 export async function deleteBackups(
   deps: AdminDeps,
@@ -64,8 +64,7 @@ export async function pruneStore(
 ): Promise<ChangeResponse> {
   const backups = await deps.store.backups.find();
   const policies = await deps.store.backupPolicies.find();
-  const open: TaskRecord[] = [];
-  for (const state of OPEN_TASK_STATES) open.push(...(await deps.store.tasks.list({ state, limit: MOST_TASKS })));
+  const open = await openTasks(deps.store);
   const { options, ...asked } = request;
   return change(deps, caller, options, { method: 'store.prune', ...asked }, (graph) => {
     const store = graph.service(request.service, 'file');
