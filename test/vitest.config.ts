@@ -16,6 +16,13 @@ export default defineConfig({
   test: {
     // Most tests wait for a process or a socket, not for a core.
     maxWorkers: 4,
+    tags: [
+      {
+        name: 'deep',
+        description:
+          'What `npm run test:deep` runs and `npm test` leaves out: more of the same, at every place or at full size.',
+      },
+    ],
     projects: [
       {
         test: {
