@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, request, type Server } from 'node:h
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Stage } from '../engine/conformance/http-stage.ts';
+import { rows } from '../engine/conformance/rows.ts';
 import type { HttpSiteSpec } from '../engine/engine.ts';
 import { listProcesses } from '../host/proc.ts';
 import { siteLayout } from '../host/site-layout.ts';
@@ -151,52 +152,53 @@ describe.each<WebServer>(['nginx', 'apache'])('a gate behind %s', (server) => {
     expect((await get()).status).toBe(503);
   });
 
-  it('streams a body of 1 GiB through, held in between, in little memory', async () => {
-    await hold();
-    const size = 1024 * MIB;
-    const before = await agent.rss();
-    const workers = await memoryOf(stage);
-    const sent = request({
-      ...{ host: stage.daemon.addresses[0], port: stage.daemon.port, path: '/upload', method: 'POST', agent: false },
-      headers: { host: NAME, 'content-length': size },
+  for (const [some, options] of rows([192, 1024], 1))
+    it.each(some)('streams a body of %i MiB through, held in between, in little memory', options, async (mebibytes) => {
+      await hold();
+      const size = mebibytes * MIB;
+      const before = await agent.rss();
+      const workers = await memoryOf(stage);
+      const sent = request({
+        ...{ host: stage.daemon.addresses[0], port: stage.daemon.port, path: '/upload', method: 'POST', agent: false },
+        headers: { host: NAME, 'content-length': size },
+      });
+      const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
+      let pushed = 0;
+      const block = Buffer.alloc(MIB, 'aegir');
+      const digest = createHash('sha256');
+      const push = (async () => {
+        for (; pushed < size; pushed += MIB) {
+          digest.update(block);
+          if (!sent.write(block)) await once(sent, 'drain');
+        }
+        sent.end();
+      })();
+      await waiting(1);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      const stuckAt = pushed;
+      const held = (await agent.rss()) - before;
+      await agent.gate('forward', { upstream: other.at });
+      let most = 0;
+      const watch = setInterval(async () => {
+        most = Math.max(most, (await agent.rss()) - before);
+      }, 200);
+      await push;
+      const [answer] = await answered;
+      clearInterval(watch);
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      const told = JSON.parse(Buffer.concat(chunks).toString());
+      const grown = (await memoryOf(stage)) - workers;
+      expect([told.bytes, told.digest]).toEqual([size, digest.digest('hex')]);
+      expect(stuckAt).toBeLessThan(16 * MIB);
+      expect(held).toBeLessThan(32 * MIB);
+      expect(most).toBeLessThan(128 * MIB);
+      expect(grown).toBeLessThan(64 * MIB);
+      const mib = (bytes: number) => `${(bytes / MIB).toFixed(1)} MiB`;
+      console.info(
+        `${server}: ${mebibytes} MiB; held at ${mib(stuckAt)} (agent +${mib(held)}), at most +${mib(most)}, workers +${mib(grown)}`,
+      );
     });
-    const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
-    let pushed = 0;
-    const block = Buffer.alloc(MIB, 'aegir');
-    const digest = createHash('sha256');
-    const push = (async () => {
-      for (; pushed < size; pushed += MIB) {
-        digest.update(block);
-        if (!sent.write(block)) await once(sent, 'drain');
-      }
-      sent.end();
-    })();
-    await waiting(1);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    const stuckAt = pushed;
-    const held = (await agent.rss()) - before;
-    await agent.gate('forward', { upstream: other.at });
-    let most = 0;
-    const watch = setInterval(async () => {
-      most = Math.max(most, (await agent.rss()) - before);
-    }, 200);
-    await push;
-    const [answer] = await answered;
-    clearInterval(watch);
-    const chunks: Buffer[] = [];
-    for await (const chunk of answer) chunks.push(chunk as Buffer);
-    const told = JSON.parse(Buffer.concat(chunks).toString());
-    const grown = (await memoryOf(stage)) - workers;
-    expect([told.bytes, told.digest]).toEqual([size, digest.digest('hex')]);
-    expect(stuckAt).toBeLessThan(16 * MIB);
-    expect(held).toBeLessThan(32 * MIB);
-    expect(most).toBeLessThan(128 * MIB);
-    expect(grown).toBeLessThan(64 * MIB);
-    const mib = (bytes: number) => `${(bytes / MIB).toFixed(1)} MiB`;
-    console.info(
-      `${server}: 1 GiB; held at ${mib(stuckAt)} (agent +${mib(held)}), at most +${mib(most)}, workers +${mib(grown)}`,
-    );
-  });
 
   it('ties a socket of a page to the other server, once that is there', async () => {
     await hold();

@@ -9,6 +9,7 @@ import { createCheckBackup } from '../../action/check-backup.ts';
 import { createFindBackups } from '../../action/find-backups.ts';
 import { createPruneStore } from '../../action/prune-store.ts';
 import { openFileStage } from '../../engine/conformance/file-stage.ts';
+import { rows } from '../../engine/conformance/rows.ts';
 import type { ActionContext } from '../../engine/engine.ts';
 import type { RequestOf } from '../../validate.ts';
 import { prune as pruneBy } from './prune.ts';
@@ -56,162 +57,168 @@ const absent = (backupIds: readonly string[], beside: boolean) =>
   act(createFindBackups(), { backupIds, beside }).then((found) => found.absent?.backupIds);
 const everything = () => scene.stage.world.everything();
 
-describe.each([
+const places = [
   { title: 'mesh', subject: meshSubject, key: undefined },
-  { title: 'mesh, encrypted', subject: meshSubject, key: KEY },
   { title: 'sftp, encrypted', subject: sftpSubject, key: KEY },
+  { title: 'mesh, encrypted', subject: meshSubject, key: KEY },
   { title: 'git', subject: gitSubject, key: undefined },
   { title: 'git, encrypted', subject: gitSubject, key: KEY },
-])('on $title', ({ subject, key }) => {
-  beforeEach(() => begin(subject, key));
+];
+for (const [some, options] of rows(places, 2))
+  describe.each(some)('on $title', options, ({ subject, key }) => {
+    beforeEach(() => begin(subject, key));
 
-  test('a prune takes what only the removed backups have, after a preview of the same', async () => {
-    const { one, two } = await storeBoth();
-    const before = await everything();
-    const told = await prune([ONE], true);
-    expect(told).toMatchObject({ backups: 1n, chunks: 1n, keptBackups: 1n, keptChunks: 4n });
-    expect(await everything()).toEqual(before);
-    expect(await prune([ONE])).toEqual(told);
-    expect(await scene.read((repository) => repository.backups())).toEqual([TWO]);
-    expect(await check(TWO, two.digest, true)).toMatchObject({ chunks: 4n, damaged: 0n, problems: [] });
-    expect(await check(ONE, one.digest, false)).toMatchObject({
-      ...{ absent: true, problems: [expect.stringMatching(/is not there/)] },
+    test('a prune takes what only the removed backups have, after a preview of the same', async () => {
+      const { one, two } = await storeBoth();
+      const before = await everything();
+      const told = await prune([ONE], true);
+      expect(told).toMatchObject({ backups: 1n, chunks: 1n, keptBackups: 1n, keptChunks: 4n });
+      expect(await everything()).toEqual(before);
+      expect(await prune([ONE])).toEqual(told);
+      expect(await scene.read((repository) => repository.backups())).toEqual([TWO]);
+      expect(await check(TWO, two.digest, true)).toMatchObject({ chunks: 4n, damaged: 0n, problems: [] });
+      expect(await check(ONE, one.digest, false)).toMatchObject({
+        ...{ absent: true, problems: [expect.stringMatching(/is not there/)] },
+      });
+      expect(await absent([ONE, TWO], false)).toEqual([ONE]);
+      expect(await absent([TWO, ONE], true)).toEqual([ONE]);
+      expect(await prune([ONE])).toMatchObject({ backups: 0n, chunks: 0n });
+      expect(await prune([TWO])).toMatchObject({ backups: 1n, chunks: 4n, keptChunks: 0n });
+      expect((await everything()).filter((name) => /chunks|backups/.test(name))).toEqual([]);
     });
-    expect(await absent([ONE, TWO], false)).toEqual([ONE]);
-    expect(await absent([TWO, ONE], true)).toEqual([ONE]);
-    expect(await prune([ONE])).toMatchObject({ backups: 0n, chunks: 0n });
-    expect(await prune([TWO])).toMatchObject({ backups: 1n, chunks: 4n, keptChunks: 0n });
-    expect((await everything()).filter((name) => /chunks|backups/.test(name))).toEqual([]);
   });
-});
 
-describe.each([
+const kinds = [
   { title: 'plain', key: undefined },
   { title: 'encrypted', key: KEY },
-])('damage on the mesh engine, $title', ({ key }) => {
-  beforeEach(() => begin(meshSubject, key));
-  const pathOf = (object: string) => join(scene.service.settings['root'] ?? '', object);
-  const objectOf = (chunk: Uint8Array) => scene.read(async ({ form }) => form.chunk(refsOf([chunk])[0]?.id ?? ''));
+];
+for (const [some, options] of rows(kinds, 1))
+  describe.each(some)('damage on the mesh engine, $title', options, ({ key }) => {
+    beforeEach(() => begin(meshSubject, key));
+    const pathOf = (object: string) => join(scene.service.settings['root'] ?? '', object);
+    const objectOf = (chunk: Uint8Array) => scene.read(async ({ form }) => form.chunk(refsOf([chunk])[0]?.id ?? ''));
 
-  test('a chunk whose content is wrong is found, told, taken away, and healed by the next backup', async () => {
-    const { one } = await storeBoth();
-    const object = await objectOf(common);
-    const bytes = await readFile(pathOf(object));
-    bytes[Math.floor(bytes.length / 2)] = (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 1;
-    await writeFile(pathOf(object), bytes);
-    expect(await check(ONE, one.digest, false)).toMatchObject({ damaged: 0n, problems: [] });
-    const found = await check(ONE, one.digest, true);
-    expect(found).toMatchObject({ chunks: 3n, damaged: 1n });
-    expect(found?.problems).toEqual([
-      expect.stringMatching(/damaged|altered|not what its digest says/),
-      '1 damaged chunks were taken away; the next backup that has the same content puts them anew',
-    ]);
-    expect(await everything()).not.toContain(object);
-    expect(await check(ONE, one.digest, false)).toMatchObject({ damaged: 1n });
-    const part = one.parts[1];
-    if (part === undefined) throw new Error('a part is missing');
-    const { service } = scene;
-    await scene.stores.offers.offer({ service, backupId: ONE, part }, scene.stage.ctx.signal);
-    await expect(scene.fetch(ONE, part)).rejects.toMatchObject({ code: 'data_loss' });
-    await scene.store(scene.order([scene.part('files', [common])], 'bak-0000000000000003'));
-    expect(await check(ONE, one.digest, true)).toMatchObject({ damaged: 0n, problems: [] });
-    expect((await scene.fetch(ONE, part)).equals(Buffer.concat(first))).toBe(true);
-  });
-
-  test('a chunk that is gone, and an index that is cut off, are found and told', async () => {
-    const { one, two } = await storeBoth();
-    expect(await absent([ONE, TWO], true)).toEqual([]);
-    const tree = await everything();
-    await rm(pathOf(await objectOf(common)));
-    // The index alone, as where chunks were not copied along.
-    expect(await absent([ONE, TWO], false)).toEqual([]);
-    await rm(pathOf(await scene.read(async ({ form }) => form.file(`${ONE}.json`))));
-    expect(await absent([ONE, TWO], true)).toContain(ONE);
-    expect((await everything()).length).toBe(tree.length - 2);
-    expect(await check(ONE, one.digest, false)).toMatchObject({
-      ...{ chunks: 3n, damaged: 1n },
-      problems: [expect.stringMatching(/^chunk [0-9a-f]{64} is not there$/)],
+    test('a chunk whose content is wrong is found, told, taken away, and healed by the next backup', async () => {
+      const { one } = await storeBoth();
+      const object = await objectOf(common);
+      const bytes = await readFile(pathOf(object));
+      bytes[Math.floor(bytes.length / 2)] = (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 1;
+      await writeFile(pathOf(object), bytes);
+      expect(await check(ONE, one.digest, false)).toMatchObject({ damaged: 0n, problems: [] });
+      const found = await check(ONE, one.digest, true);
+      expect(found).toMatchObject({ chunks: 3n, damaged: 1n });
+      expect(found?.problems).toEqual([
+        expect.stringMatching(/damaged|altered|not what its digest says/),
+        '1 damaged chunks were taken away; the next backup that has the same content puts them anew',
+      ]);
+      expect(await everything()).not.toContain(object);
+      expect(await check(ONE, one.digest, false)).toMatchObject({ damaged: 1n });
+      const part = one.parts[1];
+      if (part === undefined) throw new Error('a part is missing');
+      const { service } = scene;
+      await scene.stores.offers.offer({ service, backupId: ONE, part }, scene.stage.ctx.signal);
+      await expect(scene.fetch(ONE, part)).rejects.toMatchObject({ code: 'data_loss' });
+      await scene.store(scene.order([scene.part('files', [common])], 'bak-0000000000000003'));
+      expect(await check(ONE, one.digest, true)).toMatchObject({ damaged: 0n, problems: [] });
+      expect((await scene.fetch(ONE, part)).equals(Buffer.concat(first))).toBe(true);
     });
-    const index = await scene.read(async ({ form }) => form.file(`${TWO}.caibx`));
-    await truncate(pathOf(index), 150);
-    const problems = [expect.stringMatching(/cut off|altered/)];
-    expect(await check(TWO, two.digest, false)).toMatchObject({ problems });
-    // Nobody knows what it needs: nothing goes until it does.
-    await expect(prune([ONE])).rejects.toMatchObject({
-      code: 'data_loss',
-      message: expect.stringMatching(/nobody knows which chunks bak-0000000000000002 needs.*delete that backup first/),
-    });
-    expect(await scene.read((repository) => repository.backups())).toHaveLength(2);
-    expect(await prune([TWO])).toMatchObject({ backups: 1n, keptBackups: 1n });
-  });
 
-  test('a prune waits for a backup that is being kept, and takes none of its chunks', async () => {
-    await storeBoth();
-    let pruned: Promise<unknown> | undefined;
-    // Its first chunk has come, nothing names it yet.
-    scene.onSend(() => {
-      pruned ??= prune([ONE, TWO]);
+    test('a chunk that is gone, and an index that is cut off, are found and told', async () => {
+      const { one, two } = await storeBoth();
+      expect(await absent([ONE, TWO], true)).toEqual([]);
+      const tree = await everything();
+      await rm(pathOf(await objectOf(common)));
+      // The index alone, as where chunks were not copied along.
+      expect(await absent([ONE, TWO], false)).toEqual([]);
+      await rm(pathOf(await scene.read(async ({ form }) => form.file(`${ONE}.json`))));
+      expect(await absent([ONE, TWO], true)).toContain(ONE);
+      expect((await everything()).length).toBe(tree.length - 2);
+      expect(await check(ONE, one.digest, false)).toMatchObject({
+        ...{ chunks: 3n, damaged: 1n },
+        problems: [expect.stringMatching(/^chunk [0-9a-f]{64} is not there$/)],
+      });
+      const index = await scene.read(async ({ form }) => form.file(`${TWO}.caibx`));
+      await truncate(pathOf(index), 150);
+      const problems = [expect.stringMatching(/cut off|altered/)];
+      expect(await check(TWO, two.digest, false)).toMatchObject({ problems });
+      // Nobody knows what it needs: nothing goes until it does.
+      await expect(prune([ONE])).rejects.toMatchObject({
+        code: 'data_loss',
+        message: expect.stringMatching(
+          /nobody knows which chunks bak-0000000000000002 needs.*delete that backup first/,
+        ),
+      });
+      expect(await scene.read((repository) => repository.backups())).toHaveLength(2);
+      expect(await prune([TWO])).toMatchObject({ backups: 1n, keptBackups: 1n });
     });
-    const parts = [scene.part('files', [common, randomBytes(100_000), randomBytes(100_000)])];
-    const facts = await scene.store(scene.order(parts, 'bak-0000000000000003'));
-    expect(await pruned).toMatchObject({ backups: 2n, keptBackups: 1n, keptChunks: 4n });
-    expect(await check('bak-0000000000000003', facts.digest, true)).toMatchObject({ damaged: 0n, chunks: 4n });
-  });
 
-  test('a prune that does not know of a backup being kept, as by another way to the place, takes nothing that is named by then', async () => {
-    await storeBoth();
-    const three = 'bak-0000000000000003';
-    const parts = [scene.part('files', [common, ...first, randomBytes(100_000)])];
-    let digest: Uint8Array = Buffer.alloc(0);
-    const pruned = await scene.read((repository) =>
-      pruneBy(
-        { backupIds: [ONE, TWO], preview: false },
-        {
-          ...repository,
-          // It marked already; of the backup there is nothing yet.
-          async *listChunks() {
-            ({ digest } = await scene.store(scene.order(parts, three)));
-            yield* repository.listChunks();
+    test('a prune waits for a backup that is being kept, and takes none of its chunks', async () => {
+      await storeBoth();
+      let pruned: Promise<unknown> | undefined;
+      // Its first chunk has come, nothing names it yet.
+      scene.onSend(() => {
+        pruned ??= prune([ONE, TWO]);
+      });
+      const parts = [scene.part('files', [common, randomBytes(100_000), randomBytes(100_000)])];
+      const facts = await scene.store(scene.order(parts, 'bak-0000000000000003'));
+      expect(await pruned).toMatchObject({ backups: 2n, keptBackups: 1n, keptChunks: 4n });
+      expect(await check('bak-0000000000000003', facts.digest, true)).toMatchObject({ damaged: 0n, chunks: 4n });
+    });
+
+    test('a prune that does not know of a backup being kept, as by another way to the place, takes nothing that is named by then', async () => {
+      await storeBoth();
+      const three = 'bak-0000000000000003';
+      const parts = [scene.part('files', [common, ...first, randomBytes(100_000)])];
+      let digest: Uint8Array = Buffer.alloc(0);
+      const pruned = await scene.read((repository) =>
+        pruneBy(
+          { backupIds: [ONE, TWO], preview: false },
+          {
+            ...repository,
+            // It marked already; of the backup there is nothing yet.
+            async *listChunks() {
+              ({ digest } = await scene.store(scene.order(parts, three)));
+              yield* repository.listChunks();
+            },
           },
-        },
-        scene.stage.ctx,
-      ),
-    );
-    // The other's alone: all others are named again.
-    expect(pruned).toMatchObject({ backups: 2n, chunks: 2n });
-    expect(await check(three, digest, true)).toMatchObject({ damaged: 0n, problems: [] });
-  });
-
-  test('a backup whose chunks are taken away while it is made is none, and says why', async () => {
-    await storeBoth();
-    const object = await objectOf(common);
-    const three = 'bak-0000000000000003';
-    // It was there when it was looked for.
-    scene.onSend(() => rmSync(pathOf(object), { force: true }));
-    const parts = [scene.part('files', [common, randomBytes(100_000)])];
-    await expect(scene.store(scene.order(parts, three))).rejects.toMatchObject({
-      code: 'failed_precondition',
-      message: expect.stringMatching(
-        /^cannot keep backup bak-0000000000000003: 1 of its chunks were taken out of the store/,
-      ),
+          scene.stage.ctx,
+        ),
+      );
+      // The other's alone: all others are named again.
+      expect(pruned).toMatchObject({ backups: 2n, chunks: 2n });
+      expect(await check(three, digest, true)).toMatchObject({ damaged: 0n, problems: [] });
     });
-    expect((await everything()).filter((name) => name.includes(three))).toEqual([]);
-  });
 
-  test('a prune that dies between indexes and chunks is finished by the next', async () => {
-    const { two } = await storeBoth();
-    for (const point of ['agent.prune.indexes', 'agent.prune.chunks']) {
-      const failpoint = (name: string) => {
-        if (name === point) throw new Error('died');
-      };
-      const died = act(createPruneStore(), { backupIds: [ONE], preview: false }, { failpoint });
-      await expect(died).rejects.toThrow('died');
-      expect(await check(TWO, two.digest, true)).toMatchObject({ damaged: 0n, problems: [] });
-    }
-    expect(await prune([ONE])).toMatchObject({ keptBackups: 1n, keptChunks: 4n, chunks: 0n });
-    expect((await everything()).filter((name) => name.includes(ONE))).toEqual([]);
+    test('a backup whose chunks are taken away while it is made is none, and says why', async () => {
+      await storeBoth();
+      const object = await objectOf(common);
+      const three = 'bak-0000000000000003';
+      // It was there when it was looked for.
+      scene.onSend(() => rmSync(pathOf(object), { force: true }));
+      const parts = [scene.part('files', [common, randomBytes(100_000)])];
+      await expect(scene.store(scene.order(parts, three))).rejects.toMatchObject({
+        code: 'failed_precondition',
+        message: expect.stringMatching(
+          /^cannot keep backup bak-0000000000000003: 1 of its chunks were taken out of the store/,
+        ),
+      });
+      expect((await everything()).filter((name) => name.includes(three))).toEqual([]);
+    });
+
+    test('a prune that dies between indexes and chunks is finished by the next', async () => {
+      const { two } = await storeBoth();
+      for (const point of ['agent.prune.indexes', 'agent.prune.chunks']) {
+        const failpoint = (name: string) => {
+          if (name === point) throw new Error('died');
+        };
+        const died = act(createPruneStore(), { backupIds: [ONE], preview: false }, { failpoint });
+        await expect(died).rejects.toThrow('died');
+        expect(await check(TWO, two.digest, true)).toMatchObject({ damaged: 0n, problems: [] });
+      }
+      expect(await prune([ONE])).toMatchObject({ keptBackups: 1n, keptChunks: 4n, chunks: 0n });
+      expect((await everything()).filter((name) => name.includes(ONE))).toEqual([]);
+    });
   });
-});
 
 describe('an encrypted store', () => {
   beforeEach(() => begin(meshSubject, KEY));

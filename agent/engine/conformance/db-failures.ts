@@ -6,32 +6,36 @@ import { runChanges } from '../engine.ts';
 import { DATA, type DbScene, OTHER, SITE } from './db-scene.ts';
 import { type DbSubject, WEB1, WEB2 } from './db-stage.ts';
 import { cancelAfter, dieAt } from './interruption.ts';
+import { rows } from './rows.ts';
 
 export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
   describe('trouble:', () => {
     beforeEach(() => scene.arrange());
 
     describe('drift', () => {
-      it.each(subject.drifts)(
-        '$what: is found, named and mended, and no data is lost',
-        async ({ harm, says, loses }) => {
-          await scene.stage.administer(harm(scene.spec, WEB1));
-          const planned = await scene.stage.plan(scene.spec);
-          expect(planned.join('\n')).toContain(says);
-          expect(planned.filter((summary) => summary.startsWith('drop database'))).toEqual([]);
-          expect(await scene.stage.apply(scene.spec)).toEqual(planned);
-          await scene.expectConverged();
-          if (loses === true) await expect(scene.data()).rejects.toThrow('keep');
-          else expect(await scene.data()).toEqual(DATA);
-        },
-      );
+      for (const [some, options] of rows(subject.drifts, 3))
+        it.each(some)(
+          '$what: is found, named and mended, and no data is lost',
+          options,
+          async ({ harm, says, loses }) => {
+            await scene.stage.administer(harm(scene.spec, WEB1));
+            const planned = await scene.stage.plan(scene.spec);
+            expect(planned.join('\n')).toContain(says);
+            expect(planned.filter((summary) => summary.startsWith('drop database'))).toEqual([]);
+            expect(await scene.stage.apply(scene.spec)).toEqual(planned);
+            await scene.expectConverged();
+            if (loses === true) await expect(scene.data()).rejects.toThrow('keep');
+            else expect(await scene.data()).toEqual(DATA);
+          },
+        );
 
-      it.each(subject.drifts)('$what: of one site is not drift of another', async ({ harm }) => {
-        await scene.stage.administer(harm(scene.other, WEB1));
-        expect(await scene.stage.plan(scene.spec)).toEqual([]);
-        await scene.stage.apply(scene.other);
-        await scene.expectConverged(scene.other);
-      });
+      for (const [some, options] of rows(subject.drifts, 1))
+        it.each(some)('$what: of one site is not drift of another', options, async ({ harm }) => {
+          await scene.stage.administer(harm(scene.other, WEB1));
+          expect(await scene.stage.plan(scene.spec)).toEqual([]);
+          await scene.stage.apply(scene.other);
+          await scene.expectConverged(scene.other);
+        });
 
       it('a database that held content and is gone is said to be lost, not made anew', async () => {
         const spec = { ...scene.spec, holdsContent: true };
@@ -77,40 +81,43 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
         }
       };
 
-      it.each(cases)(
-        'of %s between any two changes leaves what the next one completes',
-        async (_what, arrange, verb) => {
-          const { engine, service, host } = scene.stage;
-          for (let nth = 0; ; nth++) {
+      for (const [some, options] of rows(cases, 1))
+        it.each(some)(
+          'of %s between any two changes leaves what the next one completes',
+          options,
+          async (_what, arrange, verb) => {
+            const { engine, service, host } = scene.stage;
+            for (let nth = 0; ; nth++) {
+              await arrange();
+              const stopped = await cancelAfter(nth, host, (ctx) =>
+                verb === 'plan' ? engine.plan(service, scene.spec, ctx) : engine.remove(service, SITE, undefined, ctx),
+              );
+              if (!stopped) {
+                expect(nth).toBeGreaterThan(1);
+                break;
+              }
+              await finish(verb);
+            }
+          },
+        );
+
+      for (const [some, options] of rows(cases, 1))
+        it.each(some)('by death anywhere in %s is mended by the next agent', options, async (_what, arrange, verb) => {
+          for (let nth = 1; ; nth++) {
             await arrange();
-            const stopped = await cancelAfter(nth, host, (ctx) =>
-              verb === 'plan' ? engine.plan(service, scene.spec, ctx) : engine.remove(service, SITE, undefined, ctx),
+            const former = subject.createEngine();
+            const point = await dieAt(nth, scene.stage.host, (ctx) =>
+              verb === 'plan'
+                ? former.plan(scene.stage.service, scene.spec, ctx)
+                : former.remove(scene.stage.service, SITE, undefined, ctx),
             );
-            if (!stopped) {
-              expect(nth).toBeGreaterThan(1);
+            if (point === undefined) {
+              expect(nth).toBeGreaterThan(2);
               break;
             }
             await finish(verb);
           }
-        },
-      );
-
-      it.each(cases)('by death anywhere in %s is mended by the next agent', async (_what, arrange, verb) => {
-        for (let nth = 1; ; nth++) {
-          await arrange();
-          const former = subject.createEngine();
-          const point = await dieAt(nth, scene.stage.host, (ctx) =>
-            verb === 'plan'
-              ? former.plan(scene.stage.service, scene.spec, ctx)
-              : former.remove(scene.stage.service, SITE, undefined, ctx),
-          );
-          if (point === undefined) {
-            expect(nth).toBeGreaterThan(2);
-            break;
-          }
-          await finish(verb);
-        }
-      });
+        });
     });
 
     describe('a name that is none of a site', () => {

@@ -107,28 +107,41 @@ export function dig(...args: readonly string[]) {
 }
 
 /** The zone example.org on a server that takes updates with the key. */
-export function updatedWorld(place: Place, program: Running): DnsWorld {
-  const { address, port, key } = place;
-  const update = async (...lines: readonly string[]): Promise<void> => {
-    const input = [`server ${address} ${port}`, 'zone example.org.', ...lines, 'send', ''].join('\n');
-    const { code, stderr } = await run({ argv: ['nsupdate', '-v', '-y', key], input });
-    if (code !== 0) throw new Error(`cannot change the zone as a person: ${stderr}`);
-  };
+export function updatedWorld(place: Place, program: Running): UpdatedWorld {
+  const { address, port } = place;
   return {
+    place,
     address: `${address}:${port}`,
     async add(name, type, data, ttl = 60) {
       const shown = presentation(type, data);
-      await update(`update delete ${name}. ${type} ${shown}`, `update add ${name}. ${ttl} ${type} ${shown}`);
+      await update(place, `update delete ${name}. ${type} ${shown}`, `update add ${name}. ${ttl} ${type} ${shown}`);
     },
     async remove(name, type, data) {
       const shown = type === undefined || data === undefined ? '' : presentation(type, data);
-      await update(`update delete ${name}. ${type ?? ''} ${shown}`);
+      await update(place, `update delete ${name}. ${type ?? ''} ${shown}`);
     },
     everything: () => transferred(place),
     carryOut: async () => {},
     silence: (on) => program.hang(on),
     close: program.close,
   };
+}
+
+export interface UpdatedWorld extends DnsWorld {
+  readonly place: Place;
+}
+
+/** Takes all names off; SOA and NS of the zone itself stay (RFC 2136, 3.4.2.3). */
+export async function emptyUpdatedWorld(world: DnsWorld): Promise<void> {
+  const { place } = world as UpdatedWorld;
+  const names = new Set((await transferred(place)).map((line) => line.split(' ')[0]));
+  await update(place, ...[...names].map((name) => `update delete ${name}`));
+}
+
+async function update({ address, port, key }: Place, ...lines: readonly string[]): Promise<void> {
+  const input = [`server ${address} ${port}`, 'zone example.org.', ...lines, 'send', ''].join('\n');
+  const { code, stderr } = await run({ argv: ['nsupdate', '-v', '-y', key], input });
+  if (code !== 0) throw new Error(`cannot change the zone as a person: ${stderr}`);
 }
 
 /** Every record of example.org but its SOA and what signing makes. */

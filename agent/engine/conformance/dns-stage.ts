@@ -29,6 +29,8 @@ export interface DnsSubject {
   readonly name: string;
   /** A world with the zone example.org. */
   openWorld(): Promise<DnsWorld>;
+  /** Makes a world what it was when opened, where opening another one takes long. */
+  emptyWorld?(world: DnsWorld): Promise<void>;
   createEngine(world: DnsWorld): Engine<'dns'>;
   /** The host its daemon is on; a host in memory for engines without one. */
   createHost(world: DnsWorld): Promise<Host>;
@@ -111,6 +113,30 @@ export async function openDnsStage(subject: DnsSubject): Promise<DnsStage> {
       await host.close();
     },
   };
+}
+
+/**
+ * The subject with one world for one test after the other, where it can be emptied; a world that was silenced may still
+ * do what it was asked then, and is not used again. Returns what closes the last of them, too.
+ */
+export function withOneWorld(subject: DnsSubject): { readonly subject: DnsSubject; close(): Promise<void> } {
+  let kept: DnsWorld | undefined;
+  const { emptyWorld } = subject;
+  if (emptyWorld === undefined) return { subject, close: async () => {} };
+  const openWorld = async (): Promise<DnsWorld> => {
+    if (kept !== undefined) await emptyWorld(kept);
+    const world = kept ?? (await subject.openWorld());
+    kept = world;
+    return {
+      ...world,
+      silence(on) {
+        kept = undefined;
+        world.silence(on);
+      },
+      close: async () => (kept === world ? undefined : world.close()),
+    };
+  };
+  return { subject: { ...subject, openWorld }, close: async () => kept?.close() };
 }
 
 export const SITE = 'site-0000000000000001';

@@ -1,10 +1,20 @@
 // The one conformance suite of type dns: what every dns engine does, checked by questions to a name server. An engine is
 // plugged in by describeDnsEngine(subject) in a *.daemon.test.ts of its own.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canCheck } from '../engine.ts';
 import { describeDnsFailures } from './dns-failures.ts';
 import { describeDnsOwnership } from './dns-ownership.ts';
-import { type DnsStage, type DnsSubject, IDN, openDnsStage, record, SITE, siteSpec, specOf } from './dns-stage.ts';
+import {
+  type DnsStage,
+  type DnsSubject,
+  IDN,
+  openDnsStage,
+  record,
+  SITE,
+  siteSpec,
+  specOf,
+  withOneWorld,
+} from './dns-stage.ts';
 
 /** Records of other people in the same zone, some at the very names of the site. */
 const FOREIGN = [
@@ -30,8 +40,10 @@ const TYPES: readonly (readonly [type: string, data: string])[] = [
 export function describeDnsEngine(subject: DnsSubject): void {
   describe(`dns/${subject.name}`, () => {
     let stage: DnsStage;
+    const one = withOneWorld(subject);
+    afterAll(one.close);
     beforeEach(async () => {
-      stage = await openDnsStage(subject);
+      stage = await openDnsStage(one.subject);
       for (const [name, type, data] of FOREIGN) await stage.world.add(name, type, data);
     });
     afterEach(() => stage.close());
@@ -88,12 +100,14 @@ export function describeDnsEngine(subject: DnsSubject): void {
       expect(await stage.world.everything()).toEqual(before);
     });
 
-    it.each(TYPES)('knows %s records in any spelling: %s', async (type, data) => {
-      const spec = specOf(SITE, record('record.example.org', type, data));
-      expect(await stage.apply(spec)).toHaveLength(1);
-      expect(await stage.plan(spec)).toEqual([]);
-      expect(await stage.remove(spec)).toHaveLength(1);
-      expect(await stage.remove(spec)).toEqual([]);
+    it('knows records of each type in any spelling', async () => {
+      for (const [type, data] of TYPES) {
+        const spec = specOf(SITE, record('record.example.org', type, data));
+        expect(await stage.apply(spec), type).toHaveLength(1);
+        expect(await stage.plan(spec), type).toEqual([]);
+        expect(await stage.remove(spec), type).toHaveLength(1);
+        expect(await stage.remove(spec), type).toEqual([]);
+      }
     });
 
     it('moves a site: the new address comes, the old one goes', async () => {

@@ -12,6 +12,7 @@ import type { Daemon, Host } from '../../../host/host.ts';
 import { waitUntil } from '../../../host/wait.ts';
 import { MARIADB_DUMPS } from '../../conformance/db-mariadb-dumps.ts';
 import { contextOf } from '../../conformance/interruption.ts';
+import { rows } from '../../conformance/rows.ts';
 import { type ActionContext, type ChangeFacts, type DumpFacts, runChanges } from '../../engine.ts';
 import { decodeFrames, encodeFrame, type Frame, HEAD } from './change-frame.ts';
 import { createMariadbEngine } from './engine.ts';
@@ -278,9 +279,8 @@ UPDATE many SET v = CONCAT(v, 'x');`,
     expect(await fresh.sql('SHOW DATABASES;')).not.toContain(other.database);
   });
 
-  it.each(['agent.db.changes-commit', 'agent.db.changes-taken'])(
-    'is brought whole by a repeat after a death at %s',
-    async (point) => {
+  for (const [some, options] of rows(['agent.db.changes-commit', 'agent.db.changes-taken'], 1))
+    it.each(some)('is brought whole by a repeat after a death at %s', options, async (point) => {
       const dumped = await copy();
       // A statement and what is in its transaction are not one: what is done twice must be seen.
       await old.sql(
@@ -306,8 +306,7 @@ INSERT INTO things (v) SELECT seq FROM seq_1_to_50; ${"INSERT INTO things (v) VA
       await apply(dumped, bytes);
       expect(await sum(fresh)).toEqual(await sum(old));
       expect(await traces()).toHaveLength(1);
-    },
-  );
+    });
 
   it('is gone with its site', async () => {
     const dumped = await copy();
@@ -343,21 +342,23 @@ INSERT INTO things (v) SELECT seq FROM seq_1_to_50; ${"INSERT INTO things (v) VA
 });
 
 describe('it cannot be followed', () => {
-  it.each([
+  const configured = [
     ['', /the MariaDB that it leaves keeps no binary log; set log_bin .* there, and restart it$/],
     ['log-bin = changes\nbinlog_format = MIXED\n', /binlog_format MIXED/],
     [`${LOG}binlog_ignore_db = shop\n`, /leaves out databases/],
     [`${LOG}log_bin_compress = ON\n`, /encrypted or compressed/],
-  ])('from a server that is configured with %j, and is told so', async (lines, why) => {
-    await old.configure(lines);
-    try {
-      const refused = { code: 'failed_precondition', message: expect.stringMatching(why) };
-      await expect(engine.endOfChanges(service, spec, old.ctx)).rejects.toMatchObject(refused);
-      await expect(taken('changes.000001:4')).rejects.toMatchObject(refused);
-    } finally {
-      await old.configure(LOG);
-    }
-  });
+  ] as const;
+  for (const [some, options] of rows(configured, 1))
+    it.each(some)('from a server that is configured with %j, and is told so', options, async (lines, why) => {
+      await old.configure(lines);
+      try {
+        const refused = { code: 'failed_precondition', message: expect.stringMatching(why) };
+        await expect(engine.endOfChanges(service, spec, old.ctx)).rejects.toMatchObject(refused);
+        await expect(taken('changes.000001:4')).rejects.toMatchObject(refused);
+      } finally {
+        await old.configure(LOG);
+      }
+    });
 
   it.each([
     ['CREATE TABLE plain (a INT) ENGINE=MyISAM;', /1 of its tables know no transactions/],
@@ -397,26 +398,27 @@ describe('it cannot be followed', () => {
     await expect(taken(begun.split('\t').slice(0, 2).join(':'))).rejects.toMatchObject({ code: 'failed_precondition' });
   });
 
-  it.each([
+  const passed: readonly (readonly [sql: string, database: string | undefined, why: RegExp])[] = [
     ['ALTER TABLE DB.things ADD w INT;', 'mysql', /its tables were changed/],
     ['ALTER TABLE things ADD w TIMESTAMP DEFAULT NOW();', undefined, /its tables were changed/],
     ['CREATE TABLE made AS SELECT * FROM things;', undefined, /its tables were changed/],
     ['SET binlog_alter_two_phase = 1; ALTER TABLE things ADD w INT;', undefined, /its tables were changed/],
     ["SET binlog_format = 'STATEMENT'; INSERT INTO things (v) VALUES (UUID());", undefined, /its tables were changed/],
     ["XA START 'a'; INSERT INTO things (v) VALUES ('x'); XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a';", undefined, /XA/],
-  ])('past %j', async (sql, database, why) => {
-    const dumped = await copy();
-    await old.sql(sql.replaceAll('DB', spec.database), database ?? spec.database);
-    await expect(taken(dumped)).rejects.toMatchObject({
-      code: 'failed_precondition',
-      message: expect.stringMatching(why),
-    });
-  });
-
-  it.each(['../things', 'a.b', 'x` ; DROP DATABASE mysql; -- ', 'no_such_table'])(
-    'by a server that sends %j as a table to empty',
-    async (table) => {
+  ];
+  for (const [some, options] of rows(passed, 2))
+    it.each(some)('past %j', options, async (sql, database, why) => {
       const dumped = await copy();
+      await old.sql(sql.replaceAll('DB', spec.database), database ?? spec.database);
+      await expect(taken(dumped)).rejects.toMatchObject({
+        code: 'failed_precondition',
+        message: expect.stringMatching(why),
+      });
+    });
+
+  it('by a server that sends as a table to empty what is none', async () => {
+    const dumped = await copy();
+    for (const table of ['../things', 'a.b', 'x` ; DROP DATABASE mysql; -- ', 'no_such_table']) {
       const frames: Frame[] = [
         { kind: 'begin', at: dumped },
         { kind: 'truncate', table },
@@ -424,14 +426,17 @@ describe('it cannot be followed', () => {
         { kind: 'end', at: dumped },
       ];
       const failed = apply(dumped, Buffer.concat([HEAD, ...frames.map(encodeFrame)]));
-      await expect(failed).rejects.toMatchObject({
+      await expect(failed, table).rejects.toMatchObject({
         code: expect.stringMatching(/^(permission_denied|failed_precondition)$/),
       });
-      expect(await sum(fresh)).toEqual(await sum(old));
-    },
-  );
+      expect(await sum(fresh), table).toEqual(await sum(old));
+    }
+  });
 
-  it('a server lives through rows that somebody bent, as far as they are taken at all', async () => {
+  it('a server lives through rows that somebody bent, as far as they are taken at all', {
+    tags: ['deep'],
+    timeout: 180_000,
+  }, async () => {
     await old.sql(MARIADB_DUMPS.rich.split('DELIMITER')[0] ?? '', spec.database);
     const dumped = await copy();
     await old.sql(
@@ -477,9 +482,9 @@ describe('it cannot be followed', () => {
     const seconds = (line: string) => Number(line.split('\t')[1]);
     expect(seconds(later)).toBeGreaterThanOrEqual(seconds(up));
     expect(seconds(up)).toBeGreaterThan(0);
-  }, 180_000);
+  });
 
-  it('by a server that passes over what does not fit', async () => {
+  it('by a server that passes over what does not fit', { tags: ['deep'] }, async () => {
     const dumped = await copy();
     const { bytes } = await taken(dumped);
     await fresh.sql("SET GLOBAL slave_exec_mode = 'IDEMPOTENT';");
@@ -515,7 +520,7 @@ describe('it cannot be followed', () => {
     );
   });
 
-  it('a database is dumped where an event of the log is longer than a packet', async () => {
+  it('a database is dumped where an event of the log is longer than a packet', { tags: ['deep'] }, async () => {
     await old.configure(`${LOG}max_allowed_packet = 1M\n`);
     try {
       await old.sql('CREATE TABLE big (id INT PRIMARY KEY, a MEDIUMTEXT, b MEDIUMTEXT);', spec.database);

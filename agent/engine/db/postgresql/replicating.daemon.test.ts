@@ -11,6 +11,7 @@ import type { Daemon, Host } from '../../../host/host.ts';
 import { psql } from '../../../host/postgresql-reload.ts';
 import { waitUntil } from '../../../host/wait.ts';
 import { contextOf } from '../../conformance/interruption.ts';
+import { rows } from '../../conformance/rows.ts';
 import { type ActionContext, type DumpFacts, runChanges } from '../../engine.ts';
 import { createPostgresqlEngine } from './engine.ts';
 
@@ -330,31 +331,33 @@ ${evil(5, `EXECUTE 'ALTER SUBSCRIPTION ${NAME} CONNECTION ''host=/tmp dbname=pos
 });
 
 describe('it cannot be followed', () => {
-  it.each([
+  const configured = [
     ['max_wal_senders = 4\n', /its wal_level is replica; set wal_level = logical/],
     ['wal_level = logical\nmax_wal_senders = 0\n', /no more max_wal_senders/],
     ['wal_level = logical\nmax_wal_senders = 4\nmax_replication_slots = 0\n', /no more max_replication_slots/],
-  ])(
-    'from a server that is configured with %j, and is told so',
-    async (lines, why) => {
-      await old.configure(lines);
-      try {
-        for (const preview of [true, false]) {
-          await expect(open(preview)).rejects.toMatchObject({
-            code: 'failed_precondition',
-            message: expect.stringMatching(why),
-          });
+  ] as const;
+  for (const [some, options] of rows(configured, 1))
+    it.each(some)(
+      'from a server that is configured with %j, and is told so',
+      { ...options, timeout: 60_000 },
+      async (lines, why) => {
+        await old.configure(lines);
+        try {
+          for (const preview of [true, false]) {
+            await expect(open(preview)).rejects.toMatchObject({
+              code: 'failed_precondition',
+              message: expect.stringMatching(why),
+            });
+          }
+          expect(await traces()).toEqual([]);
+          expect(await copy()).toBe('');
+        } finally {
+          await old.configure(LOGICAL);
         }
-        expect(await traces()).toEqual([]);
-        expect(await copy()).toBe('');
-      } finally {
-        await old.configure(LOGICAL);
-      }
-    },
-    60_000,
-  );
+      },
+    );
 
-  it.each([
+  const containing = [
     ['CREATE UNLOGGED TABLE u (a INT);', /1 of its tables is unlogged/],
     ['CREATE MATERIALIZED VIEW m AS SELECT 1 AS i;', /1 materialized view, whose content/],
     ["SELECT lo_from_bytea(0, 'x');", /1 large object, which do/],
@@ -364,56 +367,62 @@ describe('it cannot be followed', () => {
       'CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$; CREATE TRIGGER t BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION t(); ALTER TABLE things ENABLE ALWAYS TRIGGER t;',
       /1 trigger of it would run on both/,
     ],
-  ])('with %j in it', async (sql, why) => {
-    await old.sql(asSite(sql), spec.database);
-    await expect(open(true)).rejects.toMatchObject({ message: expect.stringMatching(why) });
-  });
+  ] as const;
+  for (const [some, options] of rows(containing, 2))
+    it.each(some)('with %j in it', options, async (sql, why) => {
+      await old.sql(asSite(sql), spec.database);
+      await expect(open(true)).rejects.toMatchObject({ message: expect.stringMatching(why) });
+    });
 
-  it.each([
+  const changing = [
     'CREATE TABLE fresh (id INT PRIMARY KEY);',
     'CREATE INDEX i ON things (v);',
     'ALTER TABLE bare ADD c INT; ALTER TABLE bare DROP c;',
     'ALTER TABLE bare ALTER n TYPE INT USING n + 1;',
     'DROP TABLE bare; CREATE TABLE bare (v TEXT, n INT);',
     "SELECT lo_from_bytea(0, 'x');",
-  ])('any more after %s since the copy; the site is not hindered', async (sql) => {
-    await open();
-    await follow('start', await copy());
-    await old.sql(asSite(`${sql}; UPDATE bare SET n = 5; DELETE FROM bare;`), spec.database);
-    await expect(open()).rejects.toMatchObject({
-      code: 'failed_precondition',
-      message: expect.stringMatching(/tables were changed since it was copied|large object/),
+  ];
+  for (const [some, options] of rows(changing, 2))
+    it.each(some)('any more after %s since the copy; the site is not hindered', options, async (sql) => {
+      await open();
+      await follow('start', await copy());
+      await old.sql(asSite(`${sql}; UPDATE bare SET n = 5; DELETE FROM bare;`), spec.database);
+      await expect(open()).rejects.toMatchObject({
+        code: 'failed_precondition',
+        message: expect.stringMatching(/tables were changed since it was copied|large object/),
+      });
     });
-  });
 
-  it.each([
+  const losing = [
     'ALTER TABLE things DROP CONSTRAINT things_pkey;',
     'ALTER TABLE things DROP id;',
     'BEGIN; ALTER TABLE things DROP CONSTRAINT things_pkey, ADD CONSTRAINT k UNIQUE (id); COMMIT;',
-  ])(
-    'and a site that loses a key by %s goes on changing rows; the copy has none of it',
-    async (sql) => {
-      await open();
-      const position = await copy();
-      expect(await fresh.sql('SELECT evtname FROM pg_event_trigger; ', spec.database)).toEqual([]);
-      await follow('start', position);
-      await old.sql(asSite(`${sql} UPDATE things SET v = 'mine'; DELETE FROM things;`), spec.database);
-      await expect(open()).rejects.toMatchObject({
-        code: 'failed_precondition',
-        message: expect.stringMatching(/tables were changed since it was copied/),
-      });
-      // Copied again, as it is then, without what watches over it.
-      await follow('stop');
-      await copy();
-      expect(await fresh.sql("SELECT nspname FROM pg_namespace WHERE nspname ~ '^f_';", spec.database)).toEqual([]);
-      await engine.closeReplica(service, spec, old.ctx);
-      const left = (await traces()).filter((line) => !/^(bare|things|parted_1)\|f$/.test(line));
-      expect(left).toEqual([]);
-      const identities = "SELECT relreplident FROM pg_class WHERE relname IN ('bare', 'things', 'parted_1');";
-      expect(await old.sql(identities, spec.database)).toEqual(['d', 'd', 'd']);
-    },
-    60_000,
-  );
+  ];
+  for (const [some, options] of rows(losing, 1))
+    it.each(some)(
+      'and a site that loses a key by %s goes on changing rows; the copy has none of it',
+      { ...options, timeout: 60_000 },
+      async (sql) => {
+        await open();
+        const position = await copy();
+        expect(await fresh.sql('SELECT evtname FROM pg_event_trigger; ', spec.database)).toEqual([]);
+        await follow('start', position);
+        await old.sql(asSite(`${sql} UPDATE things SET v = 'mine'; DELETE FROM things;`), spec.database);
+        await expect(open()).rejects.toMatchObject({
+          code: 'failed_precondition',
+          message: expect.stringMatching(/tables were changed since it was copied/),
+        });
+        // Copied again, as it is then, without what watches over it.
+        await follow('stop');
+        await copy();
+        expect(await fresh.sql("SELECT nspname FROM pg_namespace WHERE nspname ~ '^f_';", spec.database)).toEqual([]);
+        await engine.closeReplica(service, spec, old.ctx);
+        const left = (await traces()).filter((line) => !/^(bare|things|parted_1)\|f$/.test(line));
+        expect(left).toEqual([]);
+        const identities = "SELECT relreplident FROM pg_class WHERE relname IN ('bare', 'things', 'parted_1');";
+        expect(await old.sql(identities, spec.database)).toEqual(['d', 'd', 'd']);
+      },
+    );
 
   it('but what only changes rows is no change of it', async () => {
     await open();

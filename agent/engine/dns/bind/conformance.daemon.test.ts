@@ -8,6 +8,7 @@ import { waitUntil } from '../../../host/wait.ts';
 import { describeDnsEngine } from '../../conformance/dns.ts';
 import {
   answersFor,
+  emptyUpdatedWorld,
   freePort,
   type Running,
   realHost,
@@ -41,6 +42,7 @@ let latest: Private | undefined;
 const subject: ZonesSubject = {
   name: 'bind',
   openWorld,
+  emptyWorld: emptyUpdatedWorld,
   createEngine: () => createBindEngine({ withinMs: WITHIN_MS }),
   createHost: async () => hostOf(current()),
   remembers: true,

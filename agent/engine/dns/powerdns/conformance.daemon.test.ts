@@ -40,6 +40,12 @@ let latest: Private | undefined;
 const subject: ZonesSubject = {
   name: 'powerdns',
   openWorld,
+  emptyWorld: async () => {
+    const sets = (await setsOf(current())).filter(
+      ({ type, name }) => name !== 'example.org.' || !/^(SOA|NS)$/.test(type),
+    );
+    if (sets.length > 0) await patch(current(), ...sets.map((set) => ({ ...set, changetype: 'DELETE' })));
+  },
   createEngine: () => createPowerdnsEngine({ withinMs: WITHIN_MS }),
   createHost: async () => realHost(current().daemon),
   remembers: true,
@@ -141,21 +147,26 @@ interface ApiSet {
   readonly records: readonly { readonly content: string; readonly disabled: boolean }[];
 }
 
+async function setsOf(pdns: Private): Promise<readonly ApiSet[]> {
+  const zone = (await call(pdns, 'GET', '/example.org.')) as { readonly rrsets: readonly ApiSet[] };
+  return zone.rrsets;
+}
+
+function patch(pdns: Private, ...rrsets: readonly object[]): Promise<unknown> {
+  return call(pdns, 'PATCH', '/example.org.', { rrsets });
+}
+
 async function openWorld(): Promise<DnsWorld> {
   const pdns = await startPdns();
   await makeZone(pdns, 'example.org');
-  const sets = async (name: string): Promise<readonly ApiSet[]> => {
-    const zone = (await call(pdns, 'GET', '/example.org.')) as { readonly rrsets: readonly ApiSet[] };
-    return zone.rrsets.filter((set) => set.name === `${name}.`);
-  };
-  const patch = (...rrsets: readonly object[]) => call(pdns, 'PATCH', '/example.org.', { rrsets });
+  const sets = async (name: string) => (await setsOf(pdns)).filter((set) => set.name === `${name}.`);
   return {
     address: `${ADDRESS}:${pdns.port}`,
     async add(name, type, data, ttl = 60) {
       const shown = presentation(type, data);
       const there = (await sets(name)).find((set) => set.type === type)?.records ?? [];
       const records = [...there.filter(({ content }) => content !== shown), { content: shown, disabled: false }];
-      await patch({ name: `${name}.`, type, ttl, changetype: 'REPLACE', records });
+      await patch(pdns, { name: `${name}.`, type, ttl, changetype: 'REPLACE', records });
     },
     async remove(name, type, data) {
       const its = (await sets(name)).filter((set) => type === undefined || set.type === type);
@@ -164,7 +175,7 @@ async function openWorld(): Promise<DnsWorld> {
         const records = set.records.filter(({ content }) => shown !== undefined && content !== shown);
         return { ...set, changetype: records.length === 0 ? 'DELETE' : 'REPLACE', records };
       });
-      if (changed.length > 0) await patch(...changed);
+      if (changed.length > 0) await patch(pdns, ...changed);
     },
     everything: () => transferred({ address: ADDRESS, port: pdns.port, key: '' }),
     carryOut: async () => {},

@@ -1,7 +1,7 @@
 // rfc2136 as one of the dns engines: the suite of its type against a private Knot DNS.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeDnsEngine } from '../../conformance/dns.ts';
-import { realHost } from '../../conformance/dns-daemon.ts';
+import { emptyUpdatedWorld, realHost } from '../../conformance/dns-daemon.ts';
 import { KNOT_SECRET, openKnot } from '../../conformance/dns-knot.ts';
 import {
   type DnsStage,
@@ -22,6 +22,7 @@ const WITHIN_MS = 4000;
 const subject: DnsSubject = {
   name: 'rfc2136',
   openWorld: () => openKnot(ADDRESS),
+  emptyWorld: emptyUpdatedWorld,
   createEngine: () => createRfc2136Engine({ withinMs: WITHIN_MS }),
   createHost: async () => realHost(),
   declare: ({ address }) => ({
