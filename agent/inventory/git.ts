@@ -1,7 +1,8 @@
 // Detects git.
+
+import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { existing } from './settings.ts';
-import { versionOf } from './version.ts';
 
 export function createGitDetector(): Detector {
   return {

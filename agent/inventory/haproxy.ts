@@ -1,6 +1,7 @@
 // Detects HAProxy, which fronts of clusters are made of: a fact, since what sites bind to are the clusters.
+
+import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
-import { versionOf } from './version.ts';
 
 export function createHaproxyDetector(): Detector {
   return {

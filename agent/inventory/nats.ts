@@ -1,8 +1,9 @@
 // Detects nats-server.
+
+import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { isRunning } from './running.ts';
 import { existing, ports, settings } from './settings.ts';
-import { versionOf } from './version.ts';
 
 const CONFIG = '/etc/nats-server.conf';
 

@@ -1,9 +1,9 @@
 // Detects OpenSSH's server with its sftp subsystem.
 import { join } from 'node:path';
+import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { isRunning } from './running.ts';
 import { existing, ports, settings } from './settings.ts';
-import { versionOf } from './version.ts';
 
 const ROOT = '/etc/ssh';
 

@@ -1,8 +1,9 @@
 // Detects Subversion: the client, and whether svnserve runs.
+
+import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { isRunning } from './running.ts';
 import { existing } from './settings.ts';
-import { versionOf } from './version.ts';
 
 export function createSubversionDetector(): Detector {
   return {

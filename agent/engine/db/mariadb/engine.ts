@@ -5,6 +5,7 @@ import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { versionOf } from '../../../host/version.ts';
 import type {
   ActionContext,
   Change,
@@ -145,12 +146,11 @@ function createEngine(dialect: Dialect): MariadbEngine {
 }
 
 async function detected(host: Host, daemon: Daemon, { name }: Dialect): Promise<DetectedService> {
-  const { stdout } = await host.run({ argv: [daemon.program, '--version'] });
   return {
     type: 'db',
     engine: name,
     instance: '',
-    version: /Ver ([0-9.]+)/.exec(stdout)?.[1] ?? '',
+    version: await versionOf(host, [daemon.program, '--version'], /Ver ([0-9.]+)/),
     ports: daemon.port === 0 ? [] : [daemon.port],
     configRoots: [daemon.includeDir],
     running: await daemon.isRunning(),

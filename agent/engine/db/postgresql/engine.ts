@@ -6,6 +6,7 @@ import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { clusterDaemon } from '../../../host/postgresql-name.ts';
 import { createSerial, type Serial } from '../../../host/serial.ts';
+import { versionOf } from '../../../host/version.ts';
 import type {
   ActionContext,
   Change,
@@ -187,12 +188,11 @@ async function daemonOf(host: Host, service: ServiceRef, doing: string): Promise
 }
 
 async function detected(host: Host, daemon: Daemon, instance: string): Promise<DetectedService> {
-  const { stdout } = await host.run({ argv: [daemon.program, '--version'] });
   return {
     type: 'db',
     engine: 'postgresql',
     instance,
-    version: /\(PostgreSQL\) ([0-9]+(?:\.[0-9]+)*)/.exec(stdout)?.[1] ?? '',
+    version: await versionOf(host, [daemon.program, '--version'], /\(PostgreSQL\) ([0-9]+(?:\.[0-9]+)*)/),
     ports: daemon.port === 0 ? [] : [daemon.port],
     configRoots: [daemon.includeDir],
     running: await daemon.isRunning(),

@@ -1,6 +1,7 @@
 // The engine dns/bind: zones of the named on this host, made while it runs and changed by updates over the loopback.
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { Host } from '../../../host/host.ts';
+import { versionOf } from '../../../host/version.ts';
 import type { Checking, Engine, Preparing, Zoned } from '../../engine.ts';
 import { createRecordEngine } from '../record-engine.ts';
 import { createUpdateTransport } from '../rfc2136/transport.ts';
@@ -50,14 +51,13 @@ export function createBindEngine({ withinMs }: BindOptions = {}): Engine<'dns'> 
 async function detect(host: Host): Promise<readonly DetectedService[]> {
   const daemon = await host.daemon('named');
   if (daemon === undefined) return [];
-  const { stdout } = await host.run({ argv: [daemon.program, '-v'] });
   const { port } = await readConf(host, await namedOf(host, 'look at BIND')).catch(() => ({ port: 53 }));
   return [
     {
       type: 'dns',
       engine: 'bind',
       instance: '',
-      version: /BIND (\S+)/.exec(stdout)?.[1]?.slice(0, 64) ?? '',
+      version: await versionOf(host, [daemon.program, '-v'], /BIND (\S+)/),
       ports: [port],
       configRoots: [daemon.includeDir],
       running: await daemon.isRunning(),

@@ -5,6 +5,7 @@ import { AegirError } from '../../../../shared/error.ts';
 import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Host } from '../../../host/host.ts';
+import { versionOf } from '../../../host/version.ts';
 import type { Change, Checking, Engine, Preparing, Zoned } from '../../engine.ts';
 import { createRecordEngine } from '../record-engine.ts';
 import { checkKeys, urlOf } from '../settings.ts';
@@ -112,14 +113,13 @@ async function planPreparation(service: ServiceRef, host: Host): Promise<readonl
 async function detect(host: Host): Promise<readonly DetectedService[]> {
   const daemon = await host.daemon('pdns');
   if (daemon === undefined) return [];
-  const { stdout, stderr } = await host.run({ argv: [daemon.program, '--version'] });
   const { port } = await readPdnsConf(host, daemon);
   return [
     {
       type: 'dns',
       engine: 'powerdns',
       instance: '',
-      version: /Authoritative Server (\S+)/.exec(`${stdout}${stderr}`)?.[1]?.slice(0, 64) ?? '',
+      version: await versionOf(host, [daemon.program, '--version'], /Authoritative Server (\S+)/),
       ports: [port],
       configRoots: [daemon.includeDir],
       running: await daemon.isRunning(),

@@ -6,6 +6,7 @@ import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
 import { siteLayout } from '../../../host/site-layout.ts';
+import { versionOf } from '../../../host/version.ts';
 import type { Change, Checking, Engine, HttpSiteSpec, Preparing } from '../../engine.ts';
 import { authPath, planAuthFile, planAuthTidying } from '../auth-files.ts';
 import { siteFile, siteOfFile } from '../config/complaint.ts';
@@ -199,12 +200,11 @@ function virtualHost(serviceId: string, spec: HttpSiteSpec, host: Host, daemon: 
 }
 
 async function detected(host: Host, daemon: Daemon): Promise<DetectedService> {
-  const { stdout } = await host.run({ argv: [daemon.program, '-v'] });
   return {
     type: 'http',
     engine: 'apache',
     instance: '',
-    version: /Apache\/(\S+)/.exec(stdout)?.[1] ?? '',
+    version: await versionOf(host, [daemon.program, '-v'], /Apache\/(\S+)/),
     ports: [daemon.port, ...(daemon.tlsPort === undefined ? [] : [daemon.tlsPort])],
     configRoots: [daemon.includeDir],
     running: await daemon.isRunning(),
