@@ -42,7 +42,7 @@ beforeAll(async () => {
   await addWordpress(machine);
   siteId = (await succeeded(installSite(machine))).subjectId;
   await succeeded(link().call(ServiceServiceService.enableService, { service: 'db1/mesh', options: undefined }));
-}, 240_000);
+});
 afterAll(() => machine?.close());
 
 async function succeeded(change: Promise<ChangeResponse>) {

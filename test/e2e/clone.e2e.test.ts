@@ -63,7 +63,7 @@ beforeAll(async () => {
     `INSERT INTO ${database(siteId)}.wp_options (option_name, option_value) VALUES ('planted', '${serialised(url(SITE))}');
      UPDATE ${database(siteId)}.wp_posts SET post_content = '<a href="${url(SITE)}/a">a</a>' WHERE ID = 1`,
   );
-}, 240_000);
+});
 afterAll(() => machine?.close());
 
 test.each([

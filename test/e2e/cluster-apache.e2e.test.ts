@@ -185,7 +185,7 @@ beforeAll(async () => {
   expect([task.state, task.reason]).toEqual(['succeeded', '']);
   await put('/keep/secret.txt', 'for nobody');
   await done(link().call(ClusterServiceService.addHead, head));
-}, 120_000);
+});
 afterAll(() => machine?.close());
 
 test('the Apache takes the writes while visitors upload: none of them fails, and nothing is lost', async () => {

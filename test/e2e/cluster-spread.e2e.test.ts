@@ -179,7 +179,7 @@ beforeAll(async () => {
       ...{ name: 'pooled', root: '/usr/share/wordpress', service: 'front1/cluster:pool', app: '', options },
     }),
   );
-}, 180_000);
+});
 afterAll(() => machine?.close());
 
 test('a site is installed: one head takes its writes, and its owner logs in by the front', async () => {
@@ -213,7 +213,7 @@ test('and it travels by itself', async () => {
   const reader = await other();
   await until('the file to be there', undefined, never, async () => onDisk(reader, path));
   expect(tree('web1')).toEqual(tree('web2'));
-}, 90_000);
+});
 
 test('a visitor comments, and both heads show it', async () => {
   const body = new URLSearchParams({
@@ -318,7 +318,7 @@ test('it comes back, gets no requests, and overwrites nothing; its own files go 
   await done(link().call(ClusterServiceService.activateHead, head('web3', { discard: true })));
   expect(tree(writer)).toEqual(before);
   expect(tree('web3')).toEqual(before);
-}, 90_000);
+});
 
 test('what a reader has of its own goes when heads are made equal', async () => {
   const reader = await other();
@@ -339,4 +339,4 @@ test('after all of this there is nothing to mend, and the site goes with all of 
   for (const name of ['web1', 'web2', 'web3'] as const) {
     expect(readdirSync(join(machine.layout.dir, name, 'host/sites'))).toEqual([]);
   }
-}, 90_000);
+});

@@ -82,7 +82,7 @@ beforeAll(async () => {
   });
   shared = join(machine.layout.dir, 'shared');
   await mkdir(shared, { mode: 0o755 });
-}, 180_000);
+});
 afterAll(() => machine?.close());
 
 test('a cluster whose heads share nothing is made and deleted', async () => {
@@ -277,7 +277,7 @@ test('another front takes over under visitors, and the former one lets go', asyn
   });
   await link().call(PlatformServiceService.removePlatform, { platform: 'again', confirm: true });
   await done(link().call(ClusterServiceService.deleteCluster, { cluster: 'pool2', confirm: true, options }));
-}, 300_000);
+});
 
 test('a head is removed: nothing of the site is left there, and its files stay for the others', async () => {
   await done(link().call(ClusterServiceService.removeHead, head('web1/nginx')));

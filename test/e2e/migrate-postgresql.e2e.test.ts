@@ -116,7 +116,7 @@ beforeAll(async () => {
   const { task } = await finish(machine, installed.taskId);
   expect([task.state, task.reason]).toEqual(['succeeded', '']);
   expect(await ask(WEB1, { sql: TABLES })).toBe('written');
-}, 240_000);
+});
 afterAll(() => machine?.close());
 
 async function serviceOf(server: string): Promise<string> {

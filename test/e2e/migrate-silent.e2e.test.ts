@@ -47,7 +47,7 @@ beforeAll(async () => {
   siteId = installed.subjectId;
   for (const { taskId } of [added, installed])
     expect((await finish(machine, taskId)).task).toMatchObject({ state: 'succeeded' });
-}, 240_000);
+});
 afterEach(() => {
   // A test that failed must not keep the machine from ending.
   if (isSilent()) resume(machine, 'web2');
@@ -169,7 +169,7 @@ test('visitors wait no longer than their hold, and what is left is tidied when i
   } finally {
     await Promise.all([old.stop(), there.stop()]);
   }
-}, 180_000);
+});
 
 test('a cancel serves them at once', async () => {
   const old = visitors(WEB1);
@@ -191,10 +191,10 @@ test('a cancel serves them at once', async () => {
   } finally {
     await old.stop();
   }
-}, 120_000);
+});
 
 test('and then it moves', async () => {
   expect((await finish(machine, await migrate(0))).task).toMatchObject({ state: 'succeeded', reason: '' });
   expect((await link().call(SiteServiceService.getSite, { site: SITE })).platform).toBe('wordpress2');
   expect(await ask(WEB2)).toBe(200);
-}, 120_000);
+});

@@ -70,7 +70,7 @@ beforeAll(async () => {
   await browser.get(await loginLink());
   cookies = browser.cookies();
   upload('web1');
-}, 240_000);
+});
 afterAll(() => machine?.close());
 
 interface Answer {

@@ -68,7 +68,7 @@ beforeAll(async () => {
     const { task } = await finish(machine, (await installSite(machine, site, [], 'code')).taskId);
     expect([site, task.state, task.reason]).toEqual([site, 'succeeded', '']);
   }
-}, 240_000);
+});
 afterAll(() => machine?.close());
 
 test('the plan of all names each site, and changes nothing', async () => {

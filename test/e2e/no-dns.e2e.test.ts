@@ -29,7 +29,7 @@ beforeAll(async () => {
   await addAnswering(machine);
   const { task } = await finish(machine, (await installSite(machine, SITE, [], 'code')).taskId);
   expect([task.state, task.reason]).toEqual(['succeeded', '']);
-}, 240_000);
+});
 afterAll(() => machine?.close());
 
 test('a move waits with its why, and goes on without DNS by a word', async () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   database = `site_${subjectId.slice('site-'.length)}`;
   const store = { service: 'web1/mesh', options };
   await succeeded(machine.connection().call(ServiceServiceService.enableService, store));
-}, 120_000);
+});
 afterAll(() => machine?.close());
 
 const ended = async (change: Promise<ChangeResponse>) => (await finish(machine, (await change).taskId)).task;
@@ -65,4 +65,4 @@ test('it stands in the way of deleting and restoring, which leave the site as it
   await succeeded(restore());
   await succeeded(deleteSite(machine));
   expect(sql(machine, 'SHOW DATABASES')).not.toContain(database);
-}, 300_000);
+});
