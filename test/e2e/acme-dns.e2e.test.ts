@@ -1,5 +1,6 @@
 // A certificate of a real authority (Pebble), whose proofs are records in a zone of a real name server (Knot) that an agent
 // sets: got, renewed, served; the proofs go, and what others have in the zone stays.
+// @module-tag deep
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';

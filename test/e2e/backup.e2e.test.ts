@@ -183,7 +183,7 @@ describe('a restore', () => {
     await succeeded(restore(backup.id));
   });
 
-  test('to another name makes a site of its own, whose content says its name', async () => {
+  test('to another name makes a site of its own, whose content says its name', { tags: ['deep'] }, async () => {
     const { task } = await succeeded(restore(first.id, 'copy.localhost'));
     const page = await home('copy.localhost');
     expect(page.status).toBe(200);
@@ -234,7 +234,7 @@ describe('a drill', () => {
     expect(told?.provenAt).toBeDefined();
   });
 
-  test('finds what is damaged, and leaves nothing', async () => {
+  test('finds what is damaged, and leaves nothing', { tags: ['deep'] }, async () => {
     await succeeded(create('to be damaged', 'web1/mesh'));
     const backup = await newest();
     const before = await state();
@@ -256,7 +256,9 @@ describe('a drill', () => {
   });
 });
 
-test('an encrypted store keeps backups that only its key reads, and cannot be opened up while it has any', async () => {
+test('an encrypted store keeps backups that only its key reads, and cannot be opened up while it has any', {
+  tags: ['deep'],
+}, async () => {
   const set = (encrypt: string) =>
     link().call(ServiceServiceService.setService, {
       ...{ service: 'web1/mesh', settings: { encrypt }, secrets: {}, unset: [], options: undefined },
@@ -275,7 +277,9 @@ test('an encrypted store keeps backups that only its key reads, and cannot be op
   await succeeded(set('false'));
 });
 
-test('a store that is led to another place keeps its backups where a person moved them along', async () => {
+test('a store that is led to another place keeps its backups where a person moved them along', {
+  tags: ['deep'],
+}, async () => {
   const [old, fresh] = ['old', 'new'].map((name) => join(machine.layout.dir, `store-${name}`)) as [string, string];
   const declared = { server: 'web1', type: 'file', engine: 'mesh', instance: 'led', secrets: {} };
   await succeeded(

@@ -1,6 +1,7 @@
 // Large files through the whole: backup, wipe, restore. One that nothing compresses and one that is mostly a hole, of 300 MB
 // each; AEGIR_BIG=5 makes them 5 GB. Content is compared by digest; memory of the agents is told, and bounded. And files of
 // nearly nothing but holes: 100 GB are kept at once, 15 TB are told by name before anybody waits for the store.
+// @module-tag deep
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import {
   chownSync,

@@ -1,5 +1,6 @@
 // A cluster of an Apache and an nginx that share no files, and plain PHP on it, of which nobody knows what it writes: uploads,
 // private files and sessions through the whole, whichever of the two takes the writes.
+// @module-tag deep
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';

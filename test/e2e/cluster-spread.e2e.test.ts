@@ -208,14 +208,14 @@ test('an upload is read at once by either head, and lies on both after they are 
   expect((await spread()).copies).toMatchObject([{ service: `${reader}/nginx`, state: 'equal' }]);
 });
 
-test('and it travels by itself', async () => {
+test('and it travels by itself', { tags: ['deep'] }, async () => {
   const path = await upload('second.png');
   const reader = await other();
   await until('the file to be there', undefined, never, async () => onDisk(reader, path));
   expect(tree('web1')).toEqual(tree('web2'));
 });
 
-test('a visitor comments, and both heads show it', async () => {
+test('a visitor comments, and both heads show it', { tags: ['deep'] }, async () => {
   const body = new URLSearchParams({
     ...{ comment: 'A word of a visitor', author: 'Ann', email: 'ann@example.org', comment_post_ID: '1' },
     comment_parent: '0',
@@ -246,7 +246,9 @@ test('another head takes the writes under visitors who write, and nothing is los
   expect([onDisk(reader, next), (await askHead(writer, next)).status]).toEqual([true, 200]);
 });
 
-test('the head that takes the writes is drained: another one does, and no request fails', async () => {
+test('the head that takes the writes is drained: another one does, and no request fails', {
+  tags: ['deep'],
+}, async () => {
   const { writer } = await spread();
   const next = await other();
   const path = await upload('fifth.png');
@@ -320,7 +322,7 @@ test('it comes back, gets no requests, and overwrites nothing; its own files go 
   expect(tree('web3')).toEqual(before);
 });
 
-test('what a reader has of its own goes when heads are made equal', async () => {
+test('what a reader has of its own goes when heads are made equal', { tags: ['deep'] }, async () => {
   const reader = await other();
   writeFileSync(files(reader, 'stray.txt'), 'not of the writer');
   const path = await upload('eighth.png');

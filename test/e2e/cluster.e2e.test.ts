@@ -85,7 +85,7 @@ beforeAll(async () => {
 });
 afterAll(() => machine?.close());
 
-test('a cluster whose heads share nothing is made and deleted', async () => {
+test('a cluster whose heads share nothing is made and deleted', { tags: ['deep'] }, async () => {
   await done(
     link().call(ClusterServiceService.createCluster, {
       ...{ name: 'bare', front: 'front1', heads: ['web1/nginx'], share: '', checkMillis: 0, fall: 0, rise: 0, options },
@@ -224,7 +224,7 @@ test('verify finds what was broken by hand on a head and on the front', async ()
   expect(await createBrowser(FRONT).get(`http://${SITE}:${port}/`)).toMatchObject({ status: 200 });
 });
 
-test('another front takes over under visitors, and the former one lets go', async () => {
+test('another front takes over under visitors, and the former one lets go', { tags: ['deep'] }, async () => {
   const [haproxy = 0, haproxyTls = 0] = await freePorts(2, '127.0.0.1');
   await machine.startServer({
     ...{ name: 'front2', address: FRONT2, daemons: ['haproxy'], types: ['dns'] },

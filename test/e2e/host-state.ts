@@ -6,6 +6,12 @@ import { SiteServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import type { Machine } from './machine.ts';
 import { sql } from './sql.ts';
 
+const ACCOUNTS = [
+  "SELECT CONCAT('database ', schema_name) FROM information_schema.schemata WHERE schema_name LIKE 'site\\\\_%'",
+  "SELECT CONCAT('user ', user, '@', host) FROM mysql.user WHERE user LIKE 's\\\\_%'",
+  "SELECT CONCAT('grant ', user, '@', host, ' on ', db) FROM mysql.db WHERE user LIKE 's\\\\_%'",
+];
+
 /** Sorted lines, one for each thing. */
 export async function stateOf(machine: Machine): Promise<string[]> {
   const { dir } = machine.layout;
@@ -19,12 +25,7 @@ export async function stateOf(machine: Machine): Promise<string[]> {
     ...sites.map((site) => `site ${site.name} ${site.state}`),
     ...['web1', 'db1'].flatMap((server) => filesUnder(join(dir, server, 'host'))),
     `accounts ${accounts(join(dir, 'web1/host/users.json'))}`,
-    ...sql(
-      machine,
-      "SELECT CONCAT('database ', schema_name) FROM information_schema.schemata WHERE schema_name LIKE 'site\\\\_%'",
-    ),
-    ...sql(machine, "SELECT CONCAT('user ', user, '@', host) FROM mysql.user WHERE user LIKE 's\\\\_%'"),
-    ...sql(machine, "SELECT CONCAT('grant ', user, '@', host, ' on ', db) FROM mysql.db WHERE user LIKE 's\\\\_%'"),
+    ...sql(machine, ACCOUNTS.join(';')),
   ].sort();
 }
 

@@ -1,6 +1,7 @@
 // A site on PostgreSQL moves to another web server and another database while somebody writes: what is written meanwhile
 // follows by logical replication, nothing of it is lost or doubled, and nothing is left. Then tables are changed meanwhile,
 // which does not travel that way: a last copy is made, and again nothing is lost.
+// @module-tag deep
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';

@@ -1,6 +1,7 @@
 // The new server's agent falls silent while visitors wait for their site to move to it: they are served where they were when
 // their hold ends, or somebody cancels; the new place serves nobody, then or when it wakes up with the order in its hand; then
 // nothing is left over, and a new move succeeds.
+// @module-tag deep
 import { existsSync, readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';

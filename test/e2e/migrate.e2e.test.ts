@@ -295,7 +295,9 @@ test('off its server to one that has no place for its database it stays whole, a
   expect((await site()).platform).toBe('wordpress2');
 });
 
-test('and back, only what changed travels, also where the database is copied as visitors wait', async () => {
+test('and back, only what changed travels, also where the database is copied as visitors wait', {
+  tags: ['deep'],
+}, async () => {
   const load = visitors(WEB2, WEB1, ({ platform }) => platform === 'wordpress');
   try {
     await until('visitors to have written', undefined, never, async () => load.written.length > 3);
@@ -315,7 +317,9 @@ test('and back, only what changed travels, also where the database is copied as 
   ).toEqual([...load.written].sort());
 });
 
-test('what it leaves stays while it is on its way, and what lies where it is not is named', async () => {
+test('what it leaves stays while it is on its way, and what lies where it is not is named', {
+  tags: ['deep'],
+}, async () => {
   const { taskId } = await migrate('web2', '', '', true, 20);
   const remove = { platform: 'wordpress', confirm: true, options };
   await until('the site to be at its new place', undefined, never, async () => (await site()).platform !== 'wordpress');

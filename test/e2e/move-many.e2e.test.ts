@@ -109,7 +109,9 @@ test('what was mended, the rest goes on', async () => {
   expect([again.code, again.err]).toEqual([1, expect.stringMatching(/there are no sites/)]);
 });
 
-test('all sites of a platform move back; stopped, those at work go on and no other begins', async () => {
+test('all sites of a platform move back; stopped, those at work go on and no other begins', {
+  tags: ['deep'],
+}, async () => {
   const asked = ['platform', 'migrate', 'code2', '--to', 'code', '--at-once', '1', '--quiet', '1s', '--no-wait'];
   const id = /batch-\w+/.exec((await aegir(...asked)).out)?.[0] ?? '';
   expect((await aegir('move', 'stop', id)).code).toBe(0);
@@ -124,7 +126,9 @@ test('all sites of a platform move back; stopped, those at work go on and no oth
   expect(await platformsOf()).toEqual(SITES.map(() => 'code'));
 });
 
-test('a move that is asked for twice while the site is busy happens once, and what was decided before it harms nothing', async () => {
+test('a move that is asked for twice while the site is busy happens once, and what was decided before it harms nothing', {
+  tags: ['deep'],
+}, async () => {
   const { pid } = machine.process('web1');
   const [site = ''] = SITES;
   const move = ['site', 'migrate', site, '--server', 'web2', '--quiet', '1s', '--no-backup'];

@@ -1,5 +1,6 @@
 // A transaction that somebody prepared (XA) in a site's database and left: deleting the site and restoring it end undone whole,
 // saying what to run; the site serves again, and goes once that was run.
+// @module-tag deep
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBrowser } from '../../deploy/up/browse.ts';
 import { LOOPBACK } from '../../deploy/up/processes.ts';

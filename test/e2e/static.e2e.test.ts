@@ -1,4 +1,5 @@
 // A static site has files of its own, too, below /files/: they are in its backups, come back, and go along to a copy.
+// @module-tag deep
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';

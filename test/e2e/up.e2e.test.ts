@@ -45,16 +45,19 @@ test('up --check does the main job from nothing and leaves nothing', async () =>
   expect(processesUnder(dir)).toEqual([]);
 });
 
-test('Ctrl-C stops everything, and a second up finds all as it was', async () => {
-  const place = join(dir, 'twice');
-  const until = (signal: NodeJS.Signals): Watch => {
-    let told = false;
-    return (text, pid) => {
-      if (told || !text.includes('Ctrl-C stops it')) return;
-      told = true;
-      process.kill(pid, signal);
-    };
+const place = join(dir, 'twice');
+
+/** Sends it the signal once it is up. */
+function until(signal: NodeJS.Signals): Watch {
+  let told = false;
+  return (text, pid) => {
+    if (told || !text.includes('Ctrl-C stops it')) return;
+    told = true;
+    process.kill(pid, signal);
   };
+}
+
+test('Ctrl-C stops everything, and a second up finds all as it was', async () => {
   const first = await up(['--dir', place, '--servers', '3'], until('SIGINT'));
   expect(first.code, first.output).toBe(0);
   expect(first.output).toMatch(/Run the installer/);
@@ -66,7 +69,11 @@ test('Ctrl-C stops everything, and a second up finds all as it was', async () =>
   expect(second.output).toMatch(/Login link\s+http/);
   expect(processesUnder(dir)).toEqual([]);
   expect(existsSync(join(place, 'master/admin.token'))).toBe(true);
-  // The pid that people have is that of npm, which hands on what it is told, and to nobody between.
+});
+
+test('the pid that people have is that of npm, which hands on what it is told, and to nobody between', {
+  tags: ['deep'],
+}, async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const { output } = await run(['npm', 'run', 'up', '--', '--dir', place], until(signal));
     expect(output).toMatch(/stopping\n$/);

@@ -7,7 +7,6 @@ import { createBrowser } from '../../deploy/up/browse.ts';
 import { type EmbeddedServer, until } from '../../deploy/up/processes.ts';
 import {
   type ChangeResponse,
-  PlatformServiceService,
   ServiceServiceService,
   type Site,
   SiteServiceService,
@@ -42,7 +41,7 @@ export interface MoveRig {
   isAtWeb2(): Promise<boolean>;
   /** Boundaries of a move to web2, by process. */
   readonly boundaries: Boundaries;
-  /** Of one that cannot end at web2, whose platform there is broken. */
+  /** Of one that cannot end at web2, whose platform there is broken; empty without such. */
   readonly doomed: Boundaries;
   /** How many of `doomed`, by process, were passed before it was to be undone. */
   readonly before: ReadonlyMap<ProcessName, number>;
@@ -59,17 +58,18 @@ export interface MoveRig {
   close(): Promise<void>;
 }
 
-export async function createMoveRig(): Promise<MoveRig> {
+/** withDoomed: with a broken platform; the site is at web1 then, otherwise at web2. */
+export async function createMoveRig(withDoomed: boolean): Promise<MoveRig> {
   const machine = await createMachine();
   try {
-    return await prepare(machine);
+    return await prepare(machine, withDoomed);
   } catch (error) {
     await machine.close().catch(() => {});
     throw error;
   }
 }
 
-async function prepare(machine: Machine): Promise<MoveRig> {
+async function prepare(machine: Machine, withDoomed: boolean): Promise<MoveRig> {
   const { dir } = machine.layout;
   const { nginx } = machine.layout.ports.web1;
   const link = () => machine.connection();
@@ -82,25 +82,13 @@ async function prepare(machine: Machine): Promise<MoveRig> {
   };
   const start = (name: ProcessName) =>
     name === 'web2' ? machine.startServer(web2, watched(dir, name)) : machine.start(name, watched(dir, name));
-  for (const name of ['master', 'web1', 'db1', 'web2']) await start(name);
+  await start('master');
+  await Promise.all(['web1', 'db1', 'web2'].map(start));
   await machine.ready();
   await untilEnabled(machine, 'web2/nginx', 'web2/mariadb');
   const root = writableCode(dir);
   await addPlatform(machine, 'wordpress', root);
-  const added = await link().call(PlatformServiceService.addPlatform, {
-    ...{ name: 'code2', root, service: 'web2/nginx', app: '', options },
-  });
-  await succeeded(machine, added.taskId);
-  const broken = await link().call(PlatformServiceService.addPlatform, {
-    ...{
-      name: 'broken',
-      root: breakHomePage(writableCode(dir, 'broken-code')),
-      service: 'web2/nginx',
-      app: '',
-      options,
-    },
-  });
-  await succeeded(machine, broken.taskId);
+  await addPlatform(machine, 'code2', root, 'web2/nginx');
   const installed = await installSite(machine);
   await succeeded(machine, installed.taskId);
   const kept = await link().call(ServiceServiceService.enableService, { service: STORE, options });
@@ -166,23 +154,28 @@ async function prepare(machine: Machine): Promise<MoveRig> {
   const move = async (toWeb2: boolean) => succeeded(machine, (await ask(toWeb2)).taskId);
   const boundaries = await boundariesOf(machine, PROCESSES, () => move(true));
   await expectOnePlace(words);
-  await move(false);
-  await expectOnePlace(words);
 
   /** Cannot be known by the order of the logs: the master waits at its first step back until the others' are counted. */
   const before = new Map<ProcessName, number>();
-  const doomed = await boundariesOf(machine, PROCESSES, async () => {
-    setTraps(machine, 'master', [`pause ${FIRST_BACK}`]);
-    const { taskId } = await ask(true, 'broken');
-    await until('it to be undone', machine.process('master'), never, async () =>
-      isStopped(machine.process('master').pid),
-    );
-    for (const name of PROCESSES) before.set(name, passed(machine, name));
-    resume(machine, 'master');
-    const { task } = await finish(machine, taskId);
-    if (task.state !== 'failed') throw new Error(`a move onto broken code ended as ${task.state}`);
-  });
-  await expectOnePlace(words);
+  const lookAtDoomed = async () => {
+    await move(false);
+    await expectOnePlace(words);
+    await addPlatform(machine, 'broken', breakHomePage(writableCode(dir, 'broken-code')), 'web2/nginx');
+    const found = await boundariesOf(machine, PROCESSES, async () => {
+      setTraps(machine, 'master', [`pause ${FIRST_BACK}`]);
+      const { taskId } = await ask(true, 'broken');
+      await until('it to be undone', machine.process('master'), never, async () =>
+        isStopped(machine.process('master').pid),
+      );
+      for (const name of PROCESSES) before.set(name, passed(machine, name));
+      resume(machine, 'master');
+      const { task } = await finish(machine, taskId);
+      if (task.state !== 'failed') throw new Error(`a move onto broken code ended as ${task.state}`);
+    });
+    await expectOnePlace(words);
+    return found;
+  };
+  const doomed: Boundaries = withDoomed ? await lookAtDoomed() : new Map();
 
   return {
     isAtWeb2,

@@ -41,7 +41,8 @@ export async function createRig(): Promise<Rig> {
   const machine = await createMachine();
   const start = (name: ProcessName) => machine.start(name, watched(machine.layout.dir, name));
   try {
-    for (const name of PROCESSES) await start(name);
+    await start('master');
+    await Promise.all(['web1', 'db1'].map(start));
     await machine.ready();
     await addPlatform(machine, 'wordpress', '/usr/share/wordpress');
     await addPlatform(machine, 'broken', brokenCode(machine.layout.dir));

@@ -1,5 +1,6 @@
 // Row 7: a new engine is one folder and its line in engines.ts. A copy of the agent gets the folder of the toy and the line, and
 // nothing else; a master that never heard of it enables what that agent detects, and a zone is served by it.
+// @module-tag deep
 import { Resolver } from 'node:dns/promises';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
