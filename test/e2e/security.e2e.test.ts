@@ -1,8 +1,10 @@
-// Row 3, with the programs as they are: tokens and pins that are wrong let nobody join; a revoked server is cut from the
-// stream and from the mesh within 5 s, and gets back in nowhere, as one that was removed. The walk over every method of every listener by every
-// kind of certificate is master/session/refusals.test.ts; that over tokens and roles, master/api.
+// No secret of an install stands in a log, a store or an argument vector: the database's password, the administrator's token,
+// the login link's key. Row 3, with the programs as they are: tokens and pins that are wrong let nobody join; a revoked server
+// is cut from the stream and from the mesh within 5 s, and gets back in nowhere, as one that was removed. The walk over every
+// method of every listener by every kind of certificate is master/session/refusals.test.ts; that over tokens and roles,
+// master/api.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -13,17 +15,65 @@ import {
   TaskServiceService,
   TokenServiceService,
 } from '../../shared/gen/aegir/v1/admin.ts';
-import { createMachine, type Machine, startMachine } from './machine.ts';
+import { addWordpress, createMachine, finish, type Machine, startMachine } from './machine.ts';
+import { installSite } from './site-tasks.ts';
+import { type Vectors, watchVectors } from './vectors.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const CUT_WITHIN_MS = 5000;
 const PAGE = { pageSize: 0, pageToken: '' };
 
 let machine: Machine;
+let vectors: Vectors;
 beforeAll(async () => {
+  vectors = watchVectors();
   machine = await startMachine();
 });
-afterAll(() => machine?.close());
+afterAll(async () => {
+  vectors.stop();
+  await machine?.close();
+});
+
+test('an install leaves its secrets only where they belong', async () => {
+  await addWordpress(machine);
+  const done = await finish(machine, (await installSite(machine)).taskId);
+  vectors.stop();
+  expect(done.task.state, done.task.reason).toBe('succeeded');
+  const { dir, master } = machine.layout;
+  const sites = join(dir, 'web1/host/sites');
+  const settings = join(sites, readdirSync(sites)[0] ?? '', 'config/settings.php');
+  const password = /DB_PASSWORD', '([^']+)'/.exec(readFileSync(settings, 'utf8'))?.[1] ?? '';
+  const link = done.events.flatMap(({ body }) => (body?.$case === 'message' ? [body.value.value] : []))[0] ?? '';
+  const token = readFileSync(join(master, 'admin.token'), 'utf8').trim();
+  const secrets = [password, new URL(link).searchParams.get('aegir-login') ?? '', token];
+  for (const secret of secrets) expect(secret.length).toBeGreaterThan(20);
+
+  const belongs = new Set([settings, join(master, 'admin.token')]);
+  // The agent's journal keeps the link, since a result must survive a crash: in a directory that only the agent enters.
+  const state = join(dir, 'web1/agent');
+  expect(statSync(state).mode & 0o077).toBe(0);
+  const found = filesUnder(dir)
+    .filter((path) => !belongs.has(path) && !path.startsWith(join(state, 'journal.db')))
+    .flatMap((path) => {
+      const bytes = readFileSync(path);
+      return secrets.flatMap((secret, which) => (bytes.includes(secret) ? [`secret ${which} in ${path}`] : []));
+    });
+  expect(found).toEqual([]);
+  expect(vectors.seen.size).toBeGreaterThan(20);
+  expect([...vectors.seen].filter((vector) => secrets.some((secret) => vector.includes(secret)))).toEqual([]);
+  // The one that may hold it is for the site's user and root alone; what the master keeps, for the master alone.
+  expect(statSync(settings).mode & 0o007).toBe(0);
+  expect(statSync(join(master, 'admin.token')).mode & 0o077).toBe(0);
+  expect(statSync(master).mode & 0o077).toBe(0);
+});
+
+function filesUnder(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) return filesUnder(path);
+    return entry.isFile() ? [path] : [];
+  });
+}
 
 interface TokenOptions {
   readonly uses?: number;
@@ -150,7 +200,7 @@ describe('the identity of another installation', () => {
     const foreign = await createMachine();
     try {
       await foreign.start('master');
-      await foreign.start('web1');
+      await foreign.startServer({ name: 'web1', address: '127.0.1.1', daemons: [], types: [], ports: {} });
       const theirs = join(foreign.layout.dir, 'web1/agent/identity.json');
       const identity = JSON.parse(readFileSync(theirs, 'utf8')) as Identity;
       // Ours comes through TLS, and is then asked for its leave; theirs is not even asked.
