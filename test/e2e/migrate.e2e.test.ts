@@ -27,6 +27,8 @@ const never = new AbortController().signal;
 const options = undefined;
 /** Between two visitors: what two cores carry beside the fleet itself. */
 const EVERY_MS = 200;
+/** Who waits for an answer at once: where a machine is slower than that, those who wait must not become more and more. */
+const MOST_READERS = 12;
 let machine: Machine;
 let port = 0;
 let siteId = '';
@@ -144,8 +146,10 @@ function visitors(from: string, to: string, isThere: (site: Site) => boolean) {
   const reading = (async () => {
     const open = new Set<Promise<unknown>>();
     while (going) {
-      const one: Promise<unknown> = note('GET', ask(address, '/'), [200]).finally(() => open.delete(one));
-      open.add(one);
+      if (open.size < MOST_READERS) {
+        const one: Promise<unknown> = note('GET', ask(address, '/'), [200]).finally(() => open.delete(one));
+        open.add(one);
+      }
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
     await Promise.all(open);
