@@ -213,9 +213,10 @@ function names() {
   return { database: `site_${siteId.slice('site-'.length)}` };
 }
 
+/** The hold is longer than by default: what is looked for here is no slow machine. */
 function migrate(server: string, platform: string, db: string, noFollow = false, quietSeconds = 1) {
   return link().call(MoveServiceService.migrateSite, {
-    ...{ site: SITE, server, platform, db, maxHoldMillis: 0, pastHold: '', quietSeconds, rounds: 2 },
+    ...{ site: SITE, server, platform, db, maxHoldMillis: 60_000, pastHold: '', quietSeconds, rounds: 2 },
     ...{ skipLead: false, backup: '', noBackup: false, noFollow, noDnsWait: false, options },
   });
 }

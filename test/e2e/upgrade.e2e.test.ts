@@ -19,6 +19,8 @@ const VISITOR = '127.0.9.9';
 /** Each asks again when it has its answer, as people do: what waits is served at once then. */
 const READERS = 4;
 const PAUSE_MS = 100;
+/** Longer than by default: what is looked for here is no slow machine. */
+const HOLD_MS = 60_000;
 const never = new AbortController().signal;
 let machine: Machine;
 let port = 0;
@@ -36,7 +38,7 @@ function codeOf(version: string): string {
 
 async function upgrade(platform: string): Promise<Finished> {
   const { taskId } = await machine.connection().call(MoveServiceService.migrateSite, {
-    ...{ site: SITE, server: '', platform, db: '', maxHoldMillis: 0, pastHold: '', quietSeconds: 1, rounds: 1 },
+    ...{ site: SITE, server: '', platform, db: '', maxHoldMillis: HOLD_MS, pastHold: '', quietSeconds: 1, rounds: 1 },
     ...{ skipLead: true, backup: '', noBackup: false, noFollow: false, noDnsWait: false, options: undefined },
   });
   return finish(machine, taskId);
