@@ -6,13 +6,13 @@ import { displayName } from '../../shared/name.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Verb } from '../plan/verbs.ts';
-import { type JsonObject, OPEN_TASK_STATES, type ServerRecord, type TaskRecord } from '../store/model.ts';
+import type { JsonObject, ServerRecord } from '../store/model.ts';
+import { openTasks } from '../store/open-tasks.ts';
 import type { Tx } from '../store/store.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller, Options } from './deps.ts';
 import { wayOut } from './waits-for-dns.ts';
 
-const MOST_TASKS = 1000;
 const MOST_TOLD = 5;
 
 export interface Things {
@@ -22,13 +22,6 @@ export interface Things {
   readonly server?: ServerRecord;
   /** Of the task that is to take it away: those that share one are waited for, and stand in no way. */
   readonly locks?: readonly string[];
-}
-
-/** All that are not over, by state; of each state the newest thousand. */
-export async function openTasks(tx: Tx): Promise<readonly TaskRecord[]> {
-  const open: TaskRecord[] = [];
-  for (const state of OPEN_TASK_STATES) open.push(...(await tx.tasks.list({ state, limit: MOST_TASKS })));
-  return open;
 }
 
 export async function atWork(tx: Tx, { ids, server, locks = [] }: Things): Promise<readonly string[]> {

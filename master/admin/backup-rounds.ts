@@ -4,8 +4,9 @@ import { backupDueAt, drillDueAt, type Failures, NO_FAILURES } from '../graph/ba
 import { policyOf } from '../graph/backup-policy.ts';
 import type { Graph } from '../graph/graph.ts';
 import { chooseStore, placeOf } from '../graph/stores.ts';
-import { ENDED_TASK_STATES, OPEN_TASK_STATES, type SiteRecord, type TaskRecord } from '../store/model.ts';
+import { ENDED_TASK_STATES, type SiteRecord, type TaskRecord } from '../store/model.ts';
 import type { BackupPolicyRecord, BackupRecord } from '../store/model-backup.ts';
+import { openTasks } from '../store/open-tasks.ts';
 import { createBackup } from './backup-create.ts';
 import { drillBackup } from './backup-drill.ts';
 import { pruneStore, removable } from './backup-remove.ts';
@@ -76,13 +77,11 @@ interface Round {
 type Begin = (what: string, call: () => Promise<boolean>) => Promise<void>;
 
 async function readRound(deps: AdminDeps): Promise<Round> {
-  const open: TaskRecord[] = [];
-  for (const state of OPEN_TASK_STATES) open.push(...(await deps.store.tasks.list({ state, limit: 1000 })));
   return {
     graph: await loadGraph(deps.store),
     backups: await deps.store.backups.find(),
     policies: await deps.store.backupPolicies.find(),
-    open,
+    open: await openTasks(deps.store),
     now: deps.now(),
   };
 }

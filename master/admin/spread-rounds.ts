@@ -4,7 +4,8 @@ import { toAegirError } from '../../shared/error.ts';
 import { treesOf } from '../../shared/vocabulary.ts';
 import type { Graph } from '../graph/graph.ts';
 import { readersOf, writerOf } from '../graph/spread.ts';
-import { OPEN_TASK_STATES, type SiteRecord } from '../store/model.ts';
+import type { SiteRecord } from '../store/model.ts';
+import { openTasks } from '../store/open-tasks.ts';
 import { lookAt } from '../task/handlers/spread.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
@@ -103,12 +104,10 @@ export function startSpreadRounds(
 /** Sites that a task has for itself: it would only wait for that. */
 async function lockedSites({ store }: AdminDeps): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  for (const state of OPEN_TASK_STATES) {
-    for (const { plan } of await store.tasks.list({ state, limit: 1000 })) {
-      const { locks } = plan;
-      if (!Array.isArray(locks)) continue;
-      for (const lock of locks) if (typeof lock === 'string' && lock.startsWith('site/')) ids.add(lock.slice(5));
-    }
+  for (const { plan } of await openTasks(store)) {
+    const { locks } = plan;
+    if (!Array.isArray(locks)) continue;
+    for (const lock of locks) if (typeof lock === 'string' && lock.startsWith('site/')) ids.add(lock.slice(5));
   }
   return ids;
 }

@@ -40,7 +40,7 @@ export async function doStep(one: One): Promise<boolean> {
   const planned = plan.steps[step.index];
   const hold = planned === undefined ? null : holdOf(planned, steps, startedAt);
   const attend = (signal: AbortSignal) =>
-    one.handler.do(one.args, contextOf(one, attempt, startedAt, signal, after, gotOn));
+    one.handler.do(one.args, contextOf(one, 'do', attempt, startedAt, signal, after, gotOn));
   let outcome: Outcome;
   try {
     outcome =

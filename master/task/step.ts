@@ -71,6 +71,7 @@ const PROGRESS_EVERY_MS = 200;
 
 export function contextOf(
   one: One,
+  direction: 'do' | 'undo',
   attempt: number,
   startedAt: number,
   signal: AbortSignal,
@@ -90,7 +91,7 @@ export function contextOf(
     actor: task.actor,
     signal,
     startedAt,
-    urgent: keepsVisitors(one.plan, step.index, 'do'),
+    urgent: keepsVisitors(one.plan, step.index, direction),
     result: isUntouched(step) ? null : step.result,
     results,
     now: () => deps.now(),

@@ -1,6 +1,6 @@
 // Undoes one step: until it is undone, or a person must act.
 import { AegirError, toAegirError } from '../../shared/error.ts';
-import { cutShort, keepsVisitors } from './cut.ts';
+import { cutShort } from './cut.ts';
 import { backoffMs } from './limits.ts';
 import { contextOf, giveUp, isUntouched, type One, sleepUntil, tell, type UpdateStep } from './step.ts';
 
@@ -34,17 +34,13 @@ export async function undoStep(one: One): Promise<boolean> {
   const patience = createPatience(one);
   try {
     const signal = AbortSignal.any([control.leave.signal, patience.signal]);
-    const ctx = contextOf(one, attempt, deps.now(), signal, after, patience.heard);
+    const ctx = contextOf(one, 'undo', attempt, deps.now(), signal, after, patience.heard);
     const afterDurable = (callback: () => void) => {
       // Called with each answer of an agent.
       patience.heard();
       ctx.afterDurable(callback);
     };
-    const work = undo.call(handler, one.args, {
-      ...ctx,
-      afterDurable,
-      urgent: keepsVisitors(one.plan, step.index, 'undo'),
-    });
+    const work = undo.call(handler, one.args, { ...ctx, afterDurable });
     const outcome = await cutShort(work, patience.signal, deps.limits.cutMs);
     if (outcome.is === 'wait') throw new AegirError('internal', `cannot undo ${step.kind}: its undo wants to wait`);
   } catch (thrown) {

@@ -3,7 +3,7 @@ import type { FoundSite } from '../../../shared/gen/aegir/v1/agent.ts';
 import type { ServiceRef } from '../../../shared/gen/aegir/v1/spec.ts';
 import { nameOnServer } from '../../../shared/service-name.ts';
 import { judgeFound } from '../../report/leftover.ts';
-import { OPEN_TASK_STATES } from '../../store/model.ts';
+import { openTasks } from '../../store/open-tasks.ts';
 import type { StepHandler } from '../handler.ts';
 import { type HandlerDeps, readService, refOf } from '../parts.ts';
 import { perform, previewOn } from '../perform.ts';
@@ -12,7 +12,6 @@ import { fromAgent, tell } from './verify-part.ts';
 /** A cluster is a front: its heads have the sites. */
 const BALANCER_ENGINE = 'cluster';
 const DETECT_TIMEOUT_MS = 60_000;
-const MOST_TASKS = 1000;
 
 export function createServicePrepare(deps: HandlerDeps): StepHandler<'service.prepare'> {
   const request = async (serviceId: string, preview: boolean) => {
@@ -79,13 +78,8 @@ export function createServerDetect(deps: HandlerDeps): StepHandler<'server.detec
 /** Those of the sites that a task works with: it has them at several places for a while. */
 async function busy({ store }: HandlerDeps, found: readonly FoundSite[]): Promise<ReadonlySet<string>> {
   const wanted = new Set(found.map(({ siteId }) => siteId));
-  const sites = new Set<string>();
-  for (const state of OPEN_TASK_STATES) {
-    for (const { subjectId } of await store.tasks.list({ state, limit: MOST_TASKS })) {
-      if (wanted.has(subjectId)) sites.add(subjectId);
-    }
-  }
-  return sites;
+  const open = (await openTasks(store)).map(({ subjectId }) => subjectId);
+  return new Set(open.filter((id) => wanted.has(id)));
 }
 
 /** What the host is found to be is the step's result, for the report. */
