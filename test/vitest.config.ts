@@ -63,6 +63,7 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/**/*.lab.test.ts'],
+          globalSetup: ['test/lab/prepare.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

@@ -57,7 +57,10 @@ up)
     set -e; d=$1 n=$2 base=$3
     umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup
     mkdir -p /sys/fs/cgroup/lab-$n; echo $$ >/sys/fs/cgroup/lab-$n/cgroup.procs
-    mount -t overlay overlay -o lowerdir=$base,upperdir=$d/up,workdir=$d/wk $d/root
+    # volatile: nobody waits for the disk of the machine, whose power these disks do not outlive. A host that was killed
+    # leaves a mark that forbids to mount them again.
+    rm -rf $d/wk/work/incompat
+    mount -t overlay overlay -o volatile,lowerdir=$base,upperdir=$d/up,workdir=$d/wk $d/root
     echo $n >$d/root/etc/hostname
     exec env SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --boot --directory=$d/root --machine=$n --hostname=$n \
       $4 --register=no --keep-unit --network-namespace-path=/run/netns/$n --resolv-conf=off --timezone=off \
@@ -66,15 +69,16 @@ up)
   echo $! >"$d/nspawn.pid" ;;
 wait)
   state=starting
-  # A machine that is busy with other things takes its time.
-  for _ in $(seq 1800); do
+  # A machine that is busy with other things takes its time. systemd is asked to tell: asking it again and again would take
+  # the processors from the hosts that start.
+  for _ in $(seq 600); do
     if p=$(leader "$2"); then
-      state=$(nsenter -t "$p" -a systemctl is-system-running 2>/dev/null || true)
+      state=$(timeout 300 nsenter -t "$p" -a systemctl is-system-running --wait 2>/dev/null || true)
       case $state in running | degraded) echo "$state"; exit 0 ;; esac
     fi
-    sleep 0.1
+    sleep 0.5
   done
-  echo "lab: $2 is not up after 180 s (${state:-no answer}); see $HOSTS/$2/console.log" >&2; exit 1 ;;
+  echo "lab: $2 is not up after 300 s (${state:-no answer}); see $HOSTS/$2/console.log" >&2; exit 1 ;;
 pid) need "$2" ;;
 exec)
   p=$(need "$2"); shift 2

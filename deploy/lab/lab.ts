@@ -85,6 +85,8 @@ export interface Lab {
   exec(name: string, argv: readonly string[], input?: string): Promise<Ran>;
   /** As exec, but throws on a non-zero code; answers standard output, trimmed. */
   must(name: string, argv: readonly string[], input?: string): Promise<string>;
+  /** Its PID 1, as this machine numbers it. */
+  leader(name: string): Promise<number>;
   /** Power loss. */
   crash(name: string): Promise<void>;
   /** Orderly power-off. */
@@ -141,6 +143,7 @@ export function createLab(options?: LabOptions): Lab {
         `lab: ${name}: ${argv.join(' ')} failed (${ran.code}): ${ran.stderr.trim() || ran.stdout.trim()}`,
       );
     },
+    leader: async (name) => Number(await script(['pid', name])),
     crash: (name) => act('crash', name),
     stop: (name) => act('stop', name),
     cut: (name) => act('cut', name),

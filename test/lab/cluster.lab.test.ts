@@ -3,8 +3,9 @@
 // visitors lost, and how long the longest page took.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { labUnavailable } from '../../deploy/lab/lab.ts';
-import { type Fleet, startFleet, until } from './fleet.ts';
+import { type LabHost, labUnavailable } from '../../deploy/lab/lab.ts';
+import { ClusterServiceService } from '../../shared/gen/aegir/v1/admin.ts';
+import { type Fleet, START_MS, startFleet, until } from './fleet.ts';
 import { describeDrupal } from './spread-drupal.ts';
 import { describeSpread } from './spread-journey.ts';
 import { startVisits, told } from './steady-visits.ts';
@@ -18,15 +19,10 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
   let common = '';
   const front = () => fleet.host('front');
   const web3 = () => fleet.host('web3');
-  interface Shown {
-    readonly heads: readonly {
-      readonly service: string;
-      readonly state: string;
-      readonly status?: { readonly healthy: boolean };
-    }[];
-  }
-  const headOf = async (name: string) =>
-    (await fleet.json<Shown>('cluster', 'show', 'pool')).heads.find(({ service }) => service === `${name}/nginx`);
+  const isHealthy = async ({ name }: LabHost) => {
+    const { heads } = await fleet.ask(ClusterServiceService.getCluster, { cluster: 'pool' });
+    return heads.find(({ service }) => service === `${name}/nginx`)?.status?.healthy;
+  };
 
   beforeAll(async () => {
     common = mkdtempSync('/var/tmp/aegir-lab/common-');
@@ -34,16 +30,19 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
     const { web1, web2, db1, lab, must } = fleet;
     // nginx of the image has the port that the front needs; heads need no load balancer.
     await lab.must(front().name, ['systemctl', 'disable', '--now', 'nginx']);
-    for (const host of [front(), web1, web2, web3(), db1]) await fleet.join(host);
-    for (const { name } of [web1, web2, web3()]) {
-      await must('service', 'enable', `${name}/nginx`);
+    const joined = async (host: LabHost, ...engines: string[]): Promise<void> => {
+      await fleet.join(host);
+      for (const engine of engines) await must('service', 'enable', `${host.name}/${engine}`);
+    };
+    const head = async (host: LabHost): Promise<void> => {
+      await joined(host, 'nginx');
       await must(
-        ...['service', 'declare', `${name}/mount:common`, '--type', 'file'],
+        ...['service', 'declare', `${host.name}/mount:common`, '--type', 'file'],
         ...['--set', 'path=/srv/common', 'share=common', 'local=true'],
       );
-    }
-    await must('service', 'enable', `${db1.name}/mariadb`);
-  });
+    };
+    await Promise.all([joined(front()), joined(db1, 'mariadb'), ...[web1, web2, web3()].map(head)]);
+  }, START_MS);
   afterAll(async () => {
     await fleet?.stop();
     if (common !== '') rmSync(common, { recursive: true, force: true });
@@ -98,12 +97,12 @@ describe.runIf(why === undefined)('a cluster on systemd hosts', () => {
     await until('some visits', async () => visits.counted.asked > 40);
     const crashed = performance.now();
     await fleet.lab.crash(web2.name);
-    await until('the front to find it', async () => (await headOf(web2.name))?.status?.healthy === false);
+    await until('the front to find it', async () => (await isHealthy(web2)) === false);
     const found = performance.now();
     const asked = visits.counted.asked;
     await until('more visits', async () => visits.counted.asked > asked + 100);
     await fleet.boot(web2);
-    await until('its front to find it again', async () => (await headOf(web2.name))?.status?.healthy === true, 120_000);
+    await until('its front to find it again', async () => (await isHealthy(web2)) === true, 120_000);
     await visits.stop();
     told(`a head lost its power, found after ${Math.round(found - crashed)} ms at most`, visits.counted);
     expect(visits.counted.failures.filter(({ at }) => at > found)).toEqual([]);

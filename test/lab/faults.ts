@@ -63,7 +63,7 @@ export function faultTests(theFleet: () => Fleet): void {
   });
 
   describe('a link', () => {
-    test('that is slow delays, and no more', async () => {
+    test('that is slow delays, and no more', { tags: ['deep'] }, async () => {
       const { lab, web1, must } = theFleet();
       await lab.slow(web1.name, '256kbit');
       try {
@@ -74,7 +74,7 @@ export function faultTests(theFleet: () => Fleet): void {
       }
     });
 
-    test('that loses a packet in five delays, and no more', async () => {
+    test('that loses a packet in five delays, and no more', { tags: ['deep'] }, async () => {
       const { lab, web1, must } = theFleet();
       await lab.lose(web1.name, '20');
       try {

@@ -1,9 +1,16 @@
 // A master, web servers and a database server as lab hosts with real systemd, installed as the README tells: the master by
 // `aegir-master install`, the others by the line that it prints. No host has Node.
 import { join } from 'node:path';
+import type { MethodDefinition } from '@grpc/grpc-js';
 import { buildBase, createLab, type Lab, type LabHost, type Ran } from '../../deploy/lab/lab.ts';
+import { createConnection } from '../../master/cli/connection.ts';
+import { ServerServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { binaries } from './binaries.ts';
 import { takeSlot } from './slot.ts';
+
+const ALL = { pageSize: 0, pageToken: '' };
+/** For hooks and tests that start or join hosts: a bound for what hangs, with room for a machine that is slow or busy. */
+export const START_MS = 900_000;
 
 export interface Fleet {
   readonly lab: Lab;
@@ -18,10 +25,12 @@ export interface Fleet {
   /** Its standard output; throws when it fails. */
   must(...args: string[]): Promise<string>;
   json<T>(...args: string[]): Promise<T>;
+  /** Asks the master's API itself, what is to be asked often: each start of the command line takes most of a second. */
+  ask<I, O>(method: MethodDefinition<I, O>, request: I): Promise<O>;
   /** Runs the line that the master prints, as a person pastes it, and waits for the agent's session; answers what it said. */
   join(host: LabHost): Promise<string>;
   isConnected(host: LabHost): Promise<boolean>;
-  /** Starts a host again after a power loss, with the disk that it had. */
+  /** Starts one of those that are for later, or a host again after a power loss, with the disk that it had. */
   boot(host: LabHost): Promise<void>;
   /** Main process of a unit. */
   pid(host: LabHost, unit: string): Promise<string>;
@@ -32,25 +41,27 @@ export interface Fleet {
 export interface FleetOptions {
   /** Hosts besides the usual ones. */
   readonly more?: readonly string[];
+  /** Hosts that are not started until somebody boots them. */
+  readonly later?: readonly string[];
   /** A directory of this machine that all hosts but the master's see at /srv/common, to be written. */
   readonly common?: string;
 }
 
 /** Everything up to a fresh master without servers. */
-export async function startFleet({ more = [], common }: FleetOptions = {}): Promise<Fleet> {
+export async function startFleet({ more = [], later = [], common }: FleetOptions = {}): Promise<Fleet> {
   const archives = await binaries();
   const base = await buildBase();
-  const slot = await takeSlot(['master', 'web1', 'web2', 'db1', ...more]);
+  const slot = await takeSlot(['master', 'web1', 'web2', 'db1', ...more, ...later]);
   const lab = createLab(slot.options);
   const host = (kind: string, end: number): LabHost => ({ name: slot.nameOf(kind), address: `${slot.network}.${end}` });
   const named = { master: host('master', 10), web1: host('web1', 11), web2: host('web2', 12), db1: host('db1', 21) };
   const { master } = named;
-  const others = new Map(more.map((kind, index) => [kind, host(kind, 31 + index)]));
+  const others = new Map([...more, ...later].map((kind, index) => [kind, host(kind, 31 + index)]));
   const hosts = [...Object.values(named), ...others.values()];
   const binds = common === undefined ? [] : [`${common}:/srv/common:rw`];
 
   const clear = async (): Promise<void> => {
-    for (const { name } of hosts) await lab.remove(name);
+    await Promise.all(hosts.map(({ name }) => lab.remove(name)));
     await lab.stopNetwork();
   };
   const stop = async (): Promise<void> => {
@@ -63,23 +74,34 @@ export async function startFleet({ more = [], common }: FleetOptions = {}): Prom
   const aegir = (...args: string[]) => lab.exec(master.name, ['aegir', ...args]);
   const must = (...args: string[]) => lab.must(master.name, ['aegir', ...args]);
   const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await must(...args, '--output', 'json')) as T;
+  let context = { address: `${master.address}:7443`, ca: '', token: '' };
+  const ask = async <I, O>(method: MethodDefinition<I, O>, request: I): Promise<O> => {
+    // A new one each time: links are cut, and the master dies.
+    const connection = createConnection(context);
+    try {
+      return await connection.call(method, request);
+    } finally {
+      connection.close();
+    }
+  };
   const isConnected = async ({ name }: LabHost): Promise<boolean> => {
-    const servers = await json<readonly { name: string; connected: boolean }[]>('server', 'list');
+    const { servers } = await ask(ServerServiceService.listServers, ALL);
     return servers.some((server) => server.name === name && server.connected);
+  };
+  const table = ['127.0.0.1 localhost', ...hosts.map(({ name, address }) => `${address} ${name}`)].join('\n');
+  const boot = async (each: LabHost): Promise<void> => {
+    await lab.start(each, base, each === master ? [`${archives}:/srv/archives`] : binds);
+    await lab.must(each.name, ['tee', '/etc/hosts'], `${table}\n`);
   };
 
   try {
     // What was left when the machine itself went down.
     await clear();
     await lab.startNetwork();
-    const table = ['127.0.0.1 localhost', ...hosts.map(({ name, address }) => `${address} ${name}`)].join('\n');
-    await Promise.all(
-      hosts.map(async (each) => {
-        await lab.start(each, base, each === master ? [`${archives}:/srv/archives`] : binds);
-        await lab.must(each.name, ['tee', '/etc/hosts'], `${table}\n`);
-      }),
-    );
+    await Promise.all(hosts.filter((each) => !later.some((kind) => others.get(kind) === each)).map(boot));
     await must('context', ...(await installMaster(lab, master)));
+    const read = (name: string) => lab.must(master.name, ['cat', `/var/lib/aegir/${name}`]);
+    context = { ...context, ca: await read('ca.pem'), token: await read('admin.token') };
   } catch (error) {
     await stop();
     throw error;
@@ -91,7 +113,9 @@ export async function startFleet({ more = [], common }: FleetOptions = {}): Prom
     aegir,
     must,
     json,
+    ask,
     isConnected,
+    boot,
     stop,
     async join(each) {
       const line = await must('server', 'join-command', '--accept');
@@ -99,7 +123,6 @@ export async function startFleet({ more = [], common }: FleetOptions = {}): Prom
       await until(`${each.name} to connect`, () => isConnected(each));
       return said;
     },
-    boot: (each) => lab.start(each, base, binds),
     host(kind) {
       const found = others.get(kind);
       if (found === undefined) throw new Error(`there is no host ${kind} in this fleet`);
@@ -113,9 +136,11 @@ export async function startFleet({ more = [], common }: FleetOptions = {}): Prom
 async function installMaster(lab: Lab, { name }: LabHost): Promise<string[]> {
   const dir = '/root/aegir';
   await lab.must(name, ['mkdir', dir]);
-  for (const program of ['aegir-master', 'aegir'])
-    await lab.must(name, ['tar', '-xzf', `/srv/archives/${program}-linux-${process.arch}.tar.gz`, '-C', dir]);
-  await lab.must(name, ['cp', `/srv/archives/aegir-agent-linux-${process.arch}.tar.gz`, dir]);
+  const archive = (program: string) => `/srv/archives/${program}-linux-${process.arch}.tar.gz`;
+  await Promise.all([
+    ...['aegir-master', 'aegir'].map((program) => lab.must(name, ['tar', '-xzf', archive(program), '-C', dir])),
+    lab.must(name, ['cp', archive('aegir-agent'), dir]),
+  ]);
   const { code, stdout: said, stderr } = await lab.exec(name, [join(dir, 'aegir-master'), 'install']);
   if (code !== 0) {
     const journal = await lab.exec(name, ['journalctl', '--no-pager', '--lines=20', '--unit=aegir-master']);
@@ -126,7 +151,7 @@ async function installMaster(lab: Lab, { name }: LabHost): Promise<string[]> {
   return context.split(' ');
 }
 
-export async function until(what: string, condition: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+export async function until(what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
   for (const deadline = Date.now() + withinMs; !(await condition()); ) {
     if (Date.now() > deadline) throw new Error(`waited ${withinMs / 1000} s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));

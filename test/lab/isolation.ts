@@ -169,7 +169,18 @@ export function isolationTests(theFleet: () => Fleet): void {
     await must('site', 'delete', 'far.test', '--yes');
   });
 
-  test('one that is disabled is started by nobody: cron asks for its account; the other goes on', async () => {
+  const expiry = async (site: Site) => (await mustOnWeb('getent', 'shadow', site.user)).split(':')[7];
+
+  test('one that is disabled has an account that has ended until it is enabled, and the other has not', async () => {
+    const { must } = theFleet();
+    await must('site', 'disable', one.name);
+    expect([await expiry(one), await expiry(two)]).toEqual(['1', '']);
+    await must('site', 'enable', one.name);
+    expect(await expiry(one)).toBe('');
+  });
+
+  const WHEN_DISABLED = 'one that is disabled is started by nobody: cron asks for its account; the other goes on';
+  test(WHEN_DISABLED, { tags: ['deep'] }, async () => {
     const { lab, web1, must } = theFleet();
     const files = (site: Site) => `${site.dir}/files/cron`;
     for (const site of [one, two]) {
@@ -177,7 +188,6 @@ export function isolationTests(theFleet: () => Fleet): void {
       await lab.must(web1.name, ['runuser', '-u', site.user, '--', 'crontab', '-'], job);
     }
     const minutes = async (site: Site) => (await onWeb('cat', files(site))).stdout.split('\n').filter(Boolean);
-    const expiry = async (site: Site) => (await mustOnWeb('getent', 'shadow', site.user)).split(':')[7];
     try {
       await until(
         'cron to run both',

@@ -9,6 +9,8 @@ export interface LoadOptions {
   readonly nameServer: string;
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
+  /** How many times rarer than usual pages and comments are; the other reads are files. */
+  readonly rarer?: number;
   /** Of somebody who may write as often as he likes. */
   readonly cookies: string;
 }
@@ -27,6 +29,7 @@ export interface Load {
 
 /** Hosts share the machine's few processors: of that many reads one is a page of WordPress, the others files. */
 const READS_PER_PAGE = 20;
+const PAGES_TIMED = 5;
 const FILE = '/wp-includes/css/dist/block-library/style.min.css';
 const TIMEOUT_MS = 90_000;
 /** Each with a resolver of its own, so that old answers end at different moments. */
@@ -38,7 +41,26 @@ interface Answer {
   readonly location: string;
 }
 
-export function startLoad({ site, nameServer, readsPerSecond, writesPerSecond, cookies }: LoadOptions): Load {
+/**
+ * How many times rarer pages and comments must be for PHP to keep up with them on one processor: 1 on a usual machine.
+ * More than it can do would wait in longer and longer queues, whether the site moves or not.
+ */
+export async function rarerBy(
+  address: string,
+  { site, readsPerSecond, writesPerSecond, cookies }: LoadOptions,
+): Promise<number> {
+  const times: number[] = [];
+  for (let time = 0; time < PAGES_TIMED; time++) {
+    const began = performance.now();
+    await ask(address, site, '/', cookies);
+    times.push(performance.now() - began);
+  }
+  const median = times.toSorted((one, other) => one - other)[Math.floor(PAGES_TIMED / 2)] ?? 0;
+  return Math.max(1, (median / 1000) * (readsPerSecond / READS_PER_PAGE + writesPerSecond));
+}
+
+export function startLoad(options: LoadOptions): Load {
+  const { site, nameServer, readsPerSecond, writesPerSecond, cookies, rarer = 1 } = options;
   const state = { asked: 0, longestMs: 0 };
   const failures: string[] = [];
   const written: string[] = [];
@@ -65,7 +87,7 @@ export function startLoad({ site, nameServer, readsPerSecond, writesPerSecond, c
     return told === '';
   };
   const read = async (): Promise<void> => {
-    const page = state.asked % READS_PER_PAGE === 0;
+    const page = state.asked % Math.round(READS_PER_PAGE * rarer) === 0;
     // A page that was cut short is none.
     const good = ({ status, body }: Answer) => status === 200 && body.length > 0 && (!page || body.includes('</html>'));
     await count('GET', good, page ? '/' : FILE);
@@ -84,7 +106,7 @@ export function startLoad({ site, nameServer, readsPerSecond, writesPerSecond, c
       const one: Promise<void> = visit().finally(() => open.delete(one));
       open.add(one);
     }, 1000 / perSecond);
-  const timers = [steady(readsPerSecond, read), steady(writesPerSecond, write)];
+  const timers = [steady(readsPerSecond, read), steady(writesPerSecond / rarer, write)];
   return {
     failures,
     written,

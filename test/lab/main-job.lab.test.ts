@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labUnavailable } from '../../deploy/lab/lab.ts';
 import { faultTests } from './faults.ts';
-import { type Fleet, startFleet } from './fleet.ts';
+import { type Fleet, START_MS, startFleet } from './fleet.ts';
 import { isolationTests } from './isolation.ts';
 import { askStandardServices } from './reflection.ts';
 import { restTests } from './rest.ts';
@@ -15,7 +15,7 @@ describe.runIf(why === undefined)('on systemd hosts', () => {
   let fleet: Fleet;
   beforeAll(async () => {
     fleet = await startFleet();
-  });
+  }, START_MS);
   afterAll(async () => {
     await fleet?.stop();
   });

@@ -1,4 +1,5 @@
 // Cuts links of hosts while their programs stand at boundaries of a move: the boundaries are learned from a move in peace.
+import { readFileSync } from 'node:fs';
 import type { LabHost } from '../../deploy/lab/lab.ts';
 import type { ProcessName } from '../e2e/machine.ts';
 import { numbered } from '../fault/boundaries.ts';
@@ -11,7 +12,7 @@ const CUT_MS = 5000;
 const LONG_CUT_MS = 100_000;
 /** Each cut of so many is a long one. */
 const ONE_LONG_OF = 12;
-const EVERY_MS = 200;
+const EVERY_MS = 50;
 /** Of one host in one move. */
 const AT_ONCE = 4;
 
@@ -20,9 +21,17 @@ const AROUND_THE_HOLD =
 /** Where a step begins: in the master, and in the agent that does what it is made of. */
 const STEP = /^(task\.step\.intent|agent\.action\.received):/;
 
-/** few: around the hold, in one move; steps: where each step begins; all: wherever a process writes down what it is at. */
-export type CutsWhere = 'few' | 'steps' | 'all';
-const WHERE: Readonly<Record<CutsWhere, RegExp>> = { few: AROUND_THE_HOLD, steps: STEP, all: /^/ };
+/**
+ * once: each link once, around the hold, in one move; few: some times; steps: where each step begins; all: wherever a process
+ * writes down what it is at.
+ */
+export type CutsWhere = 'once' | 'few' | 'steps' | 'all';
+const WHERE: Readonly<Record<CutsWhere, RegExp>> = {
+  once: AROUND_THE_HOLD,
+  few: AROUND_THE_HOLD,
+  steps: STEP,
+  all: /^/,
+};
 
 export interface MoveCuts {
   /** Notes what boundaries each host's program passes meanwhile. */
@@ -33,6 +42,18 @@ export interface MoveCuts {
   alone(strikes: readonly Strike[]): readonly (readonly Strike[])[];
   /** Cuts while it moves; answers those that it never came to, too. */
   during<T>(strikes: readonly Strike[], move: () => Promise<T>): Promise<readonly [T, readonly Strike[]]>;
+}
+
+/** One letter, as the kernel tells it; empty for one that has ended. */
+function stateOfProcess(pid: string): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.charAt(stat.lastIndexOf(')') + 2);
+  } catch (error) {
+    // ESRCH: while it was read.
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
 }
 
 /** Restarts the hosts' programs, so that they tell of boundaries. hosts: the master's and agents'. */
@@ -62,14 +83,19 @@ export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): P
     while (left.length > 0) runs.push(takeJoint(left, boundaries, most));
     return runs;
   };
-  const isStopped = async (host: LabHost): Promise<boolean> =>
-    (await lab.exec(host.name, ['pgrep', '--runstates', 'T', '--full', `lib/aegir/${programOf(host)}`])).code === 0;
+  const leaders = new Map(await Promise.all(hosts.map(async ({ name }) => [name, await lab.leader(name)] as const)));
+  /** Looks at all hosts many times a second: by files, since programs that look would take the processors from the move. */
+  const isStopped = (host: LabHost): boolean => {
+    const group = `/proc/${leaders.get(host.name)}/root/sys/fs/cgroup/system.slice/${programOf(host)}.service`;
+    const pids = readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
+    return pids.some((pid) => stateOfProcess(pid) === 'T');
+  };
   let cuts = 0;
 
   /** Cuts its link whenever it stands at a boundary, as long as `going`. */
   async function guard(host: LabHost, going: () => boolean): Promise<void> {
-    while (going() || (await isStopped(host))) {
-      if (!(await isStopped(host))) {
+    while (going() || isStopped(host)) {
+      if (!isStopped(host)) {
         await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
         continue;
       }
@@ -97,9 +123,9 @@ export async function createMoveCuts(fleet: Fleet, hosts: readonly LabHost[]): P
       const at = (boundary: string) => WHERE[where].test(boundary);
       const runs = joint(
         hosts.flatMap(({ name }) => strikesAt('pause', name, boundaries.get(name) ?? [], at)),
-        AT_ONCE,
+        where === 'once' ? 1 : AT_ONCE,
       );
-      return where === 'few' ? runs.slice(0, 1) : runs;
+      return where === 'once' || where === 'few' ? runs.slice(0, 1) : runs;
     },
     alone: (strikes) => joint([...strikes], 1),
     async during(strikes, move) {

@@ -19,7 +19,7 @@ const PNG = Buffer.from(
 
 /** common is the directory of this machine that the heads see at /srv/common. As describeSpread leaves the hosts. */
 export function describeDrupal(of: () => Fleet, common: () => string): void {
-  describe.runIf(code !== undefined)('Drupal on heads that share no files', () => {
+  describe.runIf(code !== undefined)('Drupal on heads that share no files', { tags: ['deep'] }, () => {
     const picture = '/tmp/aegir-lab-picture.png';
     let owner: Visitor;
     let siteId = '';

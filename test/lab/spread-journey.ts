@@ -2,6 +2,7 @@
 // visitors who read and leave files, while heads are added, drained, and lose their power.
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { LabHost } from '../../deploy/lab/lab.ts';
+import { ClusterServiceService } from '../../shared/gen/aegir/v1/admin.ts';
 import { putApache } from './apache-host.ts';
 import { type Fleet, until } from './fleet.ts';
 import { startVisits, told, type Visits } from './steady-visits.ts';
@@ -12,11 +13,6 @@ const SITE = 'own.test';
 const UPLOADS = '/wp-content/uploads/';
 
 interface Shown {
-  readonly heads: readonly {
-    readonly service: string;
-    readonly state: string;
-    readonly status?: { readonly healthy: boolean };
-  }[];
   readonly spread: readonly { readonly writer: string }[];
 }
 
@@ -30,8 +26,10 @@ export function describeSpread(of: () => Fleet): void {
     const web3 = () => of().host('web3');
     const serviceOf = (host: LabHost) => `${host.name}/${host.name === web3().name ? 'apache' : 'nginx'}`;
     const shown = () => of().json<Shown>('cluster', 'show', 'own');
-    const isHealthy = async (host: LabHost) =>
-      (await shown()).heads.find(({ service }) => service === serviceOf(host))?.status?.healthy;
+    const isHealthy = async (host: LabHost) => {
+      const { heads } = await of().ask(ClusterServiceService.getCluster, { cluster: 'own' });
+      return heads.find(({ service }) => service === serviceOf(host))?.status?.healthy;
+    };
     const writer = async (): Promise<LabHost> => {
       const [spread] = (await shown()).spread;
       const host = [of().web1, of().web2, web3()].find((each) => serviceOf(each) === spread?.writer);
@@ -103,7 +101,7 @@ export function describeSpread(of: () => Fleet): void {
       expect(await lacking(after)).toEqual([]);
     });
 
-    test('the Apache takes the writes: no request fails, no upload is lost', async () => {
+    test('the Apache takes the writes: no request fails, no upload is lost', { tags: ['deep'] }, async () => {
       const visits = begin();
       await until('some uploads', async () => visits.counted.left.length > 2);
       await of().must('cluster', 'writer', SITE, serviceOf(web3()));
@@ -115,7 +113,9 @@ export function describeSpread(of: () => Fleet): void {
       expect(await lacking(web3())).toEqual([]);
     });
 
-    test('another head loses its power: after its front has found it, no request fails, and no upload is lost', async () => {
+    test('another head loses its power: after its front has found it, no request fails, and no upload is lost', {
+      tags: ['deep'],
+    }, async () => {
       const { web2 } = of();
       const visits = begin();
       await until('some uploads', async () => visits.counted.left.length > 2);
@@ -135,7 +135,9 @@ export function describeSpread(of: () => Fleet): void {
       for (const host of [of().web1, web2]) expect([host.name, await lacking(host)]).toEqual([host.name, []]);
     });
 
-    test('the head that takes the writes loses its power: pages go on; another one takes them when somebody says so', async () => {
+    test('the head that takes the writes loses its power: pages go on; another one takes them when somebody says so', {
+      tags: ['deep'],
+    }, async () => {
       // Without uploads: who takes them is dead. What was left before has travelled.
       const visits = startVisits(front().address, SITE);
       const crashed = performance.now();
@@ -155,7 +157,9 @@ export function describeSpread(of: () => Fleet): void {
       expect(await lacking(await writer())).toEqual([]);
     });
 
-    test('it comes back and has all that was left meanwhile; what it had goes by decision alone', async () => {
+    test('it comes back and has all that was left meanwhile; what it had goes by decision alone', {
+      tags: ['deep'],
+    }, async () => {
       await of().boot(web3());
       await until(`${web3().name} to connect`, () => of().isConnected(web3()));
       const refused = await of().aegir('cluster', 'activate', 'own', serviceOf(web3()));
