@@ -1,5 +1,6 @@
 // npm test: the loop of `npm run check`, then the suites that start real daemons, whole masters and lab hosts: all of them,
 // so that one run tells all that is wrong. npm run test:deep: the tests that are tagged deep, too.
+import { labUnavailable } from '../deploy/lab/lab.ts';
 import { checkSteps } from './check-steps.ts';
 import { runGroups, runSteps } from './steps.ts';
 
@@ -10,5 +11,11 @@ const suite = (project: string) => ({
 });
 
 await runSteps(checkSteps);
-// The daemons' suite keeps all processors busy; the other two mostly wait, each file for its own hosts and masters.
-await runGroups([[suite('daemon')], [suite('e2e'), suite('lab')]]);
+// The hosts' image comes from the package registry, which takes minutes and few processors. The suites themselves keep a
+// machine of two processors busy, and visitors of a site that moves wait for it.
+const image = { name: 'lab image', argv: ['node', 'deploy/lab/main.ts', 'image'] } as const;
+await runGroups([
+  labUnavailable() === undefined ? [suite('daemon'), image] : [suite('daemon')],
+  [suite('e2e')],
+  [suite('lab')],
+]);

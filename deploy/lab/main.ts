@@ -10,6 +10,7 @@ export const LAB_HOSTS: readonly LabHost[] = [
 ];
 
 const USAGE = `usage: npm run lab -- COMMAND
+  image               build what hosts start from, unless it is there; up does so, too
   up [HOST...]        start ${LAB_HOSTS.map((host) => host.name).join(', ')}, or those named
   list                hosts and their state
   exec HOST CMD...    run a command in a host
@@ -49,6 +50,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const lab = createLab();
   switch (command) {
+    case 'image':
+      console.log(await buildBase());
+      return 0;
     case 'up':
       await up(lab, argv.slice(1));
       return 0;
