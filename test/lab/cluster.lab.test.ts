@@ -1,7 +1,7 @@
 // Clusters on real systemd hosts: a front and two web servers that share files, under a steady load of visitors: a third
 // one is added, one drained, one loses its power; then the same on the same hosts without files in common. Counts what
 // visitors lost, and how long the longest page took.
-/** @module-tag deep */
+// @module-tag deep
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LabHost, labUnavailable } from '../../deploy/lab/lab.ts';

@@ -4,6 +4,7 @@ import type { DbSpec } from '../../../shared/gen/aegir/v1/spec.ts';
 import { type ActionContext, canDump, type DumpFacts, type Dumping } from '../engine.ts';
 import { DATA, type DbScene, SITE } from './db-scene.ts';
 import { type DbDumps, type DbSubject, WEB1 } from './db-stage.ts';
+import { rows } from './rows.ts';
 
 export function describeDbDumps(subject: DbSubject, dumps: DbDumps, scene: DbScene): void {
   const its = (): { readonly engine: Dumping; readonly ctx: ActionContext } => {
@@ -161,21 +162,24 @@ export function describeDbDumps(subject: DbSubject, dumps: DbDumps, scene: DbSce
         await restore(scene.spec, whole);
       });
 
-      it.each(dumps.hostile)('gains nothing by $what', async ({ sql }) => {
-        const whole = String(await dump(scene.other));
-        const at = whole.lastIndexOf('\n', whole.length - 2) + 1;
-        const evil = sql({ spec: scene.other, victim: scene.spec });
-        const before = await scene.stage.administer(dumps.guarded);
-        // Whether it is refused or does nothing is the server's choice.
-        await restore(scene.other, Buffer.from(`${whole.slice(0, at)}${evil}\n${whole.slice(at)}`)).catch((thrown) => {
-          expect(thrown).toMatchObject({ name: 'AegirError', message: expect.not.stringContaining('secret-of') });
+      for (const [some, options] of rows(dumps.hostile, 2))
+        it.each(some)('gains nothing by $what', options, async ({ sql }) => {
+          const whole = String(await dump(scene.other));
+          const at = whole.lastIndexOf('\n', whole.length - 2) + 1;
+          const evil = sql({ spec: scene.other, victim: scene.spec });
+          const before = await scene.stage.administer(dumps.guarded);
+          // Whether it is refused or does nothing is the server's choice.
+          await restore(scene.other, Buffer.from(`${whole.slice(0, at)}${evil}\n${whole.slice(at)}`)).catch(
+            (thrown) => {
+              expect(thrown).toMatchObject({ name: 'AegirError', message: expect.not.stringContaining('secret-of') });
+            },
+          );
+          expect(await scene.stage.administer(dumps.guarded)).toEqual(before);
+          expect(await scene.data()).toEqual(DATA);
+          await scene.expectConverged();
+          await restore(scene.other, Buffer.from(whole));
+          await scene.expectConverged(scene.other);
         });
-        expect(await scene.stage.administer(dumps.guarded)).toEqual(before);
-        expect(await scene.data()).toEqual(DATA);
-        await scene.expectConverged();
-        await restore(scene.other, Buffer.from(whole));
-        await scene.expectConverged(scene.other);
-      });
 
       it('refuses a name that is none of a site before anything is asked', async () => {
         const whole = await dump(scene.spec);
@@ -256,16 +260,17 @@ export function describeDbDumps(subject: DbSubject, dumps: DbDumps, scene: DbSce
         await scene.expectConverged();
       });
 
-      it.each(dumps.thaws)('$what: is found and mended', async ({ harm, says }) => {
-        await scene.stage.apply(frozen());
-        await scene.stage.administer(harm(scene.spec, WEB1));
-        expect((await scene.stage.plan(frozen())).join('\n')).toContain(says);
-        await scene.stage.apply(frozen());
-        expect(await scene.stage.plan(frozen())).toEqual([]);
-        await expect(scene.stage.ask(scene.spec, WEB1)).rejects.toThrow();
-        await scene.stage.apply(scene.spec);
-        await scene.expectConverged();
-      });
+      for (const [some, options] of rows(dumps.thaws, 1))
+        it.each(some)('$what: is found and mended', options, async ({ harm, says }) => {
+          await scene.stage.apply(frozen());
+          await scene.stage.administer(harm(scene.spec, WEB1));
+          expect((await scene.stage.plan(frozen())).join('\n')).toContain(says);
+          await scene.stage.apply(frozen());
+          expect(await scene.stage.plan(frozen())).toEqual([]);
+          await expect(scene.stage.ask(scene.spec, WEB1)).rejects.toThrow();
+          await scene.stage.apply(scene.spec);
+          await scene.expectConverged();
+        });
 
       it('is removed like any other', async () => {
         await scene.stage.apply(frozen());

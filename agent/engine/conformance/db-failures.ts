@@ -6,7 +6,7 @@ import { runChanges } from '../engine.ts';
 import { DATA, type DbScene, OTHER, SITE } from './db-scene.ts';
 import { type DbSubject, WEB1, WEB2 } from './db-stage.ts';
 import { cancelAfter, dieAt } from './interruption.ts';
-import { rows } from './rows.ts';
+import { rows, strides } from './rows.ts';
 
 export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
   describe('trouble:', () => {
@@ -101,27 +101,31 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
           },
         );
 
-      for (const [some, options] of rows(cases, 1))
-        it.each(some)('by death anywhere in %s is mended by the next agent', options, async (_what, arrange, verb) => {
-          for (let nth = 1; ; nth++) {
-            await arrange();
-            const former = subject.createEngine();
-            const point = await dieAt(nth, scene.stage.host, (ctx) =>
-              verb === 'plan'
-                ? former.plan(scene.stage.service, scene.spec, ctx)
-                : former.remove(scene.stage.service, SITE, undefined, ctx),
-            );
-            if (point === undefined) {
-              expect(nth).toBeGreaterThan(2);
-              break;
+      for (const [some, options] of strides(cases, 4))
+        it.each(some)(
+          'by death in $what, at each $stride. place, is mended by the next agent',
+          options,
+          async ({ one: [, arrange, verb], stride }) => {
+            for (let nth = 1; ; nth += stride) {
+              await arrange();
+              const former = subject.createEngine();
+              const point = await dieAt(nth, scene.stage.host, (ctx) =>
+                verb === 'plan'
+                  ? former.plan(scene.stage.service, scene.spec, ctx)
+                  : former.remove(scene.stage.service, SITE, undefined, ctx),
+              );
+              if (point === undefined) {
+                expect(nth).toBeGreaterThan(2);
+                break;
+              }
+              await finish(verb);
             }
-            await finish(verb);
-          }
-        });
+          },
+        );
     });
 
     describe('a name that is none of a site', () => {
-      it.each<[string, (of: DbSpec) => DbSpec]>([
+      const wrong: readonly (readonly [what: string, change: (of: DbSpec) => DbSpec])[] = [
         ['a database of the server', (of) => ({ ...of, database: subject.system })],
         ['the database of another site', (of) => ({ ...of, database: scene.other.database })],
         ['the user of another site', (of) => ({ ...of, user: scene.other.user })],
@@ -137,19 +141,20 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
         ['a host name as an address', (of) => ({ ...of, from: ['web.example.org'] })],
         ['SQL as an address', (of) => ({ ...of, from: ["127.0.0.1' IDENTIFIED BY 'x'; --"] })],
         ['nothing as an address', (of) => ({ ...of, from: [WEB1, ''] })],
-      ])('is refused before anything is asked of the server: %s', async (_what, change) => {
-        scene.stage.commands.length = 0;
-        await expect(scene.stage.plan(change(scene.spec))).rejects.toMatchObject({ code: 'invalid_argument' });
-        expect(scene.stage.commands).toEqual([]);
-      });
+      ];
+      for (const [some, options] of rows(wrong, 3))
+        it.each(some)('is refused before anything is asked of the server: %s', options, async (_what, change) => {
+          scene.stage.commands.length = 0;
+          await expect(scene.stage.plan(change(scene.spec))).rejects.toMatchObject({ code: 'invalid_argument' });
+          expect(scene.stage.commands).toEqual([]);
+        });
 
-      it.each(['', 'site-', 'site-%', 'site-________________', "site-1' OR '1'='1", 'mysql', '../..', `${SITE}x`])(
-        'is refused by a removal: %j',
-        async (siteId) => {
+      const names = ["site-1' OR '1'='1", '', 'site-', 'site-%', 'site-________________', 'mysql', '../..', `${SITE}x`];
+      for (const [some, options] of rows(names, 1))
+        it.each(some)('is refused by a removal: %j', options, async (siteId) => {
           await expect(scene.stage.remove(siteId)).rejects.toMatchObject({ code: 'invalid_argument' });
           await scene.expectConverged();
-        },
-      );
+        });
     });
 
     describe('a server that is down', () => {

@@ -8,6 +8,7 @@ import { runChanges } from '../engine.ts';
 import { NAME, OTHER, OTHER_NAME, type Scene, SITE } from './http-scene.ts';
 import type { HttpSubject } from './http-stage.ts';
 import { cancelAfter, dieAt, summaries } from './interruption.ts';
+import { strides } from './rows.ts';
 
 export function describeFailures(subject: HttpSubject, scene: Scene): void {
   describe('drift', () => {
@@ -75,37 +76,43 @@ export function describeFailures(subject: HttpSubject, scene: Scene): void {
       }
     });
 
-    it.each([
+    const cases = [
       ['an apply', () => scene.stage.remove(SITE, scene.spec), 'plan'],
       ['an update', () => scene.stage.apply({ ...scene.spec, aliases: ['was.example.org'] }), 'plan'],
       ['a removal', () => scene.stage.apply(scene.spec), 'remove'],
-    ] as const)('by death anywhere in %s is found and mended by the next agent', async (_what, arrange, verb) => {
-      for (let nth = 1; ; nth++) {
-        await arrange();
-        const former = subject.createEngine();
-        const point = await dieAt(nth, scene.stage.host, (ctx) =>
-          verb === 'plan'
-            ? former.plan(scene.stage.service, scene.spec, ctx)
-            : former.remove(scene.stage.service, SITE, scene.spec, ctx),
-        );
-        if (point === undefined) {
-          expect(nth).toBeGreaterThan(3);
-          break;
-        }
-        expect(await scene.statusOf(OTHER_NAME)).toBe(200);
-        if (verb === 'plan') {
-          await scene.stage.apply(scene.spec);
-          await scene.expectConverged();
-          expect(await scene.statusOf('was.example.org')).toBe(404);
-        } else {
-          await scene.stage.remove(SITE, scene.spec);
-          expect(
-            summaries(await scene.stage.engine.remove(scene.stage.service, SITE, scene.spec, scene.stage.ctx)),
-          ).toEqual([]);
-          expect(await scene.statusOf(NAME)).toBe(404);
-        }
-      }
-    });
+    ] as const;
+    for (const [some, options] of strides<(typeof cases)[number]>(cases, 4))
+      it.each(some)(
+        'by death in $what, at each $stride. place, is found and mended by the next agent',
+        options,
+        async ({ one: [, arrange, verb], stride }) => {
+          for (let nth = 1; ; nth += stride) {
+            await arrange();
+            const former = subject.createEngine();
+            const point = await dieAt(nth, scene.stage.host, (ctx) =>
+              verb === 'plan'
+                ? former.plan(scene.stage.service, scene.spec, ctx)
+                : former.remove(scene.stage.service, SITE, scene.spec, ctx),
+            );
+            if (point === undefined) {
+              expect(nth).toBeGreaterThan(3);
+              break;
+            }
+            expect(await scene.statusOf(OTHER_NAME)).toBe(200);
+            if (verb === 'plan') {
+              await scene.stage.apply(scene.spec);
+              await scene.expectConverged();
+              expect(await scene.statusOf('was.example.org')).toBe(404);
+            } else {
+              await scene.stage.remove(SITE, scene.spec);
+              expect(
+                summaries(await scene.stage.engine.remove(scene.stage.service, SITE, scene.spec, scene.stage.ctx)),
+              ).toEqual([]);
+              expect(await scene.statusOf(NAME)).toBe(404);
+            }
+          }
+        },
+      );
   });
 
   describe('a configuration broken by someone else', () => {

@@ -254,7 +254,10 @@ BEGIN; INSERT INTO things (v) VALUES ('never'); ROLLBACK;`),
     expect(await traces()).toEqual([]);
   }, 120_000);
 
-  it('is gone with its site, on both sides, and verify mends what was left of it', async () => {
+  it('is gone with its site, on both sides, and verify mends what was left of it', {
+    tags: ['deep'],
+    timeout: 120_000,
+  }, async () => {
     for (const how of ['remove', 'plan'] as const) {
       await open();
       await follow('start', await copy());
@@ -276,7 +279,7 @@ BEGIN; INSERT INTO things (v) VALUES ('never'); ROLLBACK;`),
         await old.sql(asSite(TABLES), spec.database);
       }
     }
-  }, 120_000);
+  });
 
   it('says what stopped it, without what was in it', async () => {
     await open();
@@ -290,7 +293,7 @@ BEGIN; INSERT INTO things (v) VALUES ('never'); ROLLBACK;`),
     expect(JSON.stringify(status)).not.toContain('secret-of-mine');
   }, 60_000);
 
-  it('notices that the slot is gone', async () => {
+  it('notices that the slot is gone', { tags: ['deep'], timeout: 60_000 }, async () => {
     await open();
     await follow('start', await copy());
     await caughtUp();
@@ -298,7 +301,7 @@ BEGIN; INSERT INTO things (v) VALUES ('never'); ROLLBACK;`),
     await open();
     expect(await waitUntil(async () => !(await follow('status')).running, 20_000)).toBe(true);
     expect(await follow('status')).toMatchObject({ error: expect.stringMatching(/no longer has the changes/) });
-  }, 60_000);
+  });
 
   it('runs code of the site with no more rights than the site has, and lets it not change where it leads', async () => {
     const evil = (
@@ -368,7 +371,7 @@ describe('it cannot be followed', () => {
       /1 trigger of it would run on both/,
     ],
   ] as const;
-  for (const [some, options] of rows(containing, 2))
+  for (const [some, options] of rows(containing, 1))
     it.each(some)('with %j in it', options, async (sql, why) => {
       await old.sql(asSite(sql), spec.database);
       await expect(open(true)).rejects.toMatchObject({ message: expect.stringMatching(why) });
@@ -382,7 +385,7 @@ describe('it cannot be followed', () => {
     'DROP TABLE bare; CREATE TABLE bare (v TEXT, n INT);',
     "SELECT lo_from_bytea(0, 'x');",
   ];
-  for (const [some, options] of rows(changing, 2))
+  for (const [some, options] of rows(changing, 1))
     it.each(some)('any more after %s since the copy; the site is not hindered', options, async (sql) => {
       await open();
       await follow('start', await copy());
@@ -436,7 +439,7 @@ describe('it cannot be followed', () => {
     expect(await content(fresh)).toEqual(await content(old));
   }, 60_000);
 
-  it('with a wrong password, from no position, and where nobody listens', async () => {
+  it('with a wrong password, from no position, and where nobody listens', { tags: ['deep'] }, async () => {
     await open();
     const position = await copy();
     await expect(follow('start', '')).rejects.toMatchObject({ code: 'failed_precondition' });
@@ -472,7 +475,9 @@ it('who follows reads this database by its account, and takes no copy of the ser
   expect(await ask('x replication=true', 'IDENTIFY_SYSTEM;')).toMatch(/pg_hba.conf rejects replication/);
 });
 
-it('a copy of it waits for an index that takes hours to build, and says nothing meanwhile', async () => {
+it('a copy of it waits for an index that takes hours to build, and says nothing meanwhile', {
+  tags: ['deep'],
+}, async () => {
   const waits: number[] = [];
   const stream: Host['stream'] = (command) => {
     waits.push(command.idleMs ?? 0);

@@ -1,6 +1,6 @@
 // rfc2136 as one of the dns engines, once more: the suite of its type against a private BIND, which judges updates in its
 // own way, with a key of another algorithm.
-/** @module-tag deep */
+// @module-tag deep
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

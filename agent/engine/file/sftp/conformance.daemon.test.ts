@@ -1,3 +1,4 @@
+import { describe } from 'vitest';
 import { describeFileEngine } from '../../conformance/file.ts';
 import { isRoot } from '../../conformance/file-place.ts';
 import { openSshWorld } from '../../conformance/file-ssh-world.ts';
@@ -13,5 +14,7 @@ const subject = {
 };
 describeFileEngine({ ...subject, by: 'by key', openWorld: () => openSshWorld('key') });
 
-if (isRoot) describeFileEngine({ ...subject, by: 'by password', openWorld: () => openSshWorld('password') });
-else console.warn('SKIPPED: sftp by password (only root may run an sshd that knows passwords)');
+describe.runIf(isRoot)('with a password', { tags: ['deep'] }, () => {
+  describeFileEngine({ ...subject, by: 'by password', openWorld: () => openSshWorld('password') });
+});
+if (!isRoot) console.warn('SKIPPED: sftp by password (only root may run an sshd that knows passwords)');

@@ -345,16 +345,18 @@ describe('visitors lose nothing', () => {
   });
 
   it('and what a head works on is counted until it is answered, though the front was loaded again', async () => {
-    heads[0].slowMs = 1_500;
+    const { promise, resolve: answer } = Promise.withResolvers<void>();
+    heads[0].holds = promise;
     await lead([heads[0], 'active']);
     const slow = told(NAME);
     const requests = async () => (await engine.clusterStatus(service, contextOf(host))).heads[0]?.requests;
     expect(await waitUntil(async () => (await requests()) === 1n, 2_000)).toBe(true);
     await lead([heads[0], 'out'], [heads[1], 'active']);
     expect(await requests()).toBe(1n);
+    answer();
     expect((await slow).head).toBe('01');
     expect(await waitUntil(async () => (await requests()) === 0n, 5_000)).toBe(true);
-    heads[0].slowMs = 0;
+    heads[0].holds = undefined;
     await lead([heads[0], 'active'], [heads[1], 'active']);
     expect(await healthy(heads[0], true)).toBe(true);
   });

@@ -11,6 +11,8 @@ export interface TestHead {
   answered: number;
   /** What pages wait for, ms. */
   slowMs: number;
+  /** No request is answered before. */
+  holds: Promise<void> | undefined;
   /** Connections are cut and refused from now on. */
   kill(): Promise<void>;
   revive(): Promise<void>;
@@ -34,7 +36,8 @@ export async function createHead(
     }
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
+    incoming.on('end', async () => {
+      await head.holds;
       setTimeout(() => {
         if (answer?.(response) === true) return;
         head.answered += 1;
@@ -64,6 +67,7 @@ export async function createHead(
     port: await listen(0),
     answered: 0,
     slowMs: 0,
+    holds: undefined,
     async kill() {
       const closed = new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
       for (const socket of sockets) socket.destroy();
