@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
+/** What is polled for comes when processes have started, which takes its time; by default it must within a second. */
+const expectSlow = { poll: { timeout: 30_000, interval: 100 } };
 const slow = ['**/*.daemon.test.ts', '**/*.lab.test.ts', '**/*.e2e.test.ts'];
 
 /** A directory in memory where programs may run, too. */
@@ -44,6 +46,7 @@ export default defineConfig({
       {
         test: {
           name: 'daemon',
+          expect: expectSlow,
           include: ['{shared,master,agent,deploy,test}/**/*.daemon.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -52,6 +55,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          expect: expectSlow,
           include: ['test/**/*.e2e.test.ts'],
           testTimeout: 600_000,
           // Three servers and a site are made in one.
@@ -62,6 +66,7 @@ export default defineConfig({
       {
         test: {
           name: 'lab',
+          expect: expectSlow,
           include: ['test/**/*.lab.test.ts'],
           globalSetup: ['test/lab/prepare.ts'],
           testTimeout: 600_000,
