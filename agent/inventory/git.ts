@@ -1,5 +1,4 @@
 // Detects git.
-
 import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { existing } from './settings.ts';

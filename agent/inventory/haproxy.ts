@@ -1,5 +1,4 @@
 // Detects HAProxy, which fronts of clusters are made of: a fact, since what sites bind to are the clusters.
-
 import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 

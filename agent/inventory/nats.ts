@@ -1,5 +1,4 @@
 // Detects nats-server.
-
 import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { isRunning } from './running.ts';

@@ -1,5 +1,4 @@
 // Detects Subversion: the client, and whether svnserve runs.
-
 import { versionOf } from '../host/version.ts';
 import { type Detector, found } from './detector.ts';
 import { isRunning } from './running.ts';

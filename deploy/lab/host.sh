@@ -71,9 +71,10 @@ wait)
   state=starting
   # A machine that is busy with other things takes its time. systemd is asked to tell: asking it again and again would take
   # the processors from the hosts that start.
-  for _ in $(seq 600); do
+  SECONDS=0
+  while [ $SECONDS -lt 300 ]; do
     if p=$(leader "$2"); then
-      state=$(timeout 300 nsenter -t "$p" -a systemctl is-system-running --wait 2>/dev/null || true)
+      state=$(timeout $((301 - SECONDS)) nsenter -t "$p" -a systemctl is-system-running --wait 2>/dev/null || true)
       case $state in running | degraded) echo "$state"; exit 0 ;; esac
     fi
     sleep 0.5

@@ -2,10 +2,10 @@
 // of the conformance suite (db.ts).
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { DbSpec } from '../../../shared/gen/aegir/v1/spec.ts';
-import { runChanges } from '../engine.ts';
+import { type ActionContext, runChanges } from '../engine.ts';
 import { DATA, type DbScene, OTHER, SITE } from './db-scene.ts';
 import { type DbSubject, WEB1, WEB2 } from './db-stage.ts';
-import { cancelAfter, dieAt } from './interruption.ts';
+import { cancelAfter, dieAtEach } from './interruption.ts';
 import { rows, strides } from './rows.ts';
 
 export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
@@ -103,23 +103,15 @@ export function describeDbFailures(subject: DbSubject, scene: DbScene): void {
 
       for (const [some, options] of strides(cases, 4))
         it.each(some)(
-          'by death in $what, at each $stride. place, is mended by the next agent',
+          'by death in $what, at every place of $stride, is mended by the next agent',
           options,
           async ({ one: [, arrange, verb], stride }) => {
-            for (let nth = 1; ; nth += stride) {
-              await arrange();
-              const former = subject.createEngine();
-              const point = await dieAt(nth, scene.stage.host, (ctx) =>
-                verb === 'plan'
-                  ? former.plan(scene.stage.service, scene.spec, ctx)
-                  : former.remove(scene.stage.service, SITE, undefined, ctx),
-              );
-              if (point === undefined) {
-                expect(nth).toBeGreaterThan(2);
-                break;
-              }
-              await finish(verb);
-            }
+            const plan = (ctx: ActionContext) =>
+              verb === 'plan'
+                ? subject.createEngine().plan(scene.stage.service, scene.spec, ctx)
+                : subject.createEngine().remove(scene.stage.service, SITE, undefined, ctx);
+            const end = await dieAtEach(stride, scene.stage.host, arrange, plan, () => finish(verb));
+            expect(end).toBeGreaterThan(Math.max(2, stride));
           },
         );
     });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { siteLayout } from '../../host/site-layout.ts';
 import type { HttpSiteSpec } from '../engine.ts';
-import { runChanges } from '../engine.ts';
+import { type ActionContext, runChanges } from '../engine.ts';
 import { NAME, OTHER, OTHER_NAME, type Scene, SITE } from './http-scene.ts';
 import type { HttpSubject } from './http-stage.ts';
-import { cancelAfter, dieAt, summaries } from './interruption.ts';
+import { cancelAfter, dieAtEach, summaries } from './interruption.ts';
 import { strides } from './rows.ts';
 
 export function describeFailures(subject: HttpSubject, scene: Scene): void {
@@ -83,21 +83,14 @@ export function describeFailures(subject: HttpSubject, scene: Scene): void {
     ] as const;
     for (const [some, options] of strides<(typeof cases)[number]>(cases, 4))
       it.each(some)(
-        'by death in $what, at each $stride. place, is found and mended by the next agent',
+        'by death in $what, at every place of $stride, is found and mended by the next agent',
         options,
         async ({ one: [, arrange, verb], stride }) => {
-          for (let nth = 1; ; nth += stride) {
-            await arrange();
-            const former = subject.createEngine();
-            const point = await dieAt(nth, scene.stage.host, (ctx) =>
-              verb === 'plan'
-                ? former.plan(scene.stage.service, scene.spec, ctx)
-                : former.remove(scene.stage.service, SITE, scene.spec, ctx),
-            );
-            if (point === undefined) {
-              expect(nth).toBeGreaterThan(3);
-              break;
-            }
+          const plan = (ctx: ActionContext) =>
+            verb === 'plan'
+              ? subject.createEngine().plan(scene.stage.service, scene.spec, ctx)
+              : subject.createEngine().remove(scene.stage.service, SITE, scene.spec, ctx);
+          const end = await dieAtEach(stride, scene.stage.host, arrange, plan, async () => {
             expect(await scene.statusOf(OTHER_NAME)).toBe(200);
             if (verb === 'plan') {
               await scene.stage.apply(scene.spec);
@@ -110,7 +103,8 @@ export function describeFailures(subject: HttpSubject, scene: Scene): void {
               ).toEqual([]);
               expect(await scene.statusOf(NAME)).toBe(404);
             }
-          }
+          });
+          expect(end).toBeGreaterThan(Math.max(3, stride));
         },
       );
   });

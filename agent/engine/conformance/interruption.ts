@@ -48,6 +48,24 @@ export async function dieAt(
   return Promise.race([death, living]);
 }
 
+/**
+ * Dies at the first failpoint and each nth after it, from what arrange makes, and has made what it left each time, until all
+ * is done before one. Answers the failpoint that it did not come to.
+ */
+export async function dieAtEach(
+  nth: number,
+  host: Host,
+  arrange: () => Promise<unknown>,
+  plan: (ctx: ActionContext) => Promise<readonly Change[]>,
+  finish: () => Promise<void>,
+): Promise<number> {
+  for (let at = 1; ; at += nth) {
+    await arrange();
+    if ((await dieAt(at, host, plan)) === undefined) return at;
+    await finish();
+  }
+}
+
 /** A host whose methods, at any depth, never return once dead. */
 function mortal<T extends object>(target: T, isDead: () => boolean): T {
   return new Proxy(target, {
