@@ -1,6 +1,7 @@
 // set-gate: what becomes of the requests for a site whose virtual host is held.
 import { AegirError } from '../../shared/error.ts';
 import { counted } from '../../shared/words.ts';
+import type { Room } from '../host/host.ts';
 import { type ActionHandler, engineFor } from './action.ts';
 
 /**
@@ -23,8 +24,9 @@ export function createSetGate(): ActionHandler<'setGate'> {
           `cannot open a gate: this server has no ${service.engine} that passes requests on to it`,
         );
       }
-      const room = service.engine === 'apache' ? MOST_BY_APACHE : await daemon?.room?.();
-      const maxHeld = Math.min(wish.maxHeld, room ?? wish.maxHeld);
+      const room = service.engine === 'apache' ? { requests: MOST_BY_APACHE } : await daemon?.room?.();
+      if (wish.phase === 'hold') mayHold(room, wish.maxHoldMillis);
+      const maxHeld = Math.min(wish.maxHeld, room?.requests ?? wish.maxHeld);
       const gate = await tools.gates.set({ ...wish, maxHeld, webUser: daemon?.user ?? '' });
       ctx.log(
         'info',
@@ -33,4 +35,16 @@ export function createSetGate(): ActionHandler<'setGate'> {
       return { changes: [], gate };
     },
   };
+}
+
+/** Each site's change reloads the web server, the site's own end of the hold first of all. */
+function mayHold(room: Room | undefined, millis: number): void {
+  const ends = room?.ends;
+  if (ends === undefined || ends.afterMs >= millis) return;
+  throw new AegirError(
+    'failed_precondition',
+    `cannot hold visitors for up to ${millis / 1000} s: the web server ends what waits ${ends.afterMs / 1000} s after a ` +
+      `reload, without an answer (${ends.by}); take ${ends.by} out of its configuration or raise it, or move with ` +
+      `--max-hold ${Math.max(1, Math.floor(ends.afterMs / 1000))}s`,
+  );
 }

@@ -122,6 +122,13 @@ export type DaemonName =
   | `php-fpm@${string}`;
 
 /** One daemon of this host, as engines see it. */
+export interface Room {
+  /** That may wait at once. */
+  readonly requests: number;
+  /** How long after a reload it ends those that still wait, and the directive that says so; absent where it never does. */
+  readonly ends?: { readonly afterMs: number; readonly by: string };
+}
+
 export interface Daemon {
   readonly name: DaemonName;
   /** Absolute path of its program. */
@@ -143,8 +150,8 @@ export interface Daemon {
   readonly dropIn?: { readonly path: string; readonly content: string };
   /** User that its workers run as, whose group must read public files. */
   readonly user: string;
-  /** Requests that may wait in it at once while it serves others; absent where nobody knows. */
-  room?(): Promise<number>;
+  /** For requests that wait in it while it serves others; absent where nobody knows. */
+  room?(): Promise<Room>;
   isRunning(): Promise<boolean>;
   /**
    * What is mounted where as its processes see it, in the words of /proc/PID/mountinfo; as the agent does while it does not

@@ -1,4 +1,4 @@
-// How many requests may wait in nginx, by its configuration and the files that its workers may open.
+// How many requests may wait in nginx and how long, by its configuration and the files that its workers may open.
 import { expect, it } from 'vitest';
 import { roomOf } from './nginx-room.ts';
 
@@ -13,5 +13,21 @@ it.each([
   ['with a number that only a comment has', '# worker_connections 9999;\n', limits('1024'), 1, 153],
   ['of which nothing is known', '', '', 0, 153],
 ])('%s', (_, conf, of, workers, room) => {
-  expect(roomOf(conf, of, workers)).toBe(room);
+  expect(roomOf(conf, of, workers)).toEqual({ requests: room });
+});
+
+it.each([
+  ['30', 30_000],
+  ['500ms', 500],
+  ['2m', 120_000],
+  ['1h30m', 5_400_000],
+  ['"1h 30m"', 5_400_000],
+  ['1M', 2_592_000_000],
+])('those that wait through a reload are ended after worker_shutdown_timeout %s', (time, afterMs) => {
+  const { ends } = roomOf(`${debian}worker_shutdown_timeout ${time};\n`, '', 1);
+  expect(ends).toEqual({ afterMs, by: 'worker_shutdown_timeout' });
+});
+
+it('a worker_shutdown_timeout of nothing, or in a comment, ends nobody', () => {
+  expect(roomOf('worker_shutdown_timeout 0;\n# worker_shutdown_timeout 5s;\n', '', 1).ends).toBeUndefined();
 });

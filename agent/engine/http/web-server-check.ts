@@ -8,6 +8,9 @@ import { where } from './config/complaint.ts';
 import type { ConfigSet } from './config/config-set.ts';
 import { makeBase, parseManifest } from './config/manifest.ts';
 
+/** That a move may have. */
+const LONGEST_HOLD_MS = 600_000;
+
 export interface WebServerWords {
   /** As the daemon is called on the host. */
   readonly daemon: string;
@@ -30,7 +33,11 @@ export async function checkWebServer(
     );
     return [{ subject: `service:${words.daemon}`, level: 'error', text }];
   }
-  return [await checkConfiguration(set, words, ctx), await checkRunning(set, words)];
+  return [
+    await checkConfiguration(set, words, ctx),
+    await checkRunning(set, words),
+    ...(await checkReloads(set, words)),
+  ];
 }
 
 async function checkConfiguration(set: ConfigSet, words: WebServerWords, ctx: ActionContext): Promise<Finding> {
@@ -69,4 +76,15 @@ async function checkRunning(set: ConfigSet, words: WebServerWords): Promise<Find
     return { subject, level: 'warning', text };
   }
   return { subject, level: 'ok', text: `it runs and answers on port ${daemon.port} with the configuration on disk` };
+}
+
+/** What an operator's configuration ends at reloads, which Aegir makes at each change of a site. */
+async function checkReloads({ daemon }: ConfigSet, words: WebServerWords): Promise<readonly Finding[]> {
+  const ends = (await daemon.room?.())?.ends;
+  if (ends === undefined || ends.afterMs >= LONGEST_HOLD_MS) return [];
+  const seconds = ends.afterMs / 1000;
+  const text =
+    `${ends.by} ends what is under way ${seconds} s after each change of a site, large uploads too, and visitors of a ` +
+    `site that moves may wait no longer (--max-hold ${Math.max(1, Math.floor(seconds))}s): take it out, or raise it`;
+  return [{ subject: `reloads:${words.daemon}`, level: 'warning', text }];
 }

@@ -13,7 +13,8 @@ export function renderNginxConf(layout: NginxLayout): string {
   return `# Made by Aegir at every start; changes are lost. Sites are in ${layout.includeDir}.
 daemon off;
 worker_processes 2;
-worker_shutdown_timeout 30s;
+# Who waits for a site that moves, ten minutes at most, and what takes ten minutes then outlive each reload.
+worker_shutdown_timeout 25m;
 pid ${layout.run}/nginx.pid;
 error_log stderr notice;
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { roomOf } from '../nginx-room.ts';
 import { renderApacheConf } from './apache-conf.ts';
 import { renderMariadbConf } from './mariadb-conf.ts';
 import { renderNginxConf } from './nginx-conf.ts';
@@ -15,6 +16,8 @@ test('nginx.conf', async () => {
     port: 8080,
   });
   await expect(text).toMatchFileSnapshot(golden('nginx.conf'));
+  // The longest hold of a move, and what a gate then hands on.
+  expect(roomOf(text, '', 2).ends?.afterMs).toBeGreaterThan(2 * 600_000);
 });
 
 test('apache2.conf', async () => {
