@@ -6,6 +6,8 @@ export interface Step {
   readonly name: string;
   readonly argv: readonly [string, ...string[]];
   readonly cwd?: string;
+  /** After it failed: what of it, in some lines each. */
+  readonly why?: () => Promise<readonly string[]>;
 }
 
 interface Ran {
@@ -29,17 +31,20 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
  */
 export async function runGroups(groups: readonly (readonly Step[])[]): Promise<void> {
   const begin = performance.now();
-  const failed: string[] = [];
+  const failed: Step[] = [];
   for (const group of groups) {
     const stdio = group.length === 1 ? 'inherit' : 'lines';
     await Promise.all(
       group.map(async (step) => {
-        if (!tell(step, await run(step, stdio), false)) failed.push(step.name);
+        if (!tell(step, await run(step, stdio), false)) failed.push(step);
       }),
     );
   }
   if (failed.length > 0) {
-    console.error(`failed: ${failed.join(', ')}`);
+    for (const { name, why } of failed) {
+      for (const one of (await why?.()) ?? []) console.error(`${name}: ${one}`);
+    }
+    console.error(`failed: ${failed.map(({ name }) => name).join(', ')}`);
     process.exit(1);
   }
   done(begin);
