@@ -59,6 +59,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
         acts.push(`user ${name} remove`);
       },
     },
+    said: new Map(),
     async run(command) {
       if (command.signal?.aborted) throw new AegirError('cancelled', `cannot run ${command.argv[0]}: it was cancelled`);
       commands.push(command);

@@ -1,6 +1,8 @@
 // The port to a host: what engines and apps may ask of the machine they run on. Two implementations:
 // systemd/ (production: system users, systemctl, /etc) and embedded/ (no root: private daemons as children).
 
+import type { Said } from './version.ts';
+
 export interface Command {
   /** Program and arguments; never a shell. Secrets never stand here: use input or env. */
   readonly argv: readonly [string, ...string[]];
@@ -206,6 +208,8 @@ export interface Host {
   readonly paths: HostPaths;
   readonly files: Files;
   readonly users: Users;
+  /** See version.ts. */
+  readonly said: Said;
   /** Runs a program to its end. Throws only when it cannot be started, times out or is aborted; a non-zero code is a result. */
   run(command: Command): Promise<CommandResult>;
   /**

@@ -6,12 +6,8 @@ import type { Host } from './host.ts';
 const TIMEOUT_MS = 10_000;
 const MOST_PROGRAMS = 100;
 
-interface Said {
-  readonly file: string;
-  readonly text: string;
-}
-
-const saidOn = new WeakMap<Host, Map<string, Said>>();
+/** What programs said, by their argument vectors, while their files were these. */
+export type Said = Map<string, { readonly file: string; readonly text: string }>;
 
 /**
  * The first group of form in what the program prints, of 64 characters at most; empty when it says something else.
@@ -22,8 +18,7 @@ export async function versionOf(host: Host, argv: readonly [string, ...string[]]
 }
 
 async function wordsOf(host: Host, argv: readonly [string, ...string[]]): Promise<string> {
-  const said = saidOn.get(host) ?? new Map<string, Said>();
-  saidOn.set(host, said);
+  const { said } = host;
   const key = argv.join('\0');
   const file = await fileOf(argv[0]);
   const known = said.get(key);

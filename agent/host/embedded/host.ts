@@ -103,6 +103,7 @@ export async function createEmbeddedHost(options: EmbeddedOptions): Promise<Host
       paths: placed.paths,
       files,
       users: createEmbeddedUsers(placed.users, files, user),
+      said: new Map(),
       run: commands.run,
       stream: commands.stream,
       daemon: async (name) => daemons.get(name),

@@ -83,6 +83,7 @@ export async function createSystemdHost(options: SystemdOptions = {}): Promise<H
       numbers: createUserNumbers({ run, files, state: paths.state, sites: paths.sites }),
       ends: createAccountEnds(files, paths.state),
     }),
+    said: new Map(),
     run,
     stream: createStream(runAs),
     daemon,
