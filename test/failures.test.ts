@@ -1,48 +1,24 @@
 // What is told at the end of a run that failed.
 import { expect, it } from 'vitest';
-import { failuresIn, failuresOf } from './failures.ts';
+import { failuresIn, tellFailures } from './failures.ts';
 
-const test = (fullName: string, status: string, ...failureMessages: string[]) => ({
-  fullName,
-  status,
-  failureMessages,
-});
-
-it('names each test that failed with the first lines of why, and nothing that passed', () => {
+it('names each test with the first lines of why', () => {
   const long = Array.from({ length: 30 }, (_, line) => `line ${line}`).join('\n');
-  const report = {
-    testResults: [
-      {
-        name: '/r/a.test.ts',
-        status: 'failed',
-        assertionResults: [test('holds', 'passed'), test('goes', 'failed', long)],
-      },
-      { name: '/r/b.test.ts', status: 'passed', assertionResults: [test('comes', 'passed')] },
-    ],
-  };
-  const [only, ...more] = failuresOf(report, '/r');
-  expect(more).toEqual([]);
-  expect(only).toMatch(/^a\.test\.ts: goes: line 0\n {2}line 1\n/);
-  expect(only?.split('\n').length).toBe(6);
+  const [told] = tellFailures([{ file: 'a.test.ts', test: 'goes', messages: [long] }]);
+  expect(told).toMatch(/^a\.test\.ts: goes: line 0\n {2}line 1\n/);
+  expect(told?.split('\n').length).toBe(6);
 });
 
-it('names a file that failed before its tests', () => {
-  const file = {
-    name: '/r/a.test.ts',
-    status: 'failed',
-    message: 'no fleet',
-    assertionResults: [test('a', 'skipped')],
-  };
-  expect(failuresOf({ testResults: [file] }, '/r')).toEqual(['a.test.ts: no fleet']);
+it('names a file that failed outside of its tests', () => {
+  expect(tellFailures([{ file: 'a.test.ts', test: '', messages: ['no fleet'] }])).toEqual(['a.test.ts: no fleet']);
 });
 
 it('is bounded', () => {
-  const tests = Array.from({ length: 25 }, (_, at) => test(`t${at}`, 'failed', 'no'));
-  const told = failuresOf({ testResults: [{ name: '/r/a.test.ts', status: 'failed', assertionResults: tests }] }, '/r');
+  const told = tellFailures(Array.from({ length: 25 }, (_, at) => ({ file: 'a', test: `t${at}`, messages: ['no'] })));
   expect(told.length).toBe(21);
   expect(told.at(-1)).toBe('and 5 more');
 });
 
-it('has nothing to say without a report', async () => {
-  expect(await failuresIn('/nonexistent/report.json', '/r')).toEqual([]);
+it('says where to look when nothing was written', async () => {
+  expect(await failuresIn('/nonexistent/failures')).toEqual(['it says of no test that it failed: look above']);
 });

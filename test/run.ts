@@ -9,19 +9,19 @@ import { failuresIn } from './failures.ts';
 import { runGroups, runSteps } from './steps.ts';
 
 const which = process.argv.includes('--deep') ? [] : ['--tags-filter', '!deep'];
-const root = new URL('..', import.meta.url).pathname;
-const reports = mkdtempSync(join(tmpdir(), 'aegir-reports-'));
-process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
+const failures = mkdtempSync(join(tmpdir(), 'aegir-failures-'));
+process.on('exit', () => rmSync(failures, { recursive: true, force: true }));
+const reporters = ['--reporter=default', '--reporter=test/failures.ts'];
 const suite = (project: string) => {
-  const report = join(reports, `${project}.json`);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const told = join(failures, project);
   return {
     name: project,
     argv: [
       ...(['vitest', 'run', '--config', 'test/vitest.config.ts', '--project', project] as const),
       ...[...which, ...reporters],
     ] as const,
-    why: () => failuresIn(report, root),
+    env: { AEGIR_FAILURES: told },
+    why: () => failuresIn(told),
   };
 };
 

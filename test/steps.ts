@@ -6,6 +6,8 @@ export interface Step {
   readonly name: string;
   readonly argv: readonly [string, ...string[]];
   readonly cwd?: string;
+  /** Besides ours. */
+  readonly env?: Readonly<Record<string, string>>;
   /** After it failed: what of it, in some lines each. */
   readonly why?: () => Promise<readonly string[]>;
 }
@@ -79,6 +81,7 @@ function run(step: Step, stdio: 'inherit' | 'pipe' | 'lines'): Promise<Ran> {
       env: {
         NODE_COMPILE_CACHE: `${root}node_modules/.cache/node`,
         ...process.env,
+        ...step.env,
         PATH: `${root}node_modules/.bin:${process.env['PATH']}`,
       },
     });

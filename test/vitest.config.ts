@@ -48,8 +48,9 @@ export default defineConfig({
           name: 'daemon',
           expect: expectSlow,
           include: ['{shared,master,agent,deploy,test}/**/*.daemon.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // For what hangs: some start a thousand processes, which takes a minute where that is slow.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {

@@ -43,7 +43,7 @@ describe.skipIf(process.geteuid?.() !== 0)('processes of a user (as root)', () =
       await chmod(dir, 0o777);
       await startDaemonAs(UID, hopping(path));
       const first = await last();
-      expect(await waitUntil(async () => (await last()) !== first, 5_000)).toBe(true);
+      expect(await waitUntil(async () => (await last()) !== first, 60_000)).toBe(true);
       await processes?.end(NAME);
       const end = await last();
       expect(await waitUntil(async () => (await last()) !== end, 1_000)).toBe(false);

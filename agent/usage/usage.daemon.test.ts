@@ -93,7 +93,7 @@ describe.each([
     rmSync(dir, { recursive: true, force: true });
   });
 
-  test('is told exactly: while logs are put aside under load, and after a restart', { timeout: 60_000 }, async () => {
+  test('is told exactly: while logs are put aside under load, and after a restart', async () => {
     const spec = stage.fixture.php(SITE_ID, 'figures.test');
     await stage.fixture.prepareSite(SITE_ID);
     await stage.apply(spec);
@@ -181,7 +181,7 @@ describe.each([
   });
 });
 
-test('a kill at every transaction neither loses a line nor counts one twice', { timeout: 60_000 }, () => {
+test('a kill at every transaction neither loses a line nor counts one twice', () => {
   const dir = mkdtempSync(join(tmpdir(), 'aegir-usage-'));
   try {
     const logs = join(dir, 'logs');

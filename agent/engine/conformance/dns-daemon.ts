@@ -82,7 +82,7 @@ export async function startProgram(
     await exited;
     await rm(directory, { recursive: true, force: true });
   };
-  if (!(await waitUntil(async () => over || (await ready()), 15_000)) || over) {
+  if (!(await waitUntil(async () => over || (await ready()), 60_000)) || over) {
     await close();
     throw new Error(`${program} does not answer: ${said}`);
   }

@@ -161,7 +161,7 @@ export async function openSvnWorld(): Promise<FileWorld> {
     await silence.close();
     await place.close();
   };
-  if (!(await waitUntil(() => reaches(port), 10_000))) {
+  if (!(await waitUntil(() => reaches(port), 60_000))) {
     await close();
     throw new Error('svnserve does not answer');
   }

@@ -63,7 +63,7 @@ export async function openSshd(): Promise<TestSshd> {
     await exited;
     await rm(dir, { recursive: true, force: true });
   };
-  if (!(await waitUntil(() => child.exitCode !== null || listens(port), 15_000)) || child.exitCode !== null) {
+  if (!(await waitUntil(() => child.exitCode !== null || listens(port), 60_000)) || child.exitCode !== null) {
     await close();
     throw new Error(`sshd does not answer: ${said}`);
   }

@@ -191,7 +191,7 @@ test('what dies is started again, its children with it; what is stopped stays do
     const answer = await get(apache, 'a.test').catch(() => undefined);
     return answer?.body === 'alive' && (await processFacts(master)) === undefined && (await apache.isRunning());
   };
-  expect(await waitUntil(back, 10_000)).toBe(true);
+  expect(await waitUntil(back, 60_000)).toBe(true);
   expect(await haveEnded(children)).toBe(true);
 
   await apache.stop();
@@ -216,7 +216,7 @@ test('leftovers that nothing told to end are found and ended: a master, and chil
     const child = spawn('/usr/sbin/apache2', argv, { detached: true, stdio: 'ignore', uid, gid });
     const pid = child.pid ?? 0;
     const gone = new Promise((done) => child.once('exit', done));
-    expect(await waitUntil(async () => (await acceptingChildren(pid)).length > 0, 10_000)).toBe(true);
+    expect(await waitUntil(async () => (await acceptingChildren(pid)).length > 0, 60_000)).toBe(true);
     return { pid, gone };
   };
   const master = await stray();

@@ -87,7 +87,7 @@ test('a drop that meets a lock after all ends, and is told; the server drops not
   ]);
   await runChanges(await engine.remove(service, spec.siteId, undefined, ctx), ctx);
   expect(await databases()).not.toContain(spec.database);
-}, 90_000);
+});
 
 test('tables with odd names get into no SQL, and keep nobody from looking at the others', async () => {
   const spec = specOf('0000000000000004');

@@ -435,7 +435,7 @@ describe('it cannot be followed', () => {
 
   it('a server lives through rows that somebody bent, as far as they are taken at all', {
     tags: ['deep'],
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     await old.sql(MARIADB_DUMPS.rich.split('DELIMITER')[0] ?? '', spec.database);
     const dumped = await copy();

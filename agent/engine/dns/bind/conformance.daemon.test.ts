@@ -211,7 +211,7 @@ describe('dns/bind, by itself', () => {
     await stage.apply(siteSpec());
     const { directory, port, program } = current();
     await rndc(directory, 'stop');
-    expect(await waitUntil(() => program.ended(), 10_000)).toBe(true);
+    expect(await waitUntil(() => program.ended(), 60_000)).toBe(true);
     const again = await launch(directory, port);
     try {
       expect(await stage.answers('www.example.org', 'A')).toEqual(['192.0.2.10']);
