@@ -217,12 +217,12 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
 
   const flush = async (): Promise<void> => {
     const due = [...waiting];
-    if (due.some(([, put]) => put !== undefined)) await syncAll?.();
+    if (due.some(([, put]) => put !== undefined)) await syncAll?.sync();
     await atOnce(due, MOST_CALLS, async ([name, put]) => {
       await (put === undefined ? take(name) : move(name, put));
       if (waiting.get(name) === put) waiting.delete(name);
     });
-    if (due.length > 0) await syncAll?.();
+    if (due.length > 0) await syncAll?.sync();
     // Here goes what crashes left behind.
     for (const name of await call(() => readdir(inside(root, '.')))) if (isStale(name, Date.now())) await drop(name);
   };
@@ -273,6 +273,7 @@ export function createTreeStore(options: TreeOptions): ObjectStore {
     async close() {
       for (const put of waiting.values()) if (put !== undefined) await drop(put.temporary).catch(() => {});
       waiting.clear();
+      await syncAll?.close();
       await root.close();
     },
   };

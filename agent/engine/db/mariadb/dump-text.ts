@@ -65,6 +65,24 @@ export async function* cleaned(
   if (start.length > 0) yield decided(start, state, tell) ?? Buffer.alloc(0);
 }
 
+/** The same, of which no line is longer than most bytes: a statement has a line, but where it stands in a block. */
+export async function* whole(
+  source: AsyncIterable<Uint8Array>,
+  most: number,
+  tooLong: () => Error,
+): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const chunk of source) {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const last = bytes.lastIndexOf(NEWLINE);
+    // What is between two line ends of one chunk is shorter than a chunk.
+    const first = last < 0 ? bytes.length : bytes.indexOf(NEWLINE);
+    if (length + first > most) throw tooLong();
+    length = last < 0 ? length + bytes.length : bytes.length - last - 1;
+    yield chunk;
+  }
+}
+
 /** What of the beginning of a line is kept; undefined when the line goes. */
 function decided(start: Buffer, state: State, tell: (position: string) => void): Buffer | undefined {
   // Bytes stay bytes.

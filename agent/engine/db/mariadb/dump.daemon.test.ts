@@ -1,10 +1,12 @@
 // A dump that cannot be made says why. Before a lock that the site holds on its own table it waits for a while, ends, and leaves
 // nothing in the server; without the lock the next one is whole.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createSerial } from '../../../host/serial.ts';
 import { contextOf } from '../../conformance/interruption.ts';
 import { type MariadbServer, openMariadbServer, siteSpecOf } from '../../conformance/mariadb-server.ts';
 import { MARIADB } from './dialect.ts';
 import { dumpDatabase } from './dump.ts';
+import { restoreDatabase } from './restore.ts';
 
 const SPEC = siteSpecOf('0000000000000001');
 const PATIENCE = { seconds: 1, lookMs: 200 };
@@ -110,3 +112,36 @@ CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET @a = ";;"$$`);
   }
   await inDatabase('DROP EVENT e6; DROP EVENT e5; DROP PROCEDURE p; DROP TRIGGER r;');
 });
+
+test('a row that the server holds and would not take as a statement comes back, two restores at once; its bound stays', async () => {
+  const { database } = SPEC;
+  const bound = async () => (await sql('SELECT @@GLOBAL.max_allowed_packet;'))[0];
+  const usual = await bound();
+  await sql('SET GLOBAL max_allowed_packet = 1048576;');
+  try {
+    await inDatabase(
+      "CREATE TABLE big (i INT PRIMARY KEY, a LONGBLOB, b LONGBLOB); INSERT INTO big VALUES (1, '', '');",
+    );
+    for (const column of ['a', 'b']) await inDatabase(`UPDATE big SET ${column} = REPEAT(UNHEX('ff00aa'), 300000);`);
+    const sum = async () => (await sql(`SELECT MD5(CONCAT(a, 'x', b)) FROM ${database}.big;`))[0];
+    const before = await sum();
+    const dump = Buffer.from(await dumped());
+    expect(dump.length).toBeGreaterThan(2 * 1048576);
+    const inTurn = createSerial();
+    const other = siteSpecOf('0000000000000002');
+    await sql(`CREATE DATABASE ${other.database};`);
+    const restored = (spec: typeof SPEC) =>
+      restoreDatabase(server.daemon, MARIADB, spec, chunksOf(dump), contextOf(server.host), inTurn);
+    await inDatabase('DROP TABLE big;');
+    await Promise.all([restored(SPEC), restored(other)]);
+    expect(await sum()).toBe(before);
+    expect(await sql(`SELECT MD5(CONCAT(a, 'x', b)) FROM ${other.database}.big;`)).toEqual([before]);
+    expect(await bound()).toBe('1048576');
+  } finally {
+    await sql(`SET GLOBAL max_allowed_packet = ${usual};`);
+  }
+});
+
+async function* chunksOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+}

@@ -6,16 +6,17 @@ import type { ActionContext, DumpFacts } from '../../engine.ts';
 import { HEAD, TAIL } from '../dump-frame.ts';
 import { administrator, type Client, createClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { cleaned, HAS_TRUSTED } from './dump-text.ts';
+import { cleaned, HAS_TRUSTED, whole } from './dump-text.ts';
 import { findEndless, watchEndless } from './endless.ts';
 import { failure } from './failure.ts';
 import { LOCK_PATIENCE, type Patience, watchLocks } from './lock-wait.ts';
 import { identifier, selectDumpable } from './sql.ts';
+import { MOST_PACKET } from './wide-packets.ts';
 
 const ARGUMENTS = [
   '--no-defaults',
   '--default-character-set=utf8mb4',
-  '--max-allowed-packet=1G',
+  `--max-allowed-packet=${MOST_PACKET}`,
   '--routines',
   '--triggers',
   '--events',
@@ -27,6 +28,9 @@ const ARGUMENTS = [
   '--skip-add-locks',
   '--skip-disable-keys',
 ];
+
+/** With room for what stands before its values. */
+const MOST_STATEMENT = MOST_PACKET - 1024 ** 2;
 
 export async function* dumpDatabase(
   daemon: Daemon,
@@ -91,8 +95,12 @@ export async function* dumpDatabase(
   let position = '';
   try {
     yield Buffer.from((trusted ?? 0) > 0 ? HEAD + HAS_TRUSTED : HEAD);
-    yield* cleaned(program, (at) => {
+    const cleanly = cleaned(program, (at) => {
       position = at;
+    });
+    yield* whole(cleanly, MOST_STATEMENT, () => {
+      const text = `a row of it takes more than 1 GiB as SQL, which no server takes back; make it shorter`;
+      return new AegirError('failed_precondition', `cannot ${doing}: ${text}`);
     });
   } catch (thrown) {
     if (!ctx.signal.aborted) events.signal.throwIfAborted();

@@ -5,6 +5,7 @@ import type { DetectedService } from '../../../../shared/gen/aegir/v1/agent.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import { whyMissing } from '../../../../shared/missing.ts';
 import type { Daemon, Host } from '../../../host/host.ts';
+import { createSerial } from '../../../host/serial.ts';
 import { versionOf } from '../../../host/version.ts';
 import type {
   ActionContext,
@@ -64,6 +65,7 @@ function createEngine(dialect: Dialect): MariadbEngine {
   };
   const clientFor = async (host: Host, doing: string): Promise<Client> =>
     createClient(host, await daemonOf(host, doing), dialect);
+  const inTurn = createSerial();
 
   return {
     type: 'db',
@@ -130,7 +132,7 @@ function createEngine(dialect: Dialect): MariadbEngine {
     async restore(_service, spec, dump, ctx) {
       assertOwnNames(spec);
       const daemon = await daemonOf(ctx.host, `restore database ${spec.database}`);
-      await restoreDatabase(daemon, dialect, spec, dump, ctx);
+      await restoreDatabase(daemon, dialect, spec, dump, ctx, inTurn);
     },
 
     async content(_service, spec, ctx) {

@@ -3,6 +3,7 @@
 import { AegirError } from '../../../../shared/error.ts';
 import type { DbSpec } from '../../../../shared/gen/aegir/v1/spec.ts';
 import type { Daemon } from '../../../host/host.ts';
+import type { Serial } from '../../../host/serial.ts';
 import type { ActionContext } from '../../engine.ts';
 import { framed, HEAD } from '../dump-frame.ts';
 import { namesOf } from '../site-names.ts';
@@ -13,6 +14,7 @@ import { HAS_TRUSTED } from './dump-text.ts';
 import { failure, overreaching, trusted } from './failure.ts';
 import { requireUnprepared } from './prepared.ts';
 import { emptyDatabase, forgetFollowing, TRUSTS } from './sql.ts';
+import { MOST_PACKET, withWidePackets } from './wide-packets.ts';
 
 /** To drop a database with many large tables takes its time. */
 const DROP_MS = 1_800_000;
@@ -23,6 +25,7 @@ export async function restoreDatabase(
   { siteId, database }: DbSpec,
   dump: AsyncIterable<Uint8Array>,
   ctx: ActionContext,
+  inTurn: Serial,
 ): Promise<void> {
   const doing = `restore database ${database}`;
   const { host } = ctx;
@@ -62,7 +65,7 @@ export async function restoreDatabase(
         '--disable-local-infile',
         '--skip-reconnect',
         '--default-character-set=utf8mb4',
-        '--max-allowed-packet=1G',
+        `--max-allowed-packet=${MOST_PACKET}`,
         `--init-command=${dialect.restoreSession}`,
         `--socket=${daemon.socket}`,
         `--user=${deputy}`,
@@ -73,8 +76,11 @@ export async function restoreDatabase(
       signal: ctx.signal,
       failed: ({ stderr }) => restoreFailure(stderr, doing, daemon, dialect, ctx),
     });
-    // What it answers is of no interest.
-    for await (const _answer of program);
+    const run = async () => {
+      // What it answers is of no interest.
+      for await (const _answer of program);
+    };
+    await withWidePackets({ client, inTurn, user: deputy, doing }, run, ctx);
     source.assertWhole();
     ctx.failpoint('agent.db.restored');
   } catch (thrown) {
