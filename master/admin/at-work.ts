@@ -11,7 +11,7 @@ import { openTasks } from '../store/open-tasks.ts';
 import type { Tx } from '../store/store.ts';
 import { change } from './change.ts';
 import type { AdminDeps, Caller, Options } from './deps.ts';
-import { wayOut } from './waits-for-dns.ts';
+import { wayOut } from './skippable.ts';
 
 const MOST_TOLD = 5;
 

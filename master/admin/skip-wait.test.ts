@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MasterApi, openMasterApi } from '../../test/master-api.ts';
 import { ids, site } from '../../test/records.ts';
-import { skipMark } from '../task/handlers/dns-await.ts';
+import { skipMark } from '../task/skip-mark.ts';
 import { atWork } from './at-work.ts';
 import type { Caller } from './deps.ts';
 import { getSite } from './site.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => master.close());
 
 /** Past its point of no return, at its second step. */
-async function moving(args: object): Promise<string> {
+async function moving(args: object, kind = 'dns.await'): Promise<string> {
   serial += 1;
   const id = `task-${String(serial).padStart(16, '0')}`;
   const verb = 'site.migrate' as const;
@@ -28,7 +28,7 @@ async function moving(args: object): Promise<string> {
   const looks = { summary: '', serverId: null, undo: { none: 'it only looks' } };
   const steps = [
     { kind: 'site.place', ...looks },
-    { kind: 'dns.await', args, ...looks },
+    { kind, args, ...looks },
   ];
   await master.store.tasks.insert({
     ...{ id, verb, subjectId: site.id, subject: site.name, state: 'waiting', reason: WHY, actor: 'somebody' },
@@ -76,4 +76,13 @@ test('is refused to what waits for something else, and to what takes back what t
     },
   };
   await expect(skipWait(master.deps, OPERATOR, { taskId: leaving }, no)).rejects.toThrow('denied');
+});
+
+test('a move that waits for late visitors goes on without, too', async () => {
+  const id = await moving({ siteId: site.id, serverId: ids.web1, seconds: 300, most: 604_800 }, 'move.quiet');
+  await expect(cancelTask(master.deps, OPERATOR, { taskId: id }, verbs)).rejects.toThrow(
+    `it waits for late visitors of the old server; go on without: aegir task skip-wait ${id}`,
+  );
+  await skipWait(master.deps, OPERATOR, { taskId: id }, verbs);
+  expect(await master.store.settings.get(skipMark(id, 1))).toEqual({ id: skipMark(id, 1), value: 'anne' });
 });

@@ -1,11 +1,11 @@
-// A person's word that a move which waits for DNS goes on without.
+// A person's word that a move which waits for DNS, or for late visitors of the old server, goes on without.
 import { AegirError } from '../../shared/error.ts';
 import type { SkipWaitRequest, Task } from '../../shared/gen/aegir/v1/admin.ts';
-import { skipMark } from '../task/handlers/dns-await.ts';
+import { skipMark } from '../task/skip-mark.ts';
 import type { AdminDeps, Caller } from './deps.ts';
+import { skippable } from './skippable.ts';
 import { getTask, type Verbs } from './task.ts';
 import { planOf } from './view-task.ts';
-import { skippable } from './waits-for-dns.ts';
 
 /** Repeatable. The task goes on when it looks next, in a minute at most. */
 export async function skipWait(
@@ -20,14 +20,14 @@ export async function skipWait(
   }
   verbs.requireRight(caller, task.verb, planOf(task).request);
   await deps.store.transaction(async (tx) => {
-    const step = skippable(task, await tx.steps.ofTask(task.id));
-    if (step === undefined) {
+    const open = skippable(task, await tx.steps.ofTask(task.id));
+    if (open === undefined) {
       throw new AegirError(
         'failed_precondition',
-        `cannot skip what task ${task.id} waits for: only a move that waits until DNS leads to the new place goes on without; see: aegir task show ${task.id}`,
+        `cannot skip what task ${task.id} waits for: only a move goes on without, and only without DNS that leads to the new place, or a time without visitors at the old one; see: aegir task show ${task.id}`,
       );
     }
-    const id = skipMark(task.id, step);
+    const id = skipMark(task.id, open.step);
     if ((await tx.settings.get(id)) === undefined) await tx.settings.insert({ id, value: caller.actor });
   });
   deps.wakeRunner();

@@ -16,9 +16,9 @@ import { isPastReturn, PAST_RETURN } from '../task/state.ts';
 import type { AdminDeps, Caller } from './deps.ts';
 import { loadGraph } from './load.ts';
 import { decodePageToken, encodePageToken, pageSize } from './page.ts';
+import { skippable, wayOut } from './skippable.ts';
 import { subjectIds } from './task-subject.ts';
 import { planOf, planView, taskView } from './view-task.ts';
-import { skippable, wayOut } from './waits-for-dns.ts';
 
 /** What tasks are for, as calls of the API. */
 export interface Verbs {

@@ -116,7 +116,9 @@ export function taskCommand(cli: Cli, program: Command): void {
 
   noun
     .command('skip-wait <task>')
-    .description('have a move that waits until DNS leads to the new place go on without, in a minute at most')
+    .description(
+      'have a move that waits for DNS, or for late visitors of the old server, go on without, in a minute at most',
+    )
     .action(async (taskId: string, _, command: Command) => {
       await cli.connected(command.optsWithGlobals<GlobalOptions>(), async (link, out) =>
         printOne(out, await link.call(api.skipWait, { taskId }), Task.toJSON, DETAILS),

@@ -4,7 +4,8 @@ import { AegirError } from '../../../shared/error.ts';
 import { graphOf, ids, service, snapshot } from '../../../test/records.ts';
 import type { StepContext } from '../handler.ts';
 import type { HandlerDeps } from '../parts.ts';
-import { createDnsAwait, skipMark } from './dns-await.ts';
+import { skipMark } from '../skip-mark.ts';
+import { createDnsAwait } from './dns-await.ts';
 
 const bind = service('svc-0123456789abcde9', ids.db1, 'dns', 'bind', 53);
 const services = [...snapshot.services, bind];

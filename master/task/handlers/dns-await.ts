@@ -6,6 +6,7 @@ import type { StepHandler } from '../handler.ts';
 import { addressesOf, askNameServer, atPort, type NameServer, publicMark } from '../name-servers.ts';
 import { type HandlerDeps, readServer, readService } from '../parts.ts';
 import { previewOn } from '../perform.ts';
+import { takeSkip } from '../skip-mark.ts';
 import { dnsRequest } from './dns.ts';
 
 const LEAST_MS = 1_000;
@@ -13,11 +14,6 @@ const MOST_MS = 60_000;
 const DNS_PORT = 53;
 /** Longer than the agent looks names up for: what no name server answers takes it all. */
 const LOOK_MS = 45_000;
-
-/** Id of the setting by which a person has a task go on without; who it was is its value. */
-export function skipMark(taskId: string, step: number): string {
-  return `skip-wait ${taskId}.${step}`;
-}
 
 export function createDnsAwait(deps: HandlerDeps, seen = publicMark): StepHandler<'dns.await'> {
   return {
@@ -28,12 +24,10 @@ export function createDnsAwait(deps: HandlerDeps, seen = publicMark): StepHandle
         return { is: 'wait' as const, at: ctx.now() + pause, why };
       };
       if (args.leaves === undefined) {
-        const mark = skipMark(ctx.taskId, ctx.step);
-        const skipped = await deps.store.settings.get(mark);
-        if (skipped !== undefined) {
-          const text = `${skipped.value} said to go on without these records; the old server hands visitors on while some come`;
+        const who = await takeSkip(deps.store, ctx);
+        if (who !== undefined) {
+          const text = `${who} said to go on without these records; the old server hands visitors on while some come`;
           ctx.emit({ $case: 'log', value: { level: 'warn', text } });
-          ctx.afterDurable(() => void deps.store.settings.delete(mark).catch(() => {}));
           return { is: 'done' };
         }
       }

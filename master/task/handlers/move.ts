@@ -9,6 +9,7 @@ import type { ServerRecord } from '../../store/model.ts';
 import type { StepContext, StepHandler } from '../handler.ts';
 import { type HandlerDeps, readParts, readServer } from '../parts.ts';
 import { perform } from '../perform.ts';
+import { takeSkip } from '../skip-mark.ts';
 import { platformSpec } from '../spec.ts';
 import { webServerOf } from './copy.ts';
 
@@ -171,10 +172,19 @@ export function createMoveWait(): StepHandler<'move.wait'> {
   };
 }
 
+/** Somebody may say meanwhile that it goes on without. */
+const LOOK_AGAIN_MS = 60_000;
+
 export function createMoveQuiet(deps: HandlerDeps): StepHandler<'move.quiet'> {
   return {
     kind: 'move.quiet',
     do: async ({ siteId, serverId, seconds, most }, ctx) => {
+      const who = await takeSkip(deps.store, ctx);
+      if (who !== undefined) {
+        const text = `${who} said to go on: who still comes to the old server finds nothing there from now on`;
+        ctx.emit({ $case: 'log', value: { level: 'warn', text } });
+        return { is: 'done' };
+      }
       const { output } = await perform(deps, ctx, 'do', serverId, `site/${siteId}`, {
         $case: 'siteTraffic',
         value: { siteId },
@@ -187,7 +197,7 @@ export function createMoveQuiet(deps: HandlerDeps): StepHandler<'move.quiet'> {
         const why = `visitors still come to ${(await readServer(deps.store, serverId)).name}, the last one at ${moment(last)}`;
         return {
           is: 'wait',
-          at: Math.min(quietAt, end),
+          at: Math.min(quietAt, end, ctx.now() + LOOK_AGAIN_MS),
           why: last <= ctx.startedAt ? 'the old server stays a while, for late visitors' : why,
         };
       }

@@ -1655,7 +1655,7 @@ export interface RetryTaskRequest {
   taskId: string;
 }
 
-/** SkipWaitRequest names a task that waits for DNS. */
+/** SkipWaitRequest names a task that waits for DNS, or for late visitors. */
 export interface SkipWaitRequest {
   /** Task id. */
   taskId: string;
@@ -19682,7 +19682,8 @@ export const TaskServiceService = {
   },
   /**
    * SkipWait has a move that waits for DNS go on without: a person answers for
-   * it. The old server hands visitors on until nobody came for a while.
+   * it. The old server hands visitors on until nobody came for a while. Of a
+   * move that waits for that, it ends: who still comes there finds nothing.
    */
   skipWait: {
     path: "/aegir.v1.TaskService/SkipWait" as const,
@@ -19711,7 +19712,8 @@ export interface TaskServiceServer extends UntypedServiceImplementation {
   retryTask: handleUnaryCall<RetryTaskRequest, ChangeResponse>;
   /**
    * SkipWait has a move that waits for DNS go on without: a person answers for
-   * it. The old server hands visitors on until nobody came for a while.
+   * it. The old server hands visitors on until nobody came for a while. Of a
+   * move that waits for that, it ends: who still comes there finds nothing.
    */
   skipWait: handleUnaryCall<SkipWaitRequest, Task>;
 }
@@ -19790,7 +19792,8 @@ export interface TaskServiceClient extends Client1 {
   ): ClientUnaryCall;
   /**
    * SkipWait has a move that waits for DNS go on without: a person answers for
-   * it. The old server hands visitors on until nobody came for a while.
+   * it. The old server hands visitors on until nobody came for a while. Of a
+   * move that waits for that, it ends: who still comes there finds nothing.
    */
   skipWait(request: SkipWaitRequest, callback: (error: ServiceError | null, response: Task) => void): ClientUnaryCall;
   skipWait(
