@@ -9,6 +9,7 @@ import { countedDefinition, requireCounted } from './counts.ts';
 import { tokenOf } from './door.ts';
 import { ADMIN_SERVICES, createMethods, type Method } from './methods.ts';
 import { inWords, mayCall, mayPlan, RIGHTS, requireRole } from './rights.ts';
+import { createStreams, type Streams } from './streams.ts';
 
 export interface ApiLog {
   error(fields: Record<string, unknown>, text: string): void;
@@ -24,6 +25,7 @@ const MAX_DETAILS = 1000;
 /** Adds every admin service to a server; refuses to start when a method has no implementation or no right. */
 export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): void {
   const methods = createMethods(deps);
+  const streams = createStreams();
   for (const service of ADMIN_SERVICES) {
     const implementation: UntypedServiceImplementation = {};
     for (const [name, definition] of Object.entries(service)) {
@@ -32,7 +34,7 @@ export function addAdminServices(server: Server, deps: AdminDeps, log: ApiLog): 
         throw new AegirError('internal', `cannot serve ${definition.path}: it has no implementation or no right`);
       }
       implementation[name] = definition.responseStream
-        ? (call: Stream) => void serveStream(deps, log, method, call)
+        ? (call: Stream) => void serveStream(deps, log, streams, method, call)
         : (call: Unary, answer: sendUnaryData<unknown>) => void serveUnary(deps, log, method, call, answer);
     }
     const counted = Object.entries(service).map(([name, definition]) => [name, countedDefinition(definition)] as const);
@@ -83,12 +85,20 @@ async function serveUnary(
   }
 }
 
-async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: Stream): Promise<void> {
+async function serveStream(
+  deps: AdminDeps,
+  log: ApiLog,
+  streams: Streams,
+  method: Method,
+  call: Stream,
+): Promise<void> {
   const end = new AbortController();
   call.on('cancelled', () => end.abort());
+  let close: (() => void) | undefined;
   try {
     requireCounted(call.request);
     const caller = await identify(deps, method.path, call.metadata, call.request);
+    close = streams.open(caller.actor);
     // What only some may see is noted when it begins: it may never end.
     const noted = RIGHTS[method.path] !== 'viewer';
     if (noted) await audit(deps, caller, method.path, subjectOf(call.request), 'ok');
@@ -101,6 +111,8 @@ async function serveStream(deps: AdminDeps, log: ApiLog, method: Method, call: S
     call.end();
   } catch (thrown) {
     if (!end.signal.aborted) call.emit('error', status(log, method.path, thrown));
+  } finally {
+    close?.();
   }
 }
 
