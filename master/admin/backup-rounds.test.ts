@@ -98,6 +98,26 @@ describe('a look', () => {
     expect(await rounds.look()).toEqual([`backup ${site.name}`]);
   });
 
+  test('counts what is where the policy wants it, and nothing else', async () => {
+    const other = service('svc-0123456789abcdz3', ids.web1, 'file', 'mesh', 0);
+    await master.store.services.insert(other);
+    try {
+      await policy({ everySeconds: 3600, service: 'db1/mesh' });
+      expect(await rounds.look()).toEqual([`backup ${site.name}`]);
+      await made();
+      clock += 0.9 * HOUR;
+      expect(await rounds.look()).toEqual([]);
+      const options = { planOnly: false, idempotencyKey: 'by-hand' };
+      await createBackup(deps, ADMIN, { site: site.id, service: other.id, note: '', keep: false, options });
+      await made();
+      clock += 0.3 * HOUR;
+      expect(await rounds.look()).toEqual([`backup ${site.name}`]);
+    } finally {
+      for (const { id } of await master.store.backups.find()) await master.store.backups.delete(id);
+      await master.store.services.delete(other.id);
+    }
+  });
+
   test('makes no pile for a server that is away, and tells that a turn was missed', async () => {
     await policy({ everySeconds: 3600 });
     away.add(ids.db1);

@@ -107,7 +107,9 @@ async function beginBackups(deps: AdminDeps, round: Round, begin: Begin): Promis
   for (const site of graph.sites) {
     const policy = policyOf(policies, site.id);
     if (policy.everySeconds === 0 || open.some(({ subjectId }) => subjectId === site.id)) continue;
-    const last = newestOf(backups, site.id);
+    // One that somebody made elsewhere is none where the policy wants them.
+    const there = backups.filter(({ serviceId }) => policy.serviceId === null || serviceId === policy.serviceId);
+    const last = newestOf(there, site.id);
     const usual = backupDueAt(site, last, policy, NO_FAILURES);
     if (usual === null || usual > now) continue;
     const at = backupDueAt(site, last, policy, await failuresOf(deps, site.id, 'site.backup'));
