@@ -123,7 +123,7 @@ export type DaemonName =
   | `postgresql@${string}`
   | `php-fpm@${string}`;
 
-/** One daemon of this host, as engines see it. */
+/** What a daemon has for requests that wait in it while it serves others. */
 export interface Room {
   /** That may wait at once. */
   readonly requests: number;
@@ -131,6 +131,7 @@ export interface Room {
   readonly ends?: { readonly afterMs: number; readonly by: string };
 }
 
+/** One daemon of this host, as engines see it. */
 export interface Daemon {
   readonly name: DaemonName;
   /** Absolute path of its program. */
@@ -152,7 +153,7 @@ export interface Daemon {
   readonly dropIn?: { readonly path: string; readonly content: string };
   /** User that its workers run as, whose group must read public files. */
   readonly user: string;
-  /** For requests that wait in it while it serves others; absent where nobody knows. */
+  /** Absent where nobody knows. */
   room?(): Promise<Room>;
   isRunning(): Promise<boolean>;
   /**
